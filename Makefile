@@ -1,0 +1,49 @@
+# Set-up and checks. Everything that makes a result is Snakemake's: see README.md.
+PYTHON ?= python3
+BIN := .venv/bin
+# Scripts started by `make` find the installed tools first, and a noisy environment's Python path last.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+READY := .venv/.ready
+
+.PHONY: demo test test-fast lint bench docs lock
+
+demo: $(READY)  ## the embedded study, from nothing to its leaderboard
+	snakemake --cores all
+	@echo
+	@cat results/demo/tables/leaderboard.md
+	@echo
+	@echo "Tables: results/demo/tables/   Every caption with its scores: results/demo/scores/"
+
+test: $(READY) lint  ## everything that needs no cluster
+	python -m pytest
+
+test-fast: $(READY)  ## between two edits: no trainings, no end-to-end run
+	python -m pytest -m "not slow" -q
+
+lint: $(READY)
+	ruff format --check .
+	ruff check .
+	snakefmt --check --quiet Snakefile workflow
+	mypy
+	snakemake --lint
+
+bench: $(READY)  ## ratios side by side, in one run
+	python -m benchmarks
+
+docs: $(READY)  ## what is generated from the config schema and the lock
+	python -m molmix.config_docs
+	python envs/split.py
+
+lock:  ## new pins from the ranges of pyproject.toml, from an environment made for that alone
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet '.[dev]'
+	.venv-lock/bin/pip freeze --exclude molmix | sed 's/+cpu$$//' > requirements.lock
+	rm -rf .venv-lock
+	$(MAKE) docs
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@

@@ -1,0 +1,21 @@
+# The study as one graph. `snakemake --cores all` runs config/config.yaml, `--configfile` another study instead.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+# The library is found in this checkout, here and in every job, under conda environments too.
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))
+os.environ["PYTHONPATH"] = str(Path(workflow.basedir) / "src")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/captions.smk"
+include: "workflow/rules/judge.smk"
+include: "workflow/rules/tables.smk"

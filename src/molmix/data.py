@@ -1,0 +1,232 @@
+"""The corpus: sources read, cleaned and split; every row that is left out is counted, with the reason.
+
+Tables made here:
+
+* ``train``, ``subset``, ``validation``: one row a caption, columns of `CORPUS`.
+* ``tests/<name>``: one row a molecule with all its reference captions, columns of `TEST`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import TypeAdapter
+
+from molmix.config import Data, DemoSource, FileSource, HubSource
+from molmix.errors import fault
+from molmix.files import digest, read_table, write_json, write_table
+from molmix.sources import allow_hub, read_file, read_hub
+
+Row = dict[str, Any]
+
+_FACTS = [("properties", pa.list_(pa.string())), ("facts", pa.list_(pa.string())), ("truth", pa.list_(pa.string()))]
+CORPUS = pa.schema([("id", pa.string()), ("molecule", pa.string()), ("caption", pa.string()), *_FACTS])
+TEST = pa.schema([("id", pa.string()), ("molecule", pa.string()), ("references", pa.list_(pa.string())), *_FACTS])
+SHARE_HELD_OUT = 0.05  # of the subset, where no validation source is given
+
+
+def build(
+    *,
+    data: dict[str, Any],
+    domain: str,
+    seed: int,
+    world: Path,
+    train: Path,
+    subset: Path,
+    validation: Path,
+    tests: dict[str, Path],
+    manifest: Path,
+) -> None:
+    """Make every table of the corpus.
+
+    Molecules of a test set are taken out of training and validation, and molecules of validation out of training,
+    by canonical SMILES (by the text itself under ``domain: text``).
+
+    Args:
+        data: the config's `data` section, dumped.
+        domain: `molecules` or `text`.
+        seed: of the subset and of the draws.
+        world: table of the embedded world, read where a source is of kind `demo`.
+        train, subset, validation, tests, manifest: files to write.
+
+    Raises:
+        MolmixError: a source is refused (see :mod:`molmix.sources`), a caption is empty, an id occurs twice, or
+            fewer rows are there than asked for.
+    """
+    spec = TypeAdapter(Data).validate_python(data)
+    draw = np.random.default_rng(seed)
+    counts: dict[str, Any] = {}
+
+    def take(name: str, source: DemoSource | FileSource | HubSource) -> list[Row]:
+        counts[name] = {}
+        return _clean(_read(source, world, name), domain, spec.unparsable, name, counts[name])
+
+    held: dict[str, str] = {}
+    for name, test in spec.tests.items():
+        rows = _group(take(f"tests.{name}", test.source))
+        if test.rows is not None:
+            if test.rows > len(rows):
+                raise fault(f"data.tests.{name}.rows", f"{test.rows} asked for, {len(rows)} there", "ask for fewer")
+            rows = [rows[place] for place in sorted(draw.choice(len(rows), test.rows, replace=False))]
+        if not rows:
+            raise fault(f"data.tests.{name}", "has no rows left", "see the counts of dropped rows above it")
+        counts[f"tests.{name}"]["molecules"] = len(rows)
+        held |= {row["molecule"]: f"tests.{name}" for row in rows}
+        write_table(tests[name], rows, TEST)
+
+    valid = []
+    if spec.validation is not None:
+        valid = _without(take("validation", spec.validation), held, counts["validation"])
+        held |= {row["molecule"]: "validation" for row in valid}
+    corpus = _without(take("train", spec.train), held, counts["train"])
+    if not corpus:
+        raise fault("data.train", "has no rows left", "see the counts of removed rows, or give more rows")
+
+    part = _subset(corpus, spec.subset.fraction, spec.subset.strategy, draw)
+    if spec.validation is None:
+        valid, part = _hold_out(part, draw)
+        counts["validation"] = {"held_out_of_subset": len(valid)}
+        outside = {row["molecule"] for row in valid}
+        corpus = [row for row in corpus if row["molecule"] not in outside]
+    counts["subset"] = {"strategy": spec.subset.strategy, "fraction": spec.subset.fraction}
+    for name, path, rows in (("train", train, corpus), ("subset", subset, part), ("validation", validation, valid)):
+        counts[name] |= {"rows": len(rows), "molecules": len({row["molecule"] for row in rows})}
+        counts[name]["digest"] = digest([[row["molecule"], row["caption"]] for row in rows])
+        write_table(path, rows, CORPUS)
+    write_json(manifest, {"domain": domain, "seed": seed, "counts": counts})
+
+
+def _read(source: DemoSource | FileSource | HubSource, world: Path, name: str) -> list[Row]:
+    if isinstance(source, DemoSource):
+        table = read_table(world)
+        rows = [row for row in table.to_pylist() if row.pop("split") == source.split]
+        return [{**row, "properties": row["truth"]} for row in rows]
+    columns = source.columns.mapping()
+    if isinstance(source, HubSource):
+        allow_hub()
+        where, rows = f"{source.id}@{source.revision}", list(read_hub(source, columns))
+    else:
+        where = source.path
+        rows = list(read_file(Path(source.path), columns, source.format, source.quoting))
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, start=1):
+        row["where"] = f"{where}, row {number}"
+        row["id"] = str(row.get("id", f"{name.rpartition('.')[2]}-{number}"))
+        if row["id"] in seen:
+            raise fault(row["where"], f"id {row['id']!r} is that of row {seen[row['id']]} too", "make ids unique")
+        seen[row["id"]] = number
+        for key in ("molecule", "caption"):
+            if not isinstance(row[key], str) or not row[key].strip():
+                raise fault(row["where"], f"the {key} is {row[key]!r}", "fill it in, or take the row out")
+    return rows
+
+
+def _clean(rows: list[Row], domain: str, unparsable: str, name: str, counts: dict[str, Any]) -> list[Row]:
+    """Canonical molecules, captions on one line, repeated rows dropped; what was done is counted."""
+    tally: Counter[str] = Counter()
+    clean, seen = [], set()
+    for row in rows:
+        caption = " ".join(row["caption"].split())
+        tally["whitespace_normalised"] += caption != row["caption"]
+        molecule = " ".join(row["molecule"].split()) if domain == "text" else canonical(row["molecule"])
+        if molecule is None:
+            tally[f"unparsable_{'dropped' if unparsable == 'drop' else 'kept'}"] += 1
+            if unparsable == "drop":
+                continue
+            molecule = row["molecule"].strip()
+        if (molecule, caption) in seen:
+            tally["repeated_dropped"] += 1
+            continue
+        seen.add((molecule, caption))
+        clean.append({**row, "molecule": molecule, "caption": caption})
+    counts |= {"read": len(rows), **{key: number for key, number in sorted(tally.items()) if number}}
+    if rows and not clean:
+        raise fault(f"data.{name}", f"none of {len(rows)} rows could be used", f"first: {rows[0]['molecule']!r}")
+    return clean
+
+
+def canonical(smiles: str) -> str | None:
+    """RDKit's canonical SMILES; None where RDKit cannot read it."""
+    from rdkit import Chem, RDLogger
+
+    RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
+    molecule = Chem.MolFromSmiles(smiles.strip())
+    return Chem.MolToSmiles(molecule) if molecule is not None and molecule.GetNumAtoms() else None
+
+
+def _group(rows: list[Row]) -> list[Row]:
+    """One row a molecule, with every reference caption; facts of its captions are joined."""
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row["molecule"]].append(row)
+    return [
+        {
+            **group[0],
+            "references": [row["caption"] for row in group],
+            "facts": sorted({fact for row in group for fact in row["facts"]}) if group[0].get("facts") else None,
+        }
+        for group in groups.values()
+    ]
+
+
+def _without(rows: list[Row], held: dict[str, str], counts: dict[str, Any]) -> list[Row]:
+    """Rows whose molecule is not held out; the others are counted by the set that holds them."""
+    removed = Counter(held[row["molecule"]] for row in rows if row["molecule"] in held)
+    counts |= {f"removed_in_{name}": number for name, number in sorted(removed.items())}
+    return [row for row in rows if row["molecule"] not in held]
+
+
+def _subset(rows: list[Row], fraction: float, strategy: str, draw: np.random.Generator) -> list[Row]:
+    """A share of the molecules (at least one), in the order of the corpus."""
+    molecules = list(dict.fromkeys(row["molecule"] for row in rows))
+    wanted = max(1, round(fraction * len(molecules)))
+    if strategy == "random":
+        chosen = set(draw.permutation(molecules)[:wanted])
+    elif strategy == "scaffold":
+        chosen = _by_scaffold(molecules, wanted, draw)
+    else:
+        chosen = _by_property(rows, molecules, fraction, wanted, draw)
+    return [row for row in rows if row["molecule"] in chosen]
+
+
+def _by_scaffold(molecules: list[str], wanted: int, draw: np.random.Generator) -> set[str]:
+    """Whole Bemis–Murcko scaffolds in random order until enough molecules are in; the last one is cut."""
+    from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
+
+    groups: dict[str, list[str]] = defaultdict(list)
+    for smiles in molecules:
+        # A molecule kept although RDKit cannot read it is its own scaffold.
+        groups[MurckoScaffoldSmiles(smiles) if canonical(smiles) else smiles].append(smiles)
+    ordered = [smiles for scaffold in draw.permutation(sorted(groups)) for smiles in groups[scaffold]]
+    return set(ordered[:wanted])
+
+
+def _by_property(
+    rows: list[Row], molecules: list[str], fraction: float, wanted: int, draw: np.random.Generator
+) -> set[str]:
+    """The same share of every stratum; a molecule's stratum is the rarest of its properties."""
+    properties = {row["molecule"]: row.get("properties") for row in rows}
+    if all(value is None for value in properties.values()):
+        raise fault("data.subset.strategy", "'stratified', and no row has properties", "map `columns.properties`")
+    often = Counter(name for names in properties.values() for name in names or ())
+    strata: dict[str, list[str]] = defaultdict(list)
+    for molecule in molecules:
+        strata[min(properties[molecule] or [""], key=lambda name: (often[name], name))].append(molecule)
+    # Largest remainders make the strata's shares add up to exactly what was asked for.
+    quotas = {name: fraction * len(members) for name, members in sorted(strata.items())}
+    sizes = {name: int(quota) for name, quota in quotas.items()}
+    rest = sorted(quotas, key=lambda name: (sizes[name] - quotas[name], name))
+    for name in rest[: wanted - sum(sizes.values())]:
+        sizes[name] += 1
+    return {molecule for name, members in sorted(strata.items()) for molecule in draw.permutation(members)[: sizes[name]]}
+
+
+def _hold_out(rows: list[Row], draw: np.random.Generator) -> tuple[list[Row], list[Row]]:
+    """Split off validation molecules; none where there are too few rows to spare one."""
+    molecules = list(dict.fromkeys(row["molecule"] for row in rows))
+    chosen = set(draw.permutation(molecules)[: int(SHARE_HELD_OUT * len(molecules))])
+    return [row for row in rows if row["molecule"] in chosen], [row for row in rows if row["molecule"] not in chosen]

@@ -1,0 +1,94 @@
+"""Files that a run makes: written beside their place and renamed into it, read back with a clear error.
+
+Tables are Parquet, small facts are JSON. Nothing here imports pandas or torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from molmix.errors import fault
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Give a temporary path in the folder of `path`; renamed over it when the block ends well, removed otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files that only the owner reads; results follow the user's umask like any other file.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path | str, content: dict[str, Any]) -> None:
+    """Write small facts, keys in the order given, so that the same facts are the same bytes."""
+    with beside(Path(path)) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path | str) -> dict[str, Any]:
+    """Read what :func:`write_json` wrote.
+
+    Raises:
+        MolmixError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise fault(path, f"cannot be read as JSON ({error})", "delete it and run the same command again") from None
+
+
+def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
+    """Write a table as Parquet.
+
+    Args:
+        path: where it goes.
+        table: an Arrow table, or rows.
+        schema: column names and types; required where `table` is rows, so that no rows still make columns.
+    """
+    if not isinstance(table, pa.Table):
+        table = pa.Table.from_pylist(table, schema=schema)
+    with beside(Path(path)) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
+    """Read a Parquet table that a run made.
+
+    Raises:
+        MolmixError: the file is missing or damaged.
+    """
+    try:
+        return pq.read_table(path, columns=columns, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise fault(path, f"cannot be read as Parquet ({error})", "delete it and run the same command again") from None
+
+
+def digest(*parts: Any) -> str:
+    """Short, stable name of some plain content: 16 hex digits of the SHA-256 of its canonical JSON."""
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,65 @@
+"""What every script of the workflow wraps its one library call in: log, threads, quiet, errors for people."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from molmix.errors import MolmixError
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[None]:
+    """Run the block as a workflow job.
+
+    Libraries' chatter goes to the rule's log. A :class:`MolmixError` is printed alone, on the terminal and in the
+    log; anything else leaves its traceback in the log and one line on the terminal. Either ends the job with
+    status 1, without the traceback that Snakemake would print.
+    """
+    # Read by numerical libraries when they are first imported, which is inside the block.
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(snakemake.threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    terminal = sys.stderr
+    log = Path(snakemake.log[0])
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8", buffering=1) as stream:
+        sys.stdout = sys.stderr = stream
+        logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+        try:
+            yield
+        except Exception as error:
+            for line in _lines(error, snakemake.rule, log):
+                print(line, file=terminal, flush=True)
+            print(*_lines(error, snakemake.rule, log), sep="\n", file=stream)
+            if not isinstance(error, MolmixError):
+                traceback.print_exc(file=stream)
+            stream.flush()
+            os._exit(1)  # nothing after this may print; the outputs were written beside their places
+        finally:
+            sys.stderr = terminal
+            sys.stdout = sys.__stdout__
+
+
+def _lines(error: Exception, rule: str, log: Path) -> list[str]:
+    if isinstance(error, MolmixError):
+        return [f"molmix {rule}: {error}"]
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return [f"molmix {rule}: the disk is full ({error.filename or error}); free some space and run it again"]
+    return [f"molmix {rule}: unexpected {type(error).__name__}: {error}", f"  the traceback is in {log}"]
+
+
+def progress(items: Any = None, **settings: Any) -> Any:
+    """A tqdm bar on the terminal; silent where there is none, so that logs and clusters stay quiet."""
+    from tqdm import tqdm
+
+    return tqdm(items, file=sys.__stderr__, disable=not sys.__stderr__.isatty(), dynamic_ncols=True, **settings)

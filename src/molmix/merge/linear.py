@@ -1,0 +1,25 @@
+"""Linear merge: a weighted average of weights (model soups, Wortsman et al. 2022; mergekit's ``linear``)."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from molmix.schema import Section
+
+
+class Linear(Section):
+    """Weighted average of the parents: the control that SLERP is held against."""
+
+    method: Literal["linear"]
+    weights: tuple[float, float] = Field((0.5, 0.5), description="weight of each parent, normalised to 1")
+
+    def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
+        """mergekit config for two model folders; an average needs no `base`."""
+        return {
+            "merge_method": "linear",
+            "models": [
+                {"model": parent, "parameters": {"weight": weight}}
+                for parent, weight in zip(parents, self.weights, strict=True)
+            ],
+            "parameters": {"normalize": True},
+        }

@@ -1,0 +1,125 @@
+"""How captions are cut into tokens before BLEU and METEOR.
+
+The published caption metrics (MolT5, Edwards et al. 2022; L+M-24, Edwards et al. 2024) cut with SciBERT's
+wordpieces, and the cut moves BLEU by several points: a table has to say which one it used (``name``).
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Protocol
+
+from tokenizers import Tokenizer as Engine
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from molmix.errors import MolmixError, fault
+
+# `tokenize(text, truncation=True, max_length=512)` in the published scripts adds no [CLS] and no [SEP],
+# so the limit is 512 wordpieces of the caption itself, not 510.
+MAX_WORDPIECES = 512
+# What the published scripts drop after tokenizing. They count only where a caption spells one out.
+SPECIAL = frozenset({"[PAD]", "[CLS]", "[SEP]"})
+SPELLED = [*sorted(SPECIAL), "[MASK]", "[UNK]"]
+
+_WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
+
+
+class Tokenizer(Protocol):
+    """Cuts texts into tokens."""
+
+    @property
+    def name(self) -> str:
+        """What a table calls it."""
+        ...
+
+    def __call__(self, texts: Sequence[str]) -> list[list[str]]:
+        """The tokens of each text, in order; ``[]`` for a text without any."""
+        ...
+
+
+@dataclass(frozen=True)
+class SimpleTokenizer:
+    """Lower-cased words and single punctuation marks, uncut in length. Needs no vocabulary.
+
+    Its BLEU and METEOR are not comparable with published ones.
+    """
+
+    name: str = "simple"
+
+    def __call__(self, texts: Sequence[str]) -> list[list[str]]:
+        return [_WORD_OR_MARK.findall(text.lower()) for text in texts]
+
+
+class WordPieceTokenizer:
+    """BERT wordpieces: the first 512 of each text, without ``[PAD]``, ``[CLS]`` and ``[SEP]``.
+
+    Args:
+        name: what a table calls it.
+        engine: a BERT tokenizer. It splits at every space before anything else happens, so the pieces of a text
+            are those of its words; each word is cut once in the life of this object.
+    """
+
+    def __init__(self, name: str, engine: Engine):
+        self.name = name
+        self._engine = engine
+        self._pieces: dict[str, list[str]] = {"": []}
+
+    def __call__(self, texts: Sequence[str]) -> list[list[str]]:
+        # Only at plain spaces: what else Python takes for white space, BERT may delete and join across.
+        split = [text.split(" ") for text in texts]
+        fresh = list({word for words in split for word in words} - self._pieces.keys())
+        encodings = self._engine.encode_batch(fresh, add_special_tokens=False)
+        self._pieces.update((word, found.tokens) for word, found in zip(fresh, encodings, strict=True))
+        return [self._join(words) for words in split]
+
+    def _join(self, words: list[str]) -> list[str]:
+        pieces = chain.from_iterable(map(self._pieces.__getitem__, words))
+        return [piece for piece in islice(pieces, MAX_WORDPIECES) if piece not in SPECIAL]
+
+
+def load_tokenizer(path: Path | None) -> Tokenizer:
+    """The tokenizer of a vocabulary file, or the simple one without a file.
+
+    Args:
+        path: a BERT ``vocab.txt`` (one wordpiece a line; texts are lower-cased and stripped of accents, as
+            ``BertTokenizerFast`` does by default and SciBERT's uncased vocabulary needs), or a
+            ``tokenizer.json``, which says itself how it normalises.
+
+    Raises:
+        MolmixError: the file is missing or is not a tokenizer.
+    """
+    if path is None:
+        return SimpleTokenizer()
+    if not path.is_file():
+        raise fault(path, "no such tokenizer file.", "Give a BERT vocab.txt or a tokenizer.json.")
+    # Hub folders call every file `vocab.txt`: the folder is then what tells them apart.
+    label = path.resolve().parent.name if path.stem in {"vocab", "tokenizer"} else path.stem
+    try:
+        engine = Engine.from_file(str(path)) if path.suffix == ".json" else _bert(path)
+    except Exception as error:  # the Rust side raises bare Exception
+        raise _not_wordpiece(path, str(error)) from error
+    if not isinstance(engine.pre_tokenizer, BertPreTokenizer) or not isinstance(engine.model, WordPiece):
+        raise _not_wordpiece(
+            path, f"{type(engine.model).__name__} after {type(engine.pre_tokenizer).__name__}"
+        )
+    engine.no_padding()
+    engine.no_truncation()
+    return WordPieceTokenizer(f"wordpiece ({label})", engine)
+
+
+def _bert(path: Path) -> Engine:
+    engine = Engine(WordPiece.from_file(str(path), unk_token="[UNK]"))
+    engine.normalizer = BertNormalizer(lowercase=True)
+    engine.pre_tokenizer = BertPreTokenizer()
+    # A caption that spells one of these out gets the special token, as BertTokenizerFast gives it.
+    engine.add_special_tokens([token for token in SPELLED if engine.token_to_id(token) is not None])
+    return engine
+
+
+def _not_wordpiece(path: Path, why: str) -> MolmixError:
+    hint = "Give a BERT vocab.txt (one wordpiece a line, [UNK] among them) or a BERT tokenizer.json."
+    return fault(path, f"not a BERT wordpiece tokenizer ({why}).", hint)

@@ -1,0 +1,115 @@
+"""Models of the table on disk: what stands in their manifests, and how they are loaded.
+
+A model's folder is ``results/<run>/models/<id>/``: ``manifest.json``, and ``weights/`` (full weights) or
+``adapter/`` (a PEFT adapter that lies on its start), each with its tokenizer. Stages depend on manifests, which
+carry the digest of the weights; they reach the weights only through :func:`load`.
+"""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from molmix.errors import fault
+from molmix.files import digest, file_digest, read_json, write_json
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PACKAGES = ("molmix", "torch", "transformers", "trl", "peft", "mergekit", "safetensors", "tokenizers")
+
+
+def write_manifest(path: Path, facts: dict[str, Any], weights: Path) -> None:
+    """Write a model's manifest: what it was made from, with what, and how it went.
+
+    Only what is the same in a rerun stands in it (wall time and memory are in ``benchmarks/``), so that a rerun
+    that changes nothing leaves the same bytes and reruns nothing after it.
+
+    Args:
+        path: the manifest; the weights' path is stored relative to its folder where it lies below it.
+        facts: ``id``, ``kind``, ``method``, ``parents``, ``settings``, ``seed``, … as plain JSON.
+        weights: folder of full weights or of an adapter.
+    """
+    inside = weights.is_relative_to(path.parent)
+    write_json(
+        path,
+        facts
+        | {
+            "weights": {
+                "path": str(weights.relative_to(path.parent) if inside else weights),
+                "digest": weights_digest(weights),
+            },
+            "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        },
+    )
+
+
+def weights_digest(folder: Path) -> str:
+    """Digest of all safetensors, config and tokenizer files of a folder (16 hex digits)."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".model"))
+    return digest([(path.name, file_digest(path)) for path in files])
+
+
+def weights_path(manifest: Path) -> Path:
+    """Folder of the weights or the adapter that a manifest speaks of.
+
+    Raises:
+        MolmixError: the folder is gone.
+    """
+    folder = manifest.parent / read_json(manifest)["weights"]["path"]
+    if not folder.is_dir():
+        raise fault(folder, "the weights of this model are gone", f"delete {manifest} to have it made again")
+    return folder
+
+
+def start_manifest(manifest: Path) -> Path:
+    """Manifest of the model that an aligned model's adapter lies on."""
+    return manifest.parent.parent / read_json(manifest)["parents"][0] / "manifest.json"
+
+
+def load(
+    manifest: Path, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a model of the table, an adapter onto its start, in eval mode.
+
+    Args:
+        manifest: ``models/<id>/manifest.json``.
+        dtype: of the weights; default bfloat16 on CUDA, float32 elsewhere.
+        device: default CUDA where there is one.
+
+    Raises:
+        MolmixError: weights are gone, or cannot be loaded.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
+
+    device = device or default_device()
+    dtype = dtype or default_dtype(device)
+    if read_json(manifest)["kind"] == "aligned":
+        from peft import PeftModel
+
+        model, tokenizer = load(start_manifest(manifest), dtype, device)
+        return PeftModel.from_pretrained(model, weights_path(manifest)).eval(), tokenizer
+    folder = weights_path(manifest)
+    try:
+        auto = AutoModelForSeq2SeqLM if AutoConfig.from_pretrained(folder).is_encoder_decoder else AutoModelForCausalLM
+        model = auto.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
+        return model, AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise fault(folder, f"cannot be loaded as a language model ({error})", f"delete {manifest.parent}") from None
+
+
+def default_device() -> str:
+    """``cuda`` where there is a GPU, ``cpu`` elsewhere."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def default_dtype(device: torch.device | str) -> torch.dtype:
+    """bfloat16 on CUDA; float32 on a CPU, where bfloat16 is slow without special instructions."""
+    import torch
+
+    return torch.bfloat16 if str(device).startswith("cuda") else torch.float32

@@ -1,0 +1,170 @@
+"""Tables from elsewhere: TSV, CSV, JSONL and Parquet files, gzipped or not, and data sets of the hub.
+
+A table is read whole, as rows of text by column name, or refused with the file and the row. That a file is there
+and has its columns is checked when the config is loaded, before any job starts, by reading its first row only.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from molmix.config import Config, FileSource, HubSource
+from molmix.errors import fault
+
+ENDINGS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+csv.field_size_limit(2**31 - 1)  # the csv module's limit of 131,072 characters a field is lower than some captions
+
+
+def file_format(path: Path, format: str = "auto") -> str:
+    """Format of a table file, by its ending where it is `auto`."""
+    if format != "auto":
+        return format
+    ending = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if ending not in ENDINGS:
+        raise fault(path, f"ends in {ending or 'nothing'!r}", f"use one of {', '.join(ENDINGS)}, or set `format`")
+    return ENDINGS[ending]
+
+
+def read_file(
+    path: Path, columns: dict[str, str], format: str = "auto", quoting: str = "minimal"
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table file under our column names.
+
+    Args:
+        path: the file; read as UTF-8, through gzip where its name ends in ``.gz``.
+        columns: our name for each of the file's columns that is wanted.
+        format: tsv, csv, jsonl, parquet or auto.
+        quoting: how TSV and CSV quote, `minimal` (RFC 4180) or `none`.
+
+    Raises:
+        MolmixError: the file is missing or damaged, is not UTF-8, lacks a column, or has a ragged row.
+    """
+    if not path.is_file():
+        raise fault(path, "there is no such file", "mend the path; it is relative to the folder you run in")
+    format = file_format(path, format)
+    reader = {"tsv": _delimited, "csv": _delimited, "jsonl": _jsonl, "parquet": _parquet}[format]
+    number = 0
+    try:
+        for number, row in enumerate(reader(path, columns, format, quoting), start=1):
+            yield row
+    except UnicodeDecodeError as error:
+        raise fault(f"{path}, after row {number}", f"is not UTF-8 ({error.reason})", "save it as UTF-8") from None
+    except (OSError, EOFError) as error:
+        raise fault(f"{path}, after row {number}", f"cannot be read ({error})", "check or fetch the file again") from None
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
+    return open(path, encoding="utf-8-sig", newline="")
+
+
+def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[dict[str, Any]]:
+    rule = csv.QUOTE_NONE if quoting == "none" else csv.QUOTE_MINIMAL
+    with _open(path) as stream:
+        lines = csv.reader(stream, delimiter="\t" if format == "tsv" else ",", quoting=rule, strict=quoting != "none")
+        header = next(lines, [])
+        _require(path, columns, header)
+        places = {ours: header.index(theirs) for ours, theirs in columns.items()}
+        try:
+            for number, fields in enumerate(lines, start=1):
+                if len(fields) != len(header):
+                    raise fault(
+                        f"{path}, row {number}",
+                        f"has {len(fields)} fields where the header has {len(header)}",
+                        "quote fields that hold tabs, commas or line breaks; `quoting: none` where quotes are text",
+                    )
+                yield {ours: fields[place] for ours, place in places.items()}
+        except csv.Error as error:
+            raise fault(
+                f"{path}, line {lines.line_num}", str(error), "mend the quotes, or set `quoting: none`"
+            ) from None
+
+
+def _jsonl(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[dict[str, Any]]:
+    with _open(path) as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise fault(f"{path}, row {number}", f"is not JSON ({error})", "write one object a line") from None
+            if not isinstance(record, dict):
+                raise fault(f"{path}, row {number}", "is no JSON object", "write one object a line")
+            _require(path, columns, record, f", row {number}")
+            yield {ours: record[theirs] for ours, theirs in columns.items()}
+
+
+def _parquet(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as table:
+            _require(path, columns, table.schema_arrow.names)
+            for batch in table.iter_batches(columns=list(columns.values())):
+                for record in batch.to_pylist():
+                    yield {ours: record[theirs] for ours, theirs in columns.items()}
+    except pa.ArrowException as error:
+        raise fault(path, f"is no Parquet file ({error})", "check or fetch the file again") from None
+
+
+def _require(path: object, columns: dict[str, str], there: Any, row: str = "") -> None:
+    names = list(there)
+    for ours, theirs in columns.items():
+        if theirs not in names:
+            near = difflib.get_close_matches(theirs, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"columns there: {', '.join(map(str, names)) or 'none'}"
+            raise fault(f"{path}{row}", f"has no column {theirs!r} (for `{ours}`)", hint)
+
+
+def read_hub(source: HubSource, columns: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a hub data set at its pinned revision; needs the network, or a filled cache.
+
+    Raises:
+        MolmixError: the data set, revision, split or a column is not to be had.
+    """
+    from datasets import load_dataset
+
+    where = f"{source.id}@{source.revision}"
+    try:
+        rows = load_dataset(source.id, source.config, split=source.split, revision=source.revision)
+    except Exception as error:  # the hub client raises a family of unrelated errors
+        raise fault(
+            where,
+            f"cannot be had from the hub ({type(error).__name__}: {str(error).splitlines()[0]})",
+            "check id, revision and split; without a network fill the cache first (HF_HOME)",
+        ) from None
+    _require(where, columns, rows.column_names)
+    for record in rows:
+        yield {ours: record[theirs] for ours, theirs in columns.items()}
+
+
+def allow_hub() -> None:
+    """Let this process reach the hub; jobs are offline otherwise. To be called before the hub client is imported."""
+    os.environ["HF_HUB_OFFLINE"] = "0"
+
+
+def check_files(config: Config) -> None:
+    """Refuse missing files and columns before any job starts, by reading no more than each file's first row.
+
+    Raises:
+        MolmixError: as :func:`read_file`.
+    """
+    for source in config.sources():
+        if isinstance(source, FileSource):
+            next(read_file(Path(source.path), source.columns.mapping(), source.format, source.quoting), None)
+    for rejected in config.rejected().values():
+        if rejected.kind == "file":
+            columns = {"molecule": rejected.molecule, "text": rejected.text}
+            next(read_file(Path(rejected.path), columns, rejected.format, rejected.quoting), None)
+    for key in ("vocabulary", "wordnet"):
+        path = getattr(config.metrics, key)
+        if path and not Path(path).exists():
+            raise fault(f"metrics.{key}", f"there is no {path!r}", "mend the path, or set null for the simpler metric")

@@ -1,0 +1,179 @@
+"""The model table: the config expanded into one row a model, which every rule works on.
+
+An id tells how a model came to be, read from left to right: ``agnostic`` is an initial model, ``agnostic.sft``
+its SFT policy, ``agnostic.sft_dpo.ties`` the TIES merge of two policies of one start, ``universal.slerp`` a merge
+of initial models and ``universal.slerp.cpo`` that merge aligned by CPO. The first seed of the config bears no
+mark, a further seed ``s`` adds ``-s<seed>`` to the alignment's name, so that adding a seed renames nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Literal
+
+from molmix.config import Align, Config, HubModel, MadeModel, ModelRejected
+from molmix.errors import MolmixError, fault
+
+Kind = Literal["initial", "aligned", "merged"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One row of the model table.
+
+    Attributes:
+        id: short, stable and safe in a path.
+        kind: how it is made.
+        parents: ids it is made from: the model an initial one goes on from, an aligned one's start, a merge's
+            two parents.
+        base: for merges, the common parent that task vectors are taken against.
+        method: name of the alignment or merge, or the kind of an initial model.
+        settings: everything its making depends on beside its parents, resolved (presets applied).
+        seed: seed of its making.
+    """
+
+    id: str
+    kind: Kind
+    parents: tuple[str, ...]
+    method: str
+    settings: dict[str, Any] = field(hash=False)
+    seed: int
+    base: str | None = None
+
+
+class ModelTable(dict[str, Model]):
+    """Models by id, in an order in which parents come before their children."""
+
+    def lineage(self, model: str) -> list[str]:
+        """The models whose weights are needed to load `model`: itself, and what an adapter lies on."""
+        row = self[model]
+        return [model] + (self.lineage(row.parents[0]) if row.kind == "aligned" else [])
+
+    def of_kind(self, *kinds: Kind) -> list[str]:
+        """Ids of the models of some kinds."""
+        return [row.id for row in self.values() if row.kind in kinds]
+
+
+def build(config: Config) -> ModelTable:
+    """Expand a config into its model table.
+
+    Raises:
+        MolmixError: a name that does not exist, a loop, ids that clash, a setting the method does not have.
+    """
+    table = ModelTable()
+    _initial(config, table)
+    _universal(config, table)
+    _aligned(config, table)
+    _merged(config, table)
+    return table
+
+
+def _add(table: ModelTable, row: Model, key: str) -> None:
+    if row.id in table or row.id == "reference":
+        raise fault(key, f"makes a second model with the id {row.id!r}", "rename one of the two")
+    table[row.id] = row
+
+
+def _known(table: ModelTable, name: str, key: str) -> Model:
+    if name not in table:
+        near = difflib.get_close_matches(name, table, n=1)
+        raise fault(
+            key,
+            f"there is no model {name!r}",
+            f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(table) or '(none: see `initial`)'}",
+        )
+    return table[name]
+
+
+def _initial(config: Config, table: ModelTable) -> None:
+    waiting = dict(config.initial)
+    while waiting:
+        ready = [n for n, spec in waiting.items() if not isinstance(spec, MadeModel) or spec.parent in (None, *table)]
+        for name in ready:
+            spec = waiting.pop(name)
+            if isinstance(spec, HubModel):
+                _add(table, Model(name, "initial", (), spec.kind, spec.model_dump(), config.seeds[0]), name)
+            else:
+                parents = (spec.parent,) if spec.parent else ()
+                settings = spec.model_dump(exclude={"parent"}) | {"prompts": config.prompts.model_dump()}
+                _add(table, Model(name, "initial", parents, "made", settings, config.seeds[0]), name)
+        if waiting and not ready:
+            name, spec = next(iter(waiting.items()))
+            hint = "is itself waiting for a parent" if spec.parent in waiting else "does not exist"  # type: ignore[union-attr]
+            raise fault(f"initial.{name}.parent", f"{spec.parent!r} {hint}", "name an initial model that can be made first")  # type: ignore[union-attr]
+
+
+def _universal(config: Config, table: ModelTable) -> None:
+    for name, spec in config.universal.items():
+        for parent in (*spec.parents, spec.base):
+            _known(table, parent, f"universal.{name}")
+        if spec.parents[0] == spec.parents[1]:
+            raise fault(f"universal.{name}.parents", f"{spec.parents[0]!r} is given twice", "name two different models")
+        _merge_by_every_method(config, table, name, spec.parents, spec.base, config.seeds[0], f"universal.{name}")
+
+
+def _merge_by_every_method(
+    config: Config, table: ModelTable, stem: str, parents: tuple[str, str], base: str, seed: int, key: str
+) -> None:
+    for name, method in config.merge.methods.items():
+        settings = method.model_dump(by_alias=True)
+        _add(table, Model(f"{stem}.{name}", "merged", parents, name, settings, seed, base), key)
+
+
+def _aligned(config: Config, table: ModelTable) -> None:
+    if config.align and config.preferences is None:
+        raise fault("preferences", "missing, and `align` is not empty", "say where rejected texts come from")
+    for direction, rejected in (config.preferences.rejected if config.preferences else {}).items():
+        if isinstance(rejected, ModelRejected):
+            row = _known(table, rejected.model, f"preferences.rejected.{direction}.model")
+            if row.kind != "initial":
+                raise fault(
+                    f"preferences.rejected.{direction}.model",
+                    f"{row.id!r} is no initial model",
+                    "aligned models come after the pairs: name an initial model",
+                )
+    for name, spec in config.align.items():
+        for start in spec.starts:
+            _known(table, start, f"align.{name}.starts")
+            if table[start].kind == "aligned":
+                raise fault(f"align.{name}.starts", f"{start!r} is itself aligned", "name an initial or merged model")
+            for number, seed in enumerate(config.seeds):
+                mark = f"-s{seed}" if number else ""
+                row = Model(f"{start}.{name}{mark}", "aligned", (start,), name, resolve(name, spec), seed)
+                _add(table, row, f"align.{name}")
+
+
+def resolve(name: str, spec: Align) -> dict[str, Any]:
+    """Preset and overrides of one alignment, merged and checked against what TRL and PEFT take.
+
+    Raises:
+        MolmixError: a setting that the method's TRL config, or the adapter, does not have.
+    """
+    from molmix.align.settings import settings  # its table of TRL settings is read only where it is needed
+
+    try:
+        return settings(spec.method, spec.preset, spec.settings, spec.lora) | {
+            "method": spec.method,
+            "reference": spec.reference,
+            "quantize": spec.quantize,
+        }
+    except MolmixError as error:
+        raise MolmixError(f"align.{name}.{error}") from None
+
+
+def _merged(config: Config, table: ModelTable) -> None:
+    for start in config.merge.starts:
+        _known(table, start, "merge.starts")
+        for number, seed in enumerate(config.seeds):
+            mark = f"-s{seed}" if number else ""
+            names = [name for name, spec in config.align.items() if start in spec.starts]
+            if len(names) < 2:
+                raise fault("merge.starts", f"{start!r} has {len(names)} aligned model(s)", "align it by two or more")
+            for first, second in combinations(names, 2):
+                parents = (f"{start}.{first}{mark}", f"{start}.{second}{mark}")
+                stem = f"{start}.{first}_{second}{mark}"
+                _merge_by_every_method(config, table, stem, parents, start, seed, "merge.starts")
+
+

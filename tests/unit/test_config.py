@@ -1,0 +1,112 @@
+"""The schema refuses what is wrong, in one message that a person can act on."""
+
+import copy
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from molmix import config, config_docs, table
+from molmix.errors import MolmixError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def demo() -> dict:
+    return copy.deepcopy(config_docs.DEMO)
+
+
+def message(content: dict) -> str:
+    with pytest.raises(MolmixError) as caught:
+        table.build(config.parse(content, "study.yaml"))
+    assert "Traceback" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", config_docs.GENERATED)
+def test_generated_files_have_not_drifted(path: str) -> None:
+    assert (ROOT / path).read_text() == config_docs.GENERATED[path](), "run `make docs`"
+
+
+def test_default_file_is_the_demo_and_fits_its_json_schema() -> None:
+    content = config.read_yaml(ROOT / "config" / "config.yaml")
+    assert config.parse(content) == config.parse(demo())
+    jsonschema.validate(content, json.loads((ROOT / "config" / "schema.json").read_text()))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_config_is_whole(path: Path) -> None:
+    assert table.build(config.load(path))
+
+
+CASES = {
+    "unknown key": (lambda c: c.update(algn={}), ["algn", "did you mean 'align'?"]),
+    "unknown nested key": (lambda c: c["data"]["train"].update(splt="x"), ["data.train.splt", "'split'"]),
+    "unknown method": (lambda c: c["align"]["sft"].update(method="spo"), ["align.sft.method", "'spo'", "'sft'"]),
+    "unknown merge": (lambda c: c["merge"]["methods"]["slerp"].update(method="slrp"), ["slrp", "'slerp'"]),
+    "fraction 0": (lambda c: c["data"].update(subset={"fraction": 0}), ["data.subset.fraction", "greater than 0"]),
+    "fraction 2": (lambda c: c["data"].update(subset={"fraction": 2}), ["data.subset.fraction", "less than"]),
+    "unsafe run name": (lambda c: c.update(run="../up"), ["run", "'../up'", "letters"]),
+    "unsafe model name": (lambda c: c["initial"].update({"a+b": c["initial"]["agnostic"]}), ["a+b", "letters"]),
+    "start that is not there": (lambda c: c["align"]["sft"].update(starts=["agnostc"]), ["align.sft", "'agnostic'"]),
+    "aligned start": (lambda c: c["align"]["dpo"].update(starts=["agnostic.sft"]), ["agnostic.sft", "aligned"]),
+    "loop": (lambda c: c["initial"]["agnostic"].update(parent="mol2cap"), ["initial.", "parent"]),
+    "clashing ids": (lambda c: c["initial"].update(reference=c["initial"]["agnostic"]), ["reference", "rename"]),
+    "rejected by an aligned model": (
+        lambda c: c["preferences"]["rejected"]["mol2cap"].update(model="nobody"),
+        ["preferences.rejected.mol2cap.model", "nobody"],
+    ),
+    "no preferences": (lambda c: c.pop("preferences"), ["preferences", "rejected"]),
+    "nothing to merge": (lambda c: c["merge"].update(starts=["cap2mol"]), ["merge.starts", "cap2mol"]),
+    "repeated seeds": (lambda c: c.update(seeds=[1, 1]), ["seeds", "once"]),
+    "prompt without its slot": (lambda c: c.update(prompts={"mol2cap": "Caption:"}), ["{molecule}"]),
+    "unknown TRL setting": (
+        lambda c: c["align"]["dpo"].update(settings={"learning_rte": 1}),
+        ["align.dpo", "learning_rte", "learning_rate"],
+    ),
+    "wrong type of TRL setting": (lambda c: c["align"]["dpo"].update(settings={"beta": "x"}), ["align.dpo", "beta"]),
+    "unknown adapter setting": (lambda c: c["align"]["dpo"].update(lora={"rank": 8}), ["align.dpo", "rank"]),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), CASES.values(), ids=CASES)
+def test_refused_with_key_value_and_mend(change, expected) -> None:
+    content = demo()
+    change(content)
+    text = message(content)
+    for part in expected:
+        assert part in text
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    content = demo()
+    content.update(algn={}, run="a/b")
+    assert "2 thing(s)" in message(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("run: a\nrun: b\n", ["line 2", "'run' is given twice"]),
+        ("run: [a\n", ["is not YAML"]),
+        ("- a\n", ["holds no keys"]),
+        ("", ["holds no keys"]),
+    ],
+)
+def test_yaml_that_is_refused(tmp_path: Path, text: str, expected: list[str]) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(MolmixError) as caught:
+        config.read_yaml(tmp_path / "c.yaml")
+    assert all(part in str(caught.value) for part in ["c.yaml", *expected])
+
+
+def test_config_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_bytes("run: é".encode("latin-1"))
+    with pytest.raises(MolmixError, match="UTF-8"):
+        config.read_yaml(tmp_path / "c.yaml")
+
+
+def test_yaml_round_trip_of_generated_default() -> None:
+    assert yaml.safe_load(config_docs.default_yaml()) == config.read_yaml(ROOT / "config" / "config.yaml")

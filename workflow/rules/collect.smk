@@ -1,0 +1,36 @@
+# Needs: the model table.
+# Makes: nothing of its own; names the phases, so that a person can ask for one of them.
+rule all:
+    default_target: True
+    input:
+        rules_tables=[f"{R}/tables/leaderboard.csv", f"{R}/tables/leaderboard.md"],
+
+
+rule tables:
+    input:
+        [f"{R}/tables/leaderboard.csv", f"{R}/tables/leaderboard.md"],
+
+
+rule data_all:
+    input:
+        f"{R}/data/manifest.json",
+
+
+rule align_all:
+    input:
+        [manifest(model) for model in table.of_kind("aligned")],
+
+
+rule merge_all:
+    input:
+        [manifest(model) for model in table.of_kind("merged")],
+
+
+rule generate_all:
+    input:
+        [f"{R}/predictions/{model}/{test}.parquet" for model in table for test in TESTS],
+
+
+rule score_all:
+    input:
+        [f"{R}/scores/{model}/{test}.parquet" for model in table for test in TESTS],

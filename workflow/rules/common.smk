@@ -1,0 +1,57 @@
+# Needs: a config file (config/config.yaml, or the one that --configfile names).
+# Makes: the checked config, the model table, and the few path helpers that the other files share.
+import re
+
+from snakemake.exceptions import WorkflowError
+
+from molmix import config as schema
+from molmix import table as models
+from molmix.errors import MolmixError
+from molmix.sources import check_files
+
+# A config file given on the command line replaces the default one whole: `configfile:` would let entries of the
+# default live on under it (dicts are merged deeply).
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
+
+
+try:
+    for path in workflow.configfiles:
+        schema.read_yaml(Path(path))  # refuses keys given twice, which Snakemake's own reader lets through
+    study = schema.parse(config, ", ".join(map(str, workflow.configfiles)))
+    table = models.build(study)
+    check_files(study)
+except MolmixError as error:
+    raise WorkflowError(str(error)) from None
+
+R = f"results/{study.run}"
+LOGS = f"logs/{study.run}"
+BENCH = f"{R}/benchmarks"
+TESTS = list(study.data.tests)
+JUDGED = [name for name, test in study.data.tests.items() if test.direction == "mol2cap"]
+
+
+def any_of(names):
+    """A wildcard constraint that matches these names and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+def manifest(model):
+    return f"{R}/models/{model}/manifest.json"
+
+
+def weights(model):
+    """Folders that loading a model reads. Depending on their age would rerun whatever follows a restored
+    temporary folder; what they hold is in the manifests, so only their being there counts."""
+    return [
+        ancient(f"{R}/models/{row}/{'adapter' if table[row].kind == 'aligned' else 'weights'}")
+        for row in table.lineage(model)
+        if table[row].method != "pretrained"
+    ]
+
+
+wildcard_constraints:
+    model=any_of(table),
+    test=any_of(TESTS),
+    direction="mol2cap|cap2mol",

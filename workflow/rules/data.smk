@@ -1,0 +1,114 @@
+# Needs: the sources of `data` and `preferences` (demo, files or hub).
+# Makes: data/train (what initial models see), data/subset (what alignment sees), data/validation, data/tests/*,
+#        preferences/pairs, each with its counts in a manifest.
+rule world:
+    output:
+        f"{R}/data/world.parquet",
+    log:
+        f"{LOGS}/world.log",
+    benchmark:
+        f"{BENCH}/world.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        molecules=study.world.molecules,
+        seed=study.seeds[0],
+    message:
+        "Building {params.molecules} molecules and their captions"
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/world.py"
+
+
+rule corpus:
+    input:
+        [f"{R}/data/world.parquet"] if study.uses_world() else [],
+        [source.path for source in study.sources() if source.kind == "file"],
+    output:
+        train=f"{R}/data/train.parquet",
+        subset=f"{R}/data/subset.parquet",
+        validation=f"{R}/data/validation.parquet",
+        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
+        manifest=f"{R}/data/manifest.json",
+    log:
+        f"{LOGS}/corpus.log",
+    benchmark:
+        f"{BENCH}/corpus.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        data=study.data.model_dump(),
+        domain=study.domain,
+        seed=study.seeds[0],
+        world=f"{R}/data/world.parquet",
+    message:
+        "Reading, cleaning and splitting the corpus"
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/corpus.py"
+
+
+def rejected_by(wildcards):
+    """The model that writes the rejected texts of a direction, and what loading it reads."""
+    model = study.preferences.rejected[wildcards.direction].model
+    return {"manifest": manifest(model), "weights": weights(model)}
+
+
+rule reject:
+    input:
+        unpack(rejected_by),
+        rows=[f"{R}/data/subset.parquet", f"{R}/data/validation.parquet"],
+    output:
+        f"{R}/preferences/rejected.{{direction}}.parquet",
+    log:
+        f"{LOGS}/reject/{{direction}}.log",
+    benchmark:
+        f"{BENCH}/reject/{{direction}}.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        settings=study.generation.model_dump(),
+        template=lambda wildcards: getattr(study.prompts, wildcards.direction),
+        seed=study.seeds[0],
+        cache=f"{R}/work/generate",
+    message:
+        "Writing rejected texts, {wildcards.direction}"
+    conda:
+        "../../envs/models.yaml"
+    script:
+        "../scripts/reject.py"
+
+
+rule pairs:
+    input:
+        subset=f"{R}/data/subset.parquet",
+        validation=f"{R}/data/validation.parquet",
+        rejected=[
+            source.path if source.kind == "file" else f"{R}/preferences/rejected.{direction}.parquet"
+            for direction, source in study.rejected().items()
+        ],
+    output:
+        pairs=f"{R}/preferences/pairs.parquet",
+        manifest=f"{R}/preferences/manifest.json",
+    log:
+        f"{LOGS}/pairs.log",
+    benchmark:
+        f"{BENCH}/pairs.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        rejected={direction: source.model_dump() for direction, source in study.rejected().items()},
+        prompts=study.prompts.model_dump(),
+        domain=study.domain,
+    message:
+        "Pairing references with rejected texts"
+    conda:
+        "../../envs/data.yaml"
+    script:
+        "../scripts/pairs.py"

@@ -1,0 +1,23 @@
+"""Read, clean and split the corpus."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.data import build
+
+    out, params = snakemake.output, snakemake.params
+    build(
+        data=params.data,
+        domain=params.domain,
+        seed=params.seed,
+        world=Path(params.world),
+        train=Path(out.train),
+        subset=Path(out.subset),
+        validation=Path(out.validation),
+        tests={name: Path(path) for name, path in zip(params.data["tests"], out.tests, strict=True)},
+        manifest=Path(out.manifest),
+    )

@@ -1,0 +1,19 @@
+"""Merge two models into one."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.merge.run import merge
+
+    merge(
+        model_id=snakemake.wildcards.model,
+        parents=[Path(path) for path in snakemake.input.parents],
+        base=Path(snakemake.input.base),
+        out=Path(snakemake.output.manifest).parent,
+        work=Path(snakemake.params.work),
+        settings=snakemake.params.settings,
+    )

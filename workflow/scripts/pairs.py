@@ -1,0 +1,21 @@
+"""Pair references with rejected texts."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.preferences import pair
+
+    params = snakemake.params
+    pair(
+        rows={"train": Path(snakemake.input.subset), "validation": Path(snakemake.input.validation)},
+        rejected=params.rejected,
+        texts={way: Path(path) for way, path in zip(params.rejected, snakemake.input.rejected, strict=True)},
+        templates=params.prompts,
+        domain=params.domain,
+        pairs=Path(snakemake.output.pairs),
+        manifest=Path(snakemake.output.manifest),
+    )

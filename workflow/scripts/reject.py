@@ -1,0 +1,24 @@
+"""Let a model write the rejected texts of the subset and of validation."""
+
+from pathlib import Path
+
+from snakemake.script import snakemake
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.files import read_table
+    from molmix.generate import generate
+    from molmix.prompts import prompt
+
+    way, params = snakemake.wildcards.direction, snakemake.params
+    rows = [row for path in snakemake.input.rows for row in read_table(path).to_pylist()]
+    asked = "molecule" if way == "mol2cap" else "caption"
+    generate(
+        manifest=Path(snakemake.input.manifest),
+        prompts={way: ([row["id"] for row in rows], [prompt(params.template, way, row[asked]) for row in rows])},
+        outs={way: Path(snakemake.output[0])},
+        settings=params.settings,
+        seed=params.seed,
+        cache=Path(params.cache),
+    )

@@ -1,0 +1,15 @@
+"""Build the embedded world: molecules, captions and what is true of them."""
+
+from pathlib import Path
+
+import pyarrow as pa
+from snakemake.script import snakemake
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.files import write_table
+    from molmix.world.corpus import corpus
+
+    frame = corpus(snakemake.params.molecules, snakemake.params.seed)
+    write_table(Path(snakemake.output[0]), pa.Table.from_pandas(frame, preserve_index=False))
