@@ -13,6 +13,14 @@ os.environ["PYTHONPATH"] = str(Path(workflow.basedir) / "src")
 
 
 include: "workflow/rules/common.smk"
+
+
+rule all:
+    input:
+        f"{R}/tables/leaderboard.csv",
+        f"{R}/tables/leaderboard.md",
+
+
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"

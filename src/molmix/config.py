@@ -28,10 +28,16 @@ Direction = Literal["mol2cap", "cap2mol"]
 class Columns(Section):
     """Which columns of a source hold what."""
 
-    molecule: str = Field("molecule", description="column of the SMILES (of the source text under `domain: text`)")
-    caption: str = Field("caption", description="column of the caption (of the target text under `domain: text`)")
+    molecule: str = Field(
+        "molecule", description="column of the SMILES (of the source text under `domain: text`)"
+    )
+    caption: str = Field(
+        "caption", description="column of the caption (of the target text under `domain: text`)"
+    )
     id: str | None = Field(None, description="column of a unique row id; null numbers the rows")
-    properties: str | None = Field(None, description="column of a list of properties, for `strategy: stratified`")
+    properties: str | None = Field(
+        None, description="column of a list of properties, for `strategy: stratified`"
+    )
 
     def mapping(self) -> dict[str, str]:
         """Our name of each column that is there, with the name in the source."""
@@ -51,12 +57,15 @@ class FileSource(Section):
     """A local table of molecules and captions."""
 
     kind: Literal["file"]
-    path: str = Field(description="TSV, CSV, JSONL or Parquet file, gzipped or not, relative to the working folder")
+    path: str = Field(
+        description="TSV, CSV, JSONL or Parquet file, gzipped or not, relative to the working folder"
+    )
     format: Literal["auto", "tsv", "csv", "jsonl", "parquet"] = Field(
         "auto", description="`auto` goes by the file's ending"
     )
     quoting: Literal["minimal", "none"] = Field(
-        "minimal", description='how TSV and CSV quote: `none` takes a bare `"` as text (ChEBI-20 as published)'
+        "minimal",
+        description='how TSV and CSV quote: `none` takes a bare `"` as text (ChEBI-20 as published)',
     )
     columns: Columns = Field(Columns(), description="column mapping")
 
@@ -79,8 +88,12 @@ class TestSet(Section):
     """A named set that models are measured on."""
 
     source: Source = Field(description="where the rows come from")
-    direction: Direction = Field("mol2cap", description="what is asked of the models: a caption or a molecule")
-    rows: Count | None = Field(None, description="keep this many molecules, drawn with the seed; null keeps all")
+    direction: Direction = Field(
+        "mol2cap", description="what is asked of the models: a caption or a molecule"
+    )
+    rows: Count | None = Field(
+        None, description="keep this many molecules, drawn with the seed; null keeps all"
+    )
 
 
 class Subset(Section):
@@ -140,7 +153,9 @@ class MadeModel(Section):
     """A small Llama trained in the graph."""
 
     kind: Literal["made"]
-    parent: Name | None = Field(None, description="initial model to go on from; null starts from random weights")
+    parent: Name | None = Field(
+        None, description="initial model to go on from; null starts from random weights"
+    )
     task: Literal["unpaired", "mol2cap", "cap2mol"] = Field(
         description="`unpaired` sees molecules and captions but never which belongs to which"
     )
@@ -150,7 +165,9 @@ class MadeModel(Section):
     hidden_size: Count = Field(192, description="width; read where `parent` is null")
     layers: Count = Field(4, description="depth; read where `parent` is null")
     heads: Count = Field(4, description="attention heads; read where `parent` is null")
-    vocabulary: Annotated[int, Field(ge=100)] = Field(800, description="BPE pieces; read where `parent` is null")
+    vocabulary: Annotated[int, Field(ge=100)] = Field(
+        800, description="BPE pieces; read where `parent` is null"
+    )
 
 
 Initial = Annotated[HubModel | MadeModel, Field(discriminator="kind")]
@@ -185,16 +202,6 @@ class Preferences(Section):
     )
 
 
-class Lora(Section):
-    """Low-rank adapter (PEFT)."""
-
-    r: Count = Field(64, description="rank")
-    alpha: Count = Field(16, description="scale numerator: updates are scaled by alpha / r")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.05, description="adapter dropout")
-    target_modules: str | list[str] = Field("all-linear", description="layers that get an adapter")
-    use_dora: bool = Field(False, description="weight-decomposed variant (DoRA)")
-
-
 class Align(Section):
     """One way to align a policy with the preference pairs."""
 
@@ -206,7 +213,9 @@ class Align(Section):
     )
     quantize: bool = Field(False, description="QLoRA: load the start in 4-bit nf4; needs CUDA")
     lora: dict[str, Any] = Field({}, description="adapter settings over the preset's: r, alpha, dropout, …")
-    settings: dict[str, Any] = Field({}, description="any setting of the method's TRL config, over the preset's")
+    settings: dict[str, Any] = Field(
+        {}, description="any setting of the method's TRL config, over the preset's"
+    )
 
 
 class MergePlan(Section):
@@ -231,7 +240,9 @@ class Generation(Section):
     """How captions are written."""
 
     max_new_tokens: Count = Field(300, description="longest answer, in tokens")
-    batch_tokens: Annotated[int, Field(ge=64)] = Field(16384, description="prompt and answer tokens in a batch")
+    batch_tokens: Annotated[int, Field(ge=64)] = Field(
+        16384, description="prompt and answer tokens in a batch"
+    )
     temperature: Annotated[float, Field(ge=0)] = Field(0.0, description="0 is greedy")
     top_p: Share = Field(1.0, description="nucleus; read where temperature is above 0")
 
@@ -272,7 +283,9 @@ class Judge(Section):
         "aligned", description="row-wise operation on contradiction that makes the hallucination score"
     )
     batch_tokens: Annotated[int, Field(ge=64)] = Field(16384, description="padded tokens in a batch of pairs")
-    max_length: Annotated[int, Field(ge=16)] = Field(256, description="tokens of a pair; longer ones are cut, counted")
+    max_length: Annotated[int, Field(ge=16)] = Field(
+        256, description="tokens of a pair; longer ones are cut, counted"
+    )
 
 
 class Metrics(Section):
@@ -306,7 +319,9 @@ class Config(Section):
     prompts: Prompts = Field(Prompts(), description="prompt templates")
     initial: dict[Name, Initial] = Field({}, description="initial models by name")
     universal: dict[Name, Universal] = Field({}, description="merges of initial models by name")
-    preferences: Preferences | None = Field(None, description="preference pairs; required where `align` is not empty")
+    preferences: Preferences | None = Field(
+        None, description="preference pairs; required where `align` is not empty"
+    )
     align: dict[Name, Align] = Field({}, description="alignments by name")
     merge: MergePlan = Field(MergePlan(), description="merges of aligned models")
     generation: Generation = Field(Generation(), description="how captions are written")
@@ -350,7 +365,9 @@ def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
         key = loader.construct_object(key_node, deep=True)
         if key in seen:
             line = key_node.start_mark.line + 1
-            raise fault(f"{key_node.start_mark.name}, line {line}", f"key {key!r} is given twice", "remove one")
+            raise fault(
+                f"{key_node.start_mark.name}, line {line}", f"key {key!r} is given twice", "remove one"
+            )
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
@@ -408,13 +425,14 @@ def load(path: Path) -> Config:
 def _explain(content: dict[str, Any], item: dict[str, Any]) -> str:
     """One line for one pydantic error: the key, the value, what is wrong, the mend."""
     # Discriminated unions put the chosen tag into the location; it is no key of the file.
-    location, node = [], content
+    location: list[str] = []
+    node: Any = content
     for part in item["loc"]:
-        inside = isinstance(node, dict) and part in node or isinstance(node, list) and isinstance(part, int)
+        inside = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
         if not inside and part != item["loc"][-1]:
             continue
         location.append(str(part))
-        node = node[part] if inside else None  # type: ignore[index, call-overload]
+        node = node[part] if inside else None
     key = ".".join(part for part in location if part != "[key]") or "config"
     if item["type"] == "extra_forbidden":
         known = _siblings(item["loc"])

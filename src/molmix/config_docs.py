@@ -75,7 +75,9 @@ def _section(cls: type[BaseModel], value: BaseModel, depth: int, explained: set[
     return lines
 
 
-def _key(name: str, info: FieldInfo | None, value: Any, depth: int, explain: bool, explained: set[type]) -> list[str]:
+def _key(
+    name: str, info: FieldInfo | None, value: Any, depth: int, explain: bool, explained: set[type]
+) -> list[str]:
     pad = "  " * depth
     lines = [""] if depth == 0 else []
     if explain and info and info.description:
@@ -90,7 +92,11 @@ def _key(name: str, info: FieldInfo | None, value: Any, depth: int, explain: boo
     if isinstance(value, str) and "\n" in value:
         return [*lines, f"{pad}{name}: {json.dumps(value, ensure_ascii=False)}"]
     plain = list(value) if isinstance(value, tuple) else value
-    text = yaml.safe_dump(plain, default_flow_style=True, width=10**6, allow_unicode=True).removesuffix("...\n").strip()
+    text = (
+        yaml.safe_dump(plain, default_flow_style=True, width=10**6, allow_unicode=True)
+        .removesuffix("...\n")
+        .strip()
+    )
     return [*lines, f"{pad}{name}: {text}"]
 
 
@@ -159,7 +165,11 @@ def _spell(annotation: Any) -> str:
     return "null" if annotation is type(None) else getattr(annotation, "__name__", "any")
 
 
-GENERATED = {"config/config.yaml": default_yaml, "config/schema.json": json_schema, "docs/config.md": reference}
+GENERATED = {
+    "config/config.yaml": default_yaml,
+    "config/schema.json": json_schema,
+    "docs/config.md": reference,
+}
 
 if __name__ == "__main__":
     for path, make in GENERATED.items():

@@ -41,7 +41,9 @@ def beside(path: Path) -> Iterator[Path]:
 def write_json(path: Path | str, content: dict[str, Any]) -> None:
     """Write small facts, keys in the order given, so that the same facts are the same bytes."""
     with beside(Path(path)) as temporary:
-        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
 
 
 def read_json(path: Path | str) -> dict[str, Any]:
@@ -53,10 +55,14 @@ def read_json(path: Path | str) -> dict[str, Any]:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise fault(path, f"cannot be read as JSON ({error})", "delete it and run the same command again") from None
+        raise fault(
+            path, f"cannot be read as JSON ({error})", "delete it and run the same command again"
+        ) from None
 
 
-def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
+def write_table(
+    path: Path | str, table: pa.Table | list[dict[str, Any]], schema: pa.Schema | None = None
+) -> None:
     """Write a table as Parquet.
 
     Args:
@@ -79,7 +85,9 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
     except (OSError, pa.ArrowException) as error:
-        raise fault(path, f"cannot be read as Parquet ({error})", "delete it and run the same command again") from None
+        raise fault(
+            path, f"cannot be read as Parquet ({error})", "delete it and run the same command again"
+        ) from None
 
 
 def digest(*parts: Any) -> str:
@@ -90,5 +98,5 @@ def digest(*parts: Any) -> str:
 
 def file_digest(path: Path | str) -> str:
     """SHA-256 of a file's bytes, in hex."""
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,7 +1,7 @@
 """Initial models that are made in the graph: small Llamas, trained from random weights or on from a parent.
 
-A model without a parent also makes its tokenizer. Training is one plain loop on the CPU in fp32: it takes about a
-minute, gives the same bytes for the same seed, and a killed job starts again from zero.
+A model without a parent also makes its tokenizer. Training is one plain loop on the CPU in fp32: it takes
+about a minute, gives the same bytes for the same seed, and a killed job starts again from zero.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ WARM_UP = 0.05  # share of the steps
 CLIP = 1.0  # gradient norm
 BUCKET = 16  # batches whose rows are sorted by length together
 SLOTS = {"mol2cap": "molecule", "cap2mol": "caption"}  # what stands in a direction's prompt
-LOG = pa.schema({"step": pa.int64(), "epoch": pa.float64(), "loss": pa.float64(), "learning_rate": pa.float64()})
+LOG = pa.schema(
+    {"step": pa.int64(), "epoch": pa.float64(), "loss": pa.float64(), "learning_rate": pa.float64()}
+)
 
 # Token ids, and how many at their beginning bear no loss.
 Row = tuple[list[int], int]
@@ -62,7 +64,9 @@ def made(
 
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    pairs = [(row["molecule"], row["caption"]) for row in read_table(train, ["molecule", "caption"]).to_pylist()]
+    pairs = [
+        (row["molecule"], row["caption"]) for row in read_table(train, ["molecule", "caption"]).to_pylist()
+    ]
     if parent:
         # On the CPU even where there is a GPU: fast enough at this size, and the same bytes in every run.
         model, tokenizer = load(parent, torch.float32, "cpu")
@@ -72,7 +76,9 @@ def made(
     rows = encode(tokenizer, pairs, settings["task"], settings["prompts"])
     fitting = [row for row in rows if len(row[0]) <= CONTEXT]
     if not fitting:
-        raise fault(train, f"none of its {len(rows)} texts has up to {CONTEXT} tokens", "look at its captions")
+        raise fault(
+            train, f"none of its {len(rows)} texts has up to {CONTEXT} tokens", "look at its captions"
+        )
     log = _train(f"initial.{model_id}", model, fitting, settings, seed)
 
     # The manifest is what others depend on: it goes first and comes last.
@@ -103,11 +109,13 @@ def made(
     write_manifest(out / "manifest.json", facts, out / "weights")
 
 
-def make_tokenizer(pairs: list[tuple[str, str]], templates: dict[str, str], size: int) -> PreTrainedTokenizerBase:
+def make_tokenizer(
+    pairs: list[tuple[str, str]], templates: dict[str, str], size: int
+) -> PreTrainedTokenizerBase:
     """Train a byte-level BPE tokenizer on both prompts with their answers.
 
-    Any text can be written in it and read back. It begins a text with ``<s>`` as Llama's does and never ends one.
-    Pieces do not run across a space, so that ``prompt + answer`` tokenizes like the two apart.
+    Any text can be written in it and read back. It begins a text with ``<s>``, as Llama's does, and never
+    ends one. Pieces do not run across a space, so that ``prompt + answer`` tokenizes like the two apart.
 
     Args:
         pairs: molecule and caption of each row.
@@ -139,9 +147,9 @@ def encode(
 ) -> list[Row]:
     """Texts of a task as token ids, each with one ``<s>`` in front and ``</s>`` at its end.
 
-    A direction's texts are its prompts with their answers, and bear loss on the answer and ``</s>``. The texts of
-    ``unpaired`` are the beginnings of the prompts, up to the molecule or the caption in them, in two blocks: every
-    molecule and every caption once, and never the two together.
+    A direction's texts are its prompts with their answers, and bear loss on the answer and ``</s>``. The
+    texts of ``unpaired`` are the beginnings of the prompts, up to the molecule or the caption in them, in two
+    blocks: every molecule and every caption once, and never the two together.
     """
     if task == "unpaired":
         texts = [
@@ -149,11 +157,13 @@ def encode(
             for side, (direction, slot) in enumerate(SLOTS.items())
             for pair in pairs
         ]
-        return [(ids + [tokenizer.eos_token_id], 1) for ids in tokenizer(texts)["input_ids"]]
+        return [([*ids, tokenizer.eos_token_id], 1) for ids in tokenizer(texts)["input_ids"]]
     prompts, answers = zip(*(_seam(task, pair, templates) for pair in pairs), strict=True)
     heads = tokenizer(list(prompts))["input_ids"]
     tails = tokenizer(list(answers), add_special_tokens=False)["input_ids"]
-    return [(head + tail + [tokenizer.eos_token_id], len(head)) for head, tail in zip(heads, tails, strict=True)]
+    return [
+        ([*head, *tail, tokenizer.eos_token_id], len(head)) for head, tail in zip(heads, tails, strict=True)
+    ]
 
 
 def _seam(direction: Any, pair: tuple[str, str], templates: dict[str, str]) -> tuple[str, str]:
@@ -161,7 +171,9 @@ def _seam(direction: Any, pair: tuple[str, str], templates: dict[str, str]) -> t
     return prompt(templates[direction], direction, source), answer(target)
 
 
-def _random_model(model_id: str, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]) -> PreTrainedModel:
+def _random_model(
+    model_id: str, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]
+) -> PreTrainedModel:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     hidden, heads = settings["hidden_size"], settings["heads"]
@@ -195,14 +207,16 @@ def _train(
 
     an_epoch = math.ceil(len(rows) / settings["batch_size"])
     steps = max(1, round(settings["epochs"] * an_epoch))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=settings["learning_rate"], weight_decay=0.0, fused=True)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings["learning_rate"], weight_decay=0.0, fused=True
+    )
     schedule = get_cosine_schedule_with_warmup(optimizer, math.ceil(WARM_UP * steps), steps)
     log = []
     model.train()
     batches = _batches(rows, settings["batch_size"], seed)
     for step in progress(range(1, steps + 1), desc=name, unit="step"):
         ids, labels = _padded([rows[place] for place in next(batches)], model.config.pad_token_id)
-        # No attention mask: padding stands on the right, where causal attention never looks from a real token.
+        # No attention mask: padding stands on the right, where causal attention never looks from a token.
         loss = model(input_ids=ids, labels=labels).loss
         if not math.isfinite(loss.item()):
             raise fault(name, f"the loss is {loss.item()} at step {step}", "lower its `learning_rate`")
@@ -218,14 +232,16 @@ def _train(
 
 
 def _batches(rows: list[Row], size: int, seed: int) -> Iterator[list[int]]:
-    """Places of rows, without end: every epoch anew in random order, with rows of about one length in a batch."""
+    """Places of rows, without end: every epoch in a new random order, rows of about one length in a batch."""
     import numpy as np
 
     random = np.random.default_rng(seed)
     while True:
         order = random.permutation(len(rows)).tolist()
         buckets = (order[start : start + size * BUCKET] for start in range(0, len(order), size * BUCKET))
-        sorted_order = [place for bucket in buckets for place in sorted(bucket, key=lambda place: len(rows[place][0]))]
+        sorted_order = [
+            place for bucket in buckets for place in sorted(bucket, key=lambda place: len(rows[place][0]))
+        ]
         batches = [sorted_order[start : start + size] for start in range(0, len(order), size)]
         yield from (batches[place] for place in random.permutation(len(batches)))
 

@@ -54,7 +54,9 @@ def _lines(error: Exception, rule: str, log: Path) -> list[str]:
     if isinstance(error, MolmixError):
         return [f"molmix {rule}: {error}"]
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return [f"molmix {rule}: the disk is full ({error.filename or error}); free some space and run it again"]
+        return [
+            f"molmix {rule}: the disk is full ({error.filename or error}); free some space and run it again"
+        ]
     return [f"molmix {rule}: unexpected {type(error).__name__}: {error}", f"  the traceback is in {log}"]
 
 
@@ -62,4 +64,6 @@ def progress(items: Any = None, **settings: Any) -> Any:
     """A tqdm bar on the terminal; silent where there is none, so that logs and clusters stay quiet."""
     from tqdm import tqdm
 
-    return tqdm(items, file=sys.__stderr__, disable=not sys.__stderr__.isatty(), dynamic_ncols=True, **settings)
+    terminal = sys.__stderr__
+    quiet = terminal is None or not terminal.isatty()
+    return tqdm(items, file=terminal, disable=quiet, dynamic_ncols=True, **settings)

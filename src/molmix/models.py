@@ -90,15 +90,22 @@ def load(
     if read_json(manifest)["kind"] == "aligned":
         from peft import PeftModel
 
-        model, tokenizer = load(start_manifest(manifest), dtype, device)
-        return PeftModel.from_pretrained(model, weights_path(manifest)).eval(), tokenizer
+        start, tokenizer = load(start_manifest(manifest), dtype, device)
+        adapted: Any = PeftModel.from_pretrained(start, weights_path(manifest))
+        return adapted.eval(), tokenizer
     folder = weights_path(manifest)
     try:
-        auto = AutoModelForSeq2SeqLM if AutoConfig.from_pretrained(folder).is_encoder_decoder else AutoModelForCausalLM
-        model = auto.from_pretrained(folder, dtype=dtype, use_safetensors=True).to(device).eval()
-        return model, AutoTokenizer.from_pretrained(folder)
+        auto = (
+            AutoModelForSeq2SeqLM
+            if AutoConfig.from_pretrained(folder).is_encoder_decoder
+            else AutoModelForCausalLM
+        )
+        model: Any = auto.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        return model.to(device).eval(), AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        raise fault(folder, f"cannot be loaded as a language model ({error})", f"delete {manifest.parent}") from None
+        raise fault(
+            folder, f"cannot be loaded as a language model ({error})", f"delete {manifest.parent}"
+        ) from None
 
 
 def default_device() -> str:

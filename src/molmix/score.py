@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +14,13 @@ from molmix.metrics import FAMILIES, Answers, Options
 
 
 def score(
-    *, test: Path, direction: str, predictions: Path, nli: Path | None, out: Path, options: dict[str, str | None]
+    *,
+    test: Path,
+    direction: str,
+    predictions: Path,
+    nli: Path | None,
+    out: Path,
+    options: dict[str, Any],
 ) -> None:
     """Score one model's answers on one test set by every family of metrics that applies.
 
@@ -30,7 +37,9 @@ def score(
     """
     rows, answers = read_table(test).to_pylist(), read_table(predictions, ["id", "text", "finish"])
     if answers["id"].to_pylist() != [row["id"] for row in rows]:
-        raise fault(predictions, f"its ids are not those of {test}", "delete it and run the same command again")
+        raise fault(
+            predictions, f"its ids are not those of {test}", "delete it and run the same command again"
+        )
     given = Answers(
         direction=direction,
         texts=answers["text"].to_pylist(),

@@ -1,8 +1,8 @@
 """Percentile bootstrap intervals (Efron & Tibshirani 1993, ch. 13) over rows, which are molecules.
 
-Everything that is resampled is a function of column sums: a mean is a sum over a count, a corpus BLEU is a formula
-over summed n-gram counts. A resample is then a vector that says how often each row was drawn, and thousands of
-resamples of hundreds of columns are a few matrix products.
+Everything that is resampled is a function of column sums: a mean is a sum over a count, a corpus BLEU is a
+formula over summed n-gram counts. A resample is then a vector that says how often each row was drawn, and
+thousands of resamples of hundreds of columns are a few matrix products.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -59,8 +59,8 @@ def resampled_rows(rows: int, resamples: int, seed: int) -> Iterator[np.ndarray]
     """The rows of each resample, drawn with replacement.
 
     Yields:
-        Blocks, arrays (some resamples, rows) of row numbers; together ``resamples`` long. How they are cut into
-        blocks does not change what is drawn.
+        Blocks, arrays (some resamples, rows) of row numbers; together ``resamples`` long. How they are cut
+        into blocks does not change what is drawn.
     """
     generator = np.random.default_rng(seed)
     step = max(1, _BLOCK // max(rows, 1))
@@ -78,8 +78,8 @@ def replicate(
     """Resample the rows of a test set, the same resamples for every column and every pooled figure.
 
     Args:
-        columns: arrays (rows,) to take the mean of, over the rows that are not NaN. Hand over all systems of a
-            test set at once, with keys such as ``(system, metric)``: that is fast, and makes them pairs.
+        columns: arrays (rows,) to take the mean of, over the rows that are not NaN. Hand over all systems of
+            a test set at once, with keys such as ``(system, metric)``: that is fast, and makes them pairs.
         pooled: figures that are no means, such as :func:`molmix.metrics.bleu.pooled_bleu`.
         resamples: how many.
         seed: the same rows, resamples and seed give the same draws.

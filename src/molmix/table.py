@@ -82,7 +82,9 @@ def _known(table: ModelTable, name: str, key: str) -> Model:
         raise fault(
             key,
             f"there is no model {name!r}",
-            f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(table) or '(none: see `initial`)'}",
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"name one of: {', '.join(table) or '(none: see `initial`)'}",
         )
     return table[name]
 
@@ -90,19 +92,23 @@ def _known(table: ModelTable, name: str, key: str) -> Model:
 def _initial(config: Config, table: ModelTable) -> None:
     waiting = dict(config.initial)
     while waiting:
-        ready = [n for n, spec in waiting.items() if not isinstance(spec, MadeModel) or spec.parent in (None, *table)]
+        ready = [name for name, spec in waiting.items() if _parent(spec) is None or _parent(spec) in table]
         for name in ready:
             spec = waiting.pop(name)
-            if isinstance(spec, HubModel):
-                _add(table, Model(name, "initial", (), spec.kind, spec.model_dump(), config.seeds[0]), name)
-            else:
-                parents = (spec.parent,) if spec.parent else ()
+            parent, settings = _parent(spec), spec.model_dump()
+            if isinstance(spec, MadeModel):
                 settings = spec.model_dump(exclude={"parent"}) | {"prompts": config.prompts.model_dump()}
-                _add(table, Model(name, "initial", parents, "made", settings, config.seeds[0]), name)
+            parents = (parent,) if parent else ()
+            _add(table, Model(name, "initial", parents, spec.kind, settings, config.seeds[0]), f"initial.{name}")
         if waiting and not ready:
             name, spec = next(iter(waiting.items()))
-            hint = "is itself waiting for a parent" if spec.parent in waiting else "does not exist"  # type: ignore[union-attr]
-            raise fault(f"initial.{name}.parent", f"{spec.parent!r} {hint}", "name an initial model that can be made first")  # type: ignore[union-attr]
+            what = "is itself waiting for a parent" if _parent(spec) in waiting else "does not exist"
+            hint = "name an initial model that can be made first"
+            raise fault(f"initial.{name}.parent", f"{_parent(spec)!r} {what}", hint)
+
+
+def _parent(spec: HubModel | MadeModel) -> str | None:
+    return spec.parent if isinstance(spec, MadeModel) else None
 
 
 def _universal(config: Config, table: ModelTable) -> None:
@@ -110,8 +116,14 @@ def _universal(config: Config, table: ModelTable) -> None:
         for parent in (*spec.parents, spec.base):
             _known(table, parent, f"universal.{name}")
         if spec.parents[0] == spec.parents[1]:
-            raise fault(f"universal.{name}.parents", f"{spec.parents[0]!r} is given twice", "name two different models")
-        _merge_by_every_method(config, table, name, spec.parents, spec.base, config.seeds[0], f"universal.{name}")
+            raise fault(
+                f"universal.{name}.parents",
+                f"{spec.parents[0]!r} is given twice",
+                "name two different models",
+            )
+        _merge_by_every_method(
+            config, table, name, spec.parents, spec.base, config.seeds[0], f"universal.{name}"
+        )
 
 
 def _merge_by_every_method(
@@ -125,7 +137,7 @@ def _merge_by_every_method(
 def _aligned(config: Config, table: ModelTable) -> None:
     if config.align and config.preferences is None:
         raise fault("preferences", "missing, and `align` is not empty", "say where rejected texts come from")
-    for direction, rejected in (config.preferences.rejected if config.preferences else {}).items():
+    for direction, rejected in config.rejected().items():
         if isinstance(rejected, ModelRejected):
             row = _known(table, rejected.model, f"preferences.rejected.{direction}.model")
             if row.kind != "initial":
@@ -138,7 +150,9 @@ def _aligned(config: Config, table: ModelTable) -> None:
         for start in spec.starts:
             _known(table, start, f"align.{name}.starts")
             if table[start].kind == "aligned":
-                raise fault(f"align.{name}.starts", f"{start!r} is itself aligned", "name an initial or merged model")
+                raise fault(
+                    f"align.{name}.starts", f"{start!r} is itself aligned", "name an initial or merged model"
+                )
             for number, seed in enumerate(config.seeds):
                 mark = f"-s{seed}" if number else ""
                 row = Model(f"{start}.{name}{mark}", "aligned", (start,), name, resolve(name, spec), seed)
@@ -170,10 +184,10 @@ def _merged(config: Config, table: ModelTable) -> None:
             mark = f"-s{seed}" if number else ""
             names = [name for name, spec in config.align.items() if start in spec.starts]
             if len(names) < 2:
-                raise fault("merge.starts", f"{start!r} has {len(names)} aligned model(s)", "align it by two or more")
+                raise fault(
+                    "merge.starts", f"{start!r} has {len(names)} aligned model(s)", "align it by two or more"
+                )
             for first, second in combinations(names, 2):
                 parents = (f"{start}.{first}{mark}", f"{start}.{second}{mark}")
                 stem = f"{start}.{first}_{second}{mark}"
                 _merge_by_every_method(config, table, stem, parents, start, seed, "merge.starts")
-
-

@@ -44,16 +44,34 @@ def test_every_shipped_config_is_whole(path: Path) -> None:
 CASES = {
     "unknown key": (lambda c: c.update(algn={}), ["algn", "did you mean 'align'?"]),
     "unknown nested key": (lambda c: c["data"]["train"].update(splt="x"), ["data.train.splt", "'split'"]),
-    "unknown method": (lambda c: c["align"]["sft"].update(method="spo"), ["align.sft.method", "'spo'", "'sft'"]),
+    "unknown method": (
+        lambda c: c["align"]["sft"].update(method="spo"),
+        ["align.sft.method", "'spo'", "'sft'"],
+    ),
     "unknown merge": (lambda c: c["merge"]["methods"]["slerp"].update(method="slrp"), ["slrp", "'slerp'"]),
-    "fraction 0": (lambda c: c["data"].update(subset={"fraction": 0}), ["data.subset.fraction", "greater than 0"]),
+    "fraction 0": (
+        lambda c: c["data"].update(subset={"fraction": 0}),
+        ["data.subset.fraction", "greater than 0"],
+    ),
     "fraction 2": (lambda c: c["data"].update(subset={"fraction": 2}), ["data.subset.fraction", "less than"]),
     "unsafe run name": (lambda c: c.update(run="../up"), ["run", "'../up'", "letters"]),
-    "unsafe model name": (lambda c: c["initial"].update({"a+b": c["initial"]["agnostic"]}), ["a+b", "letters"]),
-    "start that is not there": (lambda c: c["align"]["sft"].update(starts=["agnostc"]), ["align.sft", "'agnostic'"]),
-    "aligned start": (lambda c: c["align"]["dpo"].update(starts=["agnostic.sft"]), ["agnostic.sft", "aligned"]),
+    "unsafe model name": (
+        lambda c: c["initial"].update({"a+b": c["initial"]["agnostic"]}),
+        ["a+b", "letters"],
+    ),
+    "start that is not there": (
+        lambda c: c["align"]["sft"].update(starts=["agnostc"]),
+        ["align.sft", "'agnostic'"],
+    ),
+    "aligned start": (
+        lambda c: c["align"]["dpo"].update(starts=["agnostic.sft"]),
+        ["agnostic.sft", "aligned"],
+    ),
     "loop": (lambda c: c["initial"]["agnostic"].update(parent="mol2cap"), ["initial.", "parent"]),
-    "clashing ids": (lambda c: c["initial"].update(reference=c["initial"]["agnostic"]), ["reference", "rename"]),
+    "clashing ids": (
+        lambda c: c["initial"].update(reference=c["initial"]["agnostic"]),
+        ["reference", "rename"],
+    ),
     "rejected by an aligned model": (
         lambda c: c["preferences"]["rejected"]["mol2cap"].update(model="nobody"),
         ["preferences.rejected.mol2cap.model", "nobody"],
@@ -66,7 +84,10 @@ CASES = {
         lambda c: c["align"]["dpo"].update(settings={"learning_rte": 1}),
         ["align.dpo", "learning_rte", "learning_rate"],
     ),
-    "wrong type of TRL setting": (lambda c: c["align"]["dpo"].update(settings={"beta": "x"}), ["align.dpo", "beta"]),
+    "wrong type of TRL setting": (
+        lambda c: c["align"]["dpo"].update(settings={"beta": "x"}),
+        ["align.dpo", "beta"],
+    ),
     "unknown adapter setting": (lambda c: c["align"]["dpo"].update(lora={"rank": 8}), ["align.dpo", "rank"]),
 }
 

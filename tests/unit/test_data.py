@@ -121,14 +121,14 @@ def test_stratified_subset_keeps_shares(tmp_path: Path) -> None:
 
 
 def test_stratified_without_properties_is_refused(corpus) -> None:
-    with pytest.raises(MolmixError, match="columns.properties"):
+    with pytest.raises(MolmixError, match=r"columns\.properties"):
         corpus(subset={"strategy": "stratified"})
 
 
 @pytest.mark.parametrize(("policy", "kept"), [("drop", 40), ("keep", 41)])
 def test_unparsable_smiles_follow_the_policy_and_are_counted(corpus, policy, kept) -> None:
     rows = [(smiles, "x") for smiles in ALKANES] + [("C1CC", "An open ring.")]
-    tables, counts = corpus(train=rows, unparsable=policy, test=[("CCO", "y")], subset={"fraction": 0.1})
+    _, counts = corpus(train=rows, unparsable=policy, test=[("CCO", "y")], subset={"fraction": 0.1})
     word = "dropped" if policy == "drop" else "kept"
     assert counts["train"][f"unparsable_{word}"] == 1
     assert counts["train"]["rows"] == kept
@@ -136,14 +136,16 @@ def test_unparsable_smiles_follow_the_policy_and_are_counted(corpus, policy, kep
 
 def test_repeats_and_stray_whitespace_are_counted(corpus) -> None:
     rows = [(s, "x") for s in ALKANES] + [("OC", " An   alcohol."), ("CO", "An alcohol.")]
-    tables, counts = corpus(train=rows)
+    _, counts = corpus(train=rows)
     assert counts["train"]["repeated_dropped"] == 1
     assert counts["train"]["whitespace_normalised"] == 1
 
 
 def test_text_domain_leaves_the_source_text_alone(corpus) -> None:
-    tables, counts = corpus(
-        train=[(f"Text number {n}", f"Answer {n}") for n in range(40)], test=[("Other", "Text")], domain="text"
+    tables, _ = corpus(
+        train=[(f"Text number {n}", f"Answer {n}") for n in range(40)],
+        test=[("Other", "Text")],
+        domain="text",
     )
     assert "Text number 3" in set(tables["train"]["molecule"])
 
@@ -189,7 +191,10 @@ def test_every_format_reads_the_same(tmp_path: Path, name: str) -> None:
     else:
         frame.to_parquet(path)
     rows = list(read_file(path, {"molecule": "S", "caption": "d"}))
-    assert rows == [{"molecule": "CC", "caption": 'a "quoted", text'}, {"molecule": "C=C", "caption": "ünïcode 分子"}]
+    assert rows == [
+        {"molecule": "CC", "caption": 'a "quoted", text'},
+        {"molecule": "C=C", "caption": "ünïcode 分子"},
+    ]
 
 
 def test_a_bare_quote_is_text_under_quoting_none(tmp_path: Path) -> None:
@@ -247,11 +252,23 @@ def test_chebi20_as_published(shared: Path) -> None:
 
 def test_pairs_equal_ones_dropped_and_counted(tmp_path: Path, corpus) -> None:
     corpus(test=[("CCO", "y")])
-    write(tmp_path / "r.tsv", [("C", "A chain of 1."), *((s, "Some gas.") for s in ALKANES[1:30])], "molecule\ttext")
+    write(
+        tmp_path / "r.tsv",
+        [("C", "A chain of 1."), *((s, "Some gas.") for s in ALKANES[1:30])],
+        "molecule\ttext",
+    )
     out = tmp_path / "out"
     preferences.pair(
         rows={"train": out / "train.parquet"},
-        rejected={"mol2cap": {"kind": "file", "format": "auto", "quoting": "minimal", "molecule": "molecule", "text": "text"}},
+        rejected={
+            "mol2cap": {
+                "kind": "file",
+                "format": "auto",
+                "quoting": "minimal",
+                "molecule": "molecule",
+                "text": "text",
+            }
+        },
         texts={"mol2cap": tmp_path / "r.tsv"},
         templates={"mol2cap": "M: {molecule}\nC:"},
         domain="molecules",
@@ -262,6 +279,8 @@ def test_pairs_equal_ones_dropped_and_counted(tmp_path: Path, corpus) -> None:
     counts = read_json(out / "pairs.json")["counts"]["mol2cap.train"]
     assert counts["rows"] == counts["equal_dropped"] + counts["no_rejected_text"] + len(rows)
     # Methane's texts are equal, unless validation drew it.
-    assert counts["equal_dropped"] == int("C" in set(read_table(out / "train.parquet").to_pandas()["molecule"]))
+    assert counts["equal_dropped"] == int(
+        "C" in set(read_table(out / "train.parquet").to_pandas()["molecule"])
+    )
     assert rows[0]["rejected"] == " Some gas."
     assert rows[0]["prompt"].startswith("M: C") and rows[0]["prompt"].endswith("\nC:")

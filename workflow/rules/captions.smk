@@ -3,7 +3,9 @@
 rule generate:
     input:
         manifest=f"{R}/models/{{model}}/manifest.json",
-        lineage=lambda wildcards: [manifest(model) for model in table.lineage(wildcards.model)],
+        lineage=lambda wildcards: [
+            manifest(model) for model in table.lineage(wildcards.model)
+        ],
         weights=lambda wildcards: weights(wildcards.model),
         tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
     output:
@@ -12,10 +14,12 @@ rule generate:
         f"{LOGS}/generate/{{model}}.log",
     benchmark:
         f"{BENCH}/generate/{{model}}.tsv"
+    priority: 20
+    conda:
+        "../../envs/models.yaml"
     resources:
         mem_mb=3000,
         runtime=240,
-    priority: 20
     params:
         settings=study.generation.model_dump(),
         prompts=study.prompts.model_dump(),
@@ -24,7 +28,5 @@ rule generate:
         cache=f"{R}/work/generate",
     message:
         "Generating with {wildcards.model}"
-    conda:
-        "../../envs/models.yaml"
     script:
         "../scripts/generate.py"

@@ -1,14 +1,9 @@
 # Needs: the model table.
 # Makes: nothing of its own; names the phases, so that a person can ask for one of them.
-rule all:
-    default_target: True
-    input:
-        rules_tables=[f"{R}/tables/leaderboard.csv", f"{R}/tables/leaderboard.md"],
-
-
 rule tables:
     input:
-        [f"{R}/tables/leaderboard.csv", f"{R}/tables/leaderboard.md"],
+        f"{R}/tables/leaderboard.csv",
+        f"{R}/tables/leaderboard.md",
 
 
 rule data_all:

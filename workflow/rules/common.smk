@@ -18,7 +18,9 @@ if not workflow.overwrite_configfiles:
 
 try:
     for path in workflow.configfiles:
-        schema.read_yaml(Path(path))  # refuses keys given twice, which Snakemake's own reader lets through
+        schema.read_yaml(
+            Path(path)
+        )  # refuses keys given twice, which Snakemake's own reader lets through
     study = schema.parse(config, ", ".join(map(str, workflow.configfiles)))
     table = models.build(study)
     check_files(study)
@@ -29,7 +31,9 @@ R = f"results/{study.run}"
 LOGS = f"logs/{study.run}"
 BENCH = f"{R}/benchmarks"
 TESTS = list(study.data.tests)
-JUDGED = [name for name, test in study.data.tests.items() if test.direction == "mol2cap"]
+JUDGED = [
+    name for name, test in study.data.tests.items() if test.direction == "mol2cap"
+]
 
 
 def any_of(names):
@@ -43,9 +47,12 @@ def manifest(model):
 
 def weights(model):
     """Folders that loading a model reads. Depending on their age would rerun whatever follows a restored
-    temporary folder; what they hold is in the manifests, so only their being there counts."""
+    temporary folder; what they hold is in the manifests, so only their being there counts.
+    """
     return [
-        ancient(f"{R}/models/{row}/{'adapter' if table[row].kind == 'aligned' else 'weights'}")
+        ancient(
+            f"{R}/models/{row}/{'adapter' if table[row].kind == 'aligned' else 'weights'}"
+        )
         for row in table.lineage(model)
         if table[row].method != "pretrained"
     ]

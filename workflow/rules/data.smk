@@ -8,6 +8,8 @@ rule world:
         f"{LOGS}/world.log",
     benchmark:
         f"{BENCH}/world.tsv"
+    conda:
+        "../../envs/data.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
@@ -16,8 +18,6 @@ rule world:
         seed=study.seeds[0],
     message:
         "Building {params.molecules} molecules and their captions"
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/world.py"
 
@@ -36,6 +36,8 @@ rule corpus:
         f"{LOGS}/corpus.log",
     benchmark:
         f"{BENCH}/corpus.tsv"
+    conda:
+        "../../envs/data.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
@@ -46,8 +48,6 @@ rule corpus:
         world=f"{R}/data/world.parquet",
     message:
         "Reading, cleaning and splitting the corpus"
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/corpus.py"
 
@@ -68,6 +68,8 @@ rule reject:
         f"{LOGS}/reject/{{direction}}.log",
     benchmark:
         f"{BENCH}/reject/{{direction}}.tsv"
+    conda:
+        "../../envs/models.yaml"
     resources:
         mem_mb=4000,
         runtime=240,
@@ -78,8 +80,6 @@ rule reject:
         cache=f"{R}/work/generate",
     message:
         "Writing rejected texts, {wildcards.direction}"
-    conda:
-        "../../envs/models.yaml"
     script:
         "../scripts/reject.py"
 
@@ -89,7 +89,11 @@ rule pairs:
         subset=f"{R}/data/subset.parquet",
         validation=f"{R}/data/validation.parquet",
         rejected=[
-            source.path if source.kind == "file" else f"{R}/preferences/rejected.{direction}.parquet"
+            (
+                source.path
+                if source.kind == "file"
+                else f"{R}/preferences/rejected.{direction}.parquet"
+            )
             for direction, source in study.rejected().items()
         ],
     output:
@@ -99,16 +103,19 @@ rule pairs:
         f"{LOGS}/pairs.log",
     benchmark:
         f"{BENCH}/pairs.tsv"
+    conda:
+        "../../envs/data.yaml"
     resources:
         mem_mb=2000,
         runtime=20,
     params:
-        rejected={direction: source.model_dump() for direction, source in study.rejected().items()},
+        rejected={
+            direction: source.model_dump()
+            for direction, source in study.rejected().items()
+        },
         prompts=study.prompts.model_dump(),
         domain=study.domain,
     message:
         "Pairing references with rejected texts"
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/pairs.py"

@@ -3,22 +3,26 @@
 rule nli_model:
     output:
         manifest=f"{R}/judge/nli/manifest.json",
-        weights=directory(f"{R}/judge/nli/weights") if study.judge.model.kind == "made" else [],
+        weights=(
+            directory(f"{R}/judge/nli/weights")
+            if study.judge.model.kind == "made"
+            else []
+        ),
     log:
         f"{LOGS}/nli_model.log",
     benchmark:
         f"{BENCH}/nli_model.tsv"
+    priority: 10
+    conda:
+        "../../envs/models.yaml"
     resources:
         mem_mb=2500,
         runtime=60,
-    priority: 10
     params:
         settings=study.judge.model.model_dump(),
         seed=study.seeds[0],
     message:
         "Making the NLI model ready"
-    conda:
-        "../../envs/models.yaml"
     script:
         "../scripts/nli_model.py"
 
@@ -26,19 +30,23 @@ rule nli_model:
 rule decompose:
     input:
         captions=lambda wildcards: expand(
-            f"{R}/data/tests/{{test}}.parquet"
-            if wildcards.author == "reference"
-            else f"{R}/predictions/{wildcards.author}/{{test}}.parquet",
+            (
+                f"{R}/data/tests/{{test}}.parquet"
+                if wildcards.author == "reference"
+                else f"{R}/predictions/{wildcards.author}/{{test}}.parquet"
+            ),
             test=JUDGED,
         ),
     output:
         expand(f"{R}/atoms/{{{{author}}}}/{{test}}.parquet", test=JUDGED),
-    wildcard_constraints:
-        author=any_of([*table, "reference"]),
     log:
         f"{LOGS}/decompose/{{author}}.log",
     benchmark:
         f"{BENCH}/decompose/{{author}}.tsv"
+    wildcard_constraints:
+        author=any_of([*table, "reference"]),
+    conda:
+        "../../envs/data.yaml"
     resources:
         mem_mb=1000,
         runtime=60,
@@ -46,8 +54,6 @@ rule decompose:
         settings=study.decompose.model_dump(),
     message:
         "Splitting the captions of {wildcards.author} into atoms"
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/decompose.py"
 
@@ -55,7 +61,11 @@ rule decompose:
 rule nli:
     input:
         model=f"{R}/judge/nli/manifest.json",
-        weights=ancient(f"{R}/judge/nli/weights") if study.judge.model.kind == "made" else [],
+        weights=(
+            ancient(f"{R}/judge/nli/weights")
+            if study.judge.model.kind == "made"
+            else []
+        ),
         reference=expand(f"{R}/atoms/reference/{{test}}.parquet", test=JUDGED),
         generated=expand(f"{R}/atoms/{{{{model}}}}/{{test}}.parquet", test=JUDGED),
     output:
@@ -64,13 +74,15 @@ rule nli:
         f"{LOGS}/nli/{{model}}.log",
     benchmark:
         f"{BENCH}/nli/{{model}}.tsv"
+    # Last of all that can run: the first NLI job takes along the pairs of every caption written by then.
+    priority: -10
+    conda:
+        "../../envs/models.yaml"
     resources:
         mem_mb=2500,
         runtime=240,
         # One at a time: two jobs would both find the same pairs missing from the store and compute them twice.
         nli=1,
-    # Last of all that can run: the first NLI job takes along the pairs of every caption written by then.
-    priority: -10
     params:
         max_length=study.judge.max_length,
         batch_tokens=study.judge.batch_tokens,
@@ -78,7 +90,5 @@ rule nli:
         atoms=f"{R}/atoms",
     message:
         "Judging the atoms of {wildcards.model}"
-    conda:
-        "../../envs/models.yaml"
     script:
         "../scripts/nli.py"

@@ -4,29 +4,35 @@
 rule make_initial:
     input:
         train=f"{R}/data/train.parquet",
-        parents=lambda wildcards: [manifest(parent) for parent in table[wildcards.model].parents],
-        weights=lambda wildcards: [folder for parent in table[wildcards.model].parents for folder in weights(parent)],
+        parents=lambda wildcards: [
+            manifest(parent) for parent in table[wildcards.model].parents
+        ],
+        weights=lambda wildcards: [
+            folder
+            for parent in table[wildcards.model].parents
+            for folder in weights(parent)
+        ],
     output:
         weights=directory(f"{R}/models/{{model}}/weights"),
         log=f"{R}/models/{{model}}/log.parquet",
         manifest=f"{R}/models/{{model}}/manifest.json",
-    wildcard_constraints:
-        model=any_of(model for model, row in table.items() if row.method == "made"),
     log:
         f"{LOGS}/make_initial/{{model}}.log",
     benchmark:
         f"{BENCH}/make_initial/{{model}}.tsv"
+    wildcard_constraints:
+        model=any_of(model for model, row in table.items() if row.method == "made"),
+    priority: 50
+    conda:
+        "../../envs/models.yaml"
     resources:
         mem_mb=2500,
         runtime=60,
-    priority: 50
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         seed=lambda wildcards: table[wildcards.model].seed,
     message:
         "Training the initial model {wildcards.model}"
-    conda:
-        "../../envs/models.yaml"
     script:
         "../scripts/make_initial.py"
 
@@ -34,12 +40,16 @@ rule make_initial:
 rule fetch_initial:
     output:
         manifest=f"{R}/models/{{model}}/manifest.json",
-    wildcard_constraints:
-        model=any_of(model for model, row in table.items() if row.method == "pretrained"),
     log:
         f"{LOGS}/fetch_initial/{{model}}.log",
     benchmark:
         f"{BENCH}/fetch_initial/{{model}}.tsv"
+    wildcard_constraints:
+        model=any_of(
+            model for model, row in table.items() if row.method == "pretrained"
+        ),
+    conda:
+        "../../envs/models.yaml"
     resources:
         mem_mb=1000,
         runtime=240,
@@ -47,8 +57,6 @@ rule fetch_initial:
         settings=lambda wildcards: table[wildcards.model].settings,
     message:
         "Fetching {params.settings[id]} as {wildcards.model}"
-    conda:
-        "../../envs/models.yaml"
     script:
         "../scripts/fetch_initial.py"
 
@@ -62,40 +70,48 @@ rule align:
         adapter=directory(f"{R}/models/{{model}}/adapter"),
         log=f"{R}/models/{{model}}/log.parquet",
         manifest=f"{R}/models/{{model}}/manifest.json",
-    wildcard_constraints:
-        model=any_of(table.of_kind("aligned")),
     log:
         f"{LOGS}/align/{{model}}.log",
     benchmark:
         f"{BENCH}/align/{{model}}.tsv"
+    wildcard_constraints:
+        model=any_of(table.of_kind("aligned")),
+    priority: 40
+    conda:
+        "../../envs/models.yaml"
     resources:
         mem_mb=3000,
         runtime=1440,
-    priority: 40
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         seed=lambda wildcards: table[wildcards.model].seed,
         work=f"{R}/work/align/{{model}}",
     message:
         "Aligning {wildcards.model}"
-    conda:
-        "../../envs/models.yaml"
     script:
         "../scripts/align.py"
 
 
 # Merges that others start from stay: restoring a temporary one would rerun everything that was made from it.
 STARTS = {row.parents[0] for row in table.values() if row.kind == "aligned"}
-KEPT = set(table.of_kind("merged")) if study.merge.keep_weights else STARTS & set(table.of_kind("merged"))
+KEPT = (
+    set(table.of_kind("merged"))
+    if study.merge.keep_weights
+    else STARTS & set(table.of_kind("merged"))
+)
 
 
 rule merge:
     input:
-        parents=lambda wildcards: [manifest(parent) for parent in table[wildcards.model].parents],
+        parents=lambda wildcards: [
+            manifest(parent) for parent in table[wildcards.model].parents
+        ],
         base=lambda wildcards: manifest(table[wildcards.model].base),
         weights=lambda wildcards: [
             folder
-            for parent in dict.fromkeys([*table[wildcards.model].parents, table[wildcards.model].base])
+            for parent in dict.fromkeys(
+                [*table[wildcards.model].parents, table[wildcards.model].base]
+            )
             for folder in weights(parent)
         ],
     output:
@@ -103,23 +119,23 @@ rule merge:
         recipe=f"{R}/models/{{model}}/mergekit.yaml",
         card=f"{R}/models/{{model}}/README.md",
         manifest=f"{R}/models/{{model}}/manifest.json",
-    wildcard_constraints:
-        model=any_of(model for model in table.of_kind("merged") if model not in KEPT),
     log:
         f"{LOGS}/merge/{{model}}.log",
     benchmark:
         f"{BENCH}/merge/{{model}}.tsv"
+    wildcard_constraints:
+        model=any_of(model for model in table.of_kind("merged") if model not in KEPT),
+    priority: 30
+    conda:
+        "../../envs/models.yaml"
     resources:
         mem_mb=3000,
         runtime=120,
-    priority: 30
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         work=f"{R}/work/merge/{{model}}",
     message:
         "Merging {wildcards.model}"
-    conda:
-        "../../envs/models.yaml"
     script:
         "../scripts/merge.py"
 

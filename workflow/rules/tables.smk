@@ -1,20 +1,30 @@
 # Needs: predictions, test sets, and for captions the atom x atom probabilities.
 # Makes: scores/<model>/<test>.parquet (one row a caption, every metric) and tables/leaderboard.{csv,md}.
-OPTIONS = {**study.metrics.model_dump(), "operation": study.judge.operation, "domain": study.domain}
+OPTIONS = {
+    **study.metrics.model_dump(),
+    "operation": study.judge.operation,
+    "domain": study.domain,
+}
 
 
 rule score:
     input:
         tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
-        predictions=expand(f"{R}/predictions/{{{{model}}}}/{{test}}.parquet", test=TESTS),
+        predictions=expand(
+            f"{R}/predictions/{{{{model}}}}/{{test}}.parquet", test=TESTS
+        ),
         nli=expand(f"{R}/nli/{{{{model}}}}/{{test}}.parquet", test=JUDGED),
-        files=[path for path in (study.metrics.vocabulary, study.metrics.wordnet) if path],
+        files=[
+            path for path in (study.metrics.vocabulary, study.metrics.wordnet) if path
+        ],
     output:
         expand(f"{R}/scores/{{{{model}}}}/{{test}}.parquet", test=TESTS),
     log:
         f"{LOGS}/score/{{model}}.log",
     benchmark:
         f"{BENCH}/score/{{model}}.tsv"
+    conda:
+        "../../envs/data.yaml"
     resources:
         mem_mb=1500,
         runtime=60,
@@ -24,8 +34,6 @@ rule score:
         options=OPTIONS,
     message:
         "Scoring {wildcards.model}"
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/score.py"
 
@@ -40,12 +48,19 @@ rule leaderboard:
         f"{LOGS}/leaderboard.log",
     benchmark:
         f"{BENCH}/leaderboard.tsv"
+    conda:
+        "../../envs/data.yaml"
     resources:
         mem_mb=4000,
         runtime=60,
     params:
         models={
-            model: {"kind": row.kind, "parents": list(row.parents), "method": row.method, "seed": row.seed}
+            model: {
+                "kind": row.kind,
+                "parents": list(row.parents),
+                "method": row.method,
+                "seed": row.seed,
+            }
             for model, row in table.items()
         },
         tests={name: test.direction for name, test in study.data.tests.items()},
@@ -55,7 +70,5 @@ rule leaderboard:
         scores=f"{R}/scores",
     message:
         "Putting the leaderboard together"
-    conda:
-        "../../envs/data.yaml"
     script:
         "../scripts/leaderboard.py"

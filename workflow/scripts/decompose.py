@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pyarrow as pa
-from snakemake.script import snakemake
 
 from molmix.job import job
 
 with job(snakemake):
     from molmix.decompose import decompose
+
     from molmix.files import read_table, write_table
 
     schema = pa.schema([("id", pa.string()), ("atoms", pa.list_(pa.string()))])
@@ -19,5 +19,7 @@ with job(snakemake):
         atoms = iter(decompose([text for texts in captions for text in texts], **snakemake.params.settings))
         joined = [list(dict.fromkeys(atom for _ in texts for atom in next(atoms))) for texts in captions]
         write_table(
-            Path(out), [{"id": row["id"], "atoms": own} for row, own in zip(rows, joined, strict=True)], schema
+            Path(out),
+            [{"id": row["id"], "atoms": own} for row, own in zip(rows, joined, strict=True)],
+            schema,
         )

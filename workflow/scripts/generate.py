@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from molmix.job import job
 
 with job(snakemake):
@@ -15,7 +13,10 @@ with job(snakemake):
     for (test, way), path in zip(params.directions.items(), snakemake.input.tests, strict=True):
         rows = read_table(path, columns=["id", "molecule", "references"]).to_pylist()
         asked = [row["molecule"] if way == "mol2cap" else row["references"][0] for row in rows]
-        prompts[test] = ([row["id"] for row in rows], [prompt(params.prompts[way], way, text) for text in asked])
+        prompts[test] = (
+            [row["id"] for row in rows],
+            [prompt(params.prompts[way], way, text) for text in asked],
+        )
     generate(
         manifest=Path(snakemake.input.manifest),
         prompts=prompts,

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from snakemake.script import snakemake
-
 from molmix.job import job
 
 with job(snakemake):
@@ -23,5 +21,9 @@ with job(snakemake):
         from molmix.fetch import fetch
 
         fetch(
-            model_id="nli", kind="nli", source=settings["id"], revision=settings["revision"], manifest=manifest
+            model_id="nli",
+            kind="nli",
+            source=settings["id"],
+            revision=settings["revision"],
+            manifest=manifest,
         )

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pyarrow as pa
-from snakemake.script import snakemake
 
 from molmix.job import job
 

@@ -27,8 +27,12 @@ def ngrams(tokens: Sequence[Hashable], n: int) -> Counter[tuple[Hashable, ...]]:
 
 def overlap(counts: Counter[tuple[Hashable, ...]], limits: Counter[tuple[Hashable, ...]]) -> int:
     """How many n-grams of ``counts`` also stand in ``limits``, each at most as often as it does there."""
-    find = limits.get
-    return sum(min(count, find(ngram, 0)) for ngram, count in counts.items())
+    total = 0
+    for ngram, count in counts.items():  # a plain loop: the hot spot of every n-gram score
+        limit = limits.get(ngram)
+        if limit:
+            total += min(count, limit)
+    return total
 
 
 def bleu_counts(references: Sequence[Sequence[Hashable]], hypothesis: Sequence[Hashable]) -> list[int]:
@@ -46,8 +50,7 @@ def bleu_counts(references: Sequence[Sequence[Hashable]], hypothesis: Sequence[H
     """
     length = len(hypothesis)
     matches = [
-        overlap(ngrams(hypothesis, n), reduce(or_, (ngrams(reference, n) for reference in references)))
-        for n in ORDERS
+        overlap(ngrams(hypothesis, n), reduce(or_, (ngrams(reference, n) for reference in references))) for n in ORDERS
     ]
     totals = [max(length - n + 1, 1) for n in ORDERS]
     nearest = min(map(len, references), key=lambda size: (abs(size - length), size))
@@ -68,7 +71,7 @@ def corpus_bleu(counts: np.ndarray, n: int) -> np.ndarray:
     counts = np.asarray(counts, dtype=float)
     matches, totals = counts[..., :n], counts[..., len(ORDERS) : len(ORDERS) + n]
     hypothesis, reference = counts[..., -2], counts[..., -1]
-    some = (matches > 0).all(axis=-1)
+    some = np.asarray((matches > 0).all(axis=-1))
     # Dead entries (no match, or nothing at all) are computed on ones and then set to 0.
     logs = np.log(np.where(some[..., None], matches, 1) / np.where(some[..., None], totals, 1))
     brevity = np.minimum(0.0, 1 - reference / np.where(some, hypothesis, 1))

@@ -1,7 +1,7 @@
 """Molecule → caption: the published text metrics, one row a caption.
 
-The definitions are those of MolT5 (Edwards et al. 2022) and L+M-24 (Edwards et al. 2024), computed faster: BLEU
-and METEOR over the given tokenizer (published: SciBERT wordpieces), ROUGE on the raw text without stemming.
+The definitions are those of MolT5 (Edwards et al. 2022) and L+M-24 (Edwards et al. 2024), computed faster:
+BLEU and METEOR over the given tokens (published: SciBERT wordpieces), ROUGE on the raw text without stemming.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,42 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from molmix.metrics import Answers, Metric, Options
 from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu
-from molmix.metrics.meteor import meteor_scorer
+from molmix.metrics.meteor import meteor_name, meteor_scorer
 from molmix.metrics.rouge import rouge_scores, rouge_words
-from molmix.metrics.tokenize import Tokenizer
+from molmix.metrics.tokenize import Tokenizer, load_tokenizer
+
+METRICS = (
+    Metric("bleu2", "higher", "BLEU-2", pooled=True),
+    Metric("bleu4", "higher", "BLEU-4", pooled=True),
+    Metric("rouge1", "higher", "ROUGE-1"),
+    Metric("rouge2", "higher", "ROUGE-2"),
+    Metric("rougeL", "higher", "ROUGE-L"),
+    Metric("meteor", "higher", "METEOR"),
+)
+
+
+def measure(answers: Answers) -> pd.DataFrame | None:
+    """The text metrics of captions; None where answers are molecules."""
+    if answers.direction != "mol2cap":
+        return None
+    vocabulary, wordnet = _files(answers.options)
+    return caption_scores(answers.references, answers.texts, load_tokenizer(vocabulary), wordnet)
+
+
+def note(options: Options) -> str:
+    """Which definitions these figures follow."""
+    vocabulary, wordnet = _files(options)
+    simple = "" if vocabulary and wordnet else " Not the published definition: set `metrics` for that."
+    return f"BLEU and METEOR over {load_tokenizer(vocabulary).name} tokens; {meteor_name(wordnet)}.{simple}"
+
+
+def _files(options: Options) -> tuple[Path | None, Path | None]:
+    return (
+        Path(options.vocabulary) if options.vocabulary else None,
+        Path(options.wordnet) if options.wordnet else None,
+    )
 
 
 def caption_scores(

@@ -6,6 +6,32 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 import pandas as pd
 
+from molmix.metrics import Answers, Metric, Options
+
+METRICS = (
+    Metric("precision", "higher", "fact precision"),
+    Metric("recall", "higher", "fact recall"),
+    Metric("f1", "higher", "fact F1"),
+)
+
+
+def measure(answers: Answers) -> pd.DataFrame | None:
+    """Facts that captions of the embedded world state; None where the true facts are not known."""
+    if answers.direction != "mol2cap" or any(facts is None for facts in (*answers.facts, *answers.truth)):
+        return None
+    from molmix.world.captions import parse
+
+    return fact_scores(
+        [set(parse(text)) for text in answers.texts],
+        [set(facts or ()) for facts in answers.facts],
+        [set(truth or ()) for truth in answers.truth],
+    )
+
+
+def note(options: Options) -> str:
+    """Nothing to add: the definition has no variants."""
+    return ""
+
 
 def fact_scores(
     stated: Sequence[AbstractSet[Hashable]],
@@ -24,10 +50,10 @@ def fact_scores(
 
     Returns:
         ``precision`` (share of the stated facts that are true), ``recall`` (share of the reference's facts
-        that are stated) and ``f1`` (their harmonic mean, 0 where both are 0), float64 in [0, 1], never NaN, so
-        that means of all systems are over the same rows. A caption that states nothing has precision 0 (silence
-        earns nothing), unless its reference states nothing either: then all three are 1. Against a reference
-        that states nothing, recall is 1.
+        that are stated) and ``f1`` (their harmonic mean, 0 where both are 0), float64 in [0, 1], never NaN,
+        so that means of all systems are over the same rows. A caption that states nothing has precision 0
+        (silence earns nothing), unless its reference states nothing either: then all three are 1. Against a
+        reference that states nothing, recall is 1.
 
     Raises:
         ValueError: the lists differ in length.

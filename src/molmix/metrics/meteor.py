@@ -1,8 +1,8 @@
-"""METEOR (Lavie & Agarwal 2007), the same numbers as NLTK 3.9's ``meteor_score`` with its default weights.
+"""METEOR (Lavie & Agarwal 2007), the same numbers as NLTK 3.10's ``meteor_score`` with its default weights.
 
-Alignment is greedy, in NLTK's order: equal words, then equal Porter stems, then WordNet synonyms *of the stems*
-(a quirk of NLTK's that the published figures hold). What is slow there is asked per caption though it depends on
-the word alone: stems and synonyms are looked up once a word here.
+Alignment is greedy, in NLTK's order: equal words, then equal Porter stems, then WordNet synonyms *of
+the stems* (a quirk of NLTK's that the published figures hold). What is slow there is asked per caption,
+though it depends on the word alone: stems and synonyms are looked up once a word here.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -44,9 +44,7 @@ def meteor_scorer(wordnet: Path | None) -> Callable[[Sequence[Sequence[str]], Se
     return score
 
 
-def _meteor(
-    reference: list[str], hypothesis: list[str], synonyms: Callable[[str], frozenset[str]] | None
-) -> float:
+def _meteor(reference: list[str], hypothesis: list[str], synonyms: Callable[[str], frozenset[str]] | None) -> float:
     links: dict[int, int] = {}
     left, places = _link_equal(enumerate(hypothesis), enumerate(reference), links)
     if left and places:

@@ -1,8 +1,8 @@
 """Caption → molecule: the published molecule-translation metrics, one row a molecule.
 
-After MolT5's and L+M-24's ``mol_translation_metrics.py`` and ``fingerprint_metrics.py`` (Edwards et al. 2022, 2024),
-apart from two things that are said below: exact match compares canonical SMILES, not InChI, and an empty prediction is
-invalid (RDKit reads it as a molecule without atoms).
+The definitions are those of MolT5 (Edwards et al. 2022) and L+M-24 (Edwards et al. 2024), but for two things:
+exact match compares canonical SMILES, not InChI, and an empty prediction is invalid, where RDKit
+reads a molecule without atoms.
 """
 
 from collections.abc import Sequence
@@ -11,15 +11,40 @@ import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
 from rdkit import Chem, DataStructs, rdBase
-from rdkit.Chem import MACCSkeys, rdFingerprintGenerator
+from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
 from molmix.errors import fault
+from molmix.metrics import Answers, Metric, Options
 from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu
 
+METRICS = (
+    Metric("valid", "higher", "validity"),
+    Metric("exact", "higher", "exact match"),
+    Metric("levenshtein", "lower", "Levenshtein"),
+    Metric("maccs", "higher", "MACCS"),
+    Metric("rdk", "higher", "RDK"),
+    Metric("morgan", "higher", "Morgan"),
+    Metric("bleu", "higher", "BLEU (characters)", pooled=True),
+)
 SIMILARITIES = ("maccs", "rdk", "morgan")
 
-_MORGAN = rdFingerprintGenerator.GetMorganGenerator(radius=2)
-_FINGERPRINTS = (MACCSkeys.GenMACCSKeys, Chem.RDKFingerprint, _MORGAN.GetSparseCountFingerprint)
+_FINGERPRINTS = (
+    rdMolDescriptors.GetMACCSKeysFingerprint,
+    Chem.RDKFingerprint,
+    rdFingerprintGenerator.GetMorganGenerator(radius=2).GetSparseCountFingerprint,
+)
+
+
+def measure(answers: Answers) -> pd.DataFrame | None:
+    """Molecule metrics; None where answers are captions, or no molecules at all."""
+    if answers.direction != "cap2mol" or answers.options.domain != "molecules":
+        return None
+    return molecule_scores(answers.molecules, answers.texts)
+
+
+def note(options: Options) -> str:
+    """How invalid molecules count."""
+    return "Fingerprint similarities are over the valid molecules only." if options.domain == "molecules" else ""
 
 
 def molecule_scores(references: Sequence[str], predictions: Sequence[str]) -> pd.DataFrame:
@@ -34,10 +59,10 @@ def molecule_scores(references: Sequence[str], predictions: Sequence[str]) -> pd
         ``exact``: 1 if both have the same canonical SMILES, stereochemistry included. ``levenshtein``: edits
         between the two strings as written, in characters. ``maccs``, ``rdk``, ``morgan``: Tanimoto similarity
         in [0, 1] over MACCS keys, RDKit's path fingerprint (2,048 bits) and Morgan environments of radius 2
-        (unfolded counts, as published); NaN where the prediction is invalid. MolT5's tables leave those rows out;
-        for L+M-24's, which count them as 0, fill the NaN with 0. ``bleu``: sentence BLEU-4 over
-        characters from the row's own counts (0 without a matching 4-gram), and those counts, ``bleu_match_1``
-        … ``bleu_ref_len``, whose sums give the published corpus BLEU
+        (unfolded counts, as published, not bits); NaN where the prediction is invalid. MolT5's tables leave
+        those rows out; for L+M-24's, which count them as 0, fill the NaN with 0. ``bleu``: sentence BLEU-4
+        over characters from the row's own counts (0 without a matching 4-gram). ``bleu_match_1`` …
+        ``bleu_ref_len``: those counts (int64), whose sums give the published corpus BLEU
         (:func:`molmix.metrics.bleu.corpus_bleu`).
 
     Raises:
@@ -51,8 +76,8 @@ def molecule_scores(references: Sequence[str], predictions: Sequence[str]) -> pd
             if gold is None:
                 raise fault(
                     f"reference SMILES, row {number}",
-                    f"RDKit cannot read {reference!r}.",
-                    "Mend or remove that row of the test set.",
+                    f"RDKit cannot read {reference!r}",
+                    "mend or remove that row of the test set",
                 )
             guess = _read(prediction)
             rows.append(

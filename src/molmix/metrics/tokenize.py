@@ -18,8 +18,8 @@ from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from molmix.errors import MolmixError, fault
 
-# `tokenize(text, truncation=True, max_length=512)` in the published scripts adds no [CLS] and no [SEP],
-# so the limit is 512 wordpieces of the caption itself, not 510.
+# The published scripts call `tokenize(text, truncation=True, max_length=512)`, which adds no [CLS] and no [SEP]:
+# the limit is 512 wordpieces of the caption itself. (transformers 5 ignores both arguments there; 4 did not.)
 MAX_WORDPIECES = 512
 # What the published scripts drop after tokenizing. They count only where a caption spells one out.
 SPECIAL = frozenset({"[PAD]", "[CLS]", "[SEP]"})
@@ -59,8 +59,8 @@ class WordPieceTokenizer:
 
     Args:
         name: what a table calls it.
-        engine: a BERT tokenizer. It splits at every space before anything else happens, so the pieces of a text
-            are those of its words; each word is cut once in the life of this object.
+        engine: a BERT tokenizer. It splits at every space, whatever stands around it, so the pieces of a text
+            are those of its words, and each word is cut once in the life of this object.
     """
 
     def __init__(self, name: str, engine: Engine):
@@ -90,12 +90,12 @@ def load_tokenizer(path: Path | None) -> Tokenizer:
             ``tokenizer.json``, which says itself how it normalises.
 
     Raises:
-        MolmixError: the file is missing or is not a tokenizer.
+        MolmixError: the file is missing or is not a BERT wordpiece tokenizer.
     """
     if path is None:
         return SimpleTokenizer()
     if not path.is_file():
-        raise fault(path, "no such tokenizer file.", "Give a BERT vocab.txt or a tokenizer.json.")
+        raise fault(path, "no such tokenizer file", "give a BERT vocab.txt or a tokenizer.json")
     # Hub folders call every file `vocab.txt`: the folder is then what tells them apart.
     label = path.resolve().parent.name if path.stem in {"vocab", "tokenizer"} else path.stem
     try:
@@ -103,16 +103,17 @@ def load_tokenizer(path: Path | None) -> Tokenizer:
     except Exception as error:  # the Rust side raises bare Exception
         raise _not_wordpiece(path, str(error)) from error
     if not isinstance(engine.pre_tokenizer, BertPreTokenizer) or not isinstance(engine.model, WordPiece):
-        raise _not_wordpiece(
-            path, f"{type(engine.model).__name__} after {type(engine.pre_tokenizer).__name__}"
-        )
+        found = f"{type(engine.model).__name__} after {type(engine.pre_tokenizer).__name__}"
+        raise _not_wordpiece(path, found)
+    if engine.token_to_id(engine.model.unk_token) is None:
+        raise _not_wordpiece(path, f"no {engine.model.unk_token} in it")
     engine.no_padding()
     engine.no_truncation()
     return WordPieceTokenizer(f"wordpiece ({label})", engine)
 
 
 def _bert(path: Path) -> Engine:
-    engine = Engine(WordPiece.from_file(str(path), unk_token="[UNK]"))
+    engine = Engine(WordPiece.from_file(str(path)))
     engine.normalizer = BertNormalizer(lowercase=True)
     engine.pre_tokenizer = BertPreTokenizer()
     # A caption that spells one of these out gets the special token, as BertTokenizerFast gives it.
@@ -121,5 +122,5 @@ def _bert(path: Path) -> Engine:
 
 
 def _not_wordpiece(path: Path, why: str) -> MolmixError:
-    hint = "Give a BERT vocab.txt (one wordpiece a line, [UNK] among them) or a BERT tokenizer.json."
-    return fault(path, f"not a BERT wordpiece tokenizer ({why}).", hint)
+    hint = "give a BERT vocab.txt (one wordpiece a line, [UNK] among them) or a BERT tokenizer.json"
+    return fault(path, f"not a BERT wordpiece tokenizer ({why})", hint)

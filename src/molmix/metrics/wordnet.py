@@ -47,8 +47,8 @@ class WordNet:
     """The words of each word's synsets.
 
     Args:
-        folder: holds ``index.*``, ``data.*`` and ``*.exc`` (Debian's ``wordnet-base``: ``/usr/share/wordnet``;
-            or NLTK's ``corpora/wordnet``).
+        folder: holds ``index.*``, ``data.*`` and ``*.exc`` (``/usr/share/wordnet`` of Debian's
+            ``wordnet-base``, or NLTK's ``corpora/wordnet``).
 
     Raises:
         MolmixError: a file is missing, or the files are of another version.
@@ -59,15 +59,15 @@ class WordNet:
         if absent:
             raise fault(
                 folder,
-                f"no WordNet database here: {', '.join(absent)} missing.",
-                "Install Debian's wordnet-base and give /usr/share/wordnet, or NLTK's corpora/wordnet.",
+                f"no WordNet database here: {', '.join(absent)} missing",
+                "install Debian's wordnet-base and give /usr/share/wordnet, or NLTK's corpora/wordnet",
             )
         self._data = {speech: (folder / f"data.{speech}").read_bytes() for speech in _ENDINGS}
         if f"WordNet {VERSION} Copyright".encode() not in self._data["noun"][:2000]:
             raise fault(
                 folder,
-                f"not WordNet {VERSION}, which the published METEOR was computed with.",
-                f"Give the folder of a WordNet {VERSION} database.",
+                f"not WordNet {VERSION}, which the published METEOR was computed with",
+                f"give the folder of a WordNet {VERSION} database",
             )
         # Whole index lines by lemma: only the few that are asked for get parsed.
         self._index = {

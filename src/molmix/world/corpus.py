@@ -19,9 +19,10 @@ FEWEST = 50  # molecules, so that no split is empty
 def corpus(molecules: int, seed: int) -> pd.DataFrame:
     """One row a molecule, all of it fixed by the seed.
 
-    Columns: ``id`` (``w00017``), ``molecule`` (canonical SMILES), ``caption``, ``facts`` (list of those the caption
-    states), ``truth`` (list of all true facts), ``scaffold`` (Bemis-Murcko SMILES, empty without a ring) and ``split``:
-    ``ood`` has scaffolds of its own, ``id``, ``validation`` and ``train`` share theirs, all of them seen in ``train``.
+    Columns: ``id`` (``w00017``), ``molecule`` (canonical SMILES), ``caption``, ``facts`` (list of those the
+    caption states), ``truth`` (list of all true facts), ``scaffold`` (Bemis-Murcko SMILES, empty without a
+    ring) and ``split``: ``ood`` has scaffolds of its own, ``id``, ``validation`` and ``train`` share theirs,
+    all of them seen in ``train``.
     """
     if molecules < FEWEST:
         raise fault("molecules", f"{molecules} are too few to split.", f"Ask for {FEWEST} at least.")
@@ -55,7 +56,7 @@ def _splits(built: Sequence[Molecule], rng: Random) -> list[str]:
 
 
 def _held_out(members: Counter[str], size: int, rng: Random) -> set[str]:
-    """Scaffolds drawn until they have ``size`` molecules, or nearly; the acyclic are no scaffold to hold out."""
+    """Scaffolds drawn until they have ``size`` molecules, or nearly. The acyclic have none to hold out."""
     drawn: set[str] = set()
     for scaffold in rng.sample(sorted(members), len(members)):
         if scaffold and members[scaffold] <= size:

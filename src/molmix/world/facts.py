@@ -7,10 +7,10 @@ from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
 from molmix.errors import fault
-from molmix.world.vocabulary import AROMATIC_RINGS, CATEGORIES, COUNTS, GROUPS, MOST_ROLES, OTHER_RINGS, ROLES, Fact
+from molmix.world.vocabulary import CATEGORIES, COUNTS, MOST_ROLES, PATTERNS, ROLES, Fact
 
 SIZE_LIMITS = (11, 17)  # heavy atoms of the largest small and the largest medium molecule
-POLARITY_LIMITS = (30.0, 65.0)  # topological polar surface (Å²) below which a molecule is nonpolar, moderately polar
+POLARITY_LIMITS = (30.0, 65.0)  # topological polar surface (Å²) where moderately polar and polar start
 
 
 def facts(smiles: str) -> list[str]:
@@ -32,7 +32,7 @@ def facts(smiles: str) -> list[str]:
 
 @cache
 def _patterns() -> dict[str, Chem.Mol]:
-    return {name: Chem.MolFromSmarts(smarts) for name, smarts in (GROUPS | AROMATIC_RINGS | OTHER_RINGS).items()}
+    return {name: Chem.MolFromSmarts(smarts) for name, smarts in PATTERNS.items()}
 
 
 def _counts(molecule: Chem.Mol) -> dict[str, int]:

@@ -13,7 +13,7 @@ CHAINS = """
     CC CCC CCCC CCCCC CCCCCC CCCCCCC CCCCCCCC CCCCCCCCC CCCCCCCCCC CCCCCCCCCCC CCCCCCCCCCCC
     CC(C)C CCC(C)C CC(C)CC(C)C CCC(CC)CC CC(C)(C)C CCOCC CCCOCCC CCOCCOCC CCC=CCC
     CCCCC(=O)OCC CCC(=O)CCC CCCC(=O)NCC CCCNCCC CCCSCCC
-""".split()
+""".split()  # noqa: SIM905 - a table for the eye
 RINGS = """
     c1ccccc1 n1ccccc1 o1cccc1 s1cccc1 [nH]1cccc1 [nH]1cncc1 Cn1cncc1 [nH]1nccc1 o1cncc1
     s1cncc1 n1cnccc1 n1ccncc1 n1ncccc1
@@ -24,7 +24,7 @@ RINGS = """
     c1ccc(cc1)c1ccccc1 c1ccc(cc1)Oc1ccccc1 c1ccc(cc1)Cc1ccccc1 c1ccc(cc1)N1CCOCC1 c1ccc(cc1)CN1CCCCC1
     c1ccc(cc1)c1ccccn1 c1ccc(cc1)c1cccs1 c1ccc(cc1)C1CCCCC1 O=C(c1ccccc1)c1ccccc1 O=c1ccc2ccccc2o1
     O=C1c2ccccc2C(=O)c2ccccc21 c1ccc2cc3ccccc3cc2c1 O=C(Nc1ccccc1)c1ccccc1 O=C(N1CCCCC1)c1ccccc1
-""".split()
+""".split()  # noqa: SIM905 - a table for the eye
 CHAIN_SHARE = 0.15  # of molecules, without any ring
 
 # By the element that they bind to, each with its own first atom; a repeated one is drawn more often.
@@ -34,10 +34,10 @@ _ON_CARBON = """
     C#N C#N F F Cl Cl Br Br OC OC OCC C(C)=O C(=O)CC C=O C=O S S
     S(N)(=O)=O S(N)(=O)=O S(=O)(=O)[O-] S(=O)(=O)NC C C CC C(C)C CCCCCC CCCCCCCC
     CO CCO CN C[NH3+] CC(=O)O CC(=O)[O-] COC C(F)(F)F NC N(C)C SC
-""".split()
+""".split()  # noqa: SIM905 - a table for the eye
 _ON_NITROGEN = """
     C CC CCC C(C)C C(C)=O C=O CCO CCN CC(=O)O CC(=O)OCC CCOC CCCCCC
-""".split()
+""".split()  # noqa: SIM905 - a table for the eye
 SUBSTITUENTS = {"C": _ON_CARBON, "N": _ON_NITROGEN}
 NUMBER_WEIGHTS = (25, 45, 30)  # of one, two and three substituents
 ALIKE_SHARE = 0.3  # of molecules whose substituents are all the same, so that counts above one are common
@@ -47,7 +47,7 @@ _PATIENCE = 60  # draws a molecule, before the space counts as exhausted
 
 @dataclass(frozen=True)
 class Molecule:
-    """A molecule by its canonical SMILES, with its Bemis-Murcko scaffold (also SMILES, empty without a ring)."""
+    """A molecule (canonical SMILES) and its Bemis-Murcko scaffold (SMILES, empty without a ring)."""
 
     smiles: str
     scaffold: str
@@ -64,7 +64,8 @@ def molecules(n: int, seed: int) -> list[Molecule]:
         if len(smiles) in LENGTHS and smiles not in found:
             found[smiles] = Molecule(smiles, _scaffold(smiles))
     if len(found) < n:
-        raise fault("molecules", f"the embedded world has too few to find {n} of them.", f"Ask for {len(found)} at most.")
+        hint = f"Ask for {len(found)} at most."
+        raise fault("molecules", f"the embedded world has too few to find {n} of them.", hint)
     return list(found.values())
 
 
@@ -89,7 +90,8 @@ def _draw(rng: Random) -> str:
 def _places(scaffold: str) -> tuple[Chem.Mol, tuple[int, ...]]:
     """A scaffold and the atoms that take a substituent.
 
-    These are aromatic CH, saturated CH away from N, O and S (no aminals, acetals and their like) and saturated NH.
+    These are aromatic CH, saturated CH away from N, O and S (no aminals, acetals and their like) and
+    saturated NH.
     """
     molecule = Chem.MolFromSmiles(scaffold)
     free = Chem.MolFromSmarts("[$([c;!H0]),$([CX4;!H0;!$(C~[N,O,S])]),$([NX3;!H0;!$(NC=O)])]")
@@ -98,9 +100,9 @@ def _places(scaffold: str) -> tuple[Chem.Mol, tuple[int, ...]]:
 
 @cache
 def _fragment(smiles: str) -> Chem.Mol:
-    # Unsanitised: the open valence of the first atom is only filled once it is bound.
+    # Not sanitised: the open valence of the first atom is filled only when it is bound.
     return Chem.MolFromSmiles(smiles, sanitize=False)
 
 
 def _scaffold(smiles: str) -> str:
-    return MurckoScaffold.MurckoScaffoldSmiles(smiles)
+    return str(MurckoScaffold.MurckoScaffoldSmiles(smiles))  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
 """Labelled premise-hypothesis pairs for training the small NLI model that judges atoms in the embedded world.
 
-Facts are drawn from the vocabulary, not from molecules: any count can meet any other, as weak models will have it. The
-label of every pair, whatever it was drawn for, comes from :func:`molmix.world.logic.relation` on the facts that its two
-texts state.
+Facts are drawn from the vocabulary, not from molecules: any count can meet any other, as weak models will
+have it. The label of every pair, whatever it was drawn for, comes from :func:`molmix.world.logic.relation` on
+the facts that its two texts state.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +20,9 @@ from molmix.world.vocabulary import AROMATIC_RINGS, CATEGORIES, COUNTS, OTHER_RI
 SPLITS = ("train", "heldout")
 HELDOUT_SHARE = 5  # one text pair in so many belongs to the held-out split
 _MOST_FACTS = 8  # stated in one caption
+_USUAL_COUNTS = (1, 1, 1, 2, 2, 3, 4)
 _RINGS = ("ring", "aromatic ring", *AROMATIC_RINGS, *OTHER_RINGS)
-_TOPICS = (*COUNTS, *CATEGORIES, *["role"] * 6)  # a fact is drawn by topic; roles weigh more, there are so many
+_TOPICS = (*COUNTS, *CATEGORIES, *["role"] * 6)  # a fact is drawn by topic; there are many roles
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,11 @@ Pair = tuple[Text, Text]  # premise, hypothesis
 
 
 def nli_pairs(n: int, seed: int, split: str) -> pd.DataFrame:
-    """``n`` labelled pairs: columns ``premise``, ``hypothesis``, ``label`` and ``kind`` (a key of :data:`KINDS`).
+    """``n`` labelled pairs, with columns ``premise``, ``hypothesis``, ``label``, ``kind`` (of :data:`KINDS`).
 
-    A hash of its two texts decides which split a pair belongs to, so no pair of ``train`` is ever in ``heldout``,
-    whatever the sizes and seeds, not even the other way round. Within a split, common pairs can repeat.
+    A hash of its two texts decides which split a pair belongs to, so no pair of ``train`` is ever in
+    ``heldout``, whatever the sizes and seeds, not even the other way round. Within a split, common pairs can
+    repeat.
     """
     if split not in SPLITS:
         raise fault("split", f"there is no NLI split {split!r}.", f"Choose one of {', '.join(SPLITS)}.")
@@ -66,12 +68,12 @@ def split_of(premise: str, hypothesis: str) -> str:
 
 
 def _value(attribute: str, rng: Random) -> str:
-    """A value of an attribute: counts mostly small, as in molecules, but all of the number words now and then."""
+    """A value of an attribute; counts are mostly small, as in molecules, but any number word turns up."""
     if attribute in CATEGORIES:
         return rng.choice(CATEGORIES[attribute])
     if attribute == "role":
         return rng.choice(list(ROLES))
-    return str(rng.randint(1, 4) if rng.random() < 0.7 else rng.randint(1, 13))
+    return str(rng.choice(_USUAL_COUNTS) if rng.random() < 0.75 else rng.randint(1, 13))
 
 
 def _fact(rng: Random, topics: Sequence[str] = _TOPICS) -> Fact:
@@ -81,13 +83,14 @@ def _fact(rng: Random, topics: Sequence[str] = _TOPICS) -> Fact:
 
 def _facts(number: int, rng: Random) -> list[str]:
     """Distinct facts that can all be true, each of a topic of its own (roles excepted)."""
-    drawn: dict[str, str] = {}
-    while len(drawn) < number:
-        fact = _fact(rng)
-        topic = str(fact) if fact.kind == "role" else fact.attribute
-        if topic not in drawn and relation(drawn.values(), [str(fact)]) != "contradiction":
-            drawn[topic] = str(fact)
-    return list(drawn.values())
+    while True:
+        drawn: dict[str, str] = {}
+        while len(drawn) < number:
+            fact = _fact(rng)
+            drawn.setdefault(str(fact) if fact.kind == "role" else fact.attribute, str(fact))
+        facts = list(drawn.values())
+        if relation(facts, facts) == "entailment":
+            return facts
 
 
 def _other(fact: Fact, rng: Random) -> Fact:
@@ -193,7 +196,9 @@ def _caption_for_caption(rng: Random) -> Pair:
     change = rng.randrange(3)
     if change == 0:
         part[0] = str(_other(Fact.read(part[0]), rng))
-    return _told(facts[1:] if change == 1 else facts, rng), _told([*part, facts[0]] if change == 1 else part, rng)
+    if change == 1:
+        return _told(facts[1:], rng), _told([*part, facts[0]], rng)
+    return _told(facts, rng), _told(part, rng)
 
 
 def _broken(rng: Random) -> Pair:
@@ -211,7 +216,7 @@ def _weakened(fact: str, rng: Random) -> Fact:
 
 
 def garble(text: str, rng: Random) -> str:
-    """A sentence broken as weak models break them (cut off, words repeated, lost or cut short), to state no fact."""
+    """A sentence that states no fact, broken as by a weak model: cut off, words repeated, lost or cut."""
     while True:
         words = text.rstrip(".").split()
         place = rng.randrange(len(words))

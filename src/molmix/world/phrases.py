@@ -1,13 +1,14 @@
 """The English of the embedded world: every way to say a fact, as a verb and one item of its list.
 
-The grammar is regular on purpose, so that a splitter that knows no chemistry can take a caption apart: a sentence is
-``subject verb item, item and item.``, one verb and one list, lists never nest, and no item holds a comma or "and".
-Carrying the verb to each item gives exactly the stand-alone sentences of :func:`molmix.world.captions.atoms`.
+The grammar is regular on purpose, so that a splitter that knows no chemistry can take a caption apart: a
+sentence is ``subject verb item, item and item.``, one verb and one list, lists never nest, and no item holds
+a comma or "and". Carrying the verb to each item gives exactly the stand-alone sentences of
+:func:`molmix.world.captions.atoms`.
 """
 
 from functools import cache
 
-from molmix.world.vocabulary import CATEGORIES, COUNT_LIMIT, COUNTS, ROLES, SOME, Fact
+from molmix.world.vocabulary import CATEGORIES, COUNT_VALUES, COUNTS, ROLES, SOME, Fact
 
 COUNT_VERBS = ("contains", "has", "bears", "carries")
 ROLE_VERBS = ("is", "acts as", "has a role as", "serves as")
@@ -24,8 +25,10 @@ DENIALS = {
     "shows": "does not show",
 }
 
-_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()  # digits from thirteen on
-_NOUNS = {"donor": "hydrogen bond donor", "acceptor": "hydrogen bond acceptor"}  # where not the attribute itself
+# Digits from thirteen on
+_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
+# The noun of a count, where it is not the attribute itself
+_NOUNS = {"donor": "hydrogen bond donor", "acceptor": "hydrogen bond acceptor"}
 # (adjective, noun phrase) of each class
 _CLASS_WORDS = {
     "charge": {
@@ -48,21 +51,21 @@ _CLASS_WORDS = {
 
 @cache
 def forms(fact: Fact) -> tuple[tuple[str, str], ...]:
-    """Every (verb, item) that says a fact. The first few are parallel within a kind: form ``i`` of each has one verb."""
+    """Every (verb, item) that says a fact. The first four run parallel: form ``i`` of a kind has one verb."""
     if fact.kind == "count":
         return _count_forms(fact)
     if fact.kind == "role":
         said = tuple((verb, _with_article(fact.value)) for verb in ROLE_VERBS)
     else:
         adjective, noun = _CLASS_WORDS[fact.attribute][fact.value]
-        said = (("is", adjective), ("has", noun), ("shows", noun), ("is", _with_article(f"{adjective} molecule")))
+        said = (("is", adjective), ("has", noun), ("shows", noun), ("is", f"a {adjective} molecule"))
     return said if fact.holds else tuple((DENIALS[verb], item) for verb, item in said)
 
 
 @cache
 def meanings() -> dict[tuple[str, str], str]:
     """The fact that each (verb, item) says: the inverse of :func:`forms` over the whole vocabulary."""
-    counts = [Fact(name, value) for name in COUNTS for value in (SOME, *map(str, range(COUNT_LIMIT + 1)))]
+    counts = [Fact(name, value) for name in COUNTS for value in COUNT_VALUES]
     classes = [Fact(name, value) for name, values in CATEGORIES.items() for value in values]
     roles = [Fact("role", role) for role in ROLES]
     denied = [fact.denied() for fact in classes + roles]
@@ -72,12 +75,14 @@ def meanings() -> dict[tuple[str, str], str]:
 def _count_forms(fact: Fact) -> tuple[tuple[str, str], ...]:
     noun = _NOUNS.get(fact.attribute, fact.attribute)
     if fact.value == SOME:
-        return tuple((verb, item) for item in (f"at least one {noun}", _with_article(noun)) for verb in COUNT_VERBS)
+        items = (f"at least one {noun}", _with_article(noun))
+        return tuple((verb, item) for item in items for verb in COUNT_VERBS)
     number = int(fact.value)
     word = _NUMBERS[number] if number < len(_NUMBERS) else str(number)
     said = tuple((verb, f"{word} {noun}" if number == 1 else f"{word} {noun}s") for verb in COUNT_VERBS)
     if number == 0:
-        said += tuple((DENIALS[verb], item) for item in (f"any {noun}s", _with_article(noun)) for verb in COUNT_VERBS)
+        items = (f"any {noun}s", _with_article(noun))
+        said += tuple((DENIALS[verb], item) for item in items for verb in COUNT_VERBS)
     return said
 
 

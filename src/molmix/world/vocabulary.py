@@ -2,24 +2,26 @@
 
 Three kinds of fact, told apart by their attribute:
 
-* **count**: how many of a group, ring, atom or hydrogen-bond site there are (``hydroxyl group=2``). The value is a
-  number, or ``some`` for "at least one"; ``hydroxyl group=0`` is how the absence of a group is said.
+* **count**: how many of a group, ring, atom or hydrogen-bond site there are (``hydroxyl group=2``). The value
+  is a number, or ``some`` for "at least one"; ``hydroxyl group=0`` is how the absence of a group is said.
 * **category**: the one of a few exclusive classes a molecule is in (``charge=negative``).
 * **role**: what the molecule is used as (``role=dye``); a molecule may have several.
 
-Categories and roles can be denied (``charge!=neutral``, ``role!=dye``). The roles are this world's own: they follow
-from the structure by the fixed rules below, so that they are known exactly, and claim nothing about real use.
+Categories and roles can be denied (``charge!=neutral``, ``role!=dye``). The roles are this world's own: they
+follow from the structure by the fixed rules below, so that they are known exactly, and claim nothing about
+real use.
 """
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from molmix.errors import fault
 
 SOME = "some"
 COUNT_LIMIT = 99  # the largest count that can be said
+COUNT_VALUES = (*map(str, range(COUNT_LIMIT + 1)), SOME)
 
 # Each pattern matches one atom an occurrence (the rest stands in recursive SMARTS), so matches are counts.
 _CARBON = "[#6;!$(C=[O,N,S])]"  # a carbon that is no carbonyl
@@ -58,6 +60,7 @@ OTHER_RINGS = {
     "piperidine ring": "N1-C-C-C-C-C-1",
     "morpholine ring": "O1-C-C-N-C-C-1",
 }
+PATTERNS = GROUPS | AROMATIC_RINGS | OTHER_RINGS
 COUNTS = (*GROUPS, "ring", "aromatic ring", *AROMATIC_RINGS, *OTHER_RINGS, "donor", "acceptor")
 
 # Which counted things are kinds of which others: every benzene ring is an aromatic ring, and so a ring.
@@ -69,10 +72,10 @@ KINDS_OF = {
 CATEGORIES = {
     "charge": ("negative", "neutral", "positive"),  # the net formal charge
     "size": ("small", "medium", "large"),  # heavy atoms: up to 11, up to 17, more
-    "polarity": ("nonpolar", "moderately polar", "polar"),  # topological polar surface: below 30, below 65, more (Å²)
+    "polarity": ("nonpolar", "moderately polar", "polar"),  # polar surface (Å²): below 30, below 65, more
 }
 
-# Structure as seen by the rules: occurrences by count attribute, and 1 or 0 for each "attribute=value" of a category.
+# Structure as the rules see it: occurrences by count attribute, 1 or 0 by "attribute=value" of a category.
 Structure = Mapping[str, int]
 MOST_ROLES = 3  # a molecule has the first three roles, in this order, whose rule holds
 ROLES: dict[str, Callable[[Structure], object]] = {
@@ -84,9 +87,7 @@ ROLES: dict[str, Callable[[Structure], object]] = {
         and (n["ketone group"] >= 2 or (n["nitro group"] and (n["amino group"] or n["hydroxyl group"])))
     ),
     "antibiotic": lambda n: n["aromatic ring"] and n["sulfonamide group"],
-    "antiseptic": lambda n: (
-        n["benzene ring"] and n["hydroxyl group"] and (n["chlorine atom"] or n["bromine atom"])
-    ),
+    "antiseptic": lambda n: n["benzene ring"] and n["hydroxyl group"] and (n["chlorine atom"] or n["bromine atom"]),
     "herbicide": lambda n: n["aromatic ring"] and n["fluorine atom"] + n["chlorine atom"] + n["bromine atom"] >= 2,
     "buffer": lambda n: (
         (n["carboxylic acid group"] or n["carboxylate group"]) and (n["amino group"] or n["ammonium group"])
@@ -121,6 +122,7 @@ class Fact:
     holds: bool = True
 
     def __str__(self) -> str:
+        """``attribute=value``, or ``attribute!=value`` when denied."""
         return f"{self.attribute}{'=' if self.holds else '!='}{self.value}"
 
     @property
@@ -137,18 +139,18 @@ class Fact:
         return Fact(self.attribute, self.value, not self.holds)
 
     @staticmethod
-    @lru_cache(maxsize=None)
+    @cache
     def read(text: str) -> "Fact":
         """The fact that a canonical string stands for."""
         match = re.fullmatch(r"([^=!]+)(!?=)(.+)", text)
         fact = Fact(match[1], match[3], match[2] == "=") if match else None
         if fact is None or not _is_known(fact):
-            raise fault("fact", f"{text!r} is not a fact of the embedded world.", "See molmix.world.vocabulary for them.")
+            hint = "Write it as attribute=value, with the words of molmix.world.vocabulary."
+            raise fault("fact", f"{text!r} is not a fact of the embedded world.", hint)
         return fact
 
 
 def _is_known(fact: Fact) -> bool:
     if fact.attribute in COUNTS:
-        number = fact.value.isdecimal() and str(int(fact.value)) == fact.value and int(fact.value) <= COUNT_LIMIT
-        return fact.holds and (number or fact.value == SOME)
+        return fact.holds and fact.value in COUNT_VALUES
     return fact.value in (ROLES if fact.attribute == "role" else CATEGORIES.get(fact.attribute, ()))

@@ -1,0 +1,208 @@
+"""One alignment: a start, preference pairs and a method's settings become an adapter."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import torch
+from datasets import Dataset
+
+from molmix.align import METHODS, checkpoints
+from molmix.align.lora import Lora
+from molmix.align.rows import Example, prepare
+from molmix.align.settings import check_reference
+from molmix.align.start import load_start, random_reference
+from molmix.align.watch import Watch
+from molmix.errors import fault
+from molmix.files import file_digest, read_json, write_table
+from molmix.models import PACKAGES, default_device, write_manifest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+LOGS = 50  # entries of a run's log, and
+CHECKPOINTS = 5  # its checkpoints, both about and unless the settings say otherwise
+
+# What TRL logs that is not the same in a rerun (times), or in a resumed run (its count of tokens starts
+# anew).
+VOLATILE = ("runtime", "per_second", "num_tokens", "total_flos", "train_loss")
+
+
+def align(
+    *,
+    model_id: str,
+    start: Path,
+    pairs: Path,
+    out: Path,
+    work: Path,
+    settings: dict[str, Any],
+    seed: int,
+    threads: int,
+) -> None:
+    """Train an adapter on a start and write ``adapter/``, ``log.parquet`` and, last, ``manifest.json``.
+
+    A killed run goes on from its last whole checkpoint and ends in the same bytes as an undisturbed one.
+
+    Args:
+        model_id: id in the model table.
+        start: manifest of the model to align, one with full weights.
+        pairs: preference pairs, see :mod:`molmix.align.rows`.
+        out: the model's folder.
+        work: folder for this model's checkpoints, away from the outputs; it is removed in the end.
+        settings: :func:`molmix.align.settings.settings` with ``method``, ``reference`` (``start`` or
+        ``random``)
+            and ``quantize`` (4-bit start, QLoRA).
+        seed: of the adapter's first weights, of the order of rows, of dropout and of a random reference.
+        threads: CPU cores to use.
+
+    Raises:
+        MolmixError: a start, rows or settings that cannot be trained with, or a loss that is no finite
+        number.
+    """
+    check_reference(settings["method"], settings["reference"])
+    torch.set_num_threads(threads)
+    method = METHODS[settings["method"]]
+    model, tokenizer = load_start(start, settings["quantize"])
+    # What the model was built to read, where its config says so.
+    window = min(settings["trl"]["max_length"], getattr(model.config, "max_position_embeddings", None) or 2**31)
+    rows = prepare(pairs, tokenizer, method.SHAPE, window, seed)
+
+    inputs = {"start": read_json(start)["weights"]["digest"], "pairs": file_digest(pairs)}
+    cuda = default_device() == "cuda"
+    machine = {
+        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "dtype": str(model.dtype).removeprefix("torch."),
+    }
+    versions = {name: version(name) for name in PACKAGES}
+    run = {"settings": settings, "seed": seed, "inputs": inputs, "versions": versions} | machine
+    place = checkpoints.folder(work, run)
+    arguments = _arguments(settings["trl"], len(rows.train), bool(rows.validation)) | {
+        "output_dir": str(place),
+        "max_length": window,
+        "seed": seed,
+    }
+    # Without one, the reference is the start: the policy with its adapter off.
+    reference = {"ref_model": random_reference(start, seed)} if settings["reference"] == "random" else {}
+    try:
+        trainer = method.trainer(
+            arguments,
+            model=model,
+            processing_class=tokenizer,
+            peft_config=Lora(**settings["lora"]).peft(),
+            train_dataset=_dataset(rows.train),
+            eval_dataset=_dataset(rows.validation) if rows.validation else None,
+            callbacks=[Watch(model_id)],
+            **reference,
+        )
+    except (ValueError, NotImplementedError) as error:
+        raise fault(f"model {model_id}", f"its settings are refused: {error}", "mend `align`") from error
+    _same_texts(trainer.train_dataset, method.HELD, rows.train, window)
+
+    last = checkpoints.last_whole(place)
+    trainer.train(resume_from_checkpoint=str(last) if last else None)
+
+    (out / "manifest.json").unlink(missing_ok=True)  # what others depend on goes first and comes last
+    _write_adapter(trainer.model, tokenizer, start.parent.name, out)
+    log = _log(trainer.state.log_history)
+    write_table(out / "log.parquet", log)
+    facts = {
+        "id": model_id,
+        "kind": "aligned",
+        "method": settings["method"],
+        "parents": [start.parent.name],
+        "settings": settings,
+        "seed": seed,
+        "inputs": inputs,
+        "rows": rows.counts,
+        "window": window,
+        "steps": trainer.state.global_step,
+        "final_loss": {"train": _last(log, "loss"), "validation": _last(log, "eval_loss")},
+        "parameters": sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
+    }
+    write_manifest(out / "manifest.json", facts | machine, out / "adapter")
+    checkpoints.clear(work)
+
+
+def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]:
+    """Arguments of the TRL config: the settings, and what molmix decides itself."""
+    batches = math.ceil(rows / trl["per_device_train_batch_size"])
+    an_epoch = math.ceil(batches / trl["gradient_accumulation_steps"])
+    steps = trl.get("max_steps", -1)
+    if steps < 1:
+        steps = math.ceil(trl["num_train_epochs"] * an_epoch)
+    rhythm = {
+        "logging_steps": max(1, steps // LOGS),
+        "save_steps": math.ceil(steps / CHECKPOINTS),
+        "eval_steps": an_epoch,
+    }
+    cpu = default_device() == "cpu"
+    return (
+        rhythm
+        | trl
+        | {
+            "use_cpu": cpu,  # also where there is an Apple GPU
+            "bf16": not cpu,
+            "save_strategy": "steps",
+            "save_total_limit": 2,
+            # By steps, also at an epoch's end: then it stands before the checkpoint of its step.
+            "eval_strategy": "steps" if validate else "no",
+            "logging_nan_inf_filter": False,  # it puts the mean of earlier losses for an exploding one
+            "disable_tqdm": True,
+            "report_to": "none",
+        }
+    )
+
+
+def _dataset(examples: list[Example]) -> Dataset:
+    return Dataset.from_list([example for example, _ in examples])
+
+
+def _same_texts(dataset: Dataset, columns: tuple[str, ...], examples: list[Example], window: int) -> None:
+    """Make sure that TRL trains on the rows, and the very tokens, that were checked."""
+    texts = zip(*(dataset[column] for column in columns), strict=True)
+    if [list(chain(*parts))[:window] for parts in texts] != [ids[:window] for _, ids in examples]:
+        raise RuntimeError(f"TRL holds other rows or tokens than molmix checked ({len(dataset)}, {len(examples)})")
+
+
+def _write_adapter(model: Any, tokenizer: PreTrainedTokenizerBase, start: str, out: Path) -> None:
+    """Write ``adapter/``: weights, config and tokenizer, the same bytes for the same weights."""
+    if not all(weight.isfinite().all() for weight in model.parameters() if weight.requires_grad):
+        raise fault(f"model {out.name}", "its weights are not finite", "lower `settings.learning_rate`")
+    part = out / ".adapter.part"
+    shutil.rmtree(part, ignore_errors=True)
+    # The start by its id: a path would differ from machine to machine, and nothing looks it up.
+    model.peft_config["default"].base_model_name_or_path = start
+    model.save_pretrained(part, save_embedding_layers=False)
+    (part / "README.md").unlink()
+    config = json.loads((part / "adapter_config.json").read_text(encoding="utf-8"))
+    if isinstance(config["target_modules"], list):
+        config["target_modules"].sort()  # a set before, in an order of its own in every process
+    (part / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+    tokenizer.save_pretrained(part)
+    shutil.rmtree(out / "adapter", ignore_errors=True)
+    part.rename(out / "adapter")
+
+
+def _log(history: list[dict[str, float]]) -> pa.Table:
+    """Columns ``step``, ``epoch`` and every number that was logged, null where it was not; a row a step."""
+    rows: dict[int, dict[str, float]] = {}
+    for entry in history:
+        numbers = {name: value for name, value in entry.items() if not any(word in name for word in VOLATILE)}
+        rows.setdefault(int(entry["step"]), {}).update(numbers)
+    # In order of the alphabet: what was logged before a checkpoint comes back from it in another order.
+    names = sorted({name for row in rows.values() for name in row} - {"step", "epoch"})
+    columns = [("step", pa.int64()), ("epoch", pa.float64()), *((name, pa.float64()) for name in names)]
+    return pa.Table.from_pylist(list(rows.values()), schema=pa.schema(columns))
+
+
+def _last(log: pa.Table, column: str) -> float | None:
+    """The last value of a column that is there."""
+    values = log[column].drop_null() if column in log.column_names else []
+    return values[-1].as_py() if len(values) else None

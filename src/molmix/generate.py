@@ -1,0 +1,114 @@
+"""Answers of one model to the prompts of its test sets, batched, resumable and the same in every run.
+
+What a model answers depends on its weights, the settings, the seed and the *set* of prompts that it is asked
+in one test set: batches are made from the sorted distinct prompts, so that neither the order of rows nor
+another test set can tip a rounding error. Finished batches are kept in a file of that fingerprint, which
+outlives the job.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from molmix.files import digest, read_json, write_table
+from molmix.job import progress
+from molmix.models import start_manifest
+
+PACKAGES = ("torch", "transformers", "tokenizers", "peft")  # what answers can change with
+ANSWERS = pa.schema(
+    [("id", pa.string()), ("text", pa.string()), ("tokens", pa.int32()), ("finish", pa.string())]
+)
+
+# The columns of ANSWERS but `id`.
+Answer = dict[str, Any]
+
+logger = logging.getLogger(__name__)
+
+
+def generate(
+    *,
+    manifest: Path,
+    prompts: dict[str, tuple[list[str], list[str]]],
+    outs: dict[str, Path],
+    settings: dict[str, Any],
+    seed: int,
+    cache: Path,
+) -> None:
+    """Let a model answer every test set.
+
+    Writes a table for each test set, columns of `ANSWERS`, in the order of the rows given. ``text`` is
+    without special tokens and without the space that parts it from the prompt. ``tokens`` counts what was
+    generated, the token that ends the text included. ``finish`` is ``stop``, ``length`` (cut at
+    ``max_new_tokens`` or where the model's context ends) or ``prompt_too_long`` (no token fits after the
+    prompt; the text is empty).
+
+    An interrupted call goes on with the first unfinished batch. Where nothing is left to generate, the model
+    is not loaded.
+
+    Args:
+        manifest: ``models/<id>/manifest.json``.
+        prompts: row ids and prompts by test set.
+        outs: the tables to write, by test set.
+        settings: the config's `generation` section, dumped.
+        seed: of sampling; greedy answers do not depend on it.
+        cache: folder of finished batches, a file for each model and test set; losing it costs time only.
+
+    Raises:
+        MolmixError: the model's weights are gone or cannot be loaded.
+    """
+    about = (_lineage(manifest), settings, seed, {name: version(name) for name in PACKAGES})
+    writer = None
+    for test, (ids, asked) in prompts.items():
+        distinct = sorted(set(asked))
+        finished = cache / f"{digest(*about, distinct)}.jsonl"
+        answers = _read(finished)
+        if len(answers) < len(distinct):
+            if writer is None:
+                from molmix.writer import Writer  # imports torch
+
+                writer = Writer(manifest, settings, seed)
+            with progress(total=len(distinct), desc=f"{manifest.parent.name} {test}", unit="row") as bar:
+                for batch in writer.batches(distinct):
+                    if not answers.keys() >= set(batch):
+                        fresh = dict(zip(batch, writer.answers(batch), strict=True))
+                        _append(finished, fresh)
+                        answers |= fresh
+                    bar.update(len(batch))
+        rows = [{"id": row, **answers[prompt]} for row, prompt in zip(ids, asked, strict=True)]
+        write_table(outs[test], rows, ANSWERS)
+        logger.info("%s: %d rows, %s", test, len(rows), dict(Counter(row["finish"] for row in rows)))
+
+
+def _lineage(manifest: Path) -> list[str]:
+    """Digests of all weights that loading a model reads."""
+    facts = read_json(manifest)
+    under = _lineage(start_manifest(manifest)) if facts["kind"] == "aligned" else []
+    return [facts["weights"]["digest"], *under]
+
+
+def _read(path: Path) -> dict[str, Answer]:
+    """Answers by prompt; lines that a killed job tore, or that a file system garbled, are passed over."""
+    answers = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+        try:
+            prompt, answer, check = json.loads(line)
+        except (ValueError, TypeError):
+            continue
+        if check == digest(prompt, answer):
+            answers[prompt] = answer
+    return answers
+
+
+def _append(path: Path, answers: dict[str, Answer]) -> None:
+    """One line an answer, in one write; the empty line before them ends what a kill may have left torn."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps([prompt, answer, digest(prompt, answer)]) for prompt, answer in answers.items()]
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write("\n" + "\n".join(lines) + "\n")

@@ -1,0 +1,96 @@
+"""Fold an adapter onto its start: full weights that say the same as the two together.
+
+Done tensor by tensor rather than by PEFT's ``merge_and_unload``, which holds the whole model in fp32 (28 GB
+at 7B) and may write other tensor names than the start has. mergekit's own folding trusts a cache keyed by path.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import defaultdict
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from molmix.errors import fault
+from molmix.merge.checkpoint import Checkpoint
+
+SHARD = 2_000_000_000  # bytes of a file; as much is held in memory until it is full
+
+# Settings of an adapter that are part of the formula below, or do not touch it.
+KNOWN = {"r", "lora_alpha", "lora_dropout", "target_modules", "use_dora"}
+KNOWN |= {
+    "task_type",
+    "base_model_name_or_path",
+    "revision",
+    "inference_mode",
+    "auto_mapping",
+    "peft_version",
+}
+PART = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)")
+
+
+def fold(adapter: Path, start: Checkpoint, out: Path) -> None:
+    """Write the full weights of an adapted model in fp32, with its config.
+
+    ``W + alpha/r · B A`` for LoRA (Hu et al. 2021); for DoRA (Liu et al. 2024) each row of that is brought to
+    the length that its magnitude vector gives. The same arithmetic as in PEFT's ``Linear.merge``.
+
+    Args:
+        adapter: folder that PEFT saved.
+        start: what the adapter lies on.
+        out: folder to make.
+
+    Raises:
+        MolmixError: the adapter is damaged, of another kind, or does not fit the start.
+    """
+    from mergekit.io import TensorWriter
+
+    alpha = _alpha(adapter)
+    layers = _layers(adapter)
+    if strangers := sorted(layers.keys() - start.shapes.keys()):
+        raise fault(adapter, f"adapts {strangers[0]}, which {start.folder} lacks", "align that start again")
+    with TensorWriter(str(out), max_shard_size=SHARD) as writer:
+        for name in start.shapes:
+            weight = start.tensor(name).float()
+            writer.save_tensor(name, _adapted(weight, layers[name], alpha) if name in layers else weight)
+    shutil.copyfile(start.folder / "config.json", out / "config.json")
+
+
+def _alpha(adapter: Path) -> float:
+    from peft import LoraConfig, PeftConfig
+
+    config, plain = PeftConfig.from_pretrained(str(adapter)), LoraConfig()
+    names = [field.name for field in fields(config) if field.name not in KNOWN]
+    if strange := [n for n in names if getattr(config, n) != getattr(plain, n, None)]:
+        raise fault(adapter, f"sets {', '.join(strange)}, which cannot be folded", "align with plain LoRA or DoRA")
+    return config.lora_alpha
+
+
+def _layers(adapter: Path) -> dict[str, dict[str, torch.Tensor]]:
+    """The parts of the adapter (``lora_A.weight``, …) by the name of the weight that they adapt."""
+    path = adapter / "adapter_model.safetensors"
+    layers: defaultdict[str, dict[str, torch.Tensor]] = defaultdict(dict)
+    try:
+        with safe_open(path, "pt") as file:
+            for key in file.keys():  # noqa: SIM118 (no mapping)
+                found = PART.fullmatch(key)
+                if not found:
+                    hint = "leave embeddings and the output layer out of `lora.target_modules`"
+                    raise fault(path, f"holds {key}, which cannot be folded", hint)
+                layers[found[1] + ".weight"][found[2]] = file.get_tensor(key).float()
+    except (OSError, SafetensorError) as error:
+        hint = "delete the model's manifest.json to have it aligned again"
+        raise fault(path, f"cannot be read as safetensors ({error})", hint) from None
+    return dict(layers)
+
+
+def _adapted(weight: torch.Tensor, parts: dict[str, torch.Tensor], alpha: float) -> torch.Tensor:
+    low, high = parts["lora_A.weight"], parts["lora_B.weight"]
+    weight = weight + high @ low * (alpha / len(low))
+    if "lora_magnitude_vector" not in parts:
+        return weight
+    return weight * (parts["lora_magnitude_vector"] / torch.linalg.norm(weight, dim=1))[:, None]

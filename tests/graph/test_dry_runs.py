@@ -1,0 +1,81 @@
+"""Before any job starts: every shipped config plans whole, and what is wrong is refused in one message."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from molmix import config, table
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = sorted((ROOT / "config").glob("*.yaml"))
+
+
+def planned(output: str) -> dict[str, int]:
+    """Jobs by rule, from the table that a dry run prints."""
+    stats = output.partition("Job stats:")[2].partition("total")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", stats, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_shipped_config_plans_every_model(path: Path, tmp_path: Path, snakemake) -> None:
+    done = snakemake(tmp_path, "-n", "--configfile", str(path))
+    assert done.returncode == 0, done.stdout
+    assert planned(done.stdout)["score"] == len(table.build(config.load(path)))
+
+
+def test_a_config_file_replaces_the_default_one_whole(tmp_path: Path, snakemake) -> None:
+    study = {
+        "run": "own",
+        "data": {
+            "train": {"kind": "demo", "split": "train"},
+            "tests": {"only": {"source": {"kind": "demo", "split": "id"}}},
+        },
+        "initial": {"one": {"kind": "made", "task": "mol2cap"}},
+    }
+    done = snakemake(tmp_path, "-n", study=study)
+    assert done.returncode == 0, done.stdout
+    assert planned(done.stdout)["generate"] == 1
+    assert "results/demo" not in done.stdout and "agnostic" not in done.stdout
+
+
+def test_one_file_can_be_asked_for(tmp_path: Path, snakemake) -> None:
+    done = snakemake(
+        tmp_path, "-n", "results/demo/scores/agnostic.sft/id.parquet", "--configfile", str(SHIPPED[-1])
+    )
+    assert done.returncode == 0, done.stdout
+    jobs = planned(done.stdout)
+    assert jobs["score"] == jobs["align"] == jobs["generate"] - 0 == 1
+
+
+@pytest.mark.parametrize(
+    "target", ["data_all", "align_all", "merge_all", "generate_all", "score_all", "tables"]
+)
+def test_every_phase_is_a_target(target: str, tmp_path: Path, snakemake) -> None:
+    done = snakemake(tmp_path, "-n", target)
+    assert done.returncode == 0, done.stdout
+    assert planned(done.stdout)[target] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"algn": {}}, ["algn", "did you mean 'align'?"]),
+        ({"data": {"train": {"kind": "file", "path": "none.tsv"}, "tests": {}}}, ["data.tests"]),
+        (
+            {
+                "data": {
+                    "train": {"kind": "file", "path": "none.tsv"},
+                    "tests": {"a": {"source": {"kind": "file", "path": "none.tsv"}}},
+                }
+            },
+            ["none.tsv", "no such file"],
+        ),
+    ],
+)
+def test_refused_before_any_job(change, expected, tmp_path: Path, snakemake, micro) -> None:
+    done = snakemake(tmp_path, "-n", study=micro | change)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout
+    assert all(part in done.stdout for part in expected), done.stdout
+    assert not (tmp_path / "results").exists()

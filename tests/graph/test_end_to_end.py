@@ -1,0 +1,115 @@
+"""The real graph at micro size: to the table, again, after a change, after a loss."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from molmix import config, table
+from molmix.files import read_json, read_table
+from tests.graph.test_dry_runs import planned
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, snakemake, micro) -> Path:
+    """A folder in which the micro study was run."""
+    folder = tmp_path_factory.mktemp("micro")
+    run = snakemake(folder, study=micro)
+    assert run.returncode == 0, run.stdout
+    return folder
+
+
+def test_the_leaderboard_holds_every_model_with_finite_scores(done: Path, micro) -> None:
+    board = pd.read_csv(done / "results/micro/tables/leaderboard.csv")
+    models = set(table.build(config.parse(micro)))
+    captions = board[board["test"] == "id"].set_index("model")
+    assert set(captions.index) == models
+    for metric in ("hallucination", "unsupported", "coverage", "bleu2", "bleu4", "rougeL", "meteor", "f1"):
+        assert captions[metric].notna().all(), metric
+        assert (captions[f"{metric}_low"] <= captions[metric]).all()
+        assert (captions[metric] <= captions[f"{metric}_high"]).all()
+    molecules = board[board["test"] == "back"].set_index("model")
+    assert set(molecules.index) == models
+    assert molecules[["valid", "exact", "levenshtein"]].notna().all().all()
+    assert molecules["coverage"].isna().all()
+    assert (captions["captions"] == 8).all()
+
+
+def test_a_run_with_nothing_to_do_does_nothing(done: Path, snakemake, micro) -> None:
+    again = snakemake(done, study=micro)
+    assert again.returncode == 0
+    assert "Nothing to be done" in again.stdout
+
+
+def test_a_learning_rate_reruns_its_method_its_merges_and_what_follows(done: Path, snakemake, micro) -> None:
+    micro["align"]["sft"]["settings"] = {"learning_rate": 1.5e-4}
+    try:
+        listed = snakemake(done, "-n", study=micro)
+    finally:
+        del micro["align"]["sft"]["settings"]
+    # mol2cap.sft, and its three merges with mol2cap.dpo.
+    assert planned(listed.stdout) == {
+        "align": 1,
+        "merge": 3,
+        "generate": 4,
+        "decompose": 4,
+        "nli": 4,
+        "score": 4,
+        "leaderboard": 1,
+        "all": 1,
+    }
+    assert (
+        ".cpo" not in listed.stdout.partition("Job stats")[0].replace("leaderboard", "").split("Putting")[0]
+    )
+
+
+def test_one_lost_score_rebuilds_that_branch_alone(done: Path, snakemake, micro) -> None:
+    path = "results/micro/scores/mol2cap.sft_dpo.ties/id.parquet"
+    before = (done / path).read_bytes()
+    (done / path).unlink()
+    run = snakemake(done, path, study=micro)
+    assert run.returncode == 0, run.stdout
+    assert planned(run.stdout) == {"score": 1}
+    assert (done / path).read_bytes() == before
+
+
+def test_lost_predictions_of_a_merge_come_back_the_same(done: Path, snakemake, micro) -> None:
+    path = done / "results/micro/predictions/mol2cap.sft_dpo.slerp/id.parquet"
+    before = read_table(path).to_pylist()
+    shutil.rmtree(done / "results/micro/work/generate")
+    path.unlink()
+    run = snakemake(done, str(path.relative_to(done)), study=micro)
+    assert run.returncode == 0, run.stdout
+    assert planned(run.stdout) == {"merge": 1, "generate": 1}
+    assert read_table(path).to_pylist() == before
+
+
+def test_merged_weights_are_gone_and_starts_are_kept(done: Path) -> None:
+    models = done / "results/micro/models"
+    assert not (models / "mol2cap.sft_dpo.ties/weights").exists()
+    assert (models / "both.slerp/weights/model.safetensors").is_file()
+    assert (models / "mol2cap.sft/adapter/adapter_model.safetensors").is_file()
+
+
+def test_two_runs_with_one_seed_give_identical_predictions(
+    done: Path, tmp_path: Path, snakemake, micro
+) -> None:
+    targets = [f"results/micro/predictions/{m}/id.parquet" for m in ("mol2cap.sft", "both.slerp.kto")]
+    run = snakemake(tmp_path, *targets, study=micro)
+    assert run.returncode == 0, run.stdout
+    for target in targets:
+        assert read_table(done / target).to_pylist() == read_table(tmp_path / target).to_pylist()
+
+
+def test_manifests_tell_what_a_model_was_made_from(done: Path) -> None:
+    models = done / "results/micro/models"
+    policy = read_json(models / "mol2cap.sft/manifest.json")
+    start = read_json(models / "mol2cap/manifest.json")
+    assert start["weights"]["digest"] in str(policy["inputs"])
+    assert policy["versions"]["trl"] and policy["settings"]["trl"]
+    merged = read_json(models / "mol2cap.sft_dpo.slerp/manifest.json")
+    assert policy["weights"]["digest"] in str(merged["inputs"])
+    assert 0 <= merged["validation"]["lerp_share"] <= 1
