@@ -28,16 +28,10 @@ Direction = Literal["mol2cap", "cap2mol"]
 class Columns(Section):
     """Which columns of a source hold what."""
 
-    molecule: str = Field(
-        "molecule", description="column of the SMILES (of the source text under `domain: text`)"
-    )
-    caption: str = Field(
-        "caption", description="column of the caption (of the target text under `domain: text`)"
-    )
+    molecule: str = Field("molecule", description="column of the SMILES (of the source text under `domain: text`)")
+    caption: str = Field("caption", description="column of the caption (of the target text under `domain: text`)")
     id: str | None = Field(None, description="column of a unique row id; null numbers the rows")
-    properties: str | None = Field(
-        None, description="column of a list of properties, for `strategy: stratified`"
-    )
+    properties: str | None = Field(None, description="column of a list of properties, for `strategy: stratified`")
 
     def mapping(self) -> dict[str, str]:
         """Our name of each column that is there, with the name in the source."""
@@ -57,9 +51,7 @@ class FileSource(Section):
     """A local table of molecules and captions."""
 
     kind: Literal["file"]
-    path: str = Field(
-        description="TSV, CSV, JSONL or Parquet file, gzipped or not, relative to the working folder"
-    )
+    path: str = Field(description="TSV, CSV, JSONL or Parquet file, gzipped or not, relative to the working folder")
     format: Literal["auto", "tsv", "csv", "jsonl", "parquet"] = Field(
         "auto", description="`auto` goes by the file's ending"
     )
@@ -88,12 +80,8 @@ class TestSet(Section):
     """A named set that models are measured on."""
 
     source: Source = Field(description="where the rows come from")
-    direction: Direction = Field(
-        "mol2cap", description="what is asked of the models: a caption or a molecule"
-    )
-    rows: Count | None = Field(
-        None, description="keep this many molecules, drawn with the seed; null keeps all"
-    )
+    direction: Direction = Field("mol2cap", description="what is asked of the models: a caption or a molecule")
+    rows: Count | None = Field(None, description="keep this many molecules, drawn with the seed; null keeps all")
 
 
 class Subset(Section):
@@ -153,21 +141,17 @@ class MadeModel(Section):
     """A small Llama trained in the graph."""
 
     kind: Literal["made"]
-    parent: Name | None = Field(
-        None, description="initial model to go on from; null starts from random weights"
-    )
+    parent: Name | None = Field(None, description="initial model to go on from; null starts from random weights")
     task: Literal["unpaired", "mol2cap", "cap2mol"] = Field(
         description="`unpaired` sees molecules and captions but never which belongs to which"
     )
     epochs: Annotated[float, Field(gt=0)] = Field(1.0, description="passes over the training split")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="peak, cosine to 0 after warm-up")
-    batch_size: Count = Field(32, description="rows a step")
-    hidden_size: Count = Field(192, description="width; read where `parent` is null")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(1.5e-3, description="peak, cosine to 0 after warm-up")
+    batch_size: Count = Field(16, description="rows a step")
+    hidden_size: Count = Field(128, description="width; read where `parent` is null")
     layers: Count = Field(4, description="depth; read where `parent` is null")
     heads: Count = Field(4, description="attention heads; read where `parent` is null")
-    vocabulary: Annotated[int, Field(ge=100)] = Field(
-        800, description="BPE pieces; read where `parent` is null"
-    )
+    vocabulary: Annotated[int, Field(ge=100)] = Field(800, description="BPE pieces; read where `parent` is null")
 
 
 Initial = Annotated[HubModel | MadeModel, Field(discriminator="kind")]
@@ -213,9 +197,7 @@ class Align(Section):
     )
     quantize: bool = Field(False, description="QLoRA: load the start in 4-bit nf4; needs CUDA")
     lora: dict[str, Any] = Field({}, description="adapter settings over the preset's: r, alpha, dropout, …")
-    settings: dict[str, Any] = Field(
-        {}, description="any setting of the method's TRL config, over the preset's"
-    )
+    settings: dict[str, Any] = Field({}, description="any setting of the method's TRL config, over the preset's")
 
 
 class MergePlan(Section):
@@ -240,9 +222,7 @@ class Generation(Section):
     """How captions are written."""
 
     max_new_tokens: Count = Field(300, description="longest answer, in tokens")
-    batch_tokens: Annotated[int, Field(ge=64)] = Field(
-        16384, description="prompt and answer tokens in a batch"
-    )
+    batch_tokens: Annotated[int, Field(ge=64)] = Field(16384, description="prompt and answer tokens in a batch")
     temperature: Annotated[float, Field(ge=0)] = Field(0.0, description="0 is greedy")
     top_p: Share = Field(1.0, description="nucleus; read where temperature is above 0")
 
@@ -257,8 +237,8 @@ class MadeNli(Section):
     """A small cross-encoder trained in the graph on facts of the embedded world."""
 
     kind: Literal["made"]
-    pairs: Annotated[int, Field(ge=1000)] = Field(60000, description="training pairs")
-    epochs: Annotated[float, Field(gt=0)] = Field(2.0, description="passes over them")
+    pairs: Annotated[int, Field(ge=1000)] = Field(80000, description="training pairs")
+    epochs: Annotated[float, Field(gt=0)] = Field(1.0, description="passes over them")
     min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(
         0.95, description="least held-out accuracy; a judge below it is refused"
     )
@@ -283,9 +263,7 @@ class Judge(Section):
         "aligned", description="row-wise operation on contradiction that makes the hallucination score"
     )
     batch_tokens: Annotated[int, Field(ge=64)] = Field(16384, description="padded tokens in a batch of pairs")
-    max_length: Annotated[int, Field(ge=16)] = Field(
-        256, description="tokens of a pair; longer ones are cut, counted"
-    )
+    max_length: Annotated[int, Field(ge=16)] = Field(256, description="tokens of a pair; longer ones are cut, counted")
 
 
 class Metrics(Section):
@@ -319,9 +297,7 @@ class Config(Section):
     prompts: Prompts = Field(Prompts(), description="prompt templates")
     initial: dict[Name, Initial] = Field({}, description="initial models by name")
     universal: dict[Name, Universal] = Field({}, description="merges of initial models by name")
-    preferences: Preferences | None = Field(
-        None, description="preference pairs; required where `align` is not empty"
-    )
+    preferences: Preferences | None = Field(None, description="preference pairs; required where `align` is not empty")
     align: dict[Name, Align] = Field({}, description="alignments by name")
     merge: MergePlan = Field(MergePlan(), description="merges of aligned models")
     generation: Generation = Field(Generation(), description="how captions are written")
@@ -365,9 +341,7 @@ def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
         key = loader.construct_object(key_node, deep=True)
         if key in seen:
             line = key_node.start_mark.line + 1
-            raise fault(
-                f"{key_node.start_mark.name}, line {line}", f"key {key!r} is given twice", "remove one"
-            )
+            raise fault(f"{key_node.start_mark.name}, line {line}", f"key {key!r} is given twice", "remove one")
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 

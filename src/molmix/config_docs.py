@@ -18,6 +18,12 @@ from pydantic.fields import FieldInfo
 
 from molmix.config import Config, parse
 
+
+def _steps(learning_rate: float, epochs: float) -> dict[str, Any]:
+    batches = {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 1}
+    return {"learning_rate": learning_rate, "num_train_epochs": epochs, **batches}
+
+
 # The study of the embedded default. Only what differs from the schema's own defaults stands here.
 DEMO: dict[str, Any] = {
     "run": "demo",
@@ -31,22 +37,23 @@ DEMO: dict[str, Any] = {
     },
     "initial": {
         "agnostic": {"kind": "made", "task": "unpaired"},
-        "mol2cap": {"kind": "made", "parent": "agnostic", "task": "mol2cap"},
+        "mol2cap": {"kind": "made", "parent": "agnostic", "task": "mol2cap", "epochs": 2.0},
         "cap2mol": {"kind": "made", "parent": "agnostic", "task": "cap2mol"},
     },
     "universal": {"universal": {"parents": ["mol2cap", "cap2mol"], "base": "agnostic"}},
     "preferences": {"rejected": {"mol2cap": {"kind": "model", "model": "mol2cap"}}},
+    # A tiny model needs larger steps, and more of them, than the presets' 7B ones.
     "align": {
-        "sft": {"method": "sft", "starts": ["agnostic", "mol2cap"]},
-        "dpo": {"method": "dpo", "starts": ["agnostic"]},
-        "cpo": {"method": "cpo", "starts": ["agnostic", "mol2cap", "universal.slerp"]},
-        "kto": {"method": "kto", "starts": ["agnostic"]},
+        "sft": {"method": "sft", "starts": ["agnostic", "mol2cap"], "settings": _steps(2e-3, 6)},
+        "dpo": {"method": "dpo", "starts": ["agnostic"], "settings": _steps(2e-4, 3)},
+        "cpo": {"method": "cpo", "starts": ["agnostic", "mol2cap", "universal.slerp"], "settings": _steps(1e-3, 6)},
+        "kto": {"method": "kto", "starts": ["agnostic"], "settings": _steps(2e-4, 3)},
     },
     "merge": {
         "starts": ["agnostic"],
         "methods": {"slerp": {"method": "slerp"}, "ties": {"method": "ties"}, "linear": {"method": "linear"}},
     },
-    "generation": {"max_new_tokens": 120},
+    "generation": {"max_new_tokens": 80},
 }
 
 HEADER = """\
@@ -75,9 +82,7 @@ def _section(cls: type[BaseModel], value: BaseModel, depth: int, explained: set[
     return lines
 
 
-def _key(
-    name: str, info: FieldInfo | None, value: Any, depth: int, explain: bool, explained: set[type]
-) -> list[str]:
+def _key(name: str, info: FieldInfo | None, value: Any, depth: int, explain: bool, explained: set[type]) -> list[str]:
     pad = "  " * depth
     lines = [""] if depth == 0 else []
     if explain and info and info.description:
@@ -92,11 +97,7 @@ def _key(
     if isinstance(value, str) and "\n" in value:
         return [*lines, f"{pad}{name}: {json.dumps(value, ensure_ascii=False)}"]
     plain = list(value) if isinstance(value, tuple) else value
-    text = (
-        yaml.safe_dump(plain, default_flow_style=True, width=10**6, allow_unicode=True)
-        .removesuffix("...\n")
-        .strip()
-    )
+    text = yaml.safe_dump(plain, default_flow_style=True, width=10**6, allow_unicode=True).removesuffix("...\n").strip()
     return [*lines, f"{pad}{name}: {text}"]
 
 

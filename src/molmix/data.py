@@ -29,9 +29,7 @@ _FACTS = [
     ("truth", pa.list_(pa.string())),
 ]
 CORPUS = pa.schema([("id", pa.string()), ("molecule", pa.string()), ("caption", pa.string()), *_FACTS])
-TEST = pa.schema(
-    [("id", pa.string()), ("molecule", pa.string()), ("references", pa.list_(pa.string())), *_FACTS]
-)
+TEST = pa.schema([("id", pa.string()), ("molecule", pa.string()), ("references", pa.list_(pa.string())), *_FACTS])
 SHARE_HELD_OUT = 0.05  # of the subset, where no validation source is given
 
 
@@ -76,9 +74,7 @@ def build(
         rows = _group(take(f"tests.{name}", test.source))
         if test.rows is not None:
             if test.rows > len(rows):
-                raise fault(
-                    f"data.tests.{name}.rows", f"{test.rows} asked for, {len(rows)} there", "ask for fewer"
-                )
+                raise fault(f"data.tests.{name}.rows", f"{test.rows} asked for, {len(rows)} there", "ask for fewer")
             rows = [rows[place] for place in sorted(draw.choice(len(rows), test.rows, replace=False))]
         if not rows:
             raise fault(f"data.tests.{name}", "has no rows left", "see the counts of dropped rows above it")
@@ -129,9 +125,7 @@ def _read(source: DemoSource | FileSource | HubSource, world: Path, name: str) -
         row["where"] = f"{where}, row {number}"
         row["id"] = str(row.get("id", f"{name.rpartition('.')[2]}-{number}"))
         if row["id"] in seen:
-            raise fault(
-                row["where"], f"id {row['id']!r} is that of row {seen[row['id']]} too", "make ids unique"
-            )
+            raise fault(row["where"], f"id {row['id']!r} is that of row {seen[row['id']]} too", "make ids unique")
         seen[row["id"]] = number
         for key in ("molecule", "caption"):
             if not isinstance(row[key], str) or not row[key].strip():
@@ -159,9 +153,7 @@ def _clean(rows: list[Row], domain: str, unparsable: str, name: str, counts: dic
         clean.append({**row, "molecule": molecule, "caption": caption})
     counts |= {"read": len(rows), **{key: number for key, number in sorted(tally.items()) if number}}
     if rows and not clean:
-        raise fault(
-            f"data.{name}", f"none of {len(rows)} rows could be used", f"first: {rows[0]['molecule']!r}"
-        )
+        raise fault(f"data.{name}", f"none of {len(rows)} rows could be used", f"first: {rows[0]['molecule']!r}")
     return clean
 
 
@@ -183,9 +175,7 @@ def _group(rows: list[Row]) -> list[Row]:
         {
             **group[0],
             "references": [row["caption"] for row in group],
-            "facts": sorted({fact for row in group for fact in row["facts"]})
-            if group[0].get("facts")
-            else None,
+            "facts": sorted({fact for row in group for fact in row["facts"]}) if group[0].get("facts") else None,
         }
         for group in groups.values()
     ]
@@ -229,9 +219,7 @@ def _by_property(
     """The same share of every stratum; a molecule's stratum is the rarest of its properties."""
     properties = {row["molecule"]: row.get("properties") for row in rows}
     if all(value is None for value in properties.values()):
-        raise fault(
-            "data.subset.strategy", "'stratified', and no row has properties", "map `columns.properties`"
-        )
+        raise fault("data.subset.strategy", "'stratified', and no row has properties", "map `columns.properties`")
     often = Counter(name for names in properties.values() for name in names or ())
     strata: dict[str, list[str]] = defaultdict(list)
     for molecule in molecules:
@@ -243,9 +231,7 @@ def _by_property(
     for name in rest[: wanted - sum(sizes.values())]:
         sizes[name] += 1
     return {
-        molecule
-        for name, members in sorted(strata.items())
-        for molecule in draw.permutation(members)[: sizes[name]]
+        molecule for name, members in sorted(strata.items()) for molecule in draw.permutation(members)[: sizes[name]]
     }
 
 
@@ -253,6 +239,4 @@ def _hold_out(rows: list[Row], draw: np.random.Generator) -> tuple[list[Row], li
     """Split off validation molecules; none where there are too few rows to spare one."""
     molecules = list(dict.fromkeys(row["molecule"] for row in rows))
     chosen = set(draw.permutation(molecules)[: int(SHARE_HELD_OUT * len(molecules))])
-    return [row for row in rows if row["molecule"] in chosen], [
-        row for row in rows if row["molecule"] not in chosen
-    ]
+    return [row for row in rows if row["molecule"] in chosen], [row for row in rows if row["molecule"] not in chosen]

@@ -28,15 +28,11 @@ def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manife
     folder = Path(source)
     if not folder.is_dir():
         if revision is None:
-            raise fault(
-                model_id, f"{source!r} is no local folder", "give a hub id its `revision`, or mend the path"
-            )
+            raise fault(model_id, f"{source!r} is no local folder", "give a hub id its `revision`, or mend the path")
         folder = _download(model_id, source, revision)
     folder = folder.resolve()
     if not list(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
-        raise fault(
-            folder, "holds no config.json and *.safetensors", "convert the weights, or name another model"
-        )
+        raise fault(folder, "holds no config.json and *.safetensors", "convert the weights, or name another model")
     facts = {"id": model_id, "kind": kind, "method": "pretrained", "parents": [], "source": source}
     write_manifest(manifest, facts | {"revision": revision}, folder)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,13 +30,33 @@ def beside(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files that only the owner reads; results follow the user's umask like any other file.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner reads
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """As :func:`beside` for a folder: an older one is replaced whole, one left by a killed job is cleared away."""
+    part = path.parent / f".{path.name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        for file in part.rglob("*"):
+            if file.is_file():
+                file.chmod(0o666 & ~_umask())  # safetensors makes files that only the owner reads
+        shutil.rmtree(path, ignore_errors=True)
+        part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
 def write_json(path: Path | str, content: dict[str, Any]) -> None:
@@ -55,14 +76,10 @@ def read_json(path: Path | str) -> dict[str, Any]:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise fault(
-            path, f"cannot be read as JSON ({error})", "delete it and run the same command again"
-        ) from None
+        raise fault(path, f"cannot be read as JSON ({error})", "delete it and run the same command again") from None
 
 
-def write_table(
-    path: Path | str, table: pa.Table | list[dict[str, Any]], schema: pa.Schema | None = None
-) -> None:
+def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
     """Write a table as Parquet.
 
     Args:
@@ -85,9 +102,7 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     try:
         return pq.read_table(path, columns=columns, partitioning=None)
     except (OSError, pa.ArrowException) as error:
-        raise fault(
-            path, f"cannot be read as Parquet ({error})", "delete it and run the same command again"
-        ) from None
+        raise fault(path, f"cannot be read as Parquet ({error})", "delete it and run the same command again") from None
 
 
 def digest(*parts: Any) -> str:

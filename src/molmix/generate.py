@@ -22,9 +22,7 @@ from molmix.job import progress
 from molmix.models import start_manifest
 
 PACKAGES = ("torch", "transformers", "tokenizers", "peft")  # what answers can change with
-ANSWERS = pa.schema(
-    [("id", pa.string()), ("text", pa.string()), ("tokens", pa.int32()), ("finish", pa.string())]
-)
+ANSWERS = pa.schema([("id", pa.string()), ("text", pa.string()), ("tokens", pa.int32()), ("finish", pa.string())])
 
 # The columns of ANSWERS but `id`.
 Answer = dict[str, Any]

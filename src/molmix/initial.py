@@ -7,7 +7,6 @@ about a minute, gives the same bytes for the same seed, and a killed job starts 
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from molmix.errors import fault
-from molmix.files import file_digest, read_json, read_table, write_table
+from molmix.files import file_digest, folder_beside, read_json, read_table, write_table
 from molmix.job import progress
 from molmix.models import load, write_manifest
 from molmix.prompts import answer, prompt
@@ -28,9 +27,7 @@ WARM_UP = 0.05  # share of the steps
 CLIP = 1.0  # gradient norm
 BUCKET = 16  # batches whose rows are sorted by length together
 SLOTS = {"mol2cap": "molecule", "cap2mol": "caption"}  # what stands in a direction's prompt
-LOG = pa.schema(
-    {"step": pa.int64(), "epoch": pa.float64(), "loss": pa.float64(), "learning_rate": pa.float64()}
-)
+LOG = pa.schema({"step": pa.int64(), "epoch": pa.float64(), "loss": pa.float64(), "learning_rate": pa.float64()})
 
 # Token ids, and how many at their beginning bear no loss.
 Row = tuple[list[int], int]
@@ -64,9 +61,7 @@ def made(
 
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    pairs = [
-        (row["molecule"], row["caption"]) for row in read_table(train, ["molecule", "caption"]).to_pylist()
-    ]
+    pairs = [(row["molecule"], row["caption"]) for row in read_table(train, ["molecule", "caption"]).to_pylist()]
     if parent:
         # On the CPU even where there is a GPU: fast enough at this size, and the same bytes in every run.
         model, tokenizer = load(parent, torch.float32, "cpu")
@@ -76,19 +71,14 @@ def made(
     rows = encode(tokenizer, pairs, settings["task"], settings["prompts"])
     fitting = [row for row in rows if len(row[0]) <= CONTEXT]
     if not fitting:
-        raise fault(
-            train, f"none of its {len(rows)} texts has up to {CONTEXT} tokens", "look at its captions"
-        )
+        raise fault(train, f"none of its {len(rows)} texts has up to {CONTEXT} tokens", "look at its captions")
     log = _train(f"initial.{model_id}", model, fitting, settings, seed)
 
     # The manifest is what others depend on: it goes first and comes last.
     (out / "manifest.json").unlink(missing_ok=True)
-    part = out / ".weights.part"
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part)
-    tokenizer.save_pretrained(part)
-    shutil.rmtree(out / "weights", ignore_errors=True)
-    part.rename(out / "weights")
+    with folder_beside(out / "weights") as part:
+        model.save_pretrained(part)
+        tokenizer.save_pretrained(part)
     write_table(out / "log.parquet", log, LOG)
     facts = {
         "id": model_id,
@@ -109,9 +99,7 @@ def made(
     write_manifest(out / "manifest.json", facts, out / "weights")
 
 
-def make_tokenizer(
-    pairs: list[tuple[str, str]], templates: dict[str, str], size: int
-) -> PreTrainedTokenizerBase:
+def make_tokenizer(pairs: list[tuple[str, str]], templates: dict[str, str], size: int) -> PreTrainedTokenizerBase:
     """Train a byte-level BPE tokenizer on both prompts with their answers.
 
     Any text can be written in it and read back. It begins a text with ``<s>``, as Llama's does, and never
@@ -126,7 +114,7 @@ def make_tokenizer(
     from transformers import PreTrainedTokenizerFast
 
     special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer = Tokenizer(models.BPE(unk_token=special["unk_token"]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
@@ -161,9 +149,7 @@ def encode(
     prompts, answers = zip(*(_seam(task, pair, templates) for pair in pairs), strict=True)
     heads = tokenizer(list(prompts))["input_ids"]
     tails = tokenizer(list(answers), add_special_tokens=False)["input_ids"]
-    return [
-        ([*head, *tail, tokenizer.eos_token_id], len(head)) for head, tail in zip(heads, tails, strict=True)
-    ]
+    return [([*head, *tail, tokenizer.eos_token_id], len(head)) for head, tail in zip(heads, tails, strict=True)]
 
 
 def _seam(direction: Any, pair: tuple[str, str], templates: dict[str, str]) -> tuple[str, str]:
@@ -171,9 +157,7 @@ def _seam(direction: Any, pair: tuple[str, str], templates: dict[str, str]) -> t
     return prompt(templates[direction], direction, source), answer(target)
 
 
-def _random_model(
-    model_id: str, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]
-) -> PreTrainedModel:
+def _random_model(model_id: str, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]) -> PreTrainedModel:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     hidden, heads = settings["hidden_size"], settings["heads"]
@@ -203,14 +187,10 @@ def _train(
 ) -> list[dict[str, Any]]:
     """AdamW with linear warm-up and cosine decay to zero; one entry of :data:`LOG` a step."""
     import torch
-    from transformers import get_cosine_schedule_with_warmup
 
     an_epoch = math.ceil(len(rows) / settings["batch_size"])
     steps = max(1, round(settings["epochs"] * an_epoch))
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings["learning_rate"], weight_decay=0.0, fused=True
-    )
-    schedule = get_cosine_schedule_with_warmup(optimizer, math.ceil(WARM_UP * steps), steps)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=settings["learning_rate"], weight_decay=0.0, fused=True)
     log = []
     model.train()
     batches = _batches(rows, settings["batch_size"], seed)
@@ -222,13 +202,18 @@ def _train(
             raise fault(name, f"the loss is {loss.item()} at step {step}", "lower its `learning_rate`")
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        rate = schedule.get_last_lr()[0]
+        optimizer.param_groups[0]["lr"] = rate = settings["learning_rate"] * _share(step, steps)
         optimizer.step()
-        schedule.step()
         optimizer.zero_grad()
         log.append({"step": step, "epoch": step / an_epoch, "loss": loss.item(), "learning_rate": rate})
     model.eval()
     return log
+
+
+def _share(step: int, steps: int) -> float:
+    """Share of the peak learning rate at a step, counted from 1: linear warm-up, then a cosine towards zero."""
+    warm_up = math.ceil(WARM_UP * steps)
+    return min(step / warm_up, (1 + math.cos(math.pi * (step - warm_up) / (steps - warm_up + 1))) / 2)
 
 
 def _batches(rows: list[Row], size: int, seed: int) -> Iterator[list[int]]:
@@ -239,9 +224,7 @@ def _batches(rows: list[Row], size: int, seed: int) -> Iterator[list[int]]:
     while True:
         order = random.permutation(len(rows)).tolist()
         buckets = (order[start : start + size * BUCKET] for start in range(0, len(order), size * BUCKET))
-        sorted_order = [
-            place for bucket in buckets for place in sorted(bucket, key=lambda place: len(rows[place][0]))
-        ]
+        sorted_order = [place for bucket in buckets for place in sorted(bucket, key=lambda place: len(rows[place][0]))]
         batches = [sorted_order[start : start + size] for start in range(0, len(order), size)]
         yield from (batches[place] for place in random.permutation(len(batches)))
 

@@ -79,27 +79,20 @@ def intervals_of(
                 pooled[model, metric.column] = (counts, lambda sums, n=orders: corpus_bleu(sums, n))
             else:
                 columns[model, metric.column] = frame[metric.column].to_numpy(dtype=float)
-    found = bootstrap(
-        columns, pooled, resamples=statistics["resamples"], level=statistics["level"], seed=seed
-    )
+    found = bootstrap(columns, pooled, resamples=statistics["resamples"], level=statistics["level"], seed=seed)
     return {
-        model: {metric: interval for (owner, metric), interval in found.items() if owner == model}
-        for model in frames
+        model: {metric: interval for (owner, metric), interval in found.items() if owner == model} for model in frames
     }
 
 
-def _markdown(
-    table: pd.DataFrame, tests: dict[str, str], statistics: dict[str, Any], notes: list[str]
-) -> str:
+def _markdown(table: pd.DataFrame, tests: dict[str, str], statistics: dict[str, Any], notes: list[str]) -> str:
     parts = ["# Leaderboard", ""]
     for test in tests:
         part = table[table["test"] == test]
         shown = [metric for metric in METRICS if part[metric.column].notna().any()]
         arrow = {"higher": "↑", "lower": "↓"}
         parts += [f"## {test} ({part['captions'].iloc[0]} molecules)", ""]
-        parts.append(
-            "| model | " + " | ".join(f"{metric.title} {arrow[metric.better]}" for metric in shown) + " |"
-        )
+        parts.append("| model | " + " | ".join(f"{metric.title} {arrow[metric.better]}" for metric in shown) + " |")
         parts.append("| --- |" + " ---: |" * len(shown))
         for _, row in part.iterrows():
             cells = [_cell(row, metric.column) for metric in shown]

@@ -95,17 +95,11 @@ def load(
         return adapted.eval(), tokenizer
     folder = weights_path(manifest)
     try:
-        auto = (
-            AutoModelForSeq2SeqLM
-            if AutoConfig.from_pretrained(folder).is_encoder_decoder
-            else AutoModelForCausalLM
-        )
+        auto = AutoModelForSeq2SeqLM if AutoConfig.from_pretrained(folder).is_encoder_decoder else AutoModelForCausalLM
         model: Any = auto.from_pretrained(folder, dtype=dtype, use_safetensors=True)
         return model.to(device).eval(), AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
-        raise fault(
-            folder, f"cannot be loaded as a language model ({error})", f"delete {manifest.parent}"
-        ) from None
+        raise fault(folder, f"cannot be loaded as a language model ({error})", f"delete {manifest.parent}") from None
 
 
 def default_device() -> str:

@@ -19,9 +19,7 @@ from molmix.files import digest, read_table, write_json, write_table
 from molmix.prompts import answer, prompt
 from molmix.sources import read_file
 
-PAIRS = pa.schema(
-    [(name, pa.string()) for name in ("split", "id", "direction", "prompt", "chosen", "rejected")]
-)
+PAIRS = pa.schema([(name, pa.string()) for name in ("split", "id", "direction", "prompt", "chosen", "rejected")])
 
 
 def pair(
@@ -89,9 +87,7 @@ def pair(
             if source["kind"] == "file":
                 tally["unparsable_in_file"] = unreadable
     if not any(row["split"] == "train" for row in made):
-        raise fault(
-            "preferences", f"no pair is left ({counts})", "give rejected texts that differ from the captions"
-        )
+        raise fault("preferences", f"no pair is left ({counts})", "give rejected texts that differ from the captions")
     write_table(pairs, made, PAIRS)
     write_json(manifest, {"pairs": len(made), "counts": counts, "digest": digest(made)})
 

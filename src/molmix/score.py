@@ -37,9 +37,7 @@ def score(
     """
     rows, answers = read_table(test).to_pylist(), read_table(predictions, ["id", "text", "finish"])
     if answers["id"].to_pylist() != [row["id"] for row in rows]:
-        raise fault(
-            predictions, f"its ids are not those of {test}", "delete it and run the same command again"
-        )
+        raise fault(predictions, f"its ids are not those of {test}", "delete it and run the same command again")
     given = Answers(
         direction=direction,
         texts=answers["text"].to_pylist(),

@@ -19,9 +19,7 @@ from molmix.config import Config, FileSource, HubSource
 from molmix.errors import fault
 
 ENDINGS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
-csv.field_size_limit(
-    2**31 - 1
-)  # the csv module's limit of 131,072 characters a field is lower than some captions
+csv.field_size_limit(2**31 - 1)  # the csv module's limit of 131,072 characters a field is lower than some captions
 
 
 def file_format(path: Path, format: str = "auto") -> str:
@@ -30,9 +28,7 @@ def file_format(path: Path, format: str = "auto") -> str:
         return format
     ending = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if ending not in ENDINGS:
-        raise fault(
-            path, f"ends in {ending or 'nothing'!r}", f"use one of {', '.join(ENDINGS)}, or set `format`"
-        )
+        raise fault(path, f"ends in {ending or 'nothing'!r}", f"use one of {', '.join(ENDINGS)}, or set `format`")
     return ENDINGS[ending]
 
 
@@ -60,9 +56,7 @@ def read_file(
             number += 1
             yield row
     except UnicodeDecodeError as error:
-        raise fault(
-            f"{path}, after row {number}", f"is not UTF-8 ({error.reason})", "save it as UTF-8"
-        ) from None
+        raise fault(f"{path}, after row {number}", f"is not UTF-8 ({error.reason})", "save it as UTF-8") from None
     except (OSError, EOFError) as error:
         raise fault(
             f"{path}, after row {number}", f"cannot be read ({error})", "check or fetch the file again"
@@ -106,9 +100,7 @@ def _jsonl(path: Path, columns: dict[str, str], format: str, quoting: str) -> It
             try:
                 record = json.loads(line)
             except ValueError as error:
-                raise fault(
-                    f"{path}, row {number}", f"is not JSON ({error})", "write one object a line"
-                ) from None
+                raise fault(f"{path}, row {number}", f"is not JSON ({error})", "write one object a line") from None
             if not isinstance(record, dict):
                 raise fault(f"{path}, row {number}", "is no JSON object", "write one object a line")
             _require(path, columns, record, f", row {number}")
@@ -134,11 +126,7 @@ def _require(path: object, columns: dict[str, str], there: Any, row: str = "") -
     for ours, theirs in columns.items():
         if theirs not in names:
             near = difflib.get_close_matches(theirs, names, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else f"columns there: {', '.join(map(str, names)) or 'none'}"
-            )
+            hint = f"did you mean {near[0]!r}?" if near else f"columns there: {', '.join(map(str, names)) or 'none'}"
             raise fault(f"{path}{row}", f"has no column {theirs!r} (for `{ours}`)", hint)
 
 
@@ -185,6 +173,4 @@ def check_files(config: Config) -> None:
     for key in ("vocabulary", "wordnet"):
         path = getattr(config.metrics, key)
         if path and not Path(path).exists():
-            raise fault(
-                f"metrics.{key}", f"there is no {path!r}", "mend the path, or set null for the simpler metric"
-            )
+            raise fault(f"metrics.{key}", f"there is no {path!r}", "mend the path, or set null for the simpler metric")

@@ -82,9 +82,7 @@ def _known(table: ModelTable, name: str, key: str) -> Model:
         raise fault(
             key,
             f"there is no model {name!r}",
-            f"did you mean {near[0]!r}?"
-            if near
-            else f"name one of: {', '.join(table) or '(none: see `initial`)'}",
+            f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(table) or '(none: see `initial`)'}",
         )
     return table[name]
 
@@ -97,6 +95,9 @@ def _initial(config: Config, table: ModelTable) -> None:
             spec = waiting.pop(name)
             parent, settings = _parent(spec), spec.model_dump()
             if isinstance(spec, MadeModel):
+                if parent and table[parent].method != "made":
+                    key, what = f"initial.{name}.parent", f"{parent!r} is pretrained"
+                    raise fault(key, what, "models made in the graph go on from made ones; align pretrained ones")
                 settings = spec.model_dump(exclude={"parent"}) | {"prompts": config.prompts.model_dump()}
             parents = (parent,) if parent else ()
             _add(table, Model(name, "initial", parents, spec.kind, settings, config.seeds[0]), f"initial.{name}")
@@ -121,9 +122,7 @@ def _universal(config: Config, table: ModelTable) -> None:
                 f"{spec.parents[0]!r} is given twice",
                 "name two different models",
             )
-        _merge_by_every_method(
-            config, table, name, spec.parents, spec.base, config.seeds[0], f"universal.{name}"
-        )
+        _merge_by_every_method(config, table, name, spec.parents, spec.base, config.seeds[0], f"universal.{name}")
 
 
 def _merge_by_every_method(
@@ -150,9 +149,7 @@ def _aligned(config: Config, table: ModelTable) -> None:
         for start in spec.starts:
             _known(table, start, f"align.{name}.starts")
             if table[start].kind == "aligned":
-                raise fault(
-                    f"align.{name}.starts", f"{start!r} is itself aligned", "name an initial or merged model"
-                )
+                raise fault(f"align.{name}.starts", f"{start!r} is itself aligned", "name an initial or merged model")
             for number, seed in enumerate(config.seeds):
                 mark = f"-s{seed}" if number else ""
                 row = Model(f"{start}.{name}{mark}", "aligned", (start,), name, resolve(name, spec), seed)
@@ -168,7 +165,7 @@ def resolve(name: str, spec: Align) -> dict[str, Any]:
     from molmix.align.settings import settings  # its table of TRL settings is read only where it is needed
 
     try:
-        return settings(spec.method, spec.preset, spec.settings, spec.lora) | {
+        return settings(spec.method, spec.preset, spec.settings, spec.lora, spec.reference) | {
             "method": spec.method,
             "reference": spec.reference,
             "quantize": spec.quantize,
@@ -184,9 +181,7 @@ def _merged(config: Config, table: ModelTable) -> None:
             mark = f"-s{seed}" if number else ""
             names = [name for name, spec in config.align.items() if start in spec.starts]
             if len(names) < 2:
-                raise fault(
-                    "merge.starts", f"{start!r} has {len(names)} aligned model(s)", "align it by two or more"
-                )
+                raise fault("merge.starts", f"{start!r} has {len(names)} aligned model(s)", "align it by two or more")
             for first, second in combinations(names, 2):
                 parents = (f"{start}.{first}{mark}", f"{start}.{second}{mark}")
                 stem = f"{start}.{first}_{second}{mark}"

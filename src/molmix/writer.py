@@ -24,14 +24,16 @@ class Writer:
 
     def __init__(self, manifest: Path, settings: dict[str, Any], seed: int) -> None:
         """Load the model; see :func:`molmix.generate.generate` for the arguments and for what is raised."""
-        model, self.tokenizer = load(manifest)
+        model: Any  # transformers types its models as torch modules, without what generation needs
+        tokenizer: Any
+        model, tokenizer = load(manifest)
         if hasattr(model, "merge_and_unload"):
             # Merged, an adapter costs nothing a token; in bfloat16 merging would round small updates away.
             model = model.merge_and_unload() if model.dtype == torch.float32 else model.get_base_model()
         own = model.generation_config
-        ends = own.eos_token_id if own.eos_token_id is not None else self.tokenizer.eos_token_id
+        ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
         self.ends = [ends] if isinstance(ends, int) else ends
-        self.pad = self.ends[0] if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
+        self.pad = self.ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         # Whatever else a published model brings (a penalty, a temperature) is no setting of this study.
         model.generation_config = GenerationConfig(
             bos_token_id=own.bos_token_id,
@@ -42,7 +44,7 @@ class Writer:
             return_dict_in_generate=True,
             **_sampling(settings["temperature"], settings["top_p"]),
         )
-        self.model, self.settings, self.seed = model, settings, seed
+        self.model, self.tokenizer, self.settings, self.seed = model, tokenizer, settings, seed
         self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
         # What grows with the answer, of the arguments of the model's `generate`.
         if model.config.is_encoder_decoder:

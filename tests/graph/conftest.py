@@ -64,11 +64,9 @@ def micro() -> dict[str, Any]:
 def snakemake() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run Snakemake on this workflow in a folder, as a user would; returns its status and all it printed."""
 
-    def run(
-        folder: Path, *arguments: str, study: dict[str, Any] | None = None
-    ) -> subprocess.CompletedProcess[str]:
+    def run(folder: Path, *arguments: str, study: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
         if study is not None:
-            (folder / "study.yaml").write_text(yaml.safe_dump(study))
+            (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
             arguments = (*arguments, "--configfile", "study.yaml")
         return subprocess.run(
             [

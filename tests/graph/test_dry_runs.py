@@ -40,17 +40,13 @@ def test_a_config_file_replaces_the_default_one_whole(tmp_path: Path, snakemake)
 
 
 def test_one_file_can_be_asked_for(tmp_path: Path, snakemake) -> None:
-    done = snakemake(
-        tmp_path, "-n", "results/demo/scores/agnostic.sft/id.parquet", "--configfile", str(SHIPPED[-1])
-    )
+    done = snakemake(tmp_path, "-n", "results/demo/scores/agnostic.sft/id.parquet", "--configfile", str(SHIPPED[-1]))
     assert done.returncode == 0, done.stdout
     jobs = planned(done.stdout)
     assert jobs["score"] == jobs["align"] == jobs["generate"] - 0 == 1
 
 
-@pytest.mark.parametrize(
-    "target", ["data_all", "align_all", "merge_all", "generate_all", "score_all", "tables"]
-)
+@pytest.mark.parametrize("target", ["data_all", "align_all", "merge_all", "generate_all", "score_all", "tables"])
 def test_every_phase_is_a_target(target: str, tmp_path: Path, snakemake) -> None:
     done = snakemake(tmp_path, "-n", target)
     assert done.returncode == 0, done.stdout

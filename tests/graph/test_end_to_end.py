@@ -61,9 +61,7 @@ def test_a_learning_rate_reruns_its_method_its_merges_and_what_follows(done: Pat
         "leaderboard": 1,
         "all": 1,
     }
-    assert (
-        ".cpo" not in listed.stdout.partition("Job stats")[0].replace("leaderboard", "").split("Putting")[0]
-    )
+    assert ".cpo" not in listed.stdout.partition("Job stats")[0].replace("leaderboard", "").split("Putting")[0]
 
 
 def test_one_lost_score_rebuilds_that_branch_alone(done: Path, snakemake, micro) -> None:
@@ -94,9 +92,7 @@ def test_merged_weights_are_gone_and_starts_are_kept(done: Path) -> None:
     assert (models / "mol2cap.sft/adapter/adapter_model.safetensors").is_file()
 
 
-def test_two_runs_with_one_seed_give_identical_predictions(
-    done: Path, tmp_path: Path, snakemake, micro
-) -> None:
+def test_two_runs_with_one_seed_give_identical_predictions(done: Path, tmp_path: Path, snakemake, micro) -> None:
     targets = [f"results/micro/predictions/{m}/id.parquet" for m in ("mol2cap.sft", "both.slerp.kto")]
     run = snakemake(tmp_path, *targets, study=micro)
     assert run.returncode == 0, run.stdout

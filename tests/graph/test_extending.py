@@ -28,13 +28,19 @@ def test_a_method_a_merge_and_a_metric(tmp_path: Path, micro) -> None:
     # A method: DPO under another name, with a loss of its own preset.
     method = (source / "align/dpo.py").read_text()
     (source / "align/ipo.py").write_text(method.replace('"loss_type": "sigmoid"', '"loss_type": "ipo"'))
-    row(source / "align/__init__.py", "from molmix.align import cpo, dpo, kto, sft", "from molmix.align import cpo, dpo, ipo, kto, sft")
+    row(
+        source / "align/__init__.py",
+        "from molmix.align import cpo, dpo, kto, sft",
+        "from molmix.align import cpo, dpo, ipo, kto, sft",
+    )
     row(source / "align/__init__.py", "in (sft, dpo, cpo, kto)}", "in (sft, dpo, cpo, kto, ipo)}")
 
     # A merge: mergekit's task arithmetic.
     merge = (source / "merge/linear.py").read_text()
     merge = merge.replace("class Linear", "class TaskArithmetic").replace('"linear"', '"task_arithmetic"')
-    merge = merge.replace('"merge_method": "task_arithmetic",', '"merge_method": "task_arithmetic", "base_model": base,')
+    merge = merge.replace(
+        '"merge_method": "task_arithmetic",', '"merge_method": "task_arithmetic", "base_model": base,'
+    )
     (source / "merge/task_arithmetic.py").write_text(merge)
     row(source / "merge/__init__.py", "Slerp | Ties | Linear", "Slerp | Ties | Linear | TaskArithmetic")
     row(
@@ -57,7 +63,7 @@ def test_a_method_a_merge_and_a_metric(tmp_path: Path, micro) -> None:
 
     micro["align"] |= {"ipo": {"method": "ipo", "starts": ["mol2cap"]}}
     micro["merge"]["methods"] |= {"arithmetic": {"method": "task_arithmetic"}}
-    (project / "study.yaml").write_text(yaml.safe_dump(micro))
+    (project / "study.yaml").write_text(yaml.safe_dump(micro, sort_keys=False))
     plan = [sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--configfile", "study.yaml"]
     settings = [sys.executable, "-m", "molmix.align.trl_settings"]
     environment = {"PYTHONPATH": str(project / "src"), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}

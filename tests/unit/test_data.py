@@ -239,9 +239,7 @@ def test_chebi20_as_published(shared: Path) -> None:
         columns={"molecule": "SMILES", "caption": "description", "id": "CID"},
     )
     rows = list(read_file(Path(source.path), source.columns.mapping(), source.format, source.quoting))
-    others = read_file(
-        shared / "data/chebi20/molt5-small-smiles2caption.tsv", {"molecule": "SMILES"}, quoting="none"
-    )
+    others = read_file(shared / "data/chebi20/molt5-small-smiles2caption.tsv", {"molecule": "SMILES"}, quoting="none")
     assert len(rows) == 3300
     # 484 SMILES carry doubled backslashes: raw strings do not join, canonical ones do.
     assert {canonical(row["molecule"]) for row in rows} == {canonical(row["molecule"]) for row in others}
@@ -279,8 +277,6 @@ def test_pairs_equal_ones_dropped_and_counted(tmp_path: Path, corpus) -> None:
     counts = read_json(out / "pairs.json")["counts"]["mol2cap.train"]
     assert counts["rows"] == counts["equal_dropped"] + counts["no_rejected_text"] + len(rows)
     # Methane's texts are equal, unless validation drew it.
-    assert counts["equal_dropped"] == int(
-        "C" in set(read_table(out / "train.parquet").to_pandas()["molecule"])
-    )
+    assert counts["equal_dropped"] == int("C" in set(read_table(out / "train.parquet").to_pandas()["molecule"]))
     assert rows[0]["rejected"] == " Some gas."
     assert rows[0]["prompt"].startswith("M: C") and rows[0]["prompt"].endswith("\nC:")

@@ -82,7 +82,7 @@ def aligned(start: Path, method: str, seed: int, **changes: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A start with a LoRA and a DoRA sibling, and unrelated models, one of them in shards of bfloat16.
+    """A start with a LoRA and two DoRA siblings, and unrelated models, one of them in shards of bfloat16.
 
     The folder's name holds what mergekit splits paths at.
     """
@@ -90,10 +90,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     start = full(folder, "start", seed=1)
     aligned(start, "sft", seed=2)
     aligned(start, "dpo", seed=3, use_dora=True)
+    aligned(start, "cpo", seed=4, use_dora=True, use_rslora=True)
     for seed, name in enumerate(("captioner", "reverser"), start=4):
         full(folder, name, seed)
         full(folder, name + "-half", seed, "bfloat16", tie_word_embeddings=True)
-    full(folder, "start-half", 1, "bfloat16", tie_word_embeddings=True)
+    half = full(folder, "start-half", 1, "bfloat16", tie_word_embeddings=True)
+    aligned(half, "sft", seed=2)
+    aligned(half, "dpo", seed=3)
     return folder
 
 
@@ -246,7 +249,7 @@ def test_a_merge_loads_and_writes_with_its_tokenizer(make: Callable[..., Path], 
     assert sorted(path.name for path in out.iterdir()) == ["README.md", "manifest.json", "mergekit.yaml", "weights"]
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo"])
+@pytest.mark.parametrize("method", ["sft", "dpo", "cpo"])
 def test_folded_adapters_answer_as_peft_does(models: Path, tmp_path: Path, method: str) -> None:
     import torch
     from transformers import LlamaForCausalLM
@@ -264,20 +267,24 @@ def test_folded_adapters_answer_as_peft_does(models: Path, tmp_path: Path, metho
     assert (theirs - start).abs().max() > 0.01
 
 
-def test_halves_in_shards_merge_in_float32_and_stay_tied(make: Callable[..., Path], models: Path) -> None:
+@pytest.mark.parametrize("names", [("captioner-half", "reverser-half"), ("start-half.sft", "start-half.dpo")])
+def test_halves_in_shards_merge_in_float32_and_stay_tied(
+    make: Callable[..., Path], models: Path, names: tuple[str, ...]
+) -> None:
     import torch
     from safetensors.torch import load_file as load_torch
 
-    names = ("captioner-half", "reverser-half", "start-half")
-    assert (models / names[0] / "weights" / "model.safetensors.index.json").exists()
+    names = (*names, "start-half")
+    assert (models / "start-half" / "weights" / "model.safetensors.index.json").exists()
     out = make(SETTINGS["slerp"], *names)
     wanted = expected(SETTINGS["slerp"], *(read(models / model / "manifest.json") for model in names))
     merged = load_torch(out / "weights" / "model.safetensors")
     assert merged.keys() == wanted.keys() and "lm_head.weight" not in merged
     for name, values in wanted.items():
         assert merged[name].dtype == torch.bfloat16
-        # One part in 2^8: the rounding of the result, and of nothing before it.
         torch.testing.assert_close(merged[name].double(), torch.tensor(values), rtol=2**-8, atol=1e-6)
+        # Only the result was rounded, and nothing before it.
+        assert (merged[name] == torch.tensor(values).bfloat16()).double().mean() > 0.98
     config = read_json(out / "weights" / "config.json")
     assert config["dtype"] == "bfloat16" and config["tie_word_embeddings"]
     assert read_json(out / "manifest.json")["validation"]["lerp_share"] < 1
@@ -313,8 +320,8 @@ def edit(path: Path, **changes: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def spoil_tensor(folder: Path, change: Callable[[Weights], Any]) -> None:
-    path = folder / "weights" / "model.safetensors"
+def spoil_tensor(folder: Path, change: Callable[[Weights], Any], below: str = "weights") -> None:
+    path = folder / below / "model.safetensors"
     weights = load_file(path)
     change(weights)
     save_file(weights, path, metadata={"format": "pt"})
@@ -376,6 +383,48 @@ def test_unsound_inputs_are_refused_and_leave_nothing(
     assert not (tmp_path / "work").exists()
 
 
+def stopped(out: str) -> None:
+    raise RuntimeError("Tensor a.b required but not present")
+
+
+def unfinished(out: str) -> None:
+    spoil_tensor(Path(out), lambda weights: weights.pop("model.norm.weight"), below="")
+
+
+def overflown(out: str) -> None:
+    spoil_tensor(Path(out), with_nan, below="")
+
+
+@pytest.mark.parametrize(
+    ("accident", "message"),
+    [
+        (stopped, "start.sft, start.dpo, start: mergekit cannot merge these models"),
+        (unfinished, "the merge was to hold model.norm.weight"),
+        (overflown, "the merge's model.norm.weight holds NaN"),
+    ],
+)
+def test_an_unsound_result_is_refused_and_leaves_nothing(
+    make: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    accident: Callable[[str], None],
+    message: str,
+) -> None:
+    import mergekit.merge
+
+    run = mergekit.merge.run_merge
+
+    def run_merge(config: Any, out: str, options: Any) -> None:
+        run(config, out, options)
+        accident(out)
+
+    monkeypatch.setattr(mergekit.merge, "run_merge", run_merge)
+    with pytest.raises(MolmixError, match=message):
+        make(SETTINGS["ties"], "start.sft", "start.dpo", "start")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not (tmp_path / "work").exists()
+
+
 def test_padding_that_only_one_names_is_no_difference(make: Callable[..., Path], spoilt: Path) -> None:
     tokenizer(special={key: value for key, value in SPECIAL.items() if key != "pad_token"}).save_pretrained(
         spoilt / "weights"
@@ -385,7 +434,7 @@ def test_padding_that_only_one_names_is_no_difference(make: Callable[..., Path],
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"use_rslora": True}, "use_rslora"), ({"modules_to_save": ["lm_head"]}, "modules_to_save")],
+    [({"alpha_pattern": {"q_proj": 8}}, "alpha_pattern"), ({"modules_to_save": ["lm_head"]}, "modules_to_save")],
 )
 def test_adapters_of_another_kind_are_refused(
     make: Callable[..., Path], models: Path, tmp_path: Path, changes: dict[str, Any], message: str

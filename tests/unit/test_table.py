@@ -20,9 +20,7 @@ def build(**changes) -> table.ModelTable:
 def test_demo_holds_every_kind() -> None:
     models = build()
     assert {"agnostic", "mol2cap", "cap2mol"} <= set(models.of_kind("initial"))
-    assert {"agnostic.sft", "agnostic.kto", "mol2cap.cpo", "universal.slerp.cpo"} <= set(
-        models.of_kind("aligned")
-    )
+    assert {"agnostic.sft", "agnostic.kto", "mol2cap.cpo", "universal.slerp.cpo"} <= set(models.of_kind("aligned"))
     pairs = [m for m in models.of_kind("merged") if m.startswith("agnostic.")]
     assert len(pairs) == 6 * 3  # every pair of four methods, by three merges
     assert {"universal.slerp", "universal.ties", "universal.linear"} <= set(models.of_kind("merged"))

@@ -109,9 +109,7 @@ def test_facts_agree_with_a_count_by_hand(corpus):
             )
             for atom in molecule.GetAtoms()
         )
-        rings = [
-            [molecule.GetAtomWithIdx(index) for index in ring] for ring in molecule.GetRingInfo().AtomRings()
-        ]
+        rings = [[molecule.GetAtomWithIdx(index) for index in ring] for ring in molecule.GetRingInfo().AtomRings()]
         benzenes = sum(
             len(ring) == 6 and all(a.GetIsAromatic() and a.GetSymbol() == "C" for a in ring) for ring in rings
         )
@@ -127,9 +125,7 @@ def test_facts_of_no_molecule_are_refused():
         facts("C1CC")
 
 
-@pytest.mark.parametrize(
-    "text", ["hydroxyl group", "hydroxyl group=-1", "charge=odd", "role=wizard", "ring!=2", ""]
-)
+@pytest.mark.parametrize("text", ["hydroxyl group", "hydroxyl group=-1", "charge=odd", "role=wizard", "ring!=2", ""])
 def test_unknown_facts_are_refused(text):
     with pytest.raises(MolmixError, match="not a fact"):
         Fact.read(text)
@@ -289,9 +285,7 @@ def test_relation_agrees_with_counting_worlds():
 
     def holds(told, counts):
         named = (fact.split("=") for fact in told)
-        return all(
-            counts[name] > 0 if value == "some" else counts[name] == int(value) for name, value in named
-        )
+        return all(counts[name] > 0 if value == "some" else counts[name] == int(value) for name, value in named)
 
     rng = Random(0)
     seen = Counter()

@@ -133,6 +133,7 @@ rule merge:
         runtime=120,
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
+        seed=lambda wildcards: table[wildcards.model].seed,
         work=f"{R}/work/merge/{{model}}",
     message:
         "Merging {wildcards.model}"

@@ -14,4 +14,5 @@ with job(snakemake):
         out=Path(snakemake.output.manifest).parent,
         work=Path(snakemake.params.work),
         settings=snakemake.params.settings,
+        seed=snakemake.params.seed,
     )

@@ -17,7 +17,7 @@ with job(snakemake):
         outs={test: Path(path) for test, path in zip(tests, snakemake.output, strict=True)},
         model=Path(files.model),
         store=Path(params.store),
-        neighbours=sorted(Path(params.atoms).glob("*/*.parquet")),
+        neighbours={test: sorted(Path(params.atoms).glob(f"*/{test}.parquet")) for test in tests},
         batch_tokens=params.batch_tokens,
         max_length=params.max_length,
     )

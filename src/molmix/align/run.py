@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
@@ -21,17 +19,16 @@ from molmix.align.settings import check_reference
 from molmix.align.start import load_start, random_reference
 from molmix.align.watch import Watch
 from molmix.errors import fault
-from molmix.files import file_digest, read_json, write_table
+from molmix.files import file_digest, folder_beside, read_json, write_json, write_table
 from molmix.models import PACKAGES, default_device, write_manifest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-LOGS = 50  # entries of a run's log, and
-CHECKPOINTS = 5  # its checkpoints, both about and unless the settings say otherwise
+# A run's log entries and checkpoints, about, where its settings do not say otherwise.
+LOGS, CHECKPOINTS = 50, 5
 
-# What TRL logs that is not the same in a rerun (times), or in a resumed run (its count of tokens starts
-# anew).
+# Numbers that differ from rerun to rerun (times), or once a run was resumed (TRL counts tokens anew).
 VOLATILE = ("runtime", "per_second", "num_tokens", "total_flos", "train_loss")
 
 
@@ -56,15 +53,14 @@ def align(
         pairs: preference pairs, see :mod:`molmix.align.rows`.
         out: the model's folder.
         work: folder for this model's checkpoints, away from the outputs; it is removed in the end.
-        settings: :func:`molmix.align.settings.settings` with ``method``, ``reference`` (``start`` or
-        ``random``)
-            and ``quantize`` (4-bit start, QLoRA).
+        settings: what :func:`molmix.align.settings.settings` gives, with ``method``, ``reference`` (``start``
+            or ``random``) and ``quantize`` (4-bit start, QLoRA).
         seed: of the adapter's first weights, of the order of rows, of dropout and of a random reference.
         threads: CPU cores to use.
 
     Raises:
-        MolmixError: a start, rows or settings that cannot be trained with, or a loss that is no finite
-        number.
+        MolmixError: a start, rows or settings that cannot be trained with, a loss that is no finite number, or
+            too little GPU memory.
     """
     check_reference(settings["method"], settings["reference"])
     torch.set_num_threads(threads)
@@ -102,11 +98,21 @@ def align(
             **reference,
         )
     except (ValueError, NotImplementedError) as error:
-        raise fault(f"model {model_id}", f"its settings are refused: {error}", "mend `align`") from error
+        raise fault(f"model {model_id}", f"its settings are refused: {error}", "mend them") from error
     _same_texts(trainer.train_dataset, method.HELD, rows.train, window)
+    # Model cards: nobody reads a checkpoint's, and they take most of its time.
+    trainer.create_model_card = trainer.model.create_or_update_model_card = lambda *_, **__: None
 
     last = checkpoints.last_whole(place)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    except torch.OutOfMemoryError as error:
+        raise fault(
+            f"model {model_id}",
+            "the GPU's memory is full",
+            "halve `settings.per_device_train_batch_size` and double `settings.gradient_accumulation_steps`, or set"
+            " `settings.gradient_checkpointing: true`",
+        ) from error
 
     (out / "manifest.json").unlink(missing_ok=True)  # what others depend on goes first and comes last
     _write_adapter(trainer.model, tokenizer, start.parent.name, out)
@@ -175,19 +181,16 @@ def _write_adapter(model: Any, tokenizer: PreTrainedTokenizerBase, start: str, o
     """Write ``adapter/``: weights, config and tokenizer, the same bytes for the same weights."""
     if not all(weight.isfinite().all() for weight in model.parameters() if weight.requires_grad):
         raise fault(f"model {out.name}", "its weights are not finite", "lower `settings.learning_rate`")
-    part = out / ".adapter.part"
-    shutil.rmtree(part, ignore_errors=True)
     # The start by its id: a path would differ from machine to machine, and nothing looks it up.
     model.peft_config["default"].base_model_name_or_path = start
-    model.save_pretrained(part, save_embedding_layers=False)
-    (part / "README.md").unlink()
-    config = json.loads((part / "adapter_config.json").read_text(encoding="utf-8"))
-    if isinstance(config["target_modules"], list):
-        config["target_modules"].sort()  # a set before, in an order of its own in every process
-    (part / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
-    tokenizer.save_pretrained(part)
-    shutil.rmtree(out / "adapter", ignore_errors=True)
-    part.rename(out / "adapter")
+    with folder_beside(out / "adapter") as part:
+        model.save_pretrained(part, save_embedding_layers=False)
+        (part / "README.md").unlink()
+        config = read_json(part / "adapter_config.json")
+        if isinstance(config["target_modules"], list):
+            config["target_modules"].sort()  # a set before, in an order of its own in every process
+        write_json(part / "adapter_config.json", dict(sorted(config.items())))
+        tokenizer.save_pretrained(part)
 
 
 def _log(history: list[dict[str, float]]) -> pa.Table:

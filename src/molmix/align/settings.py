@@ -137,10 +137,10 @@ def _checked(method: str, key: str, value: Any) -> Any:
     entry = known()[method][key]
     if entry["type"] == ["list"] and isinstance(value, str):
         value = [value]
-    # YAML reads 5e-5, without a dot, as text.
-    if "float" in entry["type"] and "str" not in entry["type"] and isinstance(value, str):
+    # YAML reads 5e-5, without a dot, as text, and 1 as an integer.
+    if "float" in entry["type"] and "str" not in entry["type"] and type(value) in (str, int):
         value = _number(value)
-    if _type(value) not in entry["type"] and not (_type(value) == "int" and "float" in entry["type"]):
+    if _type(value) not in entry["type"]:
         raise fault(where, f"{value!r} is refused", f"give a value of the type {' or '.join(entry['type'])}")
     if isinstance(value, float) and not math.isfinite(value):
         raise fault(where, f"{value} is refused", "give a finite number")
@@ -157,11 +157,11 @@ def _type(value: Any) -> str:
     return "null" if value is None else type(value).__name__
 
 
-def _number(text: str) -> Any:
+def _number(value: str | int) -> Any:
     try:
-        return float(text)
+        return float(value)
     except ValueError:
-        return text
+        return value
 
 
 def _unknown(where: str, name: str, names: Any, what: str) -> MolmixError:

@@ -66,7 +66,8 @@ _NONFINITE = {
 _OPAQUE = (
     r"(?:in which|of which|where|wherein|whereby|whose|when|while|with|having|bearing|carrying|substituted|composed"
     r"|comprising|consisting|resulting|arising|formed|obtained|derived|isolated|produced|found|used|useful|between"
-    r"|replaced|joined|linked|attached|at positions?|via|from|by|after|against|during|through|either|neither|or|not only)"
+    r"|replaced|joined|linked|attached|at positions?|via|from|by|after|against|during|through|either|neither|or"
+    r"|not only)"
 )
 
 _LEAD = r"(?:(?:when|if|upon|in|on|at|after|under|during)\b[^,]{1,80}?,? )?"
@@ -184,7 +185,7 @@ def _is_about_molecule(turn: re.Match[str], verb: str) -> bool:
 
 
 def _items(listed: str) -> list[str]:
-    """Items of a list ("a dye, a buffer and a ligand"), articles and shared heads carried to each; one if it is none."""
+    """Items of a list ("a dye, a buffer and a ligand"), what they share carried to each; one if it is no list."""
     listed = listed.removeprefix("both ")
     classes = _CLASSES.fullmatch(listed)  # "the dye and pigment classes of molecules"
     if classes:

@@ -57,7 +57,8 @@ def card(facts: dict[str, Any], lineage: dict[str, dict[str, Any]], recipe: str)
     measured["share of tensors nearly parallel in the parents"] = validation["lerp_share"]
     measured["parameters"] = facts["parameters"]
     licences = {name: manifest.get("license", "unknown") for name, manifest in lineage.items()}
-    [licence] = set(licences.values()) if len(set(licences.values())) == 1 else ["other"]
+    stated = set(licences.values())
+    licence = stated.pop() if len(stated) == 1 else "other"
     head = {"license": licence, "library_name": "transformers", "tags": ["merge", "mergekit", "molmix"]}
     return CARD.format(
         head=yaml.safe_dump(head, sort_keys=False),

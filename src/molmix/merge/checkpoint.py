@@ -48,7 +48,7 @@ class Checkpoint:
                         self.shapes[name] = tuple(header.get_shape())
                         self.dtypes[name] = DTYPES.get(header.get_dtype())
             except (OSError, SafetensorError) as error:
-                raise _damaged(path, f"cannot be read as safetensors ({error})") from None
+                raise damaged(path, f"cannot be read as safetensors ({error})") from None
         self.shapes = {n: self.shapes[n] for n in sorted(self.shapes) if not n.endswith(IGNORED)}
         sizes: Counter[torch.dtype | None] = Counter()
         for name, shape in self.shapes.items():
@@ -77,13 +77,14 @@ def _files(folder: Path) -> list[Path]:
         try:
             shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (ValueError, KeyError) as error:
-            raise _damaged(index, f"is no index of shards ({error})") from None
+            raise damaged(index, f"is no index of shards ({error})") from None
         files = [folder / name for name in sorted(shards)]
     for path in files:
         if not path.is_file():
-            raise _damaged(path, "is missing")
+            raise damaged(path, "is missing")
     return files
 
 
-def _damaged(path: Path, what: str) -> MolmixError:
+def damaged(path: Path, what: str) -> MolmixError:
+    """The fault of a file of weights that is not as it was written."""
     return fault(path, what, "have the model made or fetched again: delete its manifest.json")

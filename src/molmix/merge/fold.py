@@ -10,34 +10,33 @@ import re
 import shutil
 from collections import defaultdict
 from dataclasses import fields
+from math import sqrt
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
 
 from molmix.errors import fault
-from molmix.merge.checkpoint import Checkpoint
+from molmix.merge.checkpoint import Checkpoint, damaged
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 SHARD = 2_000_000_000  # bytes of a file; as much is held in memory until it is full
 
 # Settings of an adapter that are part of the formula below, or do not touch it.
-KNOWN = {"r", "lora_alpha", "lora_dropout", "target_modules", "use_dora"}
-KNOWN |= {
-    "task_type",
-    "base_model_name_or_path",
-    "revision",
-    "inference_mode",
-    "auto_mapping",
-    "peft_version",
-}
+KNOWN = {"r", "lora_alpha", "use_rslora", "use_dora", "fan_in_fan_out", "lora_dropout", "target_modules"}
+KNOWN |= {"task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"}
 PART = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)")
 
 
 def fold(adapter: Path, start: Checkpoint, out: Path) -> None:
     """Write the full weights of an adapted model in fp32, with its config.
 
-    ``W + alpha/r · B A`` for LoRA (Hu et al. 2021); for DoRA (Liu et al. 2024) each row of that is brought to
-    the length that its magnitude vector gives. The same arithmetic as in PEFT's ``Linear.merge``.
+    ``W + alpha/r · B A`` for LoRA (Hu et al. 2021), with ``alpha/√r`` for rsLoRA (Kalajdzievski 2023); for DoRA
+    (Liu et al. 2024) each row of that is brought to the length that its magnitude vector gives. The same
+    arithmetic as in PEFT's ``Linear.merge``.
 
     Args:
         adapter: folder that PEFT saved.
@@ -49,25 +48,30 @@ def fold(adapter: Path, start: Checkpoint, out: Path) -> None:
     """
     from mergekit.io import TensorWriter
 
-    alpha = _alpha(adapter)
+    config = _config(adapter)
     layers = _layers(adapter)
     if strangers := sorted(layers.keys() - start.shapes.keys()):
-        raise fault(adapter, f"adapts {strangers[0]}, which {start.folder} lacks", "align that start again")
+        hint = "leave out the output layer in `lora.target_modules`, or save the start anew with transformers"
+        raise fault(adapter, f"adapts {strangers[0]}, which {start.folder} lacks", hint)
     with TensorWriter(str(out), max_shard_size=SHARD) as writer:
         for name in start.shapes:
             weight = start.tensor(name).float()
-            writer.save_tensor(name, _adapted(weight, layers[name], alpha) if name in layers else weight)
+            writer.save_tensor(name, _adapted(weight, layers[name], config) if name in layers else weight)
     shutil.copyfile(start.folder / "config.json", out / "config.json")
 
 
-def _alpha(adapter: Path) -> float:
+def _config(adapter: Path) -> LoraConfig:
     from peft import LoraConfig, PeftConfig
 
-    config, plain = PeftConfig.from_pretrained(str(adapter)), LoraConfig()
+    try:
+        config, plain = PeftConfig.from_pretrained(str(adapter)), LoraConfig()
+    except (OSError, ValueError) as error:
+        raise damaged(adapter / "adapter_config.json", f"cannot be read ({error})") from None
     names = [field.name for field in fields(config) if field.name not in KNOWN]
     if strange := [n for n in names if getattr(config, n) != getattr(plain, n, None)]:
-        raise fault(adapter, f"sets {', '.join(strange)}, which cannot be folded", "align with plain LoRA or DoRA")
-    return config.lora_alpha
+        hint = "align with plain LoRA, rsLoRA or DoRA"
+        raise fault(adapter, f"sets {', '.join(strange)}, which cannot be folded", hint)
+    return config
 
 
 def _layers(adapter: Path) -> dict[str, dict[str, torch.Tensor]]:
@@ -83,14 +87,15 @@ def _layers(adapter: Path) -> dict[str, dict[str, torch.Tensor]]:
                     raise fault(path, f"holds {key}, which cannot be folded", hint)
                 layers[found[1] + ".weight"][found[2]] = file.get_tensor(key).float()
     except (OSError, SafetensorError) as error:
-        hint = "delete the model's manifest.json to have it aligned again"
-        raise fault(path, f"cannot be read as safetensors ({error})", hint) from None
+        raise damaged(path, f"cannot be read as safetensors ({error})") from None
     return dict(layers)
 
 
-def _adapted(weight: torch.Tensor, parts: dict[str, torch.Tensor], alpha: float) -> torch.Tensor:
+def _adapted(weight: torch.Tensor, parts: dict[str, torch.Tensor], config: LoraConfig) -> torch.Tensor:
     low, high = parts["lora_A.weight"], parts["lora_B.weight"]
-    weight = weight + high @ low * (alpha / len(low))
-    if "lora_magnitude_vector" not in parts:
-        return weight
-    return weight * (parts["lora_magnitude_vector"] / torch.linalg.norm(weight, dim=1))[:, None]
+    rank = len(low)
+    weight = weight.T if config.fan_in_fan_out else weight  # GPT-2's kind holds (in, out)
+    weight = weight + high @ low * (config.lora_alpha / (sqrt(rank) if config.use_rslora else rank))
+    if "lora_magnitude_vector" in parts:
+        weight = weight * (parts["lora_magnitude_vector"] / torch.linalg.norm(weight, dim=1))[:, None]
+    return weight.T if config.fan_in_fan_out else weight

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
+from molmix.errors import fault
 from molmix.files import beside, read_json, write_json
 from molmix.merge import MergeMethod
 from molmix.merge.card import card
@@ -57,10 +58,9 @@ def merge(
     from molmix.merge.measure import measure
 
     method = TypeAdapter(MergeMethod).validate_python(settings)
-    part = out / ".weights.part"
     # The manifest is what others depend on: it goes first and comes last.
     (out / "manifest.json").unlink(missing_ok=True)
-    with _scratch(part), _scratch(work):
+    with folder_beside(out / "weights") as part, _scratch(work):
         first, second, origin = inputs = [read(manifest) for manifest in (*parents, base)]
         alike(first.full, second.full)
         alike(first.full, origin.full)
@@ -85,8 +85,6 @@ def merge(
             "dtype": names["out_dtype"],
             "validation": measure(merged, dtype, models, (first.id, second.id), origin.id),
         }
-        shutil.rmtree(out / "weights", ignore_errors=True)
-        part.rename(out / "weights")
     text = yaml.safe_dump(recipe, sort_keys=False)
     _write(
         out / "mergekit.yaml",
@@ -131,12 +129,15 @@ def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int)
     torch.manual_seed(seed)
     try:
         run_merge(MergeConfiguration.model_validate(placed), str(out), options)
+    except RuntimeError as error:  # what mergekit raises where its idea of an architecture does not fit
+        hint = "if it does not know their architecture, take them out of `merge` and `universal`"
+        raise fault(", ".join(folders), f"mergekit cannot merge these models ({error})", hint) from error
     finally:
         LoaderCache().loaders.clear()  # kept by path for the life of the process, with their files open
 
 
 def _carry(folder: Path, out: Path, dtype: str) -> None:
-    """Bring a model's tokenizer, generation settings and config to the merge."""
+    """Make mergekit's weights a usable model with the tokenizer, generation settings and config of another."""
     for path in (path for pattern in CARRIED for path in folder.glob(pattern)):
         shutil.copyfile(path, out / path.name)
     # Over mergekit's, which is of either parent by chance where the recipe has no base.

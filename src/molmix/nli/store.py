@@ -14,75 +14,90 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from molmix.files import beside
 
-# What a model said of a pair: probabilities of entailment and contradiction (neutral is the rest), and whether the
-# pair was longer than the cut-off. Rounded to DIGITS, which is coarser than what the company of a pair in its batch
-# does to it, so that it makes no difference when and beside what a pair was computed (see molmix.nli.model).
+# What a model said of a pair: probabilities of entailment and contradiction (the rest is neutral), and whether the
+# pair was longer than the cut-off.
 VALUE = np.dtype([("entailment", "<f4"), ("contradiction", "<f4"), ("truncated", "?")])
-DIGITS = 5
-# Part of the folder's name: a new way of computing or storing begins a new store. fp32; VALUE; DIGITS.
-SCHEME = "fp32-1"
+# Part of a store's name: another way of computing or keeping values begins a store of its own.
+_SCHEME = "fp32-1"
+# Probabilities are kept to so many digits: coarser than what the company of a pair in its batch does to it (below
+# 1e-6, see molmix.nli.model), so that it makes no difference when and beside what a pair was computed.
+_DIGITS = 5
 
 _RECORD = np.dtype([("key", "<u8", 2), ("value", VALUE)])
 _SUFFIX = ".pairs"
-# Odd, and 3 modulo 8, so that a pair and its reverse, or a text with itself, stay as far apart as any two pairs.
+# Odd, and 3 modulo 8, so that a pair and its reverse, or two texts with themselves, stay as far apart as any two pairs.
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C13)
 
 log = logging.getLogger(__name__)
 
 
 def text_digests(texts: Sequence[str]) -> np.ndarray:
-    """128-bit digests (BLAKE2b) of texts, as uint64 [n, 2]."""
+    """128-bit digests (BLAKE2b) of texts, uint64 [n, 2]."""
     digests = (hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts)
     return np.frombuffer(b"".join(digests), dtype="<u8").reshape(-1, 2)
 
 
 def pair_keys(premises: np.ndarray, hypotheses: np.ndarray) -> np.ndarray:
-    """Keys of pairs from the digests of their texts, all uint64 [n, 2]; the order of a pair matters.
+    """Keys of pairs, uint64 [n, 2], from the digests of their texts (the same shape); the order of a pair matters.
 
-    A sum modulo 2^64 in each half. Its terms are digests that nobody can steer, so two different pairs share a key
-    with a chance of 2^-128 or so.
+    A sum modulo 2^64 in each half. Its terms are digests, which are as good as random, so two different pairs have one
+    key with a chance of about 2^-128.
     """
-    with np.errstate(over="ignore"):
-        return premises + _MULTIPLIER * hypotheses
+    return premises + _MULTIPLIER * hypotheses
 
 
-class PairStore:
-    """What one model said of pairs; see the module.
+def as_values(probabilities: np.ndarray, truncated: np.ndarray) -> np.ndarray:
+    """What is kept of a model's answers (:class:`molmix.nli.model.Scores`), as :data:`VALUE` [n]."""
+    values = np.empty(len(probabilities), VALUE)
+    values["entailment"], values["contradiction"] = probabilities[:, [0, 2]].round(_DIGITS).T
+    values["truncated"] = truncated
+    return values
+
+
+def store_for(root: Path, model: str, max_length: int) -> PairStore:
+    """The store of one model.
 
     Args:
         root: folder of all stores.
-        model: digest of the model's files, labels included.
+        model: digest of the model's files, its labels included.
         max_length: tokens that pairs are cut at.
     """
+    return PairStore(Path(root) / f"{model}-{max_length}-{_SCHEME}")
 
-    def __init__(self, root: Path, model: str, max_length: int) -> None:
-        self.folder = Path(root) / f"{model}-{max_length}-{SCHEME}"
+
+class PairStore:
+    """What one model said of pairs; see the module. ``folder`` need not exist yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def lookup(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the store holds of some pairs.
 
-        Reads every file once, one at a time, so memory does not grow with the store. Damaged files are named in a
+        Reads all files, one at a time, so that memory does not grow with the store. Damaged ones are named in a
         warning and passed over.
 
         Args:
             keys: distinct keys, uint64 [n, 2].
 
         Returns:
-            values (:data:`VALUE` [n], zero where missing), and which are missing (bool [n]).
+            Values (:data:`VALUE` [n], zero where missing), and which are missing (bool [n]).
         """
-        values = np.zeros(len(keys), VALUE)
-        missing = np.ones(len(keys), bool)
+        values, missing = np.zeros(len(keys), VALUE), np.ones(len(keys), bool)
+        if not len(keys):
+            return values, missing
         order = np.lexsort((keys[:, 1], keys[:, 0]))
         ordered = keys[order]
-        for _, records in self._whole_files():
-            # Found by the first half of the key and checked by the second. Two wanted keys with the same first half
-            # are not to be expected in the life of the universe; the second of them would be computed again.
+        for _, records in self._files():
+            if records is None:
+                continue
+            # Found by the first half of the key, then compared whole. Of two wanted keys with the same first half
+            # (some 2^-64 a pair of keys) one would stay missing, and be computed again.
             places = np.minimum(np.searchsorted(ordered[:, 0], records["key"][:, 0]), len(keys) - 1)
             hits = (ordered[places] == records["key"]).all(axis=1)
             found = order[places[hits]]
@@ -91,7 +106,7 @@ class PairStore:
         return values, missing
 
     def add(self, keys: np.ndarray, values: np.ndarray) -> None:
-        """Add pairs as one new file, written beside its place and renamed into it.
+        """Add pairs as one new file, which is there whole or not at all.
 
         Args:
             keys: uint64 [n, 2].
@@ -104,31 +119,62 @@ class PairStore:
     def compact(self) -> None:
         """Put all whole files into one, and remove them and the damaged ones.
 
-        Others may read and add meanwhile: the new file is in place before the old ones go, and only files that were
-        read are removed.
+        Others may read and add meanwhile: the new file is in place before the old ones go, and only those go.
         """
-        paths = self._paths()
-        whole = dict(self._read(paths))
-        if not paths:
-            return
-        records = np.concatenate([np.empty(0, _RECORD), *whole.values()])
-        _, first = np.unique(records["key"], axis=0, return_index=True)
-        merged = self._write(records[first])
-        for path in paths:
-            if path != merged:
+        files = dict(self._files())
+        if files:
+            merged = self._write(_distinct(files.values()))
+            for path in files.keys() - {merged}:
                 path.unlink(missing_ok=True)
 
-    def stats(self) -> dict[str, Any]:
-        """Counts for people: ``files``, ``damaged`` files, ``pairs`` (distinct), ``repeats`` and ``bytes``."""
-        paths = self._paths()
-        whole = dict(self._read(paths))
-        keys = np.concatenate([np.empty((0, 2), "<u8"), *(records["key"] for records in whole.values())])
-        distinct = len(np.unique(keys, axis=0))
+    def stats(self) -> dict[str, int]:
+        """Counts for people: ``files``, ``damaged`` ones, ``pairs``, ``repeats`` of pairs, ``bytes`` of whole files."""
+        files = dict(self._files())
+        whole = [records for records in files.values() if records is not None]
+        pairs, kept = len(_distinct(whole)), sum(map(len, whole))
         return {
-            "files": len(paths),
-            "damaged": len(paths) - len(whole),
-            "pairs": distinct,
-            "repeats": len(keys) - distinct,
-            "bytes": sum(records.nbytes for records in whole.values()),
+            "files": len(files),
+            "damaged": len(files) - len(whole),
+            "pairs": pairs,
+            "repeats": kept - pairs,
+            "bytes": kept * _RECORD.itemsize,
         }
 
+    def _files(self) -> Iterator[tuple[Path, np.ndarray | None]]:
+        """Each file with its records, or None if it is damaged.
+
+        Lists again until there is nothing new: a file that went meanwhile was compacted into one that came.
+        """
+        seen: set[Path] = set()
+        while new := sorted(set(self.folder.glob(f"*{_SUFFIX}")) - seen):
+            for path in new:
+                seen.add(path)
+                try:
+                    data = path.read_bytes()
+                except FileNotFoundError:
+                    continue
+                if path.name == _name(data):
+                    yield path, np.frombuffer(data, _RECORD)
+                else:
+                    log.warning("%s is damaged and was passed over; its pairs are computed again", path)
+                    yield path, None
+
+    def _write(self, records: np.ndarray) -> Path:
+        data = records.tobytes()
+        path = self.folder / _name(data)
+        with beside(path) as temporary:
+            temporary.write_bytes(data)
+        return path
+
+
+def _name(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest() + _SUFFIX
+
+
+def _distinct(files: Iterable[np.ndarray | None]) -> np.ndarray:
+    """The records of all whole files, each pair once, sorted by key."""
+    records = np.concatenate([np.empty(0, _RECORD), *(records for records in files if records is not None)])
+    records = records[np.lexsort((records["key"][:, 1], records["key"][:, 0]))]
+    first = np.ones(len(records), bool)
+    first[1:] = (records["key"][1:] != records["key"][:-1]).any(axis=1)
+    return records[first]

@@ -244,9 +244,9 @@ KINDS: dict[str, tuple[int, Callable[[Random], Pair]]] = {
     "unrelated": (22, _unrelated),
     "rings": (5, _rings),
     "caption states": (8, _caption_states),
-    "caption excludes": (7, _caption_excludes),
+    "caption excludes": (5, _caption_excludes),
     "caption leaves open": (8, _caption_leaves_open),
-    "atom for caption": (4, _atom_for_caption),
-    "caption for caption": (5, _caption_for_caption),
-    "broken": (6, _broken),
+    "atom for caption": (1, _atom_for_caption),
+    "caption for caption": (2, _caption_for_caption),
+    "broken": (3, _broken),
 }
