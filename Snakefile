@@ -9,7 +9,7 @@ min_version("9.20")
 
 # The library is found in this checkout, here and in every job, under conda environments too.
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
-os.environ["PYTHONPATH"] = str(Path(workflow.basedir) / "src")
+os.environ.update(PYTHONPATH=str(Path(workflow.basedir) / "src"))
 
 
 include: "workflow/rules/common.smk"

@@ -19,9 +19,15 @@ from pydantic.fields import FieldInfo
 from molmix.config import Config, parse
 
 
-def _steps(learning_rate: float, epochs: float) -> dict[str, Any]:
+def _small(method: str, starts: list[str], learning_rate: float, epochs: int) -> dict[str, Any]:
+    """An alignment of a tiny model: it needs larger and more steps than the presets, which are for 7B ones."""
     batches = {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 1}
-    return {"learning_rate": learning_rate, "num_train_epochs": epochs, **batches}
+    return {
+        "method": method,
+        "starts": starts,
+        "lora": {"r": 16},
+        "settings": {"learning_rate": learning_rate, "num_train_epochs": float(epochs), **batches},
+    }
 
 
 # The study of the embedded default. Only what differs from the schema's own defaults stands here.
@@ -42,12 +48,11 @@ DEMO: dict[str, Any] = {
     },
     "universal": {"universal": {"parents": ["mol2cap", "cap2mol"], "base": "agnostic"}},
     "preferences": {"rejected": {"mol2cap": {"kind": "model", "model": "mol2cap"}}},
-    # A tiny model needs larger steps, and more of them, than the presets' 7B ones.
     "align": {
-        "sft": {"method": "sft", "starts": ["agnostic", "mol2cap"], "settings": _steps(2e-3, 6)},
-        "dpo": {"method": "dpo", "starts": ["agnostic"], "settings": _steps(2e-4, 3)},
-        "cpo": {"method": "cpo", "starts": ["agnostic", "mol2cap", "universal.slerp"], "settings": _steps(1e-3, 6)},
-        "kto": {"method": "kto", "starts": ["agnostic"], "settings": _steps(2e-4, 3)},
+        "sft": _small("sft", ["agnostic", "mol2cap"], 3e-3, 4),
+        "dpo": _small("dpo", ["agnostic"], 3e-4, 1),
+        "cpo": _small("cpo", ["agnostic", "mol2cap", "universal.slerp"], 2e-3, 2),
+        "kto": _small("kto", ["agnostic"], 3e-4, 1),
     },
     "merge": {
         "starts": ["agnostic"],

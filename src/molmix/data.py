@@ -38,7 +38,7 @@ def build(
     data: dict[str, Any],
     domain: str,
     seed: int,
-    world: Path,
+    world: Path | None,
     train: Path,
     subset: Path,
     validation: Path,
@@ -54,7 +54,7 @@ def build(
         data: the config's `data` section, dumped.
         domain: `molecules` or `text`.
         seed: of the subset and of the draws.
-        world: table of the embedded world, read where a source is of kind `demo`.
+        world: table of the embedded world; None where no source is of kind `demo`.
         train, subset, validation, tests, manifest: files to write.
 
     Raises:
@@ -108,8 +108,9 @@ def build(
     write_json(manifest, {"domain": domain, "seed": seed, "counts": counts})
 
 
-def _read(source: DemoSource | FileSource | HubSource, world: Path, name: str) -> list[Row]:
+def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name: str) -> list[Row]:
     if isinstance(source, DemoSource):
+        assert world is not None
         table = read_table(world)
         rows = [row for row in table.to_pylist() if row.pop("split") == source.split]
         return [{**row, "properties": row["truth"]} for row in rows]

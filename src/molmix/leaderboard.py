@@ -54,7 +54,8 @@ def leaderboard(
     with beside(csv) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     with beside(markdown) as temporary:
-        notes = [note for family in FAMILIES if (note := family().note(Options(**options)))]
+        shown = [family() for family in FAMILIES if any(table[m.column].notna().any() for m in family().METRICS)]
+        notes = [note for family in shown if (note := family.note(Options(**options)))]
         temporary.write_text(_markdown(table, tests, statistics, notes), encoding="utf-8")
 
 

@@ -200,7 +200,7 @@ def test_corpus_splits_are_disjoint_and_of_the_promised_sizes(corpus):
     assert scaffolds["id"] | scaffolds["validation"] <= scaffolds["train"]
     shares = corpus.split.value_counts(normalize=True)
     assert shares["id"] == 0.08
-    assert shares["validation"] == 0.04
+    assert shares["validation"] == 0.015
     assert 0.07 <= shares["ood"] <= 0.08
     assert corpus.id.is_unique
     assert corpus.id[17] == "w00017"

@@ -24,8 +24,8 @@ rule world:
 
 rule corpus:
     input:
-        [f"{R}/data/world.parquet"] if study.uses_world() else [],
-        [source.path for source in study.sources() if source.kind == "file"],
+        world=f"{R}/data/world.parquet" if study.uses_world() else [],
+        files=[source.path for source in study.sources() if source.kind == "file"],
     output:
         train=f"{R}/data/train.parquet",
         subset=f"{R}/data/subset.parquet",
@@ -45,22 +45,16 @@ rule corpus:
         data=study.data.model_dump(),
         domain=study.domain,
         seed=study.seeds[0],
-        world=f"{R}/data/world.parquet",
     message:
         "Reading, cleaning and splitting the corpus"
     script:
         "../scripts/corpus.py"
 
 
-def rejected_by(wildcards):
-    """The model that writes the rejected texts of a direction, and what loading it reads."""
-    model = study.preferences.rejected[wildcards.direction].model
-    return {"manifest": manifest(model), "weights": weights(model)}
-
-
 rule reject:
     input:
-        unpack(rejected_by),
+        manifest=lambda wildcards: manifest(study.rejected()[wildcards.direction].model),
+        weights=lambda wildcards: weights(study.rejected()[wildcards.direction].model),
         rows=[f"{R}/data/subset.parquet", f"{R}/data/validation.parquet"],
     output:
         f"{R}/preferences/rejected.{{direction}}.parquet",

@@ -87,7 +87,7 @@ rule nli:
         max_length=study.judge.max_length,
         batch_tokens=study.judge.batch_tokens,
         store="results/store/nli",
-        atoms=f"{R}/atoms",
+        atoms=lambda wildcards, input: str(Path(input.generated[0]).parents[1]),
     message:
         "Judging the atoms of {wildcards.model}"
     script:

@@ -67,7 +67,7 @@ rule leaderboard:
         statistics=study.statistics.model_dump(),
         seed=study.seeds[0],
         options=OPTIONS,
-        scores=f"{R}/scores",
+        scores=lambda wildcards, input: str(Path(input.scores[0]).parents[1]),
     message:
         "Putting the leaderboard together"
     script:

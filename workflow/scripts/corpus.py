@@ -12,7 +12,7 @@ with job(snakemake):
         data=params.data,
         domain=params.domain,
         seed=params.seed,
-        world=Path(params.world),
+        world=Path(snakemake.input.world) if snakemake.input.world else None,
         train=Path(out.train),
         subset=Path(out.subset),
         validation=Path(out.validation),

@@ -8,7 +8,6 @@ from molmix.job import job
 
 with job(snakemake):
     from molmix.decompose import decompose
-
     from molmix.files import read_table, write_table
 
     schema = pa.schema([("id", pa.string()), ("atoms", pa.list_(pa.string()))])

@@ -185,7 +185,6 @@ def _write_adapter(model: Any, tokenizer: PreTrainedTokenizerBase, start: str, o
     model.peft_config["default"].base_model_name_or_path = start
     with folder_beside(out / "adapter") as part:
         model.save_pretrained(part, save_embedding_layers=False)
-        (part / "README.md").unlink()
         config = read_json(part / "adapter_config.json")
         if isinstance(config["target_modules"], list):
             config["target_modules"].sort()  # a set before, in an order of its own in every process

@@ -13,7 +13,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from molmix.errors import fault
-from molmix.files import beside, read_json, write_json
+from molmix.files import beside, folder_beside, read_json, write_json
 from molmix.merge import MergeMethod
 from molmix.merge.card import card
 from molmix.models import default_device, write_manifest

@@ -105,7 +105,9 @@ class NliModel:
         rows = self._tokenize(pairs)
         truncated = np.array([len(row["input_ids"]) > self._max_length for row in rows], dtype=bool)
         long = np.flatnonzero(truncated)
-        cut = self._tokenize([pairs[index] for index in long], truncation="longest_first", max_length=self._max_length)
+        cut = self._tokenize(
+            [pairs[index] for index in long.tolist()], truncation="longest_first", max_length=self._max_length
+        )
         for index, row in zip(long, cut, strict=True):
             rows[index] = row
         return rows, truncated

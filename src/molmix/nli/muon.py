@@ -34,6 +34,7 @@ class Muon(torch.optim.Optimizer):
                     weight.sub_(direction, alpha=group["lr"] * max(1, height / width) ** 0.5)
 
     def _direction(self, weight: torch.nn.Parameter, momentum: float) -> torch.Tensor:
+        assert weight.grad is not None
         average = self.state[weight].setdefault("average", torch.zeros_like(weight))
         average.lerp_(weight.grad, 1 - momentum)
         return weight.grad.lerp(average, momentum)

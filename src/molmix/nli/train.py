@@ -15,12 +15,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast  # type: ignore[attr-defined]
 
 from molmix.errors import fault
 from molmix.files import folder_beside
@@ -31,7 +32,7 @@ from molmix.nli.muon import Muon
 from molmix.world.nli import nli_pairs
 
 HELD_OUT = 4000  # pairs that accuracy is measured on
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "hidden_size": 128,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -120,7 +121,7 @@ def _model(vocabulary: int) -> BertForSequenceClassification:
         label2id={label: index for index, label in enumerate(LABELS)},
         **SHAPE,
     )
-    model = BertForSequenceClassification(config)
+    model: Any = BertForSequenceClassification(config)
     size = config.hidden_size
     with torch.no_grad():
         embeddings = model.bert.embeddings
@@ -191,7 +192,7 @@ def _batches(lengths: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarr
         yield from (batches[index] for index in rng.permutation(len(batches)))
 
 
-def _accuracy(model: NliModel, pairs: pd.DataFrame) -> dict[str, float | dict[str, float]]:
+def _accuracy(model: NliModel, pairs: pd.DataFrame) -> dict[str, Any]:
     """Share of pairs whose likeliest label is right: over all, by label, by kind of pair."""
     said = model.score(list(zip(pairs["premise"], pairs["hypothesis"], strict=True))).probabilities.argmax(axis=1)
     right = pd.Series(np.array(LABELS)[said] == pairs["label"])

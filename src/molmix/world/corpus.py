@@ -12,7 +12,7 @@ from molmix.world.facts import facts
 from molmix.world.molecules import Molecule
 from molmix.world.molecules import molecules as build
 
-SHARES = {"ood": 0.08, "id": 0.08, "validation": 0.04}  # the rest is train
+SHARES = {"ood": 0.08, "id": 0.08, "validation": 0.015}  # the rest is train
 FEWEST = 50  # molecules, so that no split is empty
 
 

@@ -1,0 +1,29 @@
+"""`make bench`: what people would use instead, and molmix, side by side in one run; prints a table of ratios.
+
+Each measurement runs both sides in turn on the same inputs, so that a machine that slows down slows both; figures are
+medians. Absolute figures are this machine's, ratios are what to look at. Give names to run some of them only:
+``python -m benchmarks merging metrics``.
+"""
+
+import sys
+from importlib import import_module
+
+SECTIONS = ("metrics", "generation", "training", "merging", "workflow")
+
+
+def main() -> None:
+    chosen = sys.argv[1:] or SECTIONS
+    unknown = sorted(set(chosen) - set(SECTIONS))
+    if unknown:
+        sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    rows = [
+        ("what", "molmix", "instead", "ratio", "asked for"),
+        *(row for section in chosen for row in import_module(f"benchmarks.{section}").measure()),
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, tuple("-" * width for width in widths))
+    for row in rows:
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
+
+
+main()

@@ -1,0 +1,46 @@
+"""Generation in batches, against one prompt at a time."""
+
+import tempfile
+from pathlib import Path
+
+from benchmarks.common import PROMPTS, Row, corpus, in_turn, small_model
+from molmix.prompts import prompt
+
+ROWS, ALONE = 200, 20
+
+
+def measure() -> list[Row]:
+    import torch
+
+    from molmix.models import load
+    from molmix.writer import Writer
+
+    torch.set_num_threads(1)
+    pairs = corpus(1000)
+    prompts = list(dict.fromkeys(prompt(PROMPTS["mol2cap"], "mol2cap", molecule) for molecule, _ in pairs))[:ROWS]
+    settings = {"max_new_tokens": 60, "batch_tokens": 16384, "temperature": 0.0, "top_p": 1.0}
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = small_model(Path(folder), "one", pairs, seed=1)
+        writer = Writer(manifest, settings, seed=1)
+        model, tokenizer = load(manifest)
+
+    def ours() -> None:
+        for batch in writer.batches(prompts):
+            writer.answers(batch)
+
+    @torch.inference_mode()
+    def alone() -> None:
+        for text in prompts[:ALONE]:
+            model.generate(**tokenizer(text, return_tensors="pt"), max_new_tokens=60, do_sample=False)
+
+    a, b = in_turn(ours, alone)
+    batched, single = ROWS / a, ALONE / b
+    return [
+        (
+            "generation, 1 thread",
+            f"{batched:.0f} rows/s",
+            f"{single:.1f} rows/s (one prompt at a time)",
+            f"{batched / single:.1f} x",
+            "10 x",
+        )
+    ]

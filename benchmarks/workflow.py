@@ -1,0 +1,28 @@
+"""What the graph itself costs: a plan of the largest shipped config, and a run with nothing to do."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.common import Row
+from molmix import config, table
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def measure() -> list[Row]:
+    sizes = {path: len(table.build(config.load(path))) for path in sorted((ROOT / "config").glob("*.yaml"))}
+    largest = max(sizes, key=lambda path: sizes[path])
+    what = f"snakemake -n, {largest.name} ({sizes[largest]} models)"
+    rows = [(what, f"{_seconds('-n', '--configfile', str(largest)):.1f} s", "-", "-", "5 s")]
+    if (ROOT / "results/demo/tables/leaderboard.csv").exists():
+        rows.append(("the demo again, nothing to do", f"{_seconds():.1f} s", "-", "-", "8 s"))
+    return rows
+
+
+def _seconds(*arguments: str) -> float:
+    begin = time.perf_counter()
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return time.perf_counter() - begin

@@ -1,0 +1,180 @@
+"""The common floor: files written whole, mistakes told in one message, no heavy import where none is needed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from molmix.errors import MolmixError
+from molmix.fetch import fetch
+from molmix.files import beside, folder_beside, read_json, read_table, write_json, write_table
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+# ---- files ----------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b.json"
+    write_json(path, {"n": 1})
+    with pytest.raises(RuntimeError), beside(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert read_json(path) == {"n": 1}
+    assert [p.name for p in path.parent.iterdir()] == ["b.json"]
+
+
+def test_files_follow_the_umask(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        write_json(tmp_path / "a.json", {})
+        with folder_beside(tmp_path / "f") as part:
+            (part / "private").write_text("x")
+            (part / "private").chmod(0o600)
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a.json").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "f" / "private").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    with folder_beside(folder) as part:
+        (part / "old").touch()
+    with pytest.raises(RuntimeError), folder_beside(folder) as part:
+        (part / "new").touch()
+        raise RuntimeError
+    assert [p.name for p in folder.iterdir()] == ["old"]
+    with folder_beside(folder) as part:
+        (part / "new").touch()
+    assert [p.name for p in folder.iterdir()] == ["new"]
+    assert [p.name for p in tmp_path.iterdir()] == ["weights"]
+
+
+def test_the_same_facts_are_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_json(tmp_path / name, {"x": 1.0, "y": "ü"})
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(("reader", "content"), [(read_json, b"{"), (read_table, b"PAR1"), (read_json, b"\xff")])
+def test_damaged_files_are_named_with_the_mend(tmp_path: Path, reader, content) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(MolmixError, match="delete it and run the same command again"):
+        reader(tmp_path / "x")
+
+
+def test_no_rows_still_make_columns(tmp_path: Path) -> None:
+    write_table(tmp_path / "t", [], pa.schema([("id", pa.string())]))
+    assert read_table(tmp_path / "t").column_names == ["id"]
+
+
+# ---- jobs -----------------------------------------------------------------------------------------------------
+
+
+def run_job(folder: Path, body: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """Run some lines as a workflow job; returns what became of it, and its log."""
+    code = "\n".join(
+        [
+            "from types import SimpleNamespace",
+            "from molmix.job import job",
+            "from molmix.errors import fault",
+            "with job(SimpleNamespace(threads=1, log=['logs/x.log'], rule='align')):",
+            *(f"    {line}" for line in body.splitlines()),
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, text=True, capture_output=True, check=False)
+    return done, (folder / "logs/x.log").read_text()
+
+
+def test_chatter_goes_to_the_log(tmp_path: Path) -> None:
+    done, log = run_job(tmp_path, "print('loading')")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert log == "loading\n"
+
+
+def test_a_mistake_of_the_users_is_one_message(tmp_path: Path) -> None:
+    done, log = run_job(tmp_path, "raise fault('data.tsv, row 3', 'the caption is empty', 'fill it in')")
+    assert done.returncode == 1
+    assert done.stderr == "molmix align: data.tsv, row 3: the caption is empty\n  Hint: fill it in\n"
+    assert "Traceback" not in log and "row 3" in log
+
+
+def test_an_unexpected_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
+    done, log = run_job(tmp_path, "1 / 0")
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr and "logs/x.log" in done.stderr and "Traceback" not in done.stderr
+    assert "Traceback" in log
+
+
+def test_a_full_disk_says_so(tmp_path: Path) -> None:
+    done, _ = run_job(tmp_path, "open('/dev/full', 'w').write('x' * 10**6)")
+    assert done.returncode == 1
+    assert "the disk is full" in done.stderr and "run it again" in done.stderr
+
+
+# ---- imports --------------------------------------------------------------------------------------------------
+
+HEAVY = ("torch", "transformers", "trl", "mergekit")
+LIGHT = {
+    "the parse of the Snakefile": ("molmix.config, molmix.table, molmix.sources", (*HEAVY, "pandas")),
+    "world.py": ("molmix.world.corpus", HEAVY),
+    "corpus.py": ("molmix.data", (*HEAVY, "pandas")),
+    "pairs.py": ("molmix.preferences", (*HEAVY, "pandas")),
+    "generate.py with a full cache": ("molmix.generate", (*HEAVY, "pandas")),
+    "decompose.py": ("molmix.decompose", (*HEAVY, "pandas")),
+    "nli.py with a full store": ("molmix.nli.run", (*HEAVY, "pandas")),
+    "score.py": ("molmix.score, molmix.metrics.captions, molmix.metrics.atoms, molmix.metrics.molecules", HEAVY),
+    "leaderboard.py": ("molmix.leaderboard", HEAVY),
+    "the command line": ("molmix.cli", (*HEAVY, "pandas")),
+}
+
+
+@pytest.mark.parametrize(("modules", "heavy"), LIGHT.values(), ids=LIGHT)
+def test_scripts_that_need_no_torch_do_not_import_it(modules: str, heavy: tuple[str, ...]) -> None:
+    code = f"import sys, {modules}; print(sorted(set({heavy!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+# ---- pretrained models ----------------------------------------------------------------------------------------
+
+
+def test_a_local_folder_that_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(MolmixError, match=r"holds no config\.json"):
+        fetch(model_id="m", kind="initial", source=str(tmp_path), revision=None, manifest=tmp_path / "m.json")
+
+
+def test_a_hub_id_without_revision_or_network(tmp_path: Path) -> None:
+    with pytest.raises(MolmixError, match="no local folder"):
+        fetch(model_id="m", kind="initial", source="some/model", revision=None, manifest=tmp_path / "m.json")
+
+
+def test_a_local_model_is_noted_where_it_lies(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (folder / "model.safetensors").write_bytes(b"\0" * 8)
+    fetch(model_id="m", kind="initial", source=str(folder), revision=None, manifest=tmp_path / "m" / "manifest.json")
+    manifest = read_json(tmp_path / "m" / "manifest.json")
+    assert manifest["weights"]["path"] == str(folder)
+    assert manifest["parents"] == []
+
+
+# ---- environments ---------------------------------------------------------------------------------------------
+
+
+def test_environments_hold_the_locks_pins() -> None:
+    sys.path.insert(0, str(ROOT / "envs"))
+    import split
+
+    for name, content in split.environments().items():
+        assert (ROOT / "envs" / name).read_text() == content, "run `make docs`"
+    lock = set((ROOT / "requirements.lock").read_text().splitlines())
+    pins = {line.strip(" -") for line in (ROOT / "envs/models.yaml").read_text().splitlines() if "==" in line}
+    assert pins and pins <= lock
