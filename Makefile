@@ -23,7 +23,7 @@ test-fast: $(READY)  ## between two edits: no trainings, no end-to-end run
 lint: $(READY)
 	ruff format --check .
 	ruff check .
-	snakefmt --check --quiet Snakefile workflow
+	snakefmt --check Snakefile workflow
 	mypy
 	snakemake --lint
 

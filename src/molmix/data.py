@@ -77,7 +77,7 @@ def build(
                 raise fault(f"data.tests.{name}.rows", f"{test.rows} asked for, {len(rows)} there", "ask for fewer")
             rows = [rows[place] for place in sorted(draw.choice(len(rows), test.rows, replace=False))]
         if not rows:
-            raise fault(f"data.tests.{name}", "has no rows left", "see the counts of dropped rows above it")
+            raise fault(f"data.tests.{name}", f"has no rows left: {counts[f'tests.{name}']}", "give it more rows")
         counts[f"tests.{name}"]["molecules"] = len(rows)
         held |= {row["molecule"]: f"tests.{name}" for row in rows}
         write_table(tests[name], rows, TEST)
@@ -88,7 +88,7 @@ def build(
         held |= {row["molecule"]: "validation" for row in valid}
     corpus = _without(take("train", spec.train), held, counts["train"])
     if not corpus:
-        raise fault("data.train", "has no rows left", "see the counts of removed rows, or give more rows")
+        raise fault("data.train", f"has no rows left: {counts['train']}", "give it rows that no test set holds")
 
     part = _subset(corpus, spec.subset.fraction, spec.subset.strategy, draw)
     if spec.validation is None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from molmix.errors import MolmixError
-from molmix.files import read_table, write_json, write_table
+from molmix.files import read_json, read_table, write_json, write_table
 from molmix.nli.run import Pairs, cross
 from molmix.nli.store import PairStore, as_values, pair_keys, text_digests
 
@@ -355,6 +355,48 @@ def test_ids_that_do_not_match_are_refused(stage: dict, change: Callable, messag
     write_table(path, change(read_table(path).to_pylist()), ATOMS)
     with pytest.raises(MolmixError, match=message):
         cross(**stage)
+
+
+def test_references_and_the_system_itself_are_no_neighbours(stage: dict, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="molmix.nli.run"):
+        cross(**stage, neighbours={"id": list(stage["atoms"]["id"])})
+    assert len(caplog.records) == 1
+
+
+# ---- training ------------------------------------------------------------------------------------------------------
+
+
+def test_a_small_judge_is_made_measured_and_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from molmix.nli.model import NliModel
+    from molmix.nli.train import train
+
+    monkeypatch.setattr("molmix.nli.train.HELD_OUT", 300)
+    settings = {"pairs": 1500, "epochs": 0.6, "seed": 3, "threads": 1}
+    for name in ("one", "two"):
+        train(**settings, min_accuracy=0.2, out=tmp_path / name)
+    one, two = (read_json(tmp_path / name / "manifest.json") for name in ("one", "two"))
+    assert one["weights"] == two["weights"]
+    assert one["kind"] == "nli" and one["rows"] == {"train": 1500, "heldout": 300}
+    assert set(one["accuracy"]["by_label"]) == {"entailment", "neutral", "contradiction"}
+    model = NliModel.load(tmp_path / "one" / "weights")
+    assert model.score([("The molecule is a dye.", "It is a dye.")]).probabilities.sum() == pytest.approx(1)
+    with pytest.raises(MolmixError, match=r"min_accuracy.*1\.0 is asked for"):
+        train(**settings, min_accuracy=1.0, out=tmp_path / "three")
+    assert not (tmp_path / "three" / "manifest.json").exists()
+
+
+def test_muon_directions_are_orthogonal() -> None:
+    import torch
+
+    from molmix.nli.muon import Muon
+
+    for shape in ((8, 8), (16, 8), (8, 16)):
+        weight = torch.nn.Parameter(torch.zeros(shape))
+        weight.grad = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        Muon([weight], lr=1.0).step()
+        singular = torch.linalg.svdvals(weight.detach()) / max(1, shape[0] / shape[1]) ** 0.5
+        assert ((singular > 0.5) & (singular < 1.4)).all()
+        assert (weight.detach() * weight.grad).sum() < 0  # downhill
 
 
 def test_importing_the_light_parts_is_cheap() -> None:

@@ -67,7 +67,12 @@ def cross(
         pairs = Pairs.of(reference, generated)
         write_table(outs[test], pairs.table(oracle.ask(pairs, test)))
     if oracle.is_loaded:
-        others = [(atoms[test][0], path) for test, paths in (neighbours or {}).items() for path in paths]
+        others = [
+            (atoms[test][0], path)
+            for test, paths in (neighbours or {}).items()
+            for path in paths
+            if path not in atoms[test]  # a glob finds the references and the system itself among them
+        ]
         random.shuffle(others)  # so that jobs that run side by side begin with different ones
         for reference, generated in others:
             try:
