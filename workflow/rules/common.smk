@@ -13,7 +13,7 @@ from molmix.sources import check_files
 # default live on under it (dicts are merged deeply).
 if not workflow.overwrite_configfiles:
 
-    configfile: "config/config.yaml"
+    configfile: Path(workflow.basedir) / "config/config.yaml"
 
 
 try:
