@@ -8,7 +8,7 @@ READY := .venv/.ready
 .PHONY: demo test test-fast lint bench docs lock
 
 demo: $(READY)  ## the embedded study, from nothing to its leaderboard
-	snakemake --cores all
+	snakemake --cores all --quiet reason
 	@echo
 	@cat results/demo/tables/leaderboard.md
 	@echo

@@ -37,7 +37,7 @@ HELD_OUT = 4000  # pairs that accuracy is measured on
 SHAPE: dict[str, Any] = {
     "hidden_size": 128,
     "num_hidden_layers": 2,
-    "num_attention_heads": 4,
+    "num_attention_heads": 8,
     "intermediate_size": 128,
     "max_position_embeddings": 256,
     "hidden_dropout_prob": 0.0,  # hardly a pair is seen twice
