@@ -237,7 +237,7 @@ class MadeNli(Section):
     """A small cross-encoder trained in the graph on facts of the embedded world."""
 
     kind: Literal["made"]
-    pairs: Annotated[int, Field(ge=1000)] = Field(75000, description="training pairs")
+    pairs: Annotated[int, Field(ge=1000)] = Field(60000, description="training pairs")
     epochs: Annotated[float, Field(gt=0)] = Field(1.0, description="passes over them")
     min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(
         0.95, description="least held-out accuracy; a judge below it is refused"
