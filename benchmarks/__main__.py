@@ -6,6 +6,7 @@ medians. Absolute figures are this machine's, ratios are what to look at. Give n
 """
 
 import sys
+from contextlib import redirect_stdout
 from importlib import import_module
 
 SECTIONS = ("metrics", "generation", "training", "merging", "workflow")
@@ -16,14 +17,12 @@ def main() -> None:
     unknown = sorted(set(chosen) - set(SECTIONS))
     if unknown:
         sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-    rows = [
-        ("what", "molmix", "instead", "ratio", "asked for"),
-        *(row for section in chosen for row in import_module(f"benchmarks.{section}").measure()),
-    ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, tuple("-" * width for width in widths))
-    for row in rows:
-        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
+    print("| what | molmix | instead | ratio | asked for |\n| --- | --- | --- | --- | --- |", flush=True)
+    for section in chosen:
+        with redirect_stdout(sys.stderr):  # trainers' chatter: standard output is for the table
+            rows = import_module(f"benchmarks.{section}").measure()
+        for row in rows:
+            print("| " + " | ".join(row) + " |", flush=True)
 
 
 main()

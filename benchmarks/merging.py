@@ -15,11 +15,14 @@ from molmix.merge.ties import Ties
 OURS = """
 import json, sys
 from pathlib import Path
-from molmix.merge.run import merge
+from types import SimpleNamespace
+from molmix.job import job
 folder = Path(sys.argv[1])
 one, two, base = (folder / "models" / name / "manifest.json" for name in ("one", "two", "base"))
-merge(model_id="merged", parents=[one, two], base=base, out=folder / "models/merged", work=folder / "work",
-      settings=json.loads(sys.argv[2]), seed=1)
+with job(SimpleNamespace(threads=2, log=[str(folder / "log")], rule="merge")):
+    from molmix.merge.run import merge
+    merge(model_id="merged", parents=[one, two], base=base, out=folder / "models/merged", work=folder / "work",
+          settings=json.loads(sys.argv[2]), seed=1)
 """
 
 
