@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,8 @@ def intervals_of(
             if metric.column not in frame:
                 continue
             if metric.pooled:
-                orders = int(metric.column[-1]) if metric.column[-1].isdigit() else 4
                 counts = frame[list(COUNT_COLUMNS)].to_numpy(dtype=float)
-                pooled[model, metric.column] = (counts, lambda sums, n=orders: corpus_bleu(sums, n))
+                pooled[model, metric.column] = (counts, partial(corpus_bleu, n=metric.pooled))
             else:
                 columns[model, metric.column] = frame[metric.column].to_numpy(dtype=float)
     found = bootstrap(columns, pooled, resamples=statistics["resamples"], level=statistics["level"], seed=seed)

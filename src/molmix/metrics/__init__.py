@@ -66,13 +66,13 @@ class Metric:
         column: its name in the scores.
         better: which way is better.
         title: its name in a table that people read.
-        pooled: whether the system's figure is that of summed n-gram counts (BLEU) and not the mean over rows.
+        pooled: longest n-gram, where the system's figure is the BLEU of summed counts; 0 for a mean over rows.
     """
 
     column: str
     better: Literal["higher", "lower"]
     title: str
-    pooled: bool = False
+    pooled: int = 0
 
 
 FAMILIES = tuple(

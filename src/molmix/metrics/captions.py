@@ -18,8 +18,8 @@ from molmix.metrics.rouge import rouge_scores, rouge_words
 from molmix.metrics.tokenize import Tokenizer, load_tokenizer
 
 METRICS = (
-    Metric("bleu2", "higher", "BLEU-2", pooled=True),
-    Metric("bleu4", "higher", "BLEU-4", pooled=True),
+    Metric("bleu2", "higher", "BLEU-2", pooled=2),
+    Metric("bleu4", "higher", "BLEU-4", pooled=4),
     Metric("rouge1", "higher", "ROUGE-1"),
     Metric("rouge2", "higher", "ROUGE-2"),
     Metric("rougeL", "higher", "ROUGE-L"),

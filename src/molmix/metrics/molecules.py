@@ -24,7 +24,7 @@ METRICS = (
     Metric("maccs", "higher", "MACCS"),
     Metric("rdk", "higher", "RDK"),
     Metric("morgan", "higher", "Morgan"),
-    Metric("bleu", "higher", "BLEU (characters)", pooled=True),
+    Metric("bleu", "higher", "BLEU (characters)", pooled=4),
 )
 SIMILARITIES = ("maccs", "rdk", "morgan")
 
