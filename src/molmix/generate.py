@@ -8,7 +8,6 @@ outlives the job.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from importlib.metadata import version
@@ -17,9 +16,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from molmix.files import digest, read_json, write_table
+from molmix import journal
+from molmix.files import digest, read_json, read_table, write_table
 from molmix.job import progress
 from molmix.models import start_manifest
+from molmix.prompts import prompt
 
 PACKAGES = ("torch", "transformers", "tokenizers", "peft")  # what answers can change with
 ANSWERS = pa.schema([("id", pa.string()), ("text", pa.string()), ("tokens", pa.int32()), ("finish", pa.string())])
@@ -66,7 +67,7 @@ def generate(
     for test, (ids, asked) in prompts.items():
         distinct = sorted(set(asked))
         finished = cache / f"{digest(*about, distinct)}.jsonl"
-        answers = _read(finished)
+        answers = journal.read(finished)
         if len(answers) < len(distinct):
             if writer is None:
                 from molmix.writer import Writer  # imports torch
@@ -76,7 +77,7 @@ def generate(
                 for batch in writer.batches(distinct):
                     if not answers.keys() >= set(batch):
                         fresh = dict(zip(batch, writer.answers(batch), strict=True))
-                        _append(finished, fresh)
+                        journal.append(finished, fresh)
                         answers |= fresh
                     bar.update(len(batch))
         rows = [{"id": row, **answers[prompt]} for row, prompt in zip(ids, asked, strict=True)]
@@ -84,29 +85,27 @@ def generate(
         logger.info("%s: %d rows, %s", test, len(rows), dict(Counter(row["finish"] for row in rows)))
 
 
+def test_prompts(
+    tests: dict[str, Path], directions: dict[str, str], templates: dict[str, str]
+) -> dict[str, tuple[list[str], list[str]]]:
+    """Row ids and prompts of test sets, as :func:`generate` takes them.
+
+    Args:
+        tests: tables of test sets (columns of `molmix.data.TEST`) by name.
+        directions: what is asked on each, `mol2cap` or `cap2mol`; by its first reference caption.
+        templates: prompt templates by direction.
+    """
+    prompts = {}
+    for test, path in tests.items():
+        way = directions[test]
+        rows = read_table(path, columns=["id", "molecule", "references"]).to_pylist()
+        asked = [row["molecule"] if way == "mol2cap" else row["references"][0] for row in rows]
+        prompts[test] = ([row["id"] for row in rows], [prompt(templates[way], way, text) for text in asked])
+    return prompts
+
+
 def _lineage(manifest: Path) -> list[str]:
     """Digests of all weights that loading a model reads."""
     facts = read_json(manifest)
     under = _lineage(start_manifest(manifest)) if facts["kind"] == "aligned" else []
     return [facts["weights"]["digest"], *under]
-
-
-def _read(path: Path) -> dict[str, Answer]:
-    """Answers by prompt; lines that a killed job tore, or that a file system garbled, are passed over."""
-    answers = {}
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
-        try:
-            prompt, answer, check = json.loads(line)
-        except (ValueError, TypeError):
-            continue
-        if check == digest(prompt, answer):
-            answers[prompt] = answer
-    return answers
-
-
-def _append(path: Path, answers: dict[str, Answer]) -> None:
-    """One line an answer, in one write; the empty line before them ends what a kill may have left torn."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [json.dumps([prompt, answer, digest(prompt, answer)]) for prompt, answer in answers.items()]
-    with path.open("a", encoding="utf-8") as stream:
-        stream.write("\n" + "\n".join(lines) + "\n")

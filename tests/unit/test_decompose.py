@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molmix.decompose import BACKENDS, decompose
+from molmix.decompose.rules import decompose
 from molmix.world.captions import caption, parse
 
 # caption -> atoms, without "The molecule" before and the full stop after each
@@ -84,6 +84,30 @@ EXAMPLES = {
         "is the major species at pH 7.3",
         "has been isolated from Fungus sp",
         "has been isolated from E. coli strains",
+    ],
+    "The molecule is a lignan isolated from the roots of Planta imaginaria and has been shown to exhibit antifungal "
+    "and cytotoxic activity.": [
+        "is a lignan isolated from the roots of Planta imaginaria",
+        "has been shown to exhibit antifungal and cytotoxic activity",
+    ],
+    "The molecule is a lignan isolated from a plant that is rare and has thorns.": [
+        "is a lignan isolated from a plant that is rare and has thorns"
+    ],
+    "The molecule is an anion. Major species at pH 7.3 It has a role as a metabolite. One of 4 isomers.": [
+        "is an anion",
+        "is the major species at pH 7.3",
+        "has a role as a metabolite",
+        "is one of 4 isomers",
+    ],
+    "It is used to treat gout, scurvy and other ills. It is used as a fuel for rockets and small engines.": [
+        "is used to treat gout, scurvy and other ills",
+        "is used as a fuel for rockets and small engines",
+    ],
+    "It is used as a dye and a gum. A solvent that binds, and bends, wool. It contains metals, such as tin and zinc.": [
+        "is used as a dye",
+        "is used as a gum",
+        "is a solvent that binds, and bends, wool",
+        "contains metals, such as tin and zinc",
     ],
     "Isolated from the leaves of Planta imaginaria, it exhibits weak activity. A red dye. Used for colouring wool.": [
         "is isolated from the leaves of Planta imaginaria",
@@ -210,6 +234,8 @@ def test_no_word_is_lost(words: list[str]) -> None:
         "It is a dye that impacts gout. " * 10_000,
         "(" * 10_000 + "[{" * 10_000 + ")" * 10_000,
         "It is " * 10_000,
+        "It is a dye" + " isolated from a plant and is a wax" * 10_000,
+        "It is a dye" + " isolated from a plant and" * 10_000,
         "a. " * 10_000,
         "<script>alert('It is a dye, a wax and a gum.')</script>" * 1_000,
         "In " + "x" * 100_000 + " it is a dye",
@@ -222,6 +248,6 @@ def test_long_garbage_takes_linear_time(text: str) -> None:
 
 
 def test_importing_it_is_cheap() -> None:
-    code = "import sys, molmix.decompose; print(*{'torch', 'transformers', 'pandas', 'pyarrow'} & set(sys.modules))"
+    heavy = {"torch", "transformers", "pandas", "pyarrow", "openai", "nltk"}
+    code = f"import sys, molmix.decompose; print(*{heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
-    assert "rules" in BACKENDS

@@ -1,25 +1,67 @@
 """Decomposition: captions into atoms, single statements that stand alone. One file a backend.
 
-To add a backend, write its file with a function of the same signature and name it in :data:`BACKENDS`. Importing this
-package is cheap; a backend that needs a model or a server imports it where it is called.
+To add a backend, write its file (see :mod:`molmix.decompose.openai`: its settings as a `Section`, and how it is asked),
+name its settings in :data:`Decomposer` and its class in :data:`molmix.decompose.run.ASKERS`. Importing this package is
+cheap; what needs a model or a server is imported where it is used.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from molmix.decompose import rules
+from molmix.decompose.openai import OpenAISettings
+from molmix.decompose.rules import RulesSettings
+from molmix.decompose.transformers import TransformersSettings
 
-BACKENDS: dict[str, Callable[[Sequence[str]], list[list[str]]]] = {"rules": rules.decompose}
+__all__ = ["Decomposed", "Decomposer", "OpenAISettings", "RulesSettings", "TransformersSettings", "decompose"]
+
+Decomposer = Annotated[RulesSettings | TransformersSettings | OpenAISettings, Field(discriminator="backend")]
 
 
-def decompose(captions: Sequence[str], backend: str = "rules") -> list[list[str]]:
-    """Atoms of each caption, in the order of the captions.
+@dataclass(frozen=True)
+class Decomposed:
+    """Atoms of n captions, and how they were come by.
+
+    Attributes:
+        atoms: one list a caption: none for a caption that says nothing (no letter or digit in it), else at least one.
+            Atoms are sentences that end with a full stop, each once, in the order in which they are stated.
+        fallback: bool [n], whether the backend's answer could not be used and `rules` took the caption apart.
+        counts: plain JSON. ``captions``; ``distinct`` ones that say something; of these ``cached`` and ``asked`` now,
+            with ``retries``; ``prompt_tokens``, ``completion_tokens`` and (where prices are given) ``cost`` of the
+            answers, whenever they were asked; ``fallback`` captions, and how many of them for which reason
+            (``fallback_<reason>``, see :data:`molmix.decompose.answers.REASONS`).
+    """
+
+    atoms: list[list[str]]
+    fallback: list[bool]
+    counts: dict[str, int | float]
+
+
+def decompose(
+    captions: Sequence[str], settings: dict[str, Any], *, cache: Path | None = None, weights: Path | None = None
+) -> Decomposed:
+    """Take captions apart.
 
     Args:
         captions: any texts, empty ones included.
-        backend: a key of :data:`BACKENDS`.
+        settings: a :data:`Decomposer`, dumped.
+        cache: folder of answers so far, for all backends but `rules`; losing it costs time (and money) only. An
+            interrupted call goes on from it, and captions that it holds are not asked again.
+        weights: local folder of the model, for `transformers`.
 
-    Returns:
-        One list of atoms a caption: none for a caption that says nothing (no letter or digit in it), else at least
-        one. Atoms are sentences that end with a full stop, each once, in the order in which they are stated.
+    Raises:
+        MolmixError: the model cannot be loaded, or the server cannot be had, refuses or stalls.
     """
-    return BACKENDS[backend](captions)
+    if settings["backend"] == "rules":
+        distinct = {text for caption in captions if rules.says_something(text := rules.clean(caption))}
+        counts: dict[str, int | float] = {"captions": len(captions), "distinct": len(distinct), "fallback": 0}
+        return Decomposed(rules.decompose(captions), [False] * len(captions), counts)
+    from molmix.decompose.run import ask_and_read
+
+    if cache is None:
+        raise ValueError("a backend that is asked needs a cache")
+    return ask_and_read(captions, settings, cache, weights)

@@ -10,6 +10,9 @@ Nothing is dropped but repeats and text without a letter or digit. Time is linea
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from molmix.schema import Section
 
 SUBJECT = "The molecule"
 
@@ -26,6 +29,9 @@ _DETERMINER = re.compile(
 _ARTICLE = re.compile(r"an? ", re.I)
 # Adjectives that are coordinated with each other rather than listed: "a potent and selective inhibitor" is one thing.
 _SHARED_HEAD = re.compile(r"(?:groups|rings|atoms|substituents|properties|activities|effects|classes)$", re.I)
+# In "used as a fuel for rockets and small engines" only sense can tell what the last item goes with.
+_USE = re.compile(r"(?:used|employed|useful) ")
+_COMPLEMENT = re.compile(r"(?:^| )(?:for|in|on|of|to|as|against|with) ")
 _QUALIFIER = re.compile(r"(?:potent|selective|specific|strong|weak|reversible|irreversible|competitive|natural)$")
 
 _RELATIVES = r"(?:conjugate (?:acid|base)|enantiomer|epimer|tautomer|stereoisomer|diastereoisomer|isomer)"
@@ -33,7 +39,7 @@ _PARTICIPLES = (
     r"(?:used|employed|useful|found|present|isolated|obtained|derived|extracted|produced|formed|known|classified"
     r"|characterized|identified|described|discovered|detected|synthesized)"
 )
-_PREPOSITIONS = r"(?:as|in|from|by|for|to)"
+_PREPOSITIONS = r"(?:as|in|from|by|for)"
 _PLAIN = (
     r"contain|possess|bear|carry|carrie|include|lack|show|exhibit|display|impact|affect|influence|inhibit|activate|target|treat"
     r"|cause|emit|require|undergoe"
@@ -67,7 +73,7 @@ _OPAQUE = (
     r"(?:in which|of which|where|wherein|whereby|whose|when|while|with|having|bearing|carrying|substituted|composed"
     r"|comprising|consisting|resulting|arising|formed|obtained|derived|isolated|produced|found|used|useful|between"
     r"|replaced|joined|linked|attached|at positions?|via|from|by|after|against|during|through|either|neither|or"
-    r"|not only)"
+    r"|not only|that|which|who|including|particularly|especially|primarily|mainly|such as|been)"
 )
 
 _LEAD = r"(?:(?:when|if|upon|in|on|at|after|under|during)\b[^,]{1,80}?,? )?"
@@ -77,7 +83,15 @@ _START = re.compile(rf"(?P<verb>{_VERB}) (?=\S)", re.I)
 _TURN = re.compile(
     rf"(?P<link>,? (?:and|but|that|which)|,) (?P<verb>{_VERB}) (?=\S)"
     rf"|(?P<comma>(?:,? and|,| by)?) (?P<nonfinite>{'|'.join(_NONFINITE)}) (?=\S)"
-    rf"|,? (?P<opaque>{_OPAQUE}) ",
+    rf"|(?:,? |(?<= ))(?P<opaque>{_OPAQUE}) ",
+    re.I,
+)
+# Behind a participle (" isolated from … and exhibits …") a verb has the molecule for its subject again, unless a clause
+# with a subject of its own stands between.
+_RESUMED = re.compile(
+    rf"(?:,? | )(?:isolated|obtained|derived|produced|formed|found|used)"
+    rf"(?:(?! (?:in which|of which|that|which|who|whose|where\w*|when|while|is|are|was|were|has|have) ).)*?"
+    rf"(?P<link>,? and) (?P<verb>{_VERB}) (?=\S)",
     re.I,
 )
 _AGAIN = re.compile(rf"(?:, (?:and |but )?| and )it (?={_VERB} )", re.I)
@@ -86,9 +100,11 @@ _SEPARATOR = re.compile(r"(,? (?:and|as well as) |, )", re.I)
 _NUMBERING = re.compile(r"[\d\W]+|[IVX]+|[A-Za-z]")  # "types 1 and 2", "pyochelin I and II"
 
 # Sentences without a subject, and what the subject would be followed by.
+_SPECIES = r"(?:major|main|principal|predominant) (?:micro)?(?:species|structure) (?:present )?at "
 _FRAGMENTS = (
-    (re.compile(rf"(?:first |commonly |widely )?{_PARTICIPLES} {_PREPOSITIONS} ", re.I), "is "),
-    (re.compile(r"(?:major|main|predominant) (?:micro)?species ", re.I), "is the "),
+    (re.compile(rf"(?:also |first |commonly |widely )?{_PARTICIPLES} (?:{_PREPOSITIONS}|to) ", re.I), "is "),
+    (re.compile(_SPECIES, re.I), "is the "),
+    (re.compile(rf"the {_SPECIES}|one of ", re.I), "is "),
     (re.compile(r"an? (?!.*(?<! it)(?<! that)(?<! which) (?:is|are|was|were|has|have|had|can|may)\b)", re.I), "is "),
     (_START, ""),
 )
@@ -102,23 +118,45 @@ _SHOWN = str.maketrans("\ue000\ue001\ue002\ue003", " ,.;")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ue000-\ue003]+")  # also what no file could hold
 _BRACKET = re.compile(r"[][(){}]")
 _ABBREVIATION = re.compile(rf"(?<![\w/-]){_ABBREVIATIONS}\.(?! {_OPENERS} )", re.I)
-_SENTENCE_END = re.compile(r"(?<=[.!?]) +|; ")
+# The last is a full stop that was forgotten: "Major species at pH 7.3 It is an anion."
+_SENTENCE_END = re.compile(rf"(?<=[.!?]) +|; |(?<![,:]) (?=(?:It|The molecule) {_VERB} )")
+
+
+class RulesSettings(Section):
+    """Templates of English captions: no model, thousands of captions a second, the same atoms everywhere."""
+
+    backend: Literal["rules"]
 
 
 def decompose(captions: Sequence[str]) -> list[list[str]]:
-    """Atoms of each caption; see :func:`molmix.decompose.decompose`."""
+    """Atoms of each caption; see :class:`molmix.decompose.Decomposed`."""
     return [_atoms(caption) for caption in captions]
 
 
+def clean(text: str) -> str:
+    """A text with single spaces for blanks and for all that is no text: control and half characters."""
+    return _BLANK.sub(" ", text).strip()
+
+
+def says_something(text: str) -> bool:
+    """Whether there is a letter or digit in a text."""
+    return any(map(str.isalnum, text))
+
+
+def sentence(statement: str) -> str:
+    """A statement with one full stop at its end."""
+    return f"{statement.strip(' .!?,;:')}."
+
+
 def _atoms(caption: str) -> list[str]:
-    text = _hide(_BLANK.sub(" ", caption))
-    return list(dict.fromkeys(atom for sentence in _SENTENCE_END.split(text) for atom in _sentence_atoms(sentence)))
+    text = _hide(clean(caption))
+    return list(dict.fromkeys(atom for part in _SENTENCE_END.split(text) for atom in _sentence_atoms(part)))
 
 
 @lru_cache(maxsize=20_000)  # systems repeat themselves: few of their sentences are distinct
-def _sentence_atoms(sentence: str) -> tuple[str, ...]:
-    shown = (clause.translate(_SHOWN).strip(" .!?,;:") for clause in _clauses(sentence.strip(" .!?,;:")))
-    return tuple(f"{atom}." for atom in shown if any(map(str.isalnum, atom)))
+def _sentence_atoms(text: str) -> tuple[str, ...]:
+    shown = (clause.translate(_SHOWN) for clause in _clauses(text.strip(" .!?,;:")))
+    return tuple(sentence(clause) for clause in shown if says_something(clause))
 
 
 def _hide(text: str) -> str:
@@ -165,31 +203,44 @@ def _statements(subject: str, predicates: str) -> Iterator[str]:
         if not start or "respectively" in predicate:
             yield f"{subject} {predicate}"
             continue
-        verb, begin = start["verb"].lower(), start.end()
-        while (turn := _TURN.search(predicate, begin)) and _is_about_molecule(turn, verb):
-            for item in _items(predicate[begin : turn.start()]):
+        ahead: _Verb | None = _Verb(0, start["verb"].lower(), start.end())
+        while ahead:
+            _, verb, begin = ahead
+            turn = _TURN.search(predicate, begin)
+            ahead = _ahead(predicate, turn, verb) if turn else None
+            end = ahead.start if ahead else len(predicate)
+            listed = turn.start() if turn else end
+            *items, last = _items(predicate[begin:listed], verb)
+            for item in [*items, last + predicate[listed:end]]:
                 yield f"{subject} {verb} {item}"
-            verb = (turn["verb"] or _NONFINITE[turn["nonfinite"].lower()]).lower()
-            begin = turn.end()
-        end = turn.start() if turn else len(predicate)
-        *items, last = _items(predicate[begin:end])
-        for item in [*items, last + predicate[end:]]:
-            yield f"{subject} {verb} {item}"
 
 
-def _is_about_molecule(turn: re.Match[str], verb: str) -> bool:
-    """Whether the next verb has the same subject. After "that" and the like, it is the noun before: the molecule only
-    where that noun says what the molecule is. An opaque part is never taken apart."""
+class _Verb(NamedTuple):
+    """A verb of the molecule: where what is before it ends, its finite form, where its objects begin."""
+
+    start: int
+    verb: str
+    begin: int
+
+
+def _ahead(predicate: str, turn: re.Match[str], verb: str) -> _Verb | None:
+    """The next verb with the same subject, if any. After "that" and the like, the subject is the noun before: the
+    molecule only where that noun says what the molecule is. An opaque part is never taken apart, only left behind."""
+    if turn["opaque"]:
+        resumed = _RESUMED.match(predicate, turn.start())
+        return _Verb(resumed.start("link"), resumed["verb"].lower(), resumed.end()) if resumed else None
     leans = (turn["link"] or "").endswith(("that", "which")) or (turn["nonfinite"] and not turn["comma"])
-    return not turn["opaque"] and (not leans or verb.startswith(("is", "was")))
+    if leans and not verb.startswith(("is", "was")):
+        return None
+    return _Verb(turn.start(), (turn["verb"] or _NONFINITE[turn["nonfinite"].lower()]).lower(), turn.end())
 
 
-def _items(listed: str) -> list[str]:
+def _items(listed: str, verb: str) -> list[str]:
     """Items of a list ("a dye, a buffer and a ligand"), what they share carried to each; one if it is no list."""
     listed = listed.removeprefix("both ")
     classes = _CLASSES.fullmatch(listed)  # "the dye and pigment classes of molecules"
     if classes:
-        return [f"{classes[1]}{item} class{classes[3]}" for item in _items(classes[2])]
+        return [f"{classes[1]}{item} class{classes[3]}" for item in _items(classes[2], verb)]
     parts = _SEPARATOR.split(listed)
     items, separators = parts[::2], parts[1::2]
     determined = any(map(_DETERMINER.match, items[1:]))
@@ -197,6 +248,7 @@ def _items(listed: str) -> list[str]:
         separators == [", "]  # "a pale, volatile liquid"
         or items[0].lower().startswith("the ")  # "the treatment of pain and fever"
         or _SHARED_HEAD.search(items[-1])  # "hydroxy and amino groups"
+        or (_USE.search(verb) and any(map(_COMPLEMENT.search, items)))  # "a fuel for rockets and small engines"
     )
     if shared or any(_NUMBERING.fullmatch(item) or not item for item in items):
         return [listed]
