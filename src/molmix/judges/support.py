@@ -1,0 +1,22 @@
+"""The score that three of the judges share: the best support of each claim, on average."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from molmix.judges.cross import Cross
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def support(cross: Cross) -> dict[str, np.ndarray]:
+    """Mean over generated units of the highest entailment by a reference unit.
+
+    Args:
+        cross: matrices [..., G, R]. Where G or R is 0, nothing is supported: the score is 0.
+
+    Returns:
+        ``consistency``, an array [...] in [0, 1].
+    """
+    return {"consistency": cross.or_zeros().forward_entailment.max(axis=-1).mean(axis=-1)}
