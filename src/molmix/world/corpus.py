@@ -9,6 +9,7 @@ import pandas as pd
 from molmix.errors import fault
 from molmix.world.captions import caption
 from molmix.world.facts import facts
+from molmix.world.long import long_rows
 from molmix.world.molecules import Molecule
 from molmix.world.molecules import molecules as build
 
@@ -35,6 +36,12 @@ def corpus(molecules: int, seed: int) -> pd.DataFrame:
         text, stated = caption(truth, rng)
         rows.append((f"w{number:05d}", molecule.smiles, text, stated, truth, molecule.scaffold, split))
     return pd.DataFrame(rows, columns=["id", "molecule", "caption", "facts", "truth", "scaffold", "split"])
+
+
+def table(molecules: int, seed: int) -> pd.DataFrame:
+    """The corpus, and the split ``long``: the molecules of ``id`` again, with captions of 100 words and more."""
+    frame = corpus(molecules, seed)
+    return pd.concat([frame, long_rows(frame[frame["split"] == "id"], seed)], ignore_index=True)
 
 
 def _splits(built: Sequence[Molecule], rng: Random) -> list[str]:

@@ -1,0 +1,171 @@
+"""The stages around planted errors: captions planted test set by test set, and what every judge made of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from molmix.files import beside, read_table, write_table
+from molmix.judges import DIRECTIONS, measure, variants
+from molmix.metrics.atoms import prefixes
+from molmix.trial.agreement import agreement, markdown
+from molmix.trial.edits import EDITS
+from molmix.trial.measure import measure as measure_scores
+from molmix.trial.plant import not_made, plant
+from molmix.trial.plot import draw
+from molmix.trial.table import markdown as judges_markdown
+
+REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
+CAPTIONS = pa.schema(
+    [("id", pa.string()), ("of", pa.string()), ("edit", pa.string()), ("k", pa.int32()), ("text", pa.string())]
+)
+KEYS = ["id", "of", "edit", "k"]
+
+log = logging.getLogger(__name__)
+
+
+def plant_tables(
+    *,
+    tests: Sequence[Path],
+    references: Sequence[Path],
+    captions: Sequence[Path],
+    molecules: int,
+    doses: list[int],
+    seed: int,
+) -> None:
+    """Plant every edit into the references of test sets.
+
+    Args:
+        tests: test sets (columns of `molmix.data.TEST`).
+        references, captions: the tables to write for each, one row a variant in the same order: its references
+            (columns of :data:`REFERENCES`), and its text (columns of :data:`CAPTIONS`).
+        molecules: how many of a test set, drawn with the seed; all where it has fewer.
+        doses: numbers of edits at a time.
+        seed: of all draws.
+    """
+    for test, given, written in zip(tests, references, captions, strict=True):
+        made = plant(read_table(test).to_pylist(), edits=EDITS, doses=doses, molecules=molecules, seed=seed)
+        write_table(given, [{name: row[name] for name in REFERENCES.names} for row in made], REFERENCES)
+        write_table(written, [{name: row[name] for name in CAPTIONS.names} for row in made], CAPTIONS)
+        missing = {edit: number for edit, number in not_made(made, edits=EDITS, doses=doses).items() if number}
+        log.info("%s: %d captions; no room for an edit, by edit and dose: %s", test.stem, len(made), missing)
+
+
+def measure_judges(
+    *,
+    judges: Mapping[str, dict[str, Any]],
+    captions: Mapping[str, Path],
+    nli: Mapping[str, Mapping[str, Path]],
+    scores: Mapping[str, Path],
+    csv: Path,
+    markdown: Path,
+    plots: Mapping[str, tuple[Path, Path]],
+    resamples: int,
+    level: float,
+    seed: int,
+) -> None:
+    """Score planted captions by every judge, every row-wise operation of an atomic one, and measure the scores.
+
+    Args:
+        judges: settings of each, dumped.
+        captions: by test set, the planted captions (columns of :data:`CAPTIONS`).
+        nli: by judge and test set, the probabilities of their pairs.
+        scores: by test set, the table to write: :data:`KEYS` and a column for each judge's score.
+        csv, markdown: tables of all figures (:func:`molmix.trial.measure.measure`) to write.
+        plots: by test set, the SVG and the PNG to write.
+        resamples, level, seed: of the bootstrap intervals.
+    """
+    parts, texts = [], ["# How far the judges can be trusted", ""]
+    for test, path in captions.items():
+        frame = read_table(path, KEYS).to_pandas()
+        directions: dict[str, Any] = {}
+        for name, settings in judges.items():
+            pairs = read_table(nli[name][test])
+            for operation, chosen in variants(settings).items():
+                measured = measure(chosen, pairs)
+                for column in set(DIRECTIONS).intersection(measured.column_names):
+                    # Of an atomic judge's scores, only hallucination differs by more than a threshold's place.
+                    if column == "hallucination":
+                        label = f"{name} {column} ({operation})"
+                    elif chosen == settings:
+                        label = f"{name} {column}"
+                    else:
+                        continue
+                    frame[label] = measured[column].to_numpy()
+                    directions[label] = DIRECTIONS[column]
+        write_table(scores[test], pa.Table.from_pandas(frame, preserve_index=False))
+        found = measure_scores(frame, directions, resamples=resamples, level=level, seed=seed)
+        parts.append(found.assign(test=test))
+        texts += [f"## {test} ({frame['of'].nunique()} molecules)", "", judges_markdown(found, level=level), ""]
+        draw(found, svg=plots[test][0], png=plots[test][1])
+    _write_csv(csv, pd.concat(parts))
+    with beside(markdown) as temporary:
+        temporary.write_text("\n".join(texts), encoding="utf-8")
+
+
+def compare_judges(
+    *,
+    judges: Mapping[str, dict[str, Any]],
+    planted: Mapping[str, Path],
+    scores: Mapping[str, Mapping[str, Path]],
+    csv: Path,
+    markdown_path: Path,
+    resamples: int,
+    level: float,
+    seed: int,
+) -> None:
+    """Compare judges on the models of the table, and on the planted captions with each edit and dose as a system.
+
+    Args:
+        judges: settings of each, dumped.
+        planted: by test set, the scores of planted captions that :func:`measure_judges` wrote.
+        scores: by test set and model, the scores of its captions.
+        csv, markdown_path: tables to write.
+        resamples, level, seed: of the bootstrap intervals.
+    """
+    parts = []
+    for test, path in planted.items():
+        variant = read_table(path).to_pandas()
+        variant["system"] = variant["edit"] + " " + variant["k"].astype(str)
+        systems = [
+            read_table(file).to_pandas().assign(system=model).rename(columns={"id": "of"})
+            for model, file in scores[test].items()
+        ]
+        models = pd.concat(systems) if systems else pd.DataFrame()
+        for ground, frames in (
+            ("models", {judge: _of_judge(models, prefix) for judge, prefix in prefixes(judges).items()}),
+            ("planted", {judge: _of_planted(variant, judge, judges[judge]) for judge in judges}),
+        ):
+            if ground == "planted" or len(systems) > 1:
+                found = agreement(frames, list(DIRECTIONS), resamples=resamples, level=level, seed=seed)
+                parts.append(found.assign(test=test, ground=ground))
+    table = pd.concat(parts) if parts else pd.DataFrame()
+    _write_csv(csv, table)
+    with beside(markdown_path) as temporary:
+        temporary.write_text(markdown(table, level=level), encoding="utf-8")
+
+
+def _of_judge(models: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """One judge's scores of the models' captions, by the plain names of its columns."""
+    named = {f"{prefix}{column}": column for column in DIRECTIONS if f"{prefix}{column}" in models}
+    return models[["system", "of", *named]].rename(columns=named)
+
+
+def _of_planted(variant: pd.DataFrame, judge: str, settings: dict[str, Any]) -> pd.DataFrame:
+    """One judge's scores of planted captions, by the plain names of its columns."""
+    operation = settings.get("operation", "")
+    named = {f"{judge} {column}": column for column in DIRECTIONS} | {
+        f"{judge} hallucination ({operation})": "hallucination"
+    }
+    named = {label: column for label, column in named.items() if label in variant}
+    return variant[["system", "of", *named]].rename(columns=named)
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    with beside(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
