@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,7 @@ import pandas as pd
 
 from molmix.files import beside, read_table
 from molmix.metrics import FAMILIES, Metric, Options
-from molmix.metrics.bleu import COUNT_COLUMNS, corpus_bleu
-from molmix.stats import Interval, bootstrap
-
-METRICS: tuple[Metric, ...] = tuple(metric for family in FAMILIES for metric in family().METRICS)
+from molmix.stats import Interval, Pooled, bootstrap
 
 
 def leaderboard(
@@ -39,13 +36,16 @@ def leaderboard(
         options: as in :class:`molmix.metrics.Options`; they say which definitions the metrics follow.
         csv, markdown: files to write.
     """
+    chosen = Options(**options)
+    metrics = all_metrics(chosen)
     rows = []
     for test in tests:
         frames = {model: read_table(scores / model / f"{test}.parquet").to_pandas() for model in models}
-        for model, intervals in intervals_of(frames, statistics, seed).items():
+        for model, intervals in intervals_of(frames, chosen, statistics, seed).items():
             row: dict[str, Any] = {"model": model, "test": test, **models[model]}
             row |= {"parents": " + ".join(row["parents"]), "captions": len(frames[model])}
-            for metric in METRICS:
+            row["missing"] = int((frames[model]["finish"] == "missing").sum())
+            for metric in metrics:
                 found = intervals.get(metric.column)
                 for part in ("value", "low", "high"):
                     name = metric.column if part == "value" else f"{metric.column}_{part}"
@@ -55,42 +55,55 @@ def leaderboard(
     with beside(csv) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
     with beside(markdown) as temporary:
-        shown = [family() for family in FAMILIES if any(table[m.column].notna().any() for m in family().METRICS)]
-        notes = [note for family in shown if (note := family.note(Options(**options)))]
-        temporary.write_text(_markdown(table, tests, statistics, notes), encoding="utf-8")
+        shown = [family() for family in FAMILIES if _has_figures(table, family().metrics(chosen))]
+        notes = [note for family in shown if (note := family.note(chosen))]
+        temporary.write_text(_markdown(table, metrics, tests, statistics, notes), encoding="utf-8")
+
+
+def all_metrics(options: Options) -> tuple[Metric, ...]:
+    """Every metric of every family, in the order of the table's columns."""
+    return tuple(metric for family in FAMILIES for metric in family().metrics(options))
+
+
+def _has_figures(table: pd.DataFrame, metrics: Sequence[Metric]) -> bool:
+    return any(table[metric.column].notna().any() for metric in metrics)
 
 
 def intervals_of(
-    frames: dict[str, pd.DataFrame], statistics: dict[str, Any], seed: int
+    frames: dict[str, pd.DataFrame], options: Options, statistics: dict[str, Any], seed: int
 ) -> dict[str, dict[str, Interval]]:
     """Every metric of every model of one test set with its interval, over the same resamples.
 
     Args:
         frames: scores by model; the same molecules in the same order.
+        options: what the scores were made with.
         statistics: resamples, level.
         seed: of the resamples.
     """
-    columns, pooled = {}, {}
+    columns: dict[tuple[str, str], np.ndarray] = {}
+    pooled: dict[tuple[str, str], Pooled] = {}
     for model, frame in frames.items():
-        for metric in METRICS:
-            if metric.column not in frame:
-                continue
-            if metric.pooled:
-                counts = frame[list(COUNT_COLUMNS)].to_numpy(dtype=float)
-                pooled[model, metric.column] = (counts, partial(corpus_bleu, n=metric.pooled))
-            else:
-                columns[model, metric.column] = frame[metric.column].to_numpy(dtype=float)
+        for family in (make() for make in FAMILIES):
+            sums = family.pooled(frame, options) if hasattr(family, "pooled") else {}
+            pooled |= {(model, column): figure for column, figure in sums.items()}
+            columns |= {
+                (model, metric.column): frame[metric.column].to_numpy(dtype=float)
+                for metric in family.metrics(options)
+                if metric.column in frame and metric.column not in sums
+            }
     found = bootstrap(columns, pooled, resamples=statistics["resamples"], level=statistics["level"], seed=seed)
     return {
         model: {metric: interval for (owner, metric), interval in found.items() if owner == model} for model in frames
     }
 
 
-def _markdown(table: pd.DataFrame, tests: dict[str, str], statistics: dict[str, Any], notes: list[str]) -> str:
+def _markdown(
+    table: pd.DataFrame, metrics: Sequence[Metric], tests: dict[str, str], statistics: dict[str, Any], notes: list[str]
+) -> str:
     parts = ["# Leaderboard", ""]
     for test in tests:
         part = table[table["test"] == test]
-        shown = [metric for metric in METRICS if part[metric.column].notna().any()]
+        shown = [metric for metric in metrics if part[metric.column].notna().any()]
         arrow = {"higher": "↑", "lower": "↓"}
         parts += [f"## {test} ({part['captions'].iloc[0]} molecules)", ""]
         parts.append("| model | " + " | ".join(f"{metric.title} {arrow[metric.better]}" for metric in shown) + " |")
@@ -99,6 +112,9 @@ def _markdown(table: pd.DataFrame, tests: dict[str, str], statistics: dict[str, 
             cells = [_cell(row, metric.column) for metric in shown]
             parts.append(f"| {row['model']} | " + " | ".join(cells) + " |")
         parts.append("")
+        absent = [f"{row['model']} {row['missing']}" for _, row in part.iterrows() if row["missing"]]
+        if absent:
+            parts += [f"Molecules without a caption, counted as empty ones: {', '.join(absent)}.", ""]
     parts.append(
         f"Each figure stands with half the width of its {statistics['level']:.0%} interval "
         f"(bootstrap over molecules, {statistics['resamples']} resamples); both ends are in leaderboard.csv."

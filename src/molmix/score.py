@@ -18,7 +18,8 @@ def score(
     test: Path,
     direction: str,
     predictions: Path,
-    nli: Path | None,
+    nli: dict[str, Path],
+    text2mol: Path | None,
     out: Path,
     options: dict[str, Any],
 ) -> None:
@@ -28,7 +29,8 @@ def score(
         test: the test set (columns of `molmix.data.TEST`).
         direction: `mol2cap` or `cap2mol`.
         predictions: what the model answered (columns id, text, finish).
-        nli: atom × atom probabilities; None where answers are molecules.
+        nli: by judge, the probabilities of pairs; none where answers are molecules.
+        text2mol: Text2Mol similarities, where they were measured.
         out: table to write: id, text, finish and a column for each score.
         options: see :class:`molmix.metrics.Options`.
 
@@ -45,7 +47,9 @@ def score(
         references=[row["references"] for row in rows],
         facts=[row["facts"] for row in rows],
         truth=[row["truth"] for row in rows],
-        nli=read_table(nli) if nli else None,
+        nli={judge: read_table(path) for judge, path in nli.items()},
+        properties=[row["properties"] for row in rows],
+        text2mol=read_table(text2mol) if text2mol else None,
         options=Options(**options),
     )
     measured = [frame for family in FAMILIES for frame in [family().measure(given)] if frame is not None]

@@ -5,9 +5,9 @@ formula over summed n-gram counts. A resample is then a vector that says how oft
 thousands of resamples of hundreds of columns are a few matrix products.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,8 +15,9 @@ import numpy as np
 _BLOCK = 4_000_000
 
 Key = TypeVar("Key", bound=Hashable)
+Array = Any  # array (rows, k): of numpy, or sparse ones of scipy where most entries are 0
 # Columns, array (rows, k), and what is made of their sums: (…, k) -> (…).
-Pooled = tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]
+Pooled = tuple[Array, Callable[[np.ndarray], np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -94,23 +95,46 @@ def replicate(
     both = columns.keys() & pooled.keys()
     if both:
         raise ValueError(f"both a column and a pooled figure: {sorted(map(str, both))}")
-    figures = {key: _mean(np.asarray(column, dtype=float)) for key, column in columns.items()}
-    figures |= {key: (np.asarray(parts, dtype=float), value) for key, (parts, value) in pooled.items()}
+    figures = {key: _mean(np.asarray(column, dtype=float)) for key, column in columns.items()} | dict(pooled)
     if not figures:
         return {}
-    matrix = np.column_stack([parts for parts, _ in figures.values()])
-    rows = len(matrix)
+    # What several figures are made of is resampled once.
+    parts = {id(array): array for array, _ in figures.values()}
+    rows = _rows(list(parts.values()))
     if not rows:
         return {key: Replicates(np.nan, np.full(resamples, np.nan), 0) for key in figures}
 
-    sums = np.concatenate([_counts(block) @ matrix for block in resampled_rows(rows, resamples, seed)])
-    everything = matrix.sum(axis=0)
-    result, start = {}, 0
-    for key, (parts, value) in figures.items():
-        own = slice(start, start := start + parts.shape[1])
-        n = int(everything[own][1]) if key in columns else rows
-        result[key] = Replicates(float(value(everything[own])), value(sums[:, own]), n)
+    sums = _resampled_sums(parts, rows, resamples, seed)
+    result = {}
+    for key, (array, value) in figures.items():
+        everything = array.sum(axis=0)
+        n = int(everything[1]) if key in columns else rows
+        result[key] = Replicates(float(value(everything)), value(sums[id(array)]), n)
     return result
+
+
+def _rows(arrays: Sequence[Array]) -> int:
+    sizes = {array.shape[0] for array in arrays}
+    if len(sizes) > 1:
+        raise ValueError(f"arrays differ in length: {sorted(sizes)}")
+    return sizes.pop()
+
+
+def _resampled_sums(parts: Mapping[int, Array], rows: int, resamples: int, seed: int) -> dict[int, np.ndarray]:
+    """Column sums of each array in each resample, (resamples, k); the dense ones in one product."""
+    dense = {key: array for key, array in parts.items() if isinstance(array, np.ndarray)}
+    joined = {None: np.column_stack(list(dense.values()))} if dense else {}
+    joined |= {key: array for key, array in parts.items() if key not in dense}
+    blocks: dict[int | None, list[np.ndarray]] = {key: [] for key in joined}
+    for block in resampled_rows(rows, resamples, seed):
+        counts = _counts(block)
+        for key, array in joined.items():
+            blocks[key].append(counts @ array)
+    sums = {key: np.concatenate(found) for key, found in blocks.items()}
+    if dense:
+        edges = np.cumsum([array.shape[1] for array in dense.values()])[:-1]
+        sums |= dict(zip(dense, np.split(sums.pop(None), edges, axis=1), strict=True))
+    return sums
 
 
 def bootstrap(

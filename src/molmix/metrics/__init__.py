@@ -1,8 +1,10 @@
 """Metrics, one file a family: what it measures of each answer, and how its columns are shown.
 
-To add one, write its file with `METRICS` and `measure(answers)`, and name it in `FAMILIES`; scores, leaderboard
-and their documentation follow. Importing this package is cheap; a family is imported when it is asked for.
-No family imports torch or transformers.
+To add one, write its file with `metrics(options)`, `measure(answers)` and `note(options)`, and name it in `FAMILIES`;
+scores and leaderboard follow. A system's figure is the mean over its answers, but for those that the family's
+`pooled(frame, options)`, where it has one, makes from sums over them (see `molmix.stats.Pooled`).
+
+Importing this package is cheap; a family is imported when it is asked for. None imports torch or transformers.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,16 +23,20 @@ class Options:
     """What a study's config says of its metrics.
 
     Attributes:
-        operation: row-wise operation on contradiction (see `molmix.judge`).
+        judges: settings of the judges by name (see `molmix.judges`).
         vocabulary: SciBERT wordpiece vocabulary; None for the simple tokenizer.
         wordnet: folder of the WordNet 3.0 database; None for METEOR without synonyms.
         domain: `molecules` or `text`.
+        taxonomy: L+M-24's property taxonomy; None for no property scores.
+        property_truth: what a caption's properties are held against, `reference` or `molecule`.
     """
 
-    operation: str
+    judges: dict[str, dict[str, Any]]
     vocabulary: str | None
     wordnet: str | None
     domain: str
+    taxonomy: str | None = None
+    property_truth: Literal["reference", "molecule"] = "reference"
 
 
 @dataclass(frozen=True)
@@ -44,8 +50,10 @@ class Answers:
         references: one or more captions for each molecule.
         facts: facts that the references state, where known.
         truth: everything that is true of each molecule, where known.
-        nli: atom × atom probabilities (columns of `molmix.nli.run`), for captions.
+        nli: by judge, the probabilities of pairs (columns of `molmix.nli.run`); none where answers are molecules.
         options: what the config says.
+        properties: names of each molecule's properties, where known.
+        text2mol: similarity of each text and its molecule (columns of `molmix.text2mol.write_similarities`).
     """
 
     direction: str
@@ -54,8 +62,10 @@ class Answers:
     references: list[list[str]]
     facts: list[list[str] | None]
     truth: list[list[str] | None]
-    nli: pa.Table | None
+    nli: dict[str, pa.Table]
     options: Options
+    properties: list[list[str] | None] | None = None
+    text2mol: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -66,15 +76,14 @@ class Metric:
         column: its name in the scores.
         better: which way is better.
         title: its name in a table that people read.
-        pooled: longest n-gram, where the system's figure is the BLEU of summed counts; 0 for a mean over rows.
     """
 
     column: str
     better: Literal["higher", "lower"]
     title: str
-    pooled: int = 0
 
 
 FAMILIES = tuple(
-    partial(import_module, f"molmix.metrics.{name}") for name in ("atoms", "captions", "facts", "molecules")
+    partial(import_module, f"molmix.metrics.{name}")
+    for name in ("atoms", "captions", "facts", "properties", "text2mol", "molecules")
 )

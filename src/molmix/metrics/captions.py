@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 
 from molmix.metrics import Answers, Metric, Options
-from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu
+from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu, pooled_bleu
 from molmix.metrics.meteor import meteor_name, meteor_scorer
 from molmix.metrics.rouge import rouge_scores, rouge_words
 from molmix.metrics.tokenize import Tokenizer, load_tokenizer
+from molmix.stats import Pooled
 
 METRICS = (
-    Metric("bleu2", "higher", "BLEU-2", pooled=2),
-    Metric("bleu4", "higher", "BLEU-4", pooled=4),
+    Metric("bleu2", "higher", "BLEU-2"),
+    Metric("bleu4", "higher", "BLEU-4"),
     Metric("rouge1", "higher", "ROUGE-1"),
     Metric("rouge2", "higher", "ROUGE-2"),
     Metric("rougeL", "higher", "ROUGE-L"),
@@ -33,6 +34,16 @@ def measure(answers: Answers) -> pd.DataFrame | None:
         return None
     vocabulary, wordnet = _files(answers.options)
     return caption_scores(answers.references, answers.texts, load_tokenizer(vocabulary), wordnet)
+
+
+def metrics(options: Options) -> tuple[Metric, ...]:
+    """How its columns are shown."""
+    return METRICS
+
+
+def pooled(frame: pd.DataFrame, options: Options) -> dict[str, Pooled]:
+    """Corpus BLEU, of captions that were scored."""
+    return pooled_bleu(frame[list(COUNT_COLUMNS)].to_numpy(dtype=float)) if "bleu2" in frame else {}
 
 
 def note(options: Options) -> str:

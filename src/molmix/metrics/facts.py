@@ -28,6 +28,11 @@ def measure(answers: Answers) -> pd.DataFrame | None:
     )
 
 
+def metrics(options: Options) -> tuple[Metric, ...]:
+    """How its columns are shown."""
+    return METRICS
+
+
 def note(options: Options) -> str:
     """Nothing to add: the definition has no variants."""
     return ""

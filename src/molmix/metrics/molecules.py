@@ -6,6 +6,7 @@ reads a molecule without atoms.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 from molmix.errors import fault
 from molmix.metrics import Answers, Metric, Options
 from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu
+from molmix.stats import Pooled
 
 METRICS = (
     Metric("valid", "higher", "validity"),
@@ -24,7 +26,7 @@ METRICS = (
     Metric("maccs", "higher", "MACCS"),
     Metric("rdk", "higher", "RDK"),
     Metric("morgan", "higher", "Morgan"),
-    Metric("bleu", "higher", "BLEU (characters)", pooled=4),
+    Metric("bleu", "higher", "BLEU (characters)"),
 )
 SIMILARITIES = ("maccs", "rdk", "morgan")
 
@@ -40,6 +42,18 @@ def measure(answers: Answers) -> pd.DataFrame | None:
     if answers.direction != "cap2mol" or answers.options.domain != "molecules":
         return None
     return molecule_scores(answers.molecules, answers.texts)
+
+
+def metrics(options: Options) -> tuple[Metric, ...]:
+    """How its columns are shown."""
+    return METRICS
+
+
+def pooled(frame: pd.DataFrame, options: Options) -> dict[str, Pooled]:
+    """Corpus BLEU over characters, of molecules that were scored."""
+    if "bleu" not in frame:
+        return {}
+    return {"bleu": (frame[list(COUNT_COLUMNS)].to_numpy(dtype=float), partial(corpus_bleu, n=4))}
 
 
 def note(options: Options) -> str:

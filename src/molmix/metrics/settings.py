@@ -1,0 +1,45 @@
+"""What the config says of metrics that read files; apart from them, so that checking a config stays cheap."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from molmix.schema import Count, Section
+
+
+class PropertySettings(Section):
+    """L+M-24's property scores."""
+
+    taxonomy: str = Field(description="JSON of categories, groups and property names (L+M-24's nested_props.json)")
+    truth: Literal["reference", "molecule"] = Field(
+        "reference",
+        description="what a caption is to state: what its `reference` states, as published, or all properties of its "
+        "`molecule` (data column `properties`)",
+    )
+    molecules: str | None = Field(
+        None, description="file of SMILES, tab, Python set (train_props.txt.gz); read where rows bring no properties"
+    )
+
+
+class Text2MolSettings(Section):
+    """Text2Mol similarity of captions and molecules, with the published weights and mol2vec features."""
+
+    weights: str = Field(description="state dict of the MLP model: test_outputfinal_weights.320.pt, or safetensors")
+    features: str = Field(
+        description="mol2vec features: Text2Mol's test.txt, mol2vec's CSV, or a JSONL or Parquet table with a list "
+        "column `mol2vec`"
+    )
+    key: Literal["molecule", "id"] = Field(
+        "molecule", description="what the features belong to: a SMILES, or the row id of the test set (ChEBI-20's CID)"
+    )
+    column: str = Field(
+        "molecule", description="column of that key; L+M-24's script writes GT_SMI; a .txt has it in front"
+    )
+    text_model: str = Field(
+        "allenai/scibert_scivocab_uncased",
+        description="hub id or local folder of the text encoder's config.json and vocab.txt; its weights are not read",
+    )
+    revision: str | None = Field(None, description="commit hash or tag; required for a hub id")
+    batch_tokens: Count = Field(16384, description="tokens in a batch of captions")
