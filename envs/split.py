@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-DATA = "numpy pandas pyarrow rdkit pydantic PyYAML nltk rouge_score RapidFuzz scipy tokenizers tqdm datasets snakemake"
-MODELS = "torch transformers trl peft mergekit accelerate safetensors"
+DATA = "numpy pandas pyarrow rdkit pydantic PyYAML nltk rouge_score RapidFuzz scipy tokenizers"
+DATA += " tqdm datasets matplotlib snakemake"
+MODELS = "torch transformers trl peft mergekit accelerate safetensors openai"
 KINDS = {"data": DATA.split(), "models": [*DATA.split(), *MODELS.split()]}
 HERE = Path(__file__).parent
 

@@ -15,8 +15,11 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from molmix.align import METHODS
+from molmix.decompose import Decomposer, RulesSettings
 from molmix.errors import MolmixError, fault
+from molmix.judges import Atomic, Judge
 from molmix.merge import MergeMethod
+from molmix.metrics.settings import PropertySettings, Text2MolSettings
 from molmix.schema import Count, Name, Section, Share
 
 Direction = Literal["mol2cap", "cap2mol"]
@@ -28,7 +31,10 @@ Direction = Literal["mol2cap", "cap2mol"]
 class Columns(Section):
     """Which columns of a source hold what."""
 
-    molecule: str = Field("molecule", description="column of the SMILES (of the source text under `domain: text`)")
+    molecule: str | None = Field(
+        "molecule",
+        description="column of the SMILES (of the source text under `domain: text`); null for references without one",
+    )
     caption: str = Field("caption", description="column of the caption (of the target text under `domain: text`)")
     id: str | None = Field(None, description="column of a unique row id; null numbers the rows")
     properties: str | None = Field(None, description="column of a list of properties, for `strategy: stratified`")
@@ -42,23 +48,32 @@ class DemoSource(Section):
     """Rows of the embedded world (see `world`)."""
 
     kind: Literal["demo"]
-    split: Literal["train", "validation", "id", "ood"] = Field(
-        description="part of the embedded world; `id` holds scaffolds seen in training, `ood` unseen ones"
+    split: Literal["train", "validation", "id", "ood", "long"] = Field(
+        description="part of the embedded world; `id` holds scaffolds seen in training, `ood` unseen ones, `long` the "
+        "molecules of `id` with captions of 100 words and more"
     )
 
 
-class FileSource(Section):
-    """A local table of molecules and captions."""
+class TableFile(Section):
+    """A local table of text."""
 
-    kind: Literal["file"]
-    path: str = Field(description="TSV, CSV, JSONL or Parquet file, gzipped or not, relative to the working folder")
-    format: Literal["auto", "tsv", "csv", "jsonl", "parquet"] = Field(
+    path: str = Field(
+        description="TSV, CSV, JSONL or Parquet file, or `.txt` with one caption a line; gzipped or not, relative to "
+        "the working folder"
+    )
+    format: Literal["auto", "tsv", "csv", "jsonl", "parquet", "lines"] = Field(
         "auto", description="`auto` goes by the file's ending"
     )
     quoting: Literal["minimal", "none"] = Field(
         "minimal",
         description='how TSV and CSV quote: `none` takes a bare `"` as text (ChEBI-20 as published)',
     )
+
+
+class FileSource(TableFile):
+    """A local table of molecules and captions."""
+
+    kind: Literal["file"]
     columns: Columns = Field(Columns(), description="column mapping")
 
 
@@ -81,6 +96,7 @@ class TestSet(Section):
 
     source: Source = Field(description="where the rows come from")
     direction: Direction = Field("mol2cap", description="what is asked of the models: a caption or a molecule")
+    min_words: Count = Field(1, description="keep captions of so many words only: 100 tests the judge on long ones")
     rows: Count | None = Field(None, description="keep this many molecules, drawn with the seed; null keeps all")
 
 
@@ -97,7 +113,10 @@ class Subset(Section):
 class Data(Section):
     """Corpus, splits and test sets."""
 
-    train: Source = Field(description="training split: initial models made in the graph see all of it")
+    train: Source | None = Field(
+        None,
+        description="training split: initial models made in the graph see all of it; null where nothing is trained",
+    )
     validation: Source | None = Field(None, description="validation split; null holds out 5 % of the subset")
     tests: dict[Name, TestSet] = Field(min_length=1, description="any number of named test sets")
     subset: Subset = Field(Subset(), description="what alignment sees of the training split")
@@ -157,13 +176,10 @@ class MadeModel(Section):
 Initial = Annotated[HubModel | MadeModel, Field(discriminator="kind")]
 
 
-class FileRejected(Section):
+class FileRejected(TableFile):
     """Rejected texts from a file, joined to the training rows by canonical molecule."""
 
     kind: Literal["file"]
-    path: str = Field(description="table with a molecule and a text column")
-    format: Literal["auto", "tsv", "csv", "jsonl", "parquet"] = Field("auto", description="as for data files")
-    quoting: Literal["minimal", "none"] = Field("minimal", description="as for data files")
     molecule: str = Field("molecule", description="column of the SMILES")
     text: str = Field("caption", description="column of the rejected text")
 
@@ -227,13 +243,44 @@ class Generation(Section):
     top_p: Share = Field(1.0, description="nucleus; read where temperature is above 0")
 
 
-class Decompose(Section):
-    """How captions are split into atoms."""
+class Predictions(TableFile):
+    """Captions that a system wrote for one test set.
 
-    backend: Literal["rules"] = Field("rules", description="`rules`: templates of English, no model")
+    They are joined to the references by `id` where that is given, else by canonical `molecule`, else by order.
+    """
+
+    text: str = Field("caption", description="column of the captions")
+    id: str | None = Field(None, description="column of the ids of the references' rows")
+    molecule: str | None = Field(None, description="column of the SMILES; read where `id` is null")
+
+    def mapping(self) -> dict[str, str]:
+        """Our name of each column that is read, with the name in the file."""
+        keys = {"id": self.id} if self.id else {"molecule": self.molecule} if self.molecule else {}
+        return {"text": self.text} | keys
 
 
-class MadeNli(Section):
+class System(Section):
+    """A system whose captions come from elsewhere."""
+
+    name: Name = Field(description="id in the model table")
+    predictions: dict[Name, Predictions] = Field(min_length=1, description="its captions, for every test set")
+
+
+class NliSettings(Section):
+    """How any NLI model is asked."""
+
+    max_length: Annotated[int, Field(ge=16)] = Field(256, description="tokens of a pair; longer ones are cut, counted")
+    batch_tokens: Annotated[int, Field(ge=64)] = Field(16384, description="tokens in a batch of pairs")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="`auto` is bfloat16 where the hardware has it"
+    )
+
+    def asked(self) -> dict[str, Any]:
+        """Settings that its answers depend on, beside its weights (arguments of :func:`molmix.nli.run.cross`)."""
+        return self.model_dump(include={"max_length", "batch_tokens", "dtype", "labels"})
+
+
+class MadeNli(NliSettings):
     """A small cross-encoder trained in the graph on facts of the embedded world."""
 
     kind: Literal["made"]
@@ -244,35 +291,57 @@ class MadeNli(Section):
     )
 
 
-class PretrainedNli(Section):
+class PretrainedNli(NliSettings):
     """A sequence-classification NLI model from the hub or a local folder."""
 
     kind: Literal["pretrained"]
     id: str = Field(description="hub id or local folder")
     revision: str | None = Field(None, description="commit hash or tag; required for a hub id")
+    labels: list[Literal["entailment", "neutral", "contradiction"]] | None = Field(
+        None, description="what its classes mean, in order, where its config.json does not say (MiniCheck's does not)"
+    )
 
 
 Nli = Annotated[MadeNli | PretrainedNli, Field(discriminator="kind")]
 
 
-class Judge(Section):
-    """The atomic cross-NLI judge."""
+class Trial(Section):
+    """Captions with planted errors, which show how far each judge can be trusted (`snakemake judge`)."""
 
-    model: Nli = Field(MadeNli(kind="made"), description="the NLI model")
-    operation: Literal["max", "min", "mean", "aligned"] = Field(
-        "aligned", description="row-wise operation on contradiction that makes the hallucination score"
+    molecules: Count = Field(300, description="references that are edited, drawn from each test set; all if fewer")
+    doses: list[Annotated[int, Field(ge=1, le=9)]] = Field(
+        [1, 2, 3], min_length=1, description="how many edits at a time"
     )
-    batch_tokens: Annotated[int, Field(ge=64)] = Field(16384, description="padded tokens in a batch of pairs")
-    max_length: Annotated[int, Field(ge=16)] = Field(256, description="tokens of a pair; longer ones are cut, counted")
 
 
 class Metrics(Section):
-    """Caption metrics; without the two files a simpler, named definition is used."""
+    """Caption metrics; without vocabulary and WordNet a simpler, named definition is used."""
 
     vocabulary: str | None = Field(
         None, description="SciBERT wordpiece vocabulary (vocab.txt) of the published BLEU and METEOR"
     )
     wordnet: str | None = Field(None, description="folder of the WordNet 3.0 database, for METEOR's synonyms")
+    properties: PropertySettings | None = Field(None, description="L+M-24's property scores; null for none")
+    text2mol: Text2MolSettings | None = Field(None, description="Text2Mol similarity; null for none")
+
+    def options(self) -> dict[str, Any]:
+        """What scores depend on (fields of :class:`molmix.metrics.Options`)."""
+        named: dict[str, Any] = {"vocabulary": self.vocabulary, "wordnet": self.wordnet}
+        if self.properties:
+            named |= {"taxonomy": self.properties.taxonomy, "property_truth": self.properties.truth}
+        return named
+
+    def files(self) -> dict[str, str]:
+        """Every file or folder that a metric reads, by its key."""
+        named = {"vocabulary": self.vocabulary, "wordnet": self.wordnet}
+        if self.properties:
+            named |= {
+                "properties.taxonomy": self.properties.taxonomy,
+                "properties.molecules": self.properties.molecules,
+            }
+        if self.text2mol:
+            named |= {"text2mol.weights": self.text2mol.weights, "text2mol.features": self.text2mol.features}
+        return {f"metrics.{key}": path for key, path in named.items() if path}
 
 
 class Statistics(Section):
@@ -301,8 +370,16 @@ class Config(Section):
     align: dict[Name, Align] = Field({}, description="alignments by name")
     merge: MergePlan = Field(MergePlan(), description="merges of aligned models")
     generation: Generation = Field(Generation(), description="how captions are written")
-    decompose: Decompose = Field(Decompose(), description="how captions are split into atoms")
-    judge: Judge = Field(Judge(), description="the atomic cross-NLI judge")
+    systems: list[System] = Field([], description="systems whose captions come from elsewhere")
+    decomposers: dict[Name, Decomposer] = Field(
+        {"rules": RulesSettings(backend="rules")}, description="ways to split captions into atoms, by name"
+    )
+    nli: dict[Name, Nli] = Field({"embedded": MadeNli(kind="made")}, description="NLI models by name")
+    judges: dict[Name, Judge] = Field(
+        {"atomic": Atomic(kind="atomic")},
+        description="judges by name; the first of kind `atomic` gives the tables' hallucination and coverage",
+    )
+    trial: Trial = Field(Trial(), description="planted errors, which measure the judges")
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
 
@@ -315,17 +392,13 @@ class Config(Section):
         """Where rejected texts come from, by direction; none where nothing is aligned."""
         return self.preferences.rejected if self.preferences else {}
 
+    def judge_files(self) -> list[str]:
+        """Files that judges read their weights from."""
+        return [judge.weights for judge in self.judges.values() if judge.kind == "summac_conv"]
+
     def uses_world(self) -> bool:
         """Whether any source is the embedded world."""
         return any(source.kind == "demo" for source in self.sources())
-
-    @model_validator(mode="after")
-    def _whole(self) -> Config:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds: name every seed once")
-        if self.data.subset.strategy == "scaffold" and self.domain == "text":
-            raise ValueError("data.subset.strategy: scaffold needs domain: molecules")
-        return self
 
 
 # ---- loading --------------------------------------------------------------------------------------------------
@@ -418,7 +491,9 @@ def _explain(content: dict[str, Any], item: dict[str, Any]) -> str:
     if item["type"] == "string_pattern_mismatch" or "[key]" in location:
         return f"  {key}: {item['input']!r} is no safe name. Hint: use up to 40 letters, digits, '_' and '-'"
     message = item["msg"].removeprefix("Value error, ")
-    return f"  {key}: {item['input']!r} is refused. Hint: {message[0].lower()}{message[1:]}"
+    # What is given where the name of a key's variable belongs may be the key itself.
+    value = "what is given" if location[-1:] == ["key_variable"] else repr(item["input"])
+    return f"  {key}: {value} is refused. Hint: {message[0].lower()}{message[1:]}"
 
 
 def _siblings(loc: tuple[Any, ...]) -> set[str]:

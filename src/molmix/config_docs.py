@@ -145,6 +145,8 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 def _plain(value: Any) -> str:
     if isinstance(value, BaseModel):
         return "…" if value.model_fields_set else "defaults"
+    if isinstance(value, dict) and value and all(isinstance(child, BaseModel) for child in value.values()):
+        return ", ".join(f"{key}: {getattr(child, 'kind', None) or child.backend}" for key, child in value.items())
     return "null" if value is None else json.dumps(value, ensure_ascii=False)
 
 

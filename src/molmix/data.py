@@ -9,6 +9,7 @@ Tables made here:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pydantic import TypeAdapter
 from molmix.config import Data, DemoSource, FileSource, HubSource
 from molmix.errors import fault
 from molmix.files import digest, read_table, write_json, write_table
+from molmix.metrics.properties import read_properties
 from molmix.sources import allow_hub, read_file, read_hub
 
 Row = dict[str, Any]
@@ -29,7 +31,18 @@ _FACTS = [
     ("truth", pa.list_(pa.string())),
 ]
 CORPUS = pa.schema([("id", pa.string()), ("molecule", pa.string()), ("caption", pa.string()), *_FACTS])
-TEST = pa.schema([("id", pa.string()), ("molecule", pa.string()), ("references", pa.list_(pa.string())), *_FACTS])
+# `rows` and `ids` are those of the source's rows that a test row was made from: captions that a system wrote for the
+# same source are joined by them.
+TEST = pa.schema(
+    [
+        ("id", pa.string()),
+        ("molecule", pa.string()),
+        ("references", pa.list_(pa.string())),
+        ("rows", pa.list_(pa.int32())),
+        ("ids", pa.list_(pa.string())),
+        *_FACTS,
+    ]
+)
 SHARE_HELD_OUT = 0.05  # of the subset, where no validation source is given
 
 
@@ -39,11 +52,10 @@ def build(
     domain: str,
     seed: int,
     world: Path | None,
-    train: Path,
-    subset: Path,
-    validation: Path,
     tests: dict[str, Path],
+    splits: dict[str, Path],
     manifest: Path,
+    properties: Path | None = None,
 ) -> None:
     """Make every table of the corpus.
 
@@ -55,7 +67,9 @@ def build(
         domain: `molecules` or `text`.
         seed: of the subset and of the draws.
         world: table of the embedded world; None where no source is of kind `demo`.
-        train, subset, validation, tests, manifest: files to write.
+        tests, manifest: files to write.
+        splits: files to write of ``train``, ``subset`` and ``validation``; none where there is no training split.
+        properties: file of molecules' properties as L+M-24 publishes it, for test rows that bring none.
 
     Raises:
         MolmixError: a source is refused (see :mod:`molmix.sources`), a caption is empty, an id occurs twice, or
@@ -71,7 +85,7 @@ def build(
 
     held: dict[str, str] = {}
     for name, test in spec.tests.items():
-        rows = _group(take(f"tests.{name}", test.source))
+        rows = _group(_long(take(f"tests.{name}", test.source), test.min_words, counts[f"tests.{name}"]))
         if test.rows is not None:
             if test.rows > len(rows):
                 raise fault(f"data.tests.{name}.rows", f"{test.rows} asked for, {len(rows)} there", "ask for fewer")
@@ -79,9 +93,34 @@ def build(
         if not rows:
             raise fault(f"data.tests.{name}", f"has no rows left: {counts[f'tests.{name}']}", "give it more rows")
         counts[f"tests.{name}"]["molecules"] = len(rows)
-        held |= {row["molecule"]: f"tests.{name}" for row in rows}
+        held |= {row["molecule"]: f"tests.{name}" for row in rows if row["molecule"]}
+        if properties is not None:
+            _look_up(rows, properties, counts[f"tests.{name}"])
         write_table(tests[name], rows, TEST)
 
+    if spec.train is not None:
+        _build_splits(spec, take, held, draw, counts, splits)
+    write_json(manifest, {"domain": domain, "seed": seed, "counts": counts})
+
+
+def _look_up(rows: list[Row], path: Path, counts: dict[str, Any]) -> None:
+    """Fill in properties from a file where rows have none; molecules that it lacks are counted."""
+    bare = [row for row in rows if row.get("properties") is None]
+    found = read_properties(path, {row["molecule"] for row in bare})
+    for row in bare:
+        row["properties"] = sorted(found[row["molecule"]]) if row["molecule"] in found else None
+    counts["without_properties"] = sum(row["properties"] is None for row in bare)
+
+
+def _build_splits(
+    spec: Data,
+    take: Callable[[str, Any], list[Row]],
+    held: dict[str, str],
+    draw: np.random.Generator,
+    counts: dict[str, Any],
+    splits: dict[str, Path],
+) -> None:
+    """Training split, its subset and validation, without the molecules that test sets hold."""
     valid = []
     if spec.validation is not None:
         valid = _without(take("validation", spec.validation), held, counts["validation"])
@@ -97,15 +136,10 @@ def build(
         outside = {row["molecule"] for row in valid}
         corpus = [row for row in corpus if row["molecule"] not in outside]
     counts["subset"] = {"strategy": spec.subset.strategy, "fraction": spec.subset.fraction}
-    for name, path, rows in (
-        ("train", train, corpus),
-        ("subset", subset, part),
-        ("validation", validation, valid),
-    ):
+    for name, rows in (("train", corpus), ("subset", part), ("validation", valid)):
         counts[name] |= {"rows": len(rows), "molecules": len({row["molecule"] for row in rows})}
         counts[name]["digest"] = digest([[row["molecule"], row["caption"]] for row in rows])
-        write_table(path, rows, CORPUS)
-    write_json(manifest, {"domain": domain, "seed": seed, "counts": counts})
+        write_table(splits[name], rows, CORPUS)
 
 
 def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name: str) -> list[Row]:
@@ -113,7 +147,10 @@ def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name:
         assert world is not None
         table = read_table(world)
         rows = [row for row in table.to_pylist() if row.pop("split") == source.split]
-        return [{**row, "properties": row["truth"]} for row in rows]
+        return [
+            {**row, "properties": row["truth"], "rows": [number], "ids": [row["id"]]}
+            for number, row in enumerate(rows, start=1)
+        ]
     columns = source.columns.mapping()
     if isinstance(source, HubSource):
         allow_hub()
@@ -128,7 +165,8 @@ def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name:
         if row["id"] in seen:
             raise fault(row["where"], f"id {row['id']!r} is that of row {seen[row['id']]} too", "make ids unique")
         seen[row["id"]] = number
-        for key in ("molecule", "caption"):
+        row["rows"], row["ids"] = [number], [row["id"]]
+        for key in ("molecule", "caption") if columns.get("molecule") else ("caption",):
             if not isinstance(row[key], str) or not row[key].strip():
                 raise fault(row["where"], f"the {key} is {row[key]!r}", "fill it in, or take the row out")
     return rows
@@ -137,25 +175,36 @@ def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name:
 def _clean(rows: list[Row], domain: str, unparsable: str, name: str, counts: dict[str, Any]) -> list[Row]:
     """Canonical molecules, captions on one line, repeated rows dropped; what was done is counted."""
     tally: Counter[str] = Counter()
-    clean, seen = [], set()
+    clean: list[Row] = []
+    seen: dict[tuple[str, str], Row] = {}
     for row in rows:
         caption = " ".join(row["caption"].split())
         tally["whitespace_normalised"] += caption != row["caption"]
-        molecule = " ".join(row["molecule"].split()) if domain == "text" else canonical(row["molecule"])
+        if "molecule" not in row:  # references without molecules: every row stands for itself
+            clean.append({**row, "molecule": "", "caption": caption})
+            continue
+        molecule = normal(row["molecule"], domain)
         if molecule is None:
             tally[f"unparsable_{'dropped' if unparsable == 'drop' else 'kept'}"] += 1
             if unparsable == "drop":
                 continue
             molecule = row["molecule"].strip()
-        if (molecule, caption) in seen:
+        first = seen.get((molecule, caption))
+        if first:
             tally["repeated_dropped"] += 1
+            first["rows"], first["ids"] = first["rows"] + row["rows"], first["ids"] + row["ids"]
             continue
-        seen.add((molecule, caption))
-        clean.append({**row, "molecule": molecule, "caption": caption})
+        seen[molecule, caption] = {**row, "molecule": molecule, "caption": caption}
+        clean.append(seen[molecule, caption])
     counts |= {"read": len(rows), **{key: number for key, number in sorted(tally.items()) if number}}
     if rows and not clean:
         raise fault(f"data.{name}", f"none of {len(rows)} rows could be used", f"first: {rows[0]['molecule']!r}")
     return clean
+
+
+def normal(molecule: str, domain: str) -> str | None:
+    """What molecules are joined by: canonical SMILES (None where RDKit cannot read it), or the text itself."""
+    return " ".join(molecule.split()) if domain == "text" else canonical(molecule)
 
 
 def canonical(smiles: str) -> str | None:
@@ -167,15 +216,25 @@ def canonical(smiles: str) -> str | None:
     return Chem.MolToSmiles(molecule) if molecule is not None and molecule.GetNumAtoms() else None
 
 
+def _long(rows: list[Row], words: int, counts: dict[str, Any]) -> list[Row]:
+    """Rows whose caption has so many words; the others are counted."""
+    kept = [row for row in rows if len(row["caption"].split()) >= words]
+    if len(kept) < len(rows):
+        counts["shorter_dropped"] = len(rows) - len(kept)
+    return kept
+
+
 def _group(rows: list[Row]) -> list[Row]:
     """One row a molecule, with every reference caption; facts of its captions are joined."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        groups[row["molecule"]].append(row)
+        groups[row["molecule"] or row["id"]].append(row)
     return [
         {
             **group[0],
             "references": [row["caption"] for row in group],
+            "rows": sorted(number for row in group for number in row["rows"]),
+            "ids": [name for row in group for name in row["ids"]],
             "facts": sorted({fact for row in group for fact in row["facts"]}) if group[0].get("facts") else None,
         }
         for group in groups.values()

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from molmix.data import canonical
+from molmix.data import normal
 from molmix.errors import fault
 from molmix.files import digest, read_table, write_json, write_table
 from molmix.prompts import answer, prompt
@@ -100,7 +100,7 @@ def _from_file(path: Path, source: dict[str, Any], domain: str) -> tuple[dict[st
     for number, row in enumerate(read_file(path, columns, source["format"], source["quoting"]), start=1):
         if not isinstance(row["molecule"], str) or not isinstance(row["text"], str):
             raise fault(f"{path}, row {number}", f"is no text ({row})", "fill it in, or take the row out")
-        molecule = " ".join(row["molecule"].split()) if domain == "text" else canonical(row["molecule"])
+        molecule = normal(row["molecule"], domain)
         if molecule is None:
             unreadable += 1
         else:

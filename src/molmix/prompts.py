@@ -4,10 +4,8 @@ The answer follows the prompt after one space, ``prompt + " " + answer``: a byte
 the answer's first piece, so that prompt and answer tokenize the same apart and together.
 """
 
-from typing import Literal
 
-
-def prompt(template: str, direction: Literal["mol2cap", "cap2mol"], text: str) -> str:
+def prompt(template: str, direction: str, text: str) -> str:
     """Fill a template's slot. Plain replacement: braces inside a molecule or a caption stay as they are."""
     return template.replace("{molecule}" if direction == "mol2cap" else "{caption}", text)
 

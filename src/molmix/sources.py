@@ -18,7 +18,14 @@ from typing import IO, Any
 from molmix.config import Config, FileSource, HubSource
 from molmix.errors import fault
 
-ENDINGS = {".tsv": "tsv", ".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+ENDINGS = {
+    ".tsv": "tsv",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".txt": "lines",
+}
 csv.field_size_limit(2**31 - 1)  # the csv module's limit of 131,072 characters a field is lower than some captions
 
 
@@ -40,7 +47,7 @@ def read_file(
     Args:
         path: the file; read as UTF-8, through gzip where its name ends in ``.gz``.
         columns: our name for each of the file's columns that is wanted.
-        format: tsv, csv, jsonl, parquet or auto.
+        format: tsv, csv, jsonl, parquet, lines or auto.
         quoting: how TSV and CSV quote, `minimal` (RFC 4180) or `none`.
 
     Raises:
@@ -49,7 +56,8 @@ def read_file(
     if not path.is_file():
         raise fault(path, "there is no such file", "mend the path; it is relative to the folder you run in")
     format = file_format(path, format)
-    reader = {"tsv": _delimited, "csv": _delimited, "jsonl": _jsonl, "parquet": _parquet}[format]
+    readers = {"tsv": _delimited, "csv": _delimited, "jsonl": _jsonl, "parquet": _parquet, "lines": _lines}
+    reader = readers[format]
     number = 0
     try:
         for row in reader(path, columns, format, quoting):
@@ -63,10 +71,10 @@ def read_file(
         ) from None
 
 
-def _open(path: Path) -> IO[str]:
+def _open(path: Path, newline: str = "") -> IO[str]:
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline=newline)
+    return path.open(encoding="utf-8-sig", newline=newline)
 
 
 def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[dict[str, Any]]:
@@ -121,6 +129,17 @@ def _parquet(path: Path, columns: dict[str, str], format: str, quoting: str) -> 
         raise fault(path, f"is no Parquet file ({error})", "check or fetch the file again") from None
 
 
+def _lines(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[dict[str, Any]]:
+    """One text a line; whatever name the one wanted column has."""
+    if len(columns) > 1:
+        others = ", ".join(f"`{ours}`" for ours in columns if ours not in ("caption", "text"))
+        raise fault(path, f"holds one text a line, and no {others}", f"set {others} to null, or give a table")
+    (ours,) = columns
+    with _open(path, newline="\n") as stream:  # a lone carriage return may stand inside a caption
+        for line in stream:
+            yield {ours: line.removesuffix("\n").removesuffix("\r")}
+
+
 def _require(path: object, columns: dict[str, str], there: Any, row: str = "") -> None:
     names = list(there)
     for ours, theirs in columns.items():
@@ -170,7 +189,13 @@ def check_files(config: Config) -> None:
         if rejected.kind == "file":
             columns = {"molecule": rejected.molecule, "text": rejected.text}
             next(read_file(Path(rejected.path), columns, rejected.format, rejected.quoting), None)
-    for key in ("vocabulary", "wordnet"):
-        path = getattr(config.metrics, key)
-        if path and not Path(path).exists():
-            raise fault(f"metrics.{key}", f"there is no {path!r}", "mend the path, or set null for the simpler metric")
+    for system in config.systems:
+        for predictions in system.predictions.values():
+            mapping = predictions.mapping()
+            next(read_file(Path(predictions.path), mapping, predictions.format, predictions.quoting), None)
+    for key, path in config.metrics.files().items():
+        if not Path(path).exists():
+            raise fault(key, f"there is no {path!r}", "mend the path, or leave the key out (docs/metrics.md)")
+    for path in config.judge_files():
+        if not Path(path).is_file():
+            raise fault("judges", f"there is no {path!r} to read weights from", "mend the path of `weights`")

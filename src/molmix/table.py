@@ -8,15 +8,16 @@ mark, a further seed ``s`` adds ``-s<seed>`` to the alignment's name, so that ad
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
+from molmix.checks import check, known
 from molmix.config import Align, Config, HubModel, MadeModel, ModelRejected
 from molmix.errors import MolmixError, fault
 
-Kind = Literal["initial", "aligned", "merged"]
+Kind = Literal["initial", "aligned", "merged", "external"]
+RESERVED = ("reference", "planted", "planted-reference")  # authors of captions that are no models
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Model:
         id: short, stable and safe in a path.
         kind: how it is made.
         parents: ids it is made from: the model an initial one goes on from, an aligned one's start, a merge's
-            two parents.
+            two parents; none of a system whose captions come from elsewhere.
         base: for merges, the common parent that task vectors are taken against.
         method: name of the alignment or merge, or the kind of an initial model.
         settings: everything its making depends on beside its parents, resolved (presets applied).
@@ -62,28 +63,28 @@ def build(config: Config) -> ModelTable:
     Raises:
         MolmixError: a name that does not exist, a loop, ids that clash, a setting the method does not have.
     """
+    check(config)
     table = ModelTable()
     _initial(config, table)
     _universal(config, table)
     _aligned(config, table)
     _merged(config, table)
+    for place, system in enumerate(config.systems):
+        row = Model(system.name, "external", (), "file", {}, config.seeds[0])
+        _add(table, row, f"systems.{place}.name")
+    if not table:
+        raise fault("config", "there is no model and no system", "give `initial` or `systems`")
     return table
 
 
 def _add(table: ModelTable, row: Model, key: str) -> None:
-    if row.id in table or row.id == "reference":
-        raise fault(key, f"makes a second model with the id {row.id!r}", "rename one of the two")
+    if row.id in table or row.id in RESERVED:
+        raise fault(key, f"the id {row.id!r} is taken", "give it another name")
     table[row.id] = row
 
 
 def _known(table: ModelTable, name: str, key: str) -> Model:
-    if name not in table:
-        near = difflib.get_close_matches(name, table, n=1)
-        raise fault(
-            key,
-            f"there is no model {name!r}",
-            f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(table) or '(none: see `initial`)'}",
-        )
+    known(name, table, key, "model")
     return table[name]
 
 

@@ -49,7 +49,8 @@ MICRO: dict[str, Any] = {
         "methods": {"slerp": {"method": "slerp"}, "ties": {"method": "ties"}, "linear": {"method": "linear"}},
     },
     "generation": {"max_new_tokens": 24},
-    "judge": {"model": {"kind": "made", "pairs": 1000, "epochs": 0.5, "min_accuracy": 0.0}},
+    "nli": {"embedded": {"kind": "made", "pairs": 1000, "epochs": 0.5, "min_accuracy": 0.0}},
+    "trial": {"molecules": 6, "doses": [1]},
     "statistics": {"resamples": 100},
 }
 

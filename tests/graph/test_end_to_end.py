@@ -53,8 +53,8 @@ def test_a_learning_rate_reruns_its_method_its_merges_and_what_follows(done: Pat
     # mol2cap.sft, and its three merges with mol2cap.dpo.
     assert planned(listed.stdout) == {
         "align": 1,
-        "merge": 3,
-        "generate": 4,
+        "merge_and_generate": 3,
+        "generate": 1,
         "decompose": 4,
         "nli": 4,
         "score": 4,
@@ -81,11 +81,11 @@ def test_lost_predictions_of_a_merge_come_back_the_same(done: Path, snakemake, m
     path.unlink()
     run = snakemake(done, str(path.relative_to(done)), study=micro)
     assert run.returncode == 0, run.stdout
-    assert planned(run.stdout) == {"merge": 1, "generate": 1}
+    assert planned(run.stdout) == {"merge_and_generate": 1}
     assert read_table(path).to_pylist() == before
 
 
-def test_merged_weights_are_gone_and_starts_are_kept(done: Path) -> None:
+def test_merged_weights_do_not_outlive_their_job_and_starts_are_kept(done: Path) -> None:
     models = done / "results/micro/models"
     assert not (models / "mol2cap.sft_dpo.ties/weights").exists()
     assert (models / "both.slerp/weights/model.safetensors").is_file()

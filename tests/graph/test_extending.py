@@ -53,7 +53,8 @@ def test_a_method_a_merge_and_a_metric(tmp_path: Path, micro) -> None:
     (source / "metrics/words.py").write_text(
         "import pandas as pd\n"
         "from molmix.metrics import Metric\n"
-        'METRICS = (Metric("words", "higher", "words"),)\n'
+        "def metrics(options):\n"
+        '    return (Metric("words", "higher", "words"),)\n'
         "def measure(answers):\n"
         '    return pd.DataFrame({"words": [float(len(text.split())) for text in answers.texts]})\n'
         "def note(options):\n"
@@ -73,6 +74,9 @@ def test_a_method_a_merge_and_a_metric(tmp_path: Path, micro) -> None:
     assert "Aligning mol2cap.ipo" in done.stdout
     assert "Merging mol2cap.dpo_ipo.arithmetic" in done.stdout
 
-    code = "from molmix.leaderboard import METRICS; print([metric.column for metric in METRICS])"
+    code = (
+        "from molmix.leaderboard import all_metrics; from molmix.metrics import Options\n"
+        "print(all_metrics(Options(judges={}, vocabulary=None, wordnet=None, domain='molecules')))"
+    )
     known = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=True)
     assert "words" in known.stdout

@@ -70,7 +70,7 @@ CASES = {
     "loop": (lambda c: c["initial"]["agnostic"].update(parent="mol2cap"), ["initial.", "parent"]),
     "clashing ids": (
         lambda c: c["initial"].update(reference=c["initial"]["agnostic"]),
-        ["reference", "rename"],
+        ["reference", "another name"],
     ),
     "rejected by an aligned model": (
         lambda c: c["preferences"]["rejected"]["mol2cap"].update(model="nobody"),
@@ -87,6 +87,43 @@ CASES = {
     "wrong type of TRL setting": (
         lambda c: c["align"]["dpo"].update(settings={"beta": "x"}),
         ["align.dpo", "beta"],
+    ),
+    "judge without its NLI model": (
+        lambda c: c.update(judges={"a": {"kind": "atomic", "nli": "embeded"}}),
+        ["judges.a.nli", "'embeded'", "'embedded'"],
+    ),
+    "judge without its decomposer": (
+        lambda c: c.update(judges={"a": {"kind": "atomic", "decomposer": "rule"}}),
+        ["judges.a.decomposer", "'rules'"],
+    ),
+    "decomposer named as a unit": (
+        lambda c: c.update(decomposers={"sentences": {"backend": "rules"}}),
+        ["decomposers.sentences", "something else"],
+    ),
+    "training without a training split": (lambda c: c["data"].pop("train"), ["data.train", "training split"]),
+    "molecules that are not there": (
+        lambda c: c["data"]["tests"]["id"].update(
+            source={"kind": "file", "path": "x.txt", "columns": {"molecule": None}}
+        ),
+        ["data.tests.id.source.columns.molecule", "column"],
+    ),
+    "system without a test set": (
+        lambda c: c.update(systems=[{"name": "other", "predictions": {"id": {"path": "x.txt"}}}]),
+        ["systems.0.predictions", "'ood'"],
+    ),
+    "system with a test set that is not there": (
+        lambda c: c.update(systems=[{"name": "other", "predictions": {"odd": {"path": "x.txt"}}}]),
+        ["systems.0.predictions.odd", "'ood'"],
+    ),
+    "systems of one name": (
+        lambda c: c.update(systems=[{"name": "a", "predictions": dict.fromkeys(("id", "ood"), {"path": "x"})}] * 2),
+        ["systems.1.name", "'a'"],
+    ),
+    "system with a model's name": (
+        lambda c: c.update(
+            systems=[{"name": "mol2cap", "predictions": dict.fromkeys(("id", "ood"), {"path": "x"})}]
+        ),
+        ["systems.0.name", "'mol2cap'", "taken"],
     ),
     "unknown adapter setting": (lambda c: c["align"]["dpo"].update(lora={"rank": 8}), ["align.dpo", "rank"]),
 }

@@ -42,9 +42,7 @@ def corpus(tmp_path: Path):
             domain=domain,
             seed=seed,
             world=tmp_path / "none",
-            train=out / "train.parquet",
-            subset=out / "subset.parquet",
-            validation=out / "validation.parquet",
+            splits={name: out / f"{name}.parquet" for name in ("train", "subset", "validation")},
             tests={"one": out / "one.parquet"},
             manifest=out / "manifest.json",
         )
@@ -110,9 +108,7 @@ def test_stratified_subset_keeps_shares(tmp_path: Path) -> None:
         domain="molecules",
         seed=1,
         world=tmp_path,
-        train=out / "a",
-        subset=out / "b",
-        validation=out / "c",
+        splits={"train": out / "a", "subset": out / "b", "validation": out / "c"},
         tests={"one": out / "d"},
         manifest=out / "e",
     )

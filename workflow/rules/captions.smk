@@ -1,5 +1,14 @@
-# Needs: a model's manifest and weights, and the test sets.
-# Makes: predictions/<model>/<test>.parquet, the text each model answers with.
+# Needs: a model's manifest and weights, or a system's files, and the test sets.
+# Makes: predictions/<model>/<test>.parquet, the text each model answers with (merges that are not kept: models.smk).
+SYSTEMS = {
+    system.name: {
+        test: predictions.model_dump()
+        for test, predictions in system.predictions.items()
+    }
+    for system in study.systems
+}
+
+
 rule generate:
     input:
         manifest=f"{R}/models/{{model}}/manifest.json",
@@ -14,6 +23,12 @@ rule generate:
         f"{LOGS}/generate/{{model}}.log",
     benchmark:
         f"{BENCH}/generate/{{model}}.tsv"
+    wildcard_constraints:
+        model=any_of(
+            model
+            for model, row in table.items()
+            if row.kind != "external" and model not in PASSING
+        ),
     priority: 20
     conda:
         "../../envs/models.yaml"
@@ -23,10 +38,42 @@ rule generate:
     params:
         settings=study.generation.model_dump(),
         prompts=study.prompts.model_dump(),
-        directions={name: test.direction for name, test in study.data.tests.items()},
+        directions=DIRECTIONS,
         seed=study.seeds[0],
         cache=f"{R}/work/generate",
     message:
         "Generating with {wildcards.model}"
     script:
         "../scripts/generate.py"
+
+
+rule external:
+    input:
+        files=lambda wildcards: [
+            source["path"] for source in SYSTEMS[wildcards.model].values()
+        ],
+        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
+        corpus=f"{R}/data/manifest.json",
+    output:
+        answers=expand(f"{R}/predictions/{{{{model}}}}/{{test}}.parquet", test=TESTS),
+        unjoined=f"{R}/models/{{model}}/unjoined.parquet",
+        manifest=f"{R}/models/{{model}}/manifest.json",
+    log:
+        f"{LOGS}/external/{{model}}.log",
+    benchmark:
+        f"{BENCH}/external/{{model}}.tsv"
+    wildcard_constraints:
+        model=any_of(SYSTEMS),
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        predictions=lambda wildcards: SYSTEMS[wildcards.model],
+        tests=TESTS,
+        domain=study.domain,
+    message:
+        "Joining the captions of {wildcards.model} to the references"
+    script:
+        "../scripts/external.py"

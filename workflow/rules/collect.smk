@@ -29,3 +29,11 @@ rule generate_all:
 rule score_all:
     input:
         [f"{R}/scores/{model}/{test}.parquet" for model in table for test in TESTS],
+
+
+# How far the judges can be trusted: planted errors, agreement between judges, audit of the decomposers.
+rule judge:
+    input:
+        f"{R}/tables/judges.md",
+        f"{R}/tables/agreement.md",
+        f"{R}/tables/audit.md",

@@ -31,9 +31,21 @@ R = f"results/{study.run}"
 LOGS = f"logs/{study.run}"
 BENCH = f"{R}/benchmarks"
 TESTS = list(study.data.tests)
+DIRECTIONS = {name: test.direction for name, test in study.data.tests.items()}
+# Judges read captions: test sets of the other direction have molecules for answers.
 JUDGED = [
     name for name, test in study.data.tests.items() if test.direction == "mol2cap"
 ]
+JUDGES = study.judges if JUDGED else {}
+
+# Merges whose weights are kept: those that other models start from, or all of them where the config says so.
+STARTS = {row.parents[0] for row in table.values() if row.kind == "aligned"}
+KEPT = [
+    model
+    for model in table.of_kind("merged")
+    if study.merge.keep_weights or model in STARTS
+]
+PASSING = [model for model in table.of_kind("merged") if model not in KEPT]
 
 
 def any_of(names):
@@ -59,6 +71,8 @@ def weights(model):
 
 
 wildcard_constraints:
+    author=any_of([*table, *models.RESERVED]),
     model=any_of(table),
+    judge=any_of(JUDGES),
     test=any_of(TESTS),
     direction="mol2cap|cap2mol",

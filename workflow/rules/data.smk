@@ -1,6 +1,11 @@
 # Needs: the sources of `data` and `preferences` (demo, files or hub).
 # Makes: data/train (what initial models see), data/subset (what alignment sees), data/validation, data/tests/*,
 #        preferences/pairs, each with its counts in a manifest.
+# Where nothing is trained (captions from elsewhere), there are test sets only.
+SPLITS = ["train", "subset", "validation"] if study.data.train else []
+PROPERTIES = study.metrics.files().get("metrics.properties.molecules")
+
+
 rule world:
     output:
         f"{R}/data/world.parquet",
@@ -26,10 +31,9 @@ rule corpus:
     input:
         world=f"{R}/data/world.parquet" if study.uses_world() else [],
         files=[source.path for source in study.sources() if source.kind == "file"],
+        properties=PROPERTIES or [],
     output:
-        train=f"{R}/data/train.parquet",
-        subset=f"{R}/data/subset.parquet",
-        validation=f"{R}/data/validation.parquet",
+        splits=expand(f"{R}/data/{{split}}.parquet", split=SPLITS),
         tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
         manifest=f"{R}/data/manifest.json",
     log:

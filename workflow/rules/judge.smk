@@ -1,17 +1,49 @@
-# Needs: predictions and test sets whose answers are captions.
-# Makes: judge/nli (the NLI model), atoms/<model or reference>/<test>, nli/<model>/<test> (atom x atom probabilities).
-rule nli_model:
+# Needs: predictions, and test sets whose answers are captions.
+# Makes: nli_models/<nli>, decomposers/<name> (models that judges use), atoms/<units>/<author>/<test> (captions cut into
+#        atoms, sentences, …), nli/<judge>/<author>/<test> (probabilities of every pair of units).
+# An author is a model, `reference`, or one of the planted captions' two sides (see trial.smk).
+MADE_NLI = [name for name, model in study.nli.items() if model.kind == "made"]
+LOCAL_LLM = [
+    name for name, spec in study.decomposers.items() if spec.backend == "transformers"
+]
+UNITS = {
+    units
+    for judge in JUDGES.values()
+    for units in (judge.reference_units, judge.generated_units)
+}
+
+
+def nli_model(name):
+    """What loading an NLI model reads: its manifest, and its weights where they were made here."""
+    folder = f"{R}/nli_models/{name}"
+    return [f"{folder}/manifest.json"] + (
+        [ancient(f"{folder}/weights")] if name in MADE_NLI else []
+    )
+
+
+def captions(author):
+    """Where an author's captions are."""
+    return {
+        "reference": f"{R}/data/tests",
+        "planted-reference": f"{R}/data/planted",
+    }.get(author, f"{R}/predictions/{author}")
+
+
+def reference_of(author):
+    """Who is judged against whom."""
+    return "planted-reference" if author == "planted" else "reference"
+
+
+rule make_nli:
     output:
-        manifest=f"{R}/judge/nli/manifest.json",
-        weights=(
-            directory(f"{R}/judge/nli/weights")
-            if study.judge.model.kind == "made"
-            else []
-        ),
+        manifest=f"{R}/nli_models/{{nli}}/manifest.json",
+        weights=directory(f"{R}/nli_models/{{nli}}/weights"),
     log:
-        f"{LOGS}/nli_model.log",
+        f"{LOGS}/make_nli/{{nli}}.log",
     benchmark:
-        f"{BENCH}/nli_model.tsv"
+        f"{BENCH}/make_nli/{{nli}}.tsv"
+    wildcard_constraints:
+        nli=any_of(MADE_NLI),
     priority: 10
     conda:
         "../../envs/models.yaml"
@@ -19,61 +51,110 @@ rule nli_model:
         mem_mb=2500,
         runtime=60,
     params:
-        settings=study.judge.model.model_dump(),
+        settings=lambda wildcards: study.nli[wildcards.nli].model_dump(),
         seed=study.seeds[0],
     message:
-        "Making the NLI model ready"
+        "Training the NLI model {wildcards.nli}"
     script:
-        "../scripts/nli_model.py"
+        "../scripts/make_nli.py"
+
+
+rule fetch_nli:
+    output:
+        manifest=f"{R}/nli_models/{{nli}}/manifest.json",
+    log:
+        f"{LOGS}/fetch_nli/{{nli}}.log",
+    benchmark:
+        f"{BENCH}/fetch_nli/{{nli}}.tsv"
+    wildcard_constraints:
+        nli=any_of(name for name in study.nli if name not in MADE_NLI),
+    conda:
+        "../../envs/models.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=240,
+    params:
+        kind="nli",
+        source=lambda wildcards: study.nli[wildcards.nli].id,
+        revision=lambda wildcards: study.nli[wildcards.nli].revision,
+    message:
+        "Fetching the NLI model {wildcards.nli}"
+    script:
+        "../scripts/fetch.py"
+
+
+use rule fetch_nli as fetch_decomposer with:
+    output:
+        manifest=f"{R}/decomposers/{{decomposer}}/manifest.json",
+    log:
+        f"{LOGS}/fetch_decomposer/{{decomposer}}.log",
+    benchmark:
+        f"{BENCH}/fetch_decomposer/{{decomposer}}.tsv"
+    wildcard_constraints:
+        decomposer=any_of(LOCAL_LLM),
+    params:
+        kind="decomposer",
+        source=lambda wildcards: study.decomposers[wildcards.decomposer].id,
+        revision=lambda wildcards: study.decomposers[wildcards.decomposer].revision,
+    message:
+        "Fetching the decomposer {wildcards.decomposer}"
 
 
 rule decompose:
     input:
         captions=lambda wildcards: expand(
-            (
-                f"{R}/data/tests/{{test}}.parquet"
-                if wildcards.author == "reference"
-                else f"{R}/predictions/{wildcards.author}/{{test}}.parquet"
-            ),
-            test=JUDGED,
+            f"{captions(wildcards.author)}/{{test}}.parquet", test=JUDGED
+        ),
+        model=lambda wildcards: (
+            f"{R}/decomposers/{wildcards.units}/manifest.json"
+            if wildcards.units in LOCAL_LLM
+            else []
         ),
     output:
-        expand(f"{R}/atoms/{{{{author}}}}/{{test}}.parquet", test=JUDGED),
+        expand(f"{R}/atoms/{{{{units}}}}/{{{{author}}}}/{{test}}.parquet", test=JUDGED),
     log:
-        f"{LOGS}/decompose/{{author}}.log",
+        f"{LOGS}/decompose/{{units}}/{{author}}.log",
     benchmark:
-        f"{BENCH}/decompose/{{author}}.tsv"
+        f"{BENCH}/decompose/{{units}}/{{author}}.tsv"
     wildcard_constraints:
-        author=any_of([*table, "reference"]),
+        units=any_of(UNITS),
     conda:
-        "../../envs/data.yaml"
+        "../../envs/models.yaml"
     resources:
         mem_mb=1000,
-        runtime=60,
+        runtime=240,
     params:
-        settings=study.decompose.model_dump(),
+        settings=lambda wildcards: (
+            study.decomposers[wildcards.units].model_dump()
+            if wildcards.units in study.decomposers
+            else None
+        ),
+        cache="results/store/atoms",
     message:
-        "Splitting the captions of {wildcards.author} into atoms"
+        "Cutting the captions of {wildcards.author} into {wildcards.units}"
     script:
         "../scripts/decompose.py"
 
 
 rule nli:
     input:
-        model=f"{R}/judge/nli/manifest.json",
-        weights=(
-            ancient(f"{R}/judge/nli/weights")
-            if study.judge.model.kind == "made"
-            else []
+        model=lambda wildcards: nli_model(JUDGES[wildcards.judge].nli),
+        reference=lambda wildcards: expand(
+            f"{R}/atoms/{JUDGES[wildcards.judge].reference_units}"
+            f"/{reference_of(wildcards.author)}/{{test}}.parquet",
+            test=JUDGED,
         ),
-        reference=expand(f"{R}/atoms/reference/{{test}}.parquet", test=JUDGED),
-        generated=expand(f"{R}/atoms/{{{{model}}}}/{{test}}.parquet", test=JUDGED),
+        generated=lambda wildcards: expand(
+            f"{R}/atoms/{JUDGES[wildcards.judge].generated_units}"
+            f"/{wildcards.author}/{{test}}.parquet",
+            test=JUDGED,
+        ),
     output:
-        expand(f"{R}/nli/{{{{model}}}}/{{test}}.parquet", test=JUDGED),
+        expand(f"{R}/nli/{{{{judge}}}}/{{{{author}}}}/{{test}}.parquet", test=JUDGED),
     log:
-        f"{LOGS}/nli/{{model}}.log",
+        f"{LOGS}/nli/{{judge}}/{{author}}.log",
     benchmark:
-        f"{BENCH}/nli/{{model}}.tsv"
+        f"{BENCH}/nli/{{judge}}/{{author}}.tsv"
     # Last of all that can run: the first NLI job takes along the pairs of every caption written by then.
     priority: -10
     conda:
@@ -84,11 +165,10 @@ rule nli:
         # One at a time: two jobs would both find the same pairs missing from the store and compute them twice.
         nli=1,
     params:
-        max_length=study.judge.max_length,
-        batch_tokens=study.judge.batch_tokens,
+        model=lambda wildcards: study.nli[JUDGES[wildcards.judge].nli].asked(),
         store="results/store/nli",
         atoms=lambda wildcards, input: str(Path(input.generated[0]).parents[1]),
     message:
-        "Judging the atoms of {wildcards.model}"
+        "Judging {wildcards.author} by {wildcards.judge}"
     script:
         "../scripts/nli.py"

@@ -54,11 +54,13 @@ rule fetch_initial:
         mem_mb=1000,
         runtime=240,
     params:
-        settings=lambda wildcards: table[wildcards.model].settings,
+        kind="initial",
+        source=lambda wildcards: table[wildcards.model].settings["id"],
+        revision=lambda wildcards: table[wildcards.model].settings["revision"],
     message:
-        "Fetching {params.settings[id]} as {wildcards.model}"
+        "Fetching {params.source} as {wildcards.model}"
     script:
-        "../scripts/fetch_initial.py"
+        "../scripts/fetch.py"
 
 
 rule align:
@@ -92,30 +94,26 @@ rule align:
         "../scripts/align.py"
 
 
-# Merges that others start from stay: restoring a temporary one would rerun everything that was made from it.
-STARTS = {row.parents[0] for row in table.values() if row.kind == "aligned"}
-KEPT = (
-    set(table.of_kind("merged"))
-    if study.merge.keep_weights
-    else STARTS & set(table.of_kind("merged"))
-)
+def merge_parents(wildcards):
+    return [manifest(parent) for parent in table[wildcards.model].parents]
+
+
+def merge_weights(wildcards):
+    row = table[wildcards.model]
+    return [
+        folder
+        for parent in dict.fromkeys([*row.parents, row.base])
+        for folder in weights(parent)
+    ]
 
 
 rule merge:
     input:
-        parents=lambda wildcards: [
-            manifest(parent) for parent in table[wildcards.model].parents
-        ],
+        parents=merge_parents,
         base=lambda wildcards: manifest(table[wildcards.model].base),
-        weights=lambda wildcards: [
-            folder
-            for parent in dict.fromkeys(
-                [*table[wildcards.model].parents, table[wildcards.model].base]
-            )
-            for folder in weights(parent)
-        ],
+        weights=merge_weights,
     output:
-        weights=temp(directory(f"{R}/models/{{model}}/weights")),
+        weights=directory(f"{R}/models/{{model}}/weights"),
         recipe=f"{R}/models/{{model}}/mergekit.yaml",
         card=f"{R}/models/{{model}}/README.md",
         manifest=f"{R}/models/{{model}}/manifest.json",
@@ -124,7 +122,7 @@ rule merge:
     benchmark:
         f"{BENCH}/merge/{{model}}.tsv"
     wildcard_constraints:
-        model=any_of(model for model in table.of_kind("merged") if model not in KEPT),
+        model=any_of(KEPT),
     priority: 30
     conda:
         "../../envs/models.yaml"
@@ -141,11 +139,43 @@ rule merge:
         "../scripts/merge.py"
 
 
-use rule merge as merge_kept with:
+# Merged weights that only write captions do so where they were made, and never leave the job: as many are on disk at
+# once as jobs run, and what is loaded once serves both.
+rule merge_and_generate:
+    input:
+        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
+        parents=merge_parents,
+        base=lambda wildcards: manifest(table[wildcards.model].base),
+        weights=merge_weights,
     output:
-        weights=directory(f"{R}/models/{{model}}/weights"),
+        predictions=expand(
+            f"{R}/predictions/{{{{model}}}}/{{test}}.parquet", test=TESTS
+        ),
         recipe=f"{R}/models/{{model}}/mergekit.yaml",
         card=f"{R}/models/{{model}}/README.md",
         manifest=f"{R}/models/{{model}}/manifest.json",
+    log:
+        f"{LOGS}/merge_and_generate/{{model}}.log",
+    benchmark:
+        f"{BENCH}/merge_and_generate/{{model}}.tsv"
     wildcard_constraints:
-        model=any_of(KEPT),
+        model=any_of(PASSING),
+    priority: 20
+    conda:
+        "../../envs/models.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        settings=lambda wildcards: table[wildcards.model].settings,
+        seed=lambda wildcards: table[wildcards.model].seed,
+        work=f"{R}/work/merge/{{model}}",
+        directions=DIRECTIONS,
+        prompts=study.prompts.model_dump(),
+        generation=study.generation.model_dump(),
+        first_seed=study.seeds[0],
+        cache=f"{R}/work/generate",
+    message:
+        "Merging {wildcards.model}, and generating with it"
+    script:
+        "../scripts/merge_and_generate.py"

@@ -1,10 +1,11 @@
 # Needs: predictions, test sets, and for captions the atom x atom probabilities.
 # Makes: scores/<model>/<test>.parquet (one row a caption, every metric) and tables/leaderboard.{csv,md}.
 OPTIONS = {
-    **study.metrics.model_dump(),
-    "operation": study.judge.operation,
+    "judges": {name: judge.model_dump() for name, judge in JUDGES.items()},
     "domain": study.domain,
+    **study.metrics.options(),
 }
+TEXT2MOL = JUDGED if study.metrics.text2mol else []
 
 
 rule score:
@@ -13,10 +14,13 @@ rule score:
         predictions=expand(
             f"{R}/predictions/{{{{model}}}}/{{test}}.parquet", test=TESTS
         ),
-        nli=expand(f"{R}/nli/{{{{model}}}}/{{test}}.parquet", test=JUDGED),
-        files=[
-            path for path in (study.metrics.vocabulary, study.metrics.wordnet) if path
-        ],
+        nli=expand(
+            f"{R}/nli/{{judge}}/{{{{model}}}}/{{test}}.parquet",
+            judge=JUDGES,
+            test=JUDGED,
+        ),
+        text2mol=expand(f"{R}/text2mol/{{{{model}}}}/{{test}}.parquet", test=TEXT2MOL),
+        files=[*study.metrics.files().values(), *study.judge_files()],
     output:
         expand(f"{R}/scores/{{{{model}}}}/{{test}}.parquet", test=TESTS),
     log:
@@ -29,13 +33,38 @@ rule score:
         mem_mb=1500,
         runtime=60,
     params:
-        directions={name: test.direction for name, test in study.data.tests.items()},
-        judged=JUDGED,
+        directions=DIRECTIONS,
         options=OPTIONS,
     message:
         "Scoring {wildcards.model}"
     script:
         "../scripts/score.py"
+
+
+rule text2mol:
+    input:
+        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TEXT2MOL),
+        predictions=expand(
+            f"{R}/predictions/{{{{model}}}}/{{test}}.parquet", test=TEXT2MOL
+        ),
+        files=[*study.metrics.files().values()],
+    output:
+        expand(f"{R}/text2mol/{{{{model}}}}/{{test}}.parquet", test=TEXT2MOL),
+    log:
+        f"{LOGS}/text2mol/{{model}}.log",
+    benchmark:
+        f"{BENCH}/text2mol/{{model}}.tsv"
+    conda:
+        "../../envs/models.yaml"
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        settings=study.metrics.model_dump()["text2mol"],
+    message:
+        "Measuring Text2Mol of {wildcards.model}"
+    script:
+        "../scripts/text2mol.py"
 
 
 rule leaderboard:
@@ -63,7 +92,7 @@ rule leaderboard:
             }
             for model, row in table.items()
         },
-        tests={name: test.direction for name, test in study.data.tests.items()},
+        tests=DIRECTIONS,
         statistics=study.statistics.model_dump(),
         seed=study.seeds[0],
         options=OPTIONS,

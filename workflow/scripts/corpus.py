@@ -13,9 +13,8 @@ with job(snakemake):
         domain=params.domain,
         seed=params.seed,
         world=Path(snakemake.input.world) if snakemake.input.world else None,
-        train=Path(out.train),
-        subset=Path(out.subset),
-        validation=Path(out.validation),
+        splits={Path(path).stem: Path(path) for path in out.splits},
         tests={name: Path(path) for name, path in zip(params.data["tests"], out.tests, strict=True)},
         manifest=Path(out.manifest),
+        properties=Path(snakemake.input.properties) if snakemake.input.properties else None,
     )

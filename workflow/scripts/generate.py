@@ -5,22 +5,14 @@ from pathlib import Path
 from molmix.job import job
 
 with job(snakemake):
-    from molmix.files import read_table
-    from molmix.generate import generate
-    from molmix.prompts import prompt
+    from molmix.generate import generate, test_prompts
 
-    params, prompts = snakemake.params, {}
-    for (test, way), path in zip(params.directions.items(), snakemake.input.tests, strict=True):
-        rows = read_table(path, columns=["id", "molecule", "references"]).to_pylist()
-        asked = [row["molecule"] if way == "mol2cap" else row["references"][0] for row in rows]
-        prompts[test] = (
-            [row["id"] for row in rows],
-            [prompt(params.prompts[way], way, text) for text in asked],
-        )
+    files, params = snakemake.input, snakemake.params
+    tests = dict(zip(params.directions, map(Path, files.tests), strict=True))
     generate(
-        manifest=Path(snakemake.input.manifest),
-        prompts=prompts,
-        outs={test: Path(path) for test, path in zip(params.directions, snakemake.output, strict=True)},
+        manifest=Path(files.manifest),
+        prompts=test_prompts(tests, params.directions, params.prompts),
+        outs=dict(zip(tests, map(Path, snakemake.output), strict=True)),
         settings=params.settings,
         seed=params.seed,
         cache=Path(params.cache),

@@ -8,7 +8,11 @@ with job(snakemake):
     from molmix.score import score
 
     files, params = snakemake.input, snakemake.params
-    nli = dict(zip(params.judged, files.nli, strict=True))
+    # nli/<judge>/<model>/<test>.parquet
+    nli: dict = {}
+    for path in map(Path, files.nli):
+        nli.setdefault(path.stem, {})[path.parts[-3]] = path
+    text2mol = {path.stem: path for path in map(Path, files.text2mol)}
     for (test, way), rows, answers, out in zip(
         params.directions.items(), files.tests, files.predictions, snakemake.output, strict=True
     ):
@@ -16,7 +20,8 @@ with job(snakemake):
             test=Path(rows),
             direction=way,
             predictions=Path(answers),
-            nli=Path(nli[test]) if test in nli else None,
+            nli=nli.get(test, {}),
+            text2mol=text2mol.get(test),
             out=Path(out),
             options=params.options,
         )

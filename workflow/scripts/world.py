@@ -8,7 +8,7 @@ from molmix.job import job
 
 with job(snakemake):
     from molmix.files import write_table
-    from molmix.world.corpus import corpus
+    from molmix.world.corpus import table
 
-    frame = corpus(snakemake.params.molecules, snakemake.params.seed)
+    frame = table(snakemake.params.molecules, snakemake.params.seed)
     write_table(Path(snakemake.output[0]), pa.Table.from_pandas(frame, preserve_index=False))

@@ -7,11 +7,11 @@ from molmix.job import job
 with job(snakemake):
     from molmix.fetch import fetch
 
-    settings = snakemake.params.settings
+    (name,) = snakemake.wildcards
     fetch(
-        model_id=snakemake.wildcards.model,
-        kind="initial",
-        source=settings["id"],
-        revision=settings["revision"],
+        model_id=name,
+        kind=snakemake.params.kind,
+        source=snakemake.params.source,
+        revision=snakemake.params.revision,
         manifest=Path(snakemake.output.manifest),
     )

@@ -1,0 +1,88 @@
+"""What one key of a config says about another, checked before any job starts.
+
+The schema (:mod:`molmix.config`) knows each key alone; names of models are resolved by :mod:`molmix.table`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from molmix.config import Config, FileSource, HubSource
+from molmix.decompose.units import UNITS
+from molmix.errors import fault
+
+
+def check(config: Config) -> None:
+    """Refuse what is well-formed and still cannot be run.
+
+    Raises:
+        MolmixError: names the key, the value and the mend.
+    """
+    if len(set(config.seeds)) < len(config.seeds):
+        raise fault("seeds", f"{config.seeds} holds a seed twice", "name every seed once")
+    if config.data.subset.strategy == "scaffold" and config.domain == "text":
+        raise fault("data.subset.strategy", "'scaffold' needs molecules", "set domain: molecules, or another strategy")
+    _sources(config)
+    _systems(config)
+    for name in config.decomposers:
+        if name in UNITS:
+            raise fault(f"decomposers.{name}", f"{name!r} is a name of its own", "call the decomposer something else")
+    for name, judge in config.judges.items():
+        known(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
+        if judge.kind == "atomic":
+            known(judge.decomposer, config.decomposers, f"judges.{name}.decomposer", "decomposer")
+
+
+def known(name: str, names: Iterable[str], key: str, what: str) -> None:
+    """Refuse a name that is not among those there are, with the nearest one.
+
+    Args:
+        name, key: what the config says, and where.
+        names: what there is.
+        what: what the names are names of, for the message.
+    """
+    names = list(names)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(names) or '(none is defined)'}"
+        raise fault(key, f"there is no {what} {name!r}", hint)
+
+
+def _sources(config: Config) -> None:
+    """Where molecules are asked for, and where a training split is."""
+    trained = bool(config.align) or any(model.kind == "made" for model in config.initial.values())
+    if trained and config.data.train is None:
+        raise fault("data.train", "missing, and models are trained", "say where the training split comes from")
+    if config.data.train is None and config.data.validation is not None:
+        raise fault("data.validation", "given, and data.train is not", "take it out, or give a training split")
+    asked = {"data.train": config.data.train, "data.validation": config.data.validation}
+    for name, test in config.data.tests.items():
+        if config.initial or test.direction == "cap2mol":
+            asked[f"data.tests.{name}.source"] = test.source
+    for key, source in asked.items():
+        if _has_no_molecules(source):
+            raise fault(f"{key}.columns.molecule", "null, and models answer to molecules", "name the molecules' column")
+
+
+def _has_no_molecules(source: object) -> bool:
+    return isinstance(source, FileSource | HubSource) and source.columns.molecule is None
+
+
+def _systems(config: Config) -> None:
+    """Every system answers every test set; a molecule to join by is there on both sides."""
+    names = [system.name for system in config.systems]
+    for place, system in enumerate(config.systems):
+        key = f"systems.{place}"
+        if system.name in names[:place]:
+            raise fault(f"{key}.name", f"a second system is called {system.name!r}", "rename one of the two")
+        for test in system.predictions:
+            known(test, config.data.tests, f"{key}.predictions.{test}", "test set")
+        for name, test in config.data.tests.items():
+            if name not in system.predictions:
+                what = f"{system.name!r} has no predictions for the test set {name!r}"
+                raise fault(f"{key}.predictions", what, "give them, or leave the test set to a study of its own")
+            predictions, source = system.predictions[name], test.source
+            if _has_no_molecules(source) and predictions.molecule and not predictions.id:
+                hint = f"name data.tests.{name}.source.columns.molecule, or join by id or order"
+                raise fault(f"{key}.predictions.{name}.molecule", "the references have no molecules to join by", hint)

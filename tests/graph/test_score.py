@@ -1,0 +1,123 @@
+"""Captions from elsewhere, judged by the real graph: every way to join, hard captions, judges side by side, trust."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from molmix.files import read_json, read_table
+from tests.graph.test_dry_runs import planned
+
+pytestmark = pytest.mark.slow
+
+SMILES = ["CCO", "OCC", "CC(=O)O", "c1ccccc1", "CCN", "C1CCCCC1", "CC(C)=O", "CO", "CCCl"]
+CAPTIONS = [
+    f"The molecule has {n} rings. It is a small molecule and has a role as a solvent." for n in range(len(SMILES))
+]
+HARD = [
+    "",
+    "Alcohol",
+    "word " * 10_000,
+    "The molecule\x00 is\x1b[31m a\u2028 dye.",
+    "هذا الجزيء صبغة. 分子は染料です。",
+    "<script>alert('x')</script> The molecule is a <b>dye</b> & 5 > 3.",
+    '=HYPERLINK("http://x","y"), -1+1',
+    "The molecule has 6 rings, 6 rings, 6 rings and 6 rings.",
+    "It is. It is. It is.",
+]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, snakemake) -> tuple[Path, dict[str, Any]]:
+    """A folder in which three systems were scored by two judges."""
+    folder = tmp_path_factory.mktemp("score")
+    rows = [{"smiles": s, "caption": c, "key": f"m{n}"} for n, (s, c) in enumerate(zip(SMILES, CAPTIONS, strict=True))]
+    (folder / "refs.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (folder / "same.txt").write_text("\n".join(CAPTIONS) + "\n")
+    hard = [{"smiles": s, "text": t} for s, t in zip(SMILES, HARD, strict=True)]
+    (folder / "hard.jsonl").write_text("\n".join(map(json.dumps, hard)))
+    pd.DataFrame({"id": ["m2", "m5", "zz"], "caption": [CAPTIONS[5], CAPTIONS[2], "Who?"]}).to_parquet(
+        folder / "few.parquet"
+    )
+    study = {
+        "run": "mine",
+        "data": {
+            "tests": {
+                "one": {
+                    "source": {
+                        "kind": "file",
+                        "path": "refs.jsonl",
+                        "columns": {"molecule": "smiles", "caption": "caption", "id": "key"},
+                    }
+                }
+            }
+        },
+        "systems": [
+            {"name": "same", "predictions": {"one": {"path": "same.txt"}}},
+            {"name": "hard", "predictions": {"one": {"path": "hard.jsonl", "text": "text", "molecule": "smiles"}}},
+            {"name": "few", "predictions": {"one": {"path": "few.parquet", "id": "id"}}},
+        ],
+        "nli": {"embedded": {"kind": "made", "pairs": 1000, "epochs": 0.5, "min_accuracy": 0.0}},
+        "judges": {"atomic": {"kind": "atomic"}, "sentence": {"kind": "summac_zs"}, "whole": {"kind": "fulldoc"}},
+        "trial": {"molecules": 8, "doses": [1]},
+        "statistics": {"resamples": 100},
+    }
+    run = snakemake(folder, study=study)
+    assert run.returncode == 0, run.stdout
+    return folder, study
+
+
+def test_every_system_is_scored_whatever_it_wrote(done) -> None:
+    folder, _ = done
+    board = pd.read_csv(folder / "results/mine/tables/leaderboard.csv").set_index("model")
+    assert list(board.index) == ["same", "hard", "few"] and set(board["kind"]) == {"external"}
+    shown = ["hallucination", "unsupported", "coverage", "sentence.consistency", "whole.consistency", "bleu4", "meteor"]
+    assert board[shown].notna().all().all()
+    assert board.loc["same", "rougeL"] == 1 > board.loc["hard", "rougeL"]
+    # CCO and OCC are one molecule: eight rows, six of which the third system has nothing for.
+    assert list(board["captions"]) == [8, 8, 8] and list(board["missing"]) == [0, 0, 6]
+    assert "few 6" in (folder / "results/mine/tables/leaderboard.md").read_text()
+
+
+def test_texts_come_through_as_they_were_written(done) -> None:
+    folder, _ = done
+    scores = read_table(folder / "results/mine/scores/hard/one.parquet").to_pylist()
+    assert [row["text"] for row in scores] == [HARD[0], *HARD[2:]]
+
+
+def test_what_does_not_join_is_listed(done) -> None:
+    folder, _ = done
+    facts = read_json(folder / "results/mine/models/few/manifest.json")["joined"]["one"]
+    assert (facts["by"], facts["joined"], facts["no reference for it"]) == ("id", 2, 1)
+    alone = read_table(folder / "results/mine/models/few/unjoined.parquet").to_pylist()
+    assert [row["id"] for row in alone if row["side"] == "prediction"] == ["zz"]
+
+
+def test_a_second_judge_reruns_no_forward_pass_of_the_first(done, snakemake) -> None:
+    folder, study = done
+    more = study | {"judges": study["judges"] | {"mean": {"kind": "atomic", "operation": "mean"}}}
+    before = {path: path.stat().st_mtime_ns for path in (folder / "results/mine/nli").rglob("*.parquet")}
+    run = snakemake(folder, study=more)
+    assert run.returncode == 0, run.stdout
+    assert planned(run.stdout) == {"nli": 3, "score": 3, "leaderboard": 1, "all": 1}
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    logs = "".join(path.read_text() for path in (folder / "logs/mine/nli/mean").glob("*.log"))
+    assert logs.count(" 0 computed") == 3
+    assert snakemake(folder, study=study).returncode == 0
+
+
+def test_trust_in_the_judges_is_measured(done, snakemake) -> None:
+    folder, study = done
+    run = snakemake(folder, "judge", study=study)
+    assert run.returncode == 0, run.stdout
+    tables = folder / "results/mine/tables"
+    judges = pd.read_csv(tables / "judges.csv")
+    labels = {"atomic hallucination (max)", "atomic hallucination (aligned)", "atomic coverage", "whole consistency"}
+    assert labels <= set(judges["column"])
+    assert {"negation", "omit", "paraphrase", "none"} <= set(judges["edit"])
+    assert judges.loc[judges["kind"] == "harmful", "auroc"].between(0, 1).all()
+    assert set(pd.read_csv(tables / "audit.csv")["author"]) == {"reference", "same", "hard", "few"}
+    assert {"models", "planted"} == set(pd.read_csv(tables / "agreement.csv")["ground"])
+    assert all((folder / f"results/mine/plots/judges-one.{kind}").stat().st_size > 1000 for kind in ("svg", "png"))

@@ -1,0 +1,130 @@
+# Needs: test sets whose answers are captions, every judge's answers on planted captions and on every model's.
+# Makes: data/planted, predictions/planted (references with planted errors), trial/<test> (every judge's scores of them),
+#        tables/judges, tables/agreement, tables/audit, plots/judges: how far the judges can be trusted.
+ATOMIC = {name: judge for name, judge in JUDGES.items() if judge.kind == "atomic"}
+AUDITED = [(author, test) for author in ["reference", *table] for test in JUDGED]
+
+
+rule plant:
+    input:
+        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=JUDGED),
+    output:
+        references=expand(f"{R}/data/planted/{{test}}.parquet", test=JUDGED),
+        captions=expand(f"{R}/predictions/planted/{{test}}.parquet", test=JUDGED),
+    log:
+        f"{LOGS}/plant.log",
+    benchmark:
+        f"{BENCH}/plant.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=study.trial.model_dump(),
+        seed=study.seeds[0],
+    message:
+        "Planting errors into reference captions"
+    script:
+        "../scripts/plant.py"
+
+
+rule trial:
+    input:
+        captions=expand(f"{R}/predictions/planted/{{test}}.parquet", test=JUDGED),
+        nli=expand(
+            f"{R}/nli/{{judge}}/planted/{{test}}.parquet", judge=JUDGES, test=JUDGED
+        ),
+        files=study.judge_files(),
+    output:
+        scores=expand(f"{R}/trial/{{test}}.parquet", test=JUDGED),
+        csv=f"{R}/tables/judges.csv",
+        markdown=f"{R}/tables/judges.md",
+        plots=expand(
+            f"{R}/plots/judges-{{test}}.{{kind}}", test=JUDGED, kind=["svg", "png"]
+        ),
+    log:
+        f"{LOGS}/trial.log",
+    benchmark:
+        f"{BENCH}/trial.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        judges=OPTIONS["judges"],
+        tests=JUDGED,
+        statistics=study.statistics.model_dump(),
+        seed=study.seeds[0],
+    message:
+        "Measuring the judges on planted errors"
+    script:
+        "../scripts/trial.py"
+
+
+rule agreement:
+    input:
+        planted=expand(f"{R}/trial/{{test}}.parquet", test=JUDGED),
+        scores=expand(
+            f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=JUDGED
+        ),
+    output:
+        csv=f"{R}/tables/agreement.csv",
+        markdown=f"{R}/tables/agreement.md",
+    log:
+        f"{LOGS}/agreement.log",
+    benchmark:
+        f"{BENCH}/agreement.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        judges=OPTIONS["judges"],
+        tests=JUDGED,
+        statistics=study.statistics.model_dump(),
+        seed=study.seeds[0],
+    message:
+        "Comparing the judges with each other"
+    script:
+        "../scripts/agreement.py"
+
+
+rule audit:
+    input:
+        models=[nli_model(judge.nli) for judge in ATOMIC.values()],
+        captions=[f"{captions(author)}/{test}.parquet" for author, test in AUDITED],
+        atoms=[
+            f"{R}/atoms/{judge.decomposer}/{author}/{test}.parquet"
+            for judge in ATOMIC.values()
+            for author, test in AUDITED
+        ],
+    output:
+        csv=f"{R}/tables/audit.csv",
+        markdown=f"{R}/tables/audit.md",
+    log:
+        f"{LOGS}/audit.log",
+    benchmark:
+        f"{BENCH}/audit.tsv"
+    conda:
+        "../../envs/models.yaml"
+    resources:
+        mem_mb=2500,
+        runtime=240,
+        nli=1,
+    params:
+        judges={
+            name: {"nli": judge.nli, "decomposer": judge.decomposer}
+            for name, judge in ATOMIC.items()
+        },
+        nli={name: model.asked() for name, model in study.nli.items()},
+        captions=AUDITED,
+        sample=study.trial.molecules,
+        store="results/store/nli",
+        seed=study.seeds[0],
+    message:
+        "Auditing the decomposers"
+    script:
+        "../scripts/audit.py"

@@ -1,0 +1,22 @@
+"""Compare the judges with each other, on models and on planted captions."""
+
+from pathlib import Path
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.trial.run import compare_judges
+
+    files, out, params = snakemake.input, snakemake.output, snakemake.params
+    scores: dict = {test: {} for test in params.tests}
+    for path in map(Path, files.scores):
+        scores[path.stem][path.parent.name] = path
+    compare_judges(
+        judges=params.judges,
+        planted=dict(zip(params.tests, map(Path, files.planted), strict=True)),
+        scores=scores,
+        csv=Path(out.csv),
+        markdown_path=Path(out.markdown),
+        seed=params.seed,
+        **params.statistics,
+    )

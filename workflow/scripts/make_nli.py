@@ -1,0 +1,18 @@
+"""Train an NLI model on the embedded world."""
+
+from pathlib import Path
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.nli.train import train
+
+    settings = snakemake.params.settings
+    train(
+        pairs=settings["pairs"],
+        epochs=settings["epochs"],
+        min_accuracy=settings["min_accuracy"],
+        seed=snakemake.params.seed,
+        out=Path(snakemake.output.manifest).parent,
+        threads=snakemake.threads,
+    )
