@@ -76,8 +76,8 @@ def _systems(config: Config) -> None:
         key = f"systems.{place}"
         if system.name in names[:place]:
             raise fault(f"{key}.name", f"a second system is called {system.name!r}", "rename one of the two")
-        for test in system.predictions:
-            known(test, config.data.tests, f"{key}.predictions.{test}", "test set")
+        for answered in system.predictions:
+            known(answered, config.data.tests, f"{key}.predictions.{answered}", "test set")
         for name, test in config.data.tests.items():
             if name not in system.predictions:
                 what = f"{system.name!r} has no predictions for the test set {name!r}"

@@ -122,18 +122,19 @@ def _rows(arrays: Sequence[Array]) -> int:
 
 def _resampled_sums(parts: Mapping[int, Array], rows: int, resamples: int, seed: int) -> dict[int, np.ndarray]:
     """Column sums of each array in each resample, (resamples, k); the dense ones in one product."""
-    dense = {key: array for key, array in parts.items() if isinstance(array, np.ndarray)}
-    joined = {None: np.column_stack(list(dense.values()))} if dense else {}
-    joined |= {key: array for key, array in parts.items() if key not in dense}
-    blocks: dict[int | None, list[np.ndarray]] = {key: [] for key in joined}
+    dense = [key for key, array in parts.items() if isinstance(array, np.ndarray)]
+    joined = {key: array for key, array in parts.items() if key not in dense}
+    if dense:
+        joined[dense[0]] = np.column_stack([parts[key] for key in dense])
+    blocks: dict[int, list[np.ndarray]] = {key: [] for key in joined}
     for block in resampled_rows(rows, resamples, seed):
         counts = _counts(block)
         for key, array in joined.items():
             blocks[key].append(counts @ array)
     sums = {key: np.concatenate(found) for key, found in blocks.items()}
     if dense:
-        edges = np.cumsum([array.shape[1] for array in dense.values()])[:-1]
-        sums |= dict(zip(dense, np.split(sums.pop(None), edges, axis=1), strict=True))
+        edges = np.cumsum([parts[key].shape[1] for key in dense])[:-1]
+        sums |= dict(zip(dense, np.split(sums[dense[0]], edges, axis=1), strict=True))
     return sums
 
 
