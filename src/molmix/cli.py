@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +26,21 @@ def models(configfile: ConfigFile = Path("config/config.yaml")) -> None:
     rows = [("id", "kind", "method", "parents", "seed")]
     for row in table.build(config.load(configfile)).values():
         rows.append((row.id, row.kind, row.method, " + ".join(row.parents) or "-", str(row.seed)))
+    _print(rows)
+
+
+@app.command()
+def store(
+    folder: Annotated[Path, typer.Argument(help="the stores to look at")] = Path("results/store/nli"),
+    compact: Annotated[bool, typer.Option("--compact", help="put each store's files into one first")] = False,
+) -> None:
+    """Print the pair stores: what every NLI model said of pairs so far. They are caches: losing one costs time only."""
+    from molmix.nli.report import report
+
+    _print(report(folder, compact=compact))
+
+
+def _print(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())

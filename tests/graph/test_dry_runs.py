@@ -52,7 +52,10 @@ def test_one_file_can_be_asked_for(tmp_path: Path, snakemake) -> None:
     assert jobs["score"] == jobs["align"] == jobs["generate"] == 1
 
 
-@pytest.mark.parametrize("target", ["data_all", "align_all", "merge_all", "generate_all", "score_all", "tables", "judge"])
+PHASES = ["data_all", "align_all", "merge_all", "generate_all", "score_all", "tables", "judge"]
+
+
+@pytest.mark.parametrize("target", PHASES)
 def test_every_phase_is_a_target(target: str, tmp_path: Path, snakemake) -> None:
     done = snakemake(tmp_path, "-n", target)
     assert done.returncode == 0, done.stdout

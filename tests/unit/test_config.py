@@ -116,13 +116,11 @@ CASES = {
         ["systems.0.predictions.odd", "'ood'"],
     ),
     "systems of one name": (
-        lambda c: c.update(systems=[{"name": "a", "predictions": dict.fromkeys(("id", "ood"), {"path": "x"})}] * 2),
+        lambda c: c.update(systems=[{"name": "a", "predictions": {"id": {"path": "x"}, "ood": {"path": "x"}}}] * 2),
         ["systems.1.name", "'a'"],
     ),
     "system with a model's name": (
-        lambda c: c.update(
-            systems=[{"name": "mol2cap", "predictions": dict.fromkeys(("id", "ood"), {"path": "x"})}]
-        ),
+        lambda c: c.update(systems=[{"name": "mol2cap", "predictions": {"id": {"path": "x"}, "ood": {"path": "x"}}}]),
         ["systems.0.name", "'mol2cap'", "taken"],
     ),
     "unknown adapter setting": (lambda c: c["align"]["dpo"].update(lora={"rank": 8}), ["align.dpo", "rank"]),

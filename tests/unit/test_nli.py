@@ -1,10 +1,9 @@
-"""The NLI stage: label order, batches, the pair store, the cross matrices, and the small model's training."""
+"""The NLI stage: the cross matrices, what is asked and how often, and the small model's training."""
 
 import logging
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,243 +12,9 @@ import pytest
 
 from molmix.errors import MolmixError
 from molmix.files import read_json, read_table, write_json, write_table
-from molmix.nli.run import Pairs, cross
-from molmix.nli.store import PairStore, as_values, pair_keys, text_digests
-
-# ---- the store -----------------------------------------------------------------------------------------------------
-
-
-def keys_of(numbers: range) -> np.ndarray:
-    digests = text_digests([f"atom {number}" for number in numbers])
-    return pair_keys(digests, digests[::-1])
-
-
-def values_of(numbers: range) -> np.ndarray:
-    share = np.array(numbers) / 1000
-    return as_values(np.stack([share, 1 - 2 * share, share], axis=1), np.array(numbers) % 2 == 0)
-
-
-def fill(folder: Path, numbers: range) -> None:
-    """Add a range of pairs, ten at a time."""
-    for start in range(numbers.start, numbers.stop, 10):
-        some = range(start, start + 10)
-        PairStore(folder).add(keys_of(numbers)[start - numbers.start :][:10], values_of(some))
-
-
-def test_keys_tell_order_and_text_apart() -> None:
-    digests = text_digests(["a", "b", "c", "", "\ud800"])
-    premises, hypotheses = np.divmod(np.arange(25), 5)
-    keys = pair_keys(digests[premises], digests[hypotheses])
-    assert len(np.unique(keys, axis=0)) == 25
-    assert np.array_equal(keys, pair_keys(digests[premises], digests[hypotheses]))
-
-
-def test_what_was_added_is_found(tmp_path: Path) -> None:
-    fill(tmp_path / "s", range(100))
-    wanted = np.concatenate([keys_of(range(100))[30:60], text_digests(["unknown"])])
-    values, missing = PairStore(tmp_path / "s").lookup(wanted)
-    assert missing.tolist() == [False] * 30 + [True]
-    assert np.array_equal(values[:30], values_of(range(100))[30:60])
-    assert not PairStore(tmp_path / "s").lookup(keys_of(range(0)))[1].size
-
-
-def test_a_store_that_is_not_there_is_empty(tmp_path: Path) -> None:
-    assert PairStore(tmp_path / "s").lookup(keys_of(range(3)))[1].all()
-    PairStore(tmp_path / "s").compact()
-
-
-def test_many_processes_add_at_once(tmp_path: Path) -> None:
-    ranges = [range(0, 200), range(100, 300), range(100, 300), range(400, 500)]
-    with ProcessPoolExecutor(4) as pool:
-        list(pool.map(fill, [tmp_path] * 4, ranges))
-    for some in ranges:
-        values, missing = PairStore(tmp_path).lookup(keys_of(some))
-        assert not missing.any() and np.array_equal(values, values_of(some))
-    assert not list(tmp_path.glob(".*"))
-
-
-DAMAGE: dict[str, Callable[[bytes], bytes]] = {
-    "cut": lambda data: data[:-7],
-    "cut at a record": lambda data: data[: len(data) // 2],
-    "empty": lambda data: b"",
-    "flipped bit": lambda data: data[:40] + bytes([data[40] ^ 1]) + data[41:],
-    "longer": lambda data: data + data,
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_file_is_named_and_passed_over(damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    fill(tmp_path, range(20))
-    victim = min(tmp_path.iterdir())
-    victim.write_bytes(DAMAGE[damage](victim.read_bytes()))
-    with caplog.at_level(logging.WARNING):
-        values, missing = PairStore(tmp_path).lookup(keys_of(range(20)))
-    assert missing.sum() == 10 and np.array_equal(values[~missing], values_of(range(20))[~missing])
-    assert victim.name in caplog.text
-
-
-def test_compacting_keeps_every_pair_once(tmp_path: Path) -> None:
-    store = PairStore(tmp_path)
-    fill(tmp_path, range(100))
-    store.add(keys_of(range(100))[:15], values_of(range(15)))
-    (tmp_path / "damaged.pairs").write_bytes(b"?")
-    assert store.stats() == {"files": 12, "damaged": 1, "pairs": 100, "repeats": 15, "bytes": 115 * 25}
-    store.compact()
-    assert store.stats() == {"files": 1, "damaged": 0, "pairs": 100, "repeats": 0, "bytes": 2500}
-    store.compact()
-    values, missing = store.lookup(keys_of(range(100)))
-    assert not missing.any() and np.array_equal(values, values_of(range(100)))
-
-
-def test_a_reader_misses_nothing_while_the_store_is_compacted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(tmp_path, range(50))
-    read = Path.read_bytes
-
-    def compact_first(path: Path) -> bytes:
-        monkeypatch.setattr(Path, "read_bytes", read)
-        PairStore(tmp_path).compact()
-        return read(path)
-
-    monkeypatch.setattr(Path, "read_bytes", compact_first)
-    assert not PairStore(tmp_path).lookup(keys_of(range(50)))[1].any()
-
-
-# ---- the model -----------------------------------------------------------------------------------------------------
-
-TEXTS = [
-    "The molecule is a dye.",
-    "The molecule contains two rings and a [SEP] or a </s>.",
-    "",
-    "It is " + "very, very " * 40 + "long.",
-    "染料 é \x07",
-]
-PAIRS = [(premise, hypothesis) for premise in TEXTS for hypothesis in TEXTS]
-THREE = {0: "ENTAILMENT", 1: "neutral", 2: "Contradiction"}
-
-
-def make_model(folder: Path, shape: str, id2label: dict[int, str] = THREE) -> Path:
-    """A tiny classifier of random weights, as a hub model of that shape lies on disk."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
-    from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
-
-    marks = {"bert": ("[PAD]", "[CLS]", "[SEP]"), "deberta-v2": ("[PAD]", "[CLS]", "[SEP]")}
-    pad, start, end = marks.get(shape, ("<pad>", "<s>", "</s>"))
-    bare = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    bare.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = [start, pad, end, "[UNK]"]  # RoBERTa's padding has id 1
-    bare.train_from_iterator(TEXTS, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special))
-    middle = f"{end} {end}" if shape == "roberta" else end
-    bare.post_processor = processors.TemplateProcessing(
-        single=f"{start} $A {end}",
-        pair=f"{start} $A {middle} $B:1 {end}:1",
-        special_tokens=[(token, bare.token_to_id(token)) for token in (start, end)],
-    )
-    names = ["input_ids", "attention_mask"] + ["token_type_ids"] * (shape != "roberta")
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bare, pad_token=pad, cls_token=start, sep_token=end, unk_token="[UNK]", model_input_names=names
-    )
-    settings = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"]} if shape == "deberta-v2" else {}
-    torch.manual_seed(0)
-    config = AutoConfig.for_model(
-        shape,
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=48,
-        max_position_embeddings=66,
-        type_vocab_size=1 if shape == "roberta" else 2,
-        pad_token_id=1,
-        initializer_range=0.3,
-        id2label=id2label,
-        label2id={label: index for index, label in id2label.items()},
-        **settings,
-    )
-    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.mark.parametrize("shape", ["bert", "roberta", "deberta-v2"])
-def test_many_at_once_say_what_one_at_a_time_says(shape: str, tmp_path: Path) -> None:
-    from molmix.nli.model import NliModel
-
-    folder = make_model(tmp_path, shape)
-    model = NliModel.load(folder, max_length=256, batch_tokens=300)
-    scores = model.score(PAIRS)
-    alone = [model.score([pair]) for pair in PAIRS]
-    assert scores.probabilities.dtype == np.float32 and scores.probabilities.shape == (25, 3)
-    np.testing.assert_allclose(scores.probabilities, np.concatenate([one.probabilities for one in alone]), atol=1e-5)
-    np.testing.assert_allclose(scores.probabilities.sum(axis=1), 1, atol=1e-5)
-    assert np.ptp(scores.probabilities, axis=0).min() > 0.01  # the answers differ, or this test says nothing
-    # The model has 66 positions (RoBERTa spends two of them), so all pairs with the long text are cut.
-    assert scores.truncated.tolist() == [TEXTS[3] in pair for pair in PAIRS]
-    assert len(model.score([]).probabilities) == 0
-
-
-def test_scores_equal_a_plain_forward_pass(tmp_path: Path) -> None:
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    from molmix.nli.model import NliModel
-
-    folder = make_model(tmp_path, "bert", {0: "contradiction", 1: "entailment", 2: "neutral"})
-    plain = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    inputs = AutoTokenizer.from_pretrained(folder)("The molecule is a dye.", "It is long.", return_tensors="pt")
-    with torch.inference_mode():
-        expected = plain(**inputs).logits.softmax(-1)[0].numpy()[[1, 2, 0]]
-    scores = NliModel.load(folder).score([("The molecule is a dye.", "It is long.")])
-    np.testing.assert_allclose(scores.probabilities[0], expected, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("labels", "order"),
-    [
-        (["entailment", "neutral", "contradiction"], [0, 1, 2]),
-        (["CONTRADICTION", "NEUTRAL", "ENTAILMENT"], [2, 1, 0]),
-        (["Entail", "Contradict", "Neutral"], [0, 2, 1]),
-        (["entailment", "not_entailment"], [0, 1]),
-        (["not entailment", "entailment"], [1, 0]),
-        (["non-entailment", "entailment"], [1, 0]),
-    ],
-)
-def test_labels_are_read_by_name(labels: list[str], order: list[int]) -> None:
-    from molmix.nli.model import label_order
-
-    assert label_order(dict(enumerate(labels)), "here") == order
-
-
-@pytest.mark.parametrize(
-    "labels", [["LABEL_0", "LABEL_1"], ["neutral"], ["entailment", "entails"], ["entailment", "joy"]]
-)
-def test_a_model_without_an_entailment_label_is_refused(labels: list[str]) -> None:
-    from molmix.nli.model import label_order
-
-    with pytest.raises(MolmixError, match=labels[0]):
-        label_order(dict(enumerate(labels)), "here")
-
-
-def test_a_two_label_model_never_contradicts(tmp_path: Path) -> None:
-    from molmix.nli.model import NliModel
-
-    model = NliModel.load(make_model(tmp_path, "bert", {0: "not_entailment", 1: "entailment"}))
-    probabilities = model.score(PAIRS).probabilities
-    assert (probabilities[:, 2] == 0).all() and (probabilities[:, :2] > 0).all()
-
-
-def test_weights_without_a_classifier_are_refused(tmp_path: Path) -> None:
-    from transformers import BertModel
-
-    from molmix.nli.model import NliModel
-
-    folder = make_model(tmp_path, "bert")
-    BertModel.from_pretrained(folder).save_pretrained(folder)
-    with pytest.raises(MolmixError, match="classifier"):
-        NliModel.load(folder)
-    with pytest.raises(MolmixError, match="cannot be loaded"):
-        NliModel.load(tmp_path / "nowhere")
-
+from molmix.nli.pairs import Pairs
+from molmix.nli.run import ask, cross
+from tests.nli_models import TEXTS, make_model
 
 # ---- the stage -----------------------------------------------------------------------------------------------------
 
@@ -268,7 +33,7 @@ def write_atoms(path: Path, atoms: dict[str, list[str]]) -> Path:
 def stage(tmp_path: Path) -> dict:
     """Arguments of a small stage."""
     weights = make_model(tmp_path / "model" / "weights", "bert")
-    write_json(tmp_path / "model" / "manifest.json", {"weights": {"path": "weights", "digest": "0123"}})
+    write_json(tmp_path / "model" / "manifest.json", {"id": "nli", "weights": {"path": "weights", "digest": "0123"}})
     tables = (write_atoms(tmp_path / "r.parquet", REFERENCE), write_atoms(tmp_path / "g.parquet", GENERATED))
     assert weights.is_dir()
     return {
@@ -296,13 +61,23 @@ def test_cells_hold_what_the_model_says(stage: dict) -> None:
         assert row["n_truncated"] == 0
 
 
+def test_one_way_asks_for_no_backward_pairs(stage: dict) -> None:
+    both = cross(**stage)["id"]
+    forward = read_table(stage["outs"]["id"])["forward_entailment"].to_pylist()
+    one = cross(**stage | {"both_ways": False, "store": stage["store"].parent / "another"})["id"]
+    table = read_table(stage["outs"]["id"])
+    assert (one["cells"], one["computed"]) == (both["cells"] // 2, 4) and both["computed"] == 8
+    assert table["forward_entailment"].to_pylist() == forward
+    assert np.isnan([value for row in table["backward_entailment"].to_pylist() for value in row]).all()
+
+
 def test_an_empty_a_full_and_a_damaged_store_give_the_same_bytes(stage: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("molmix.nli.run.CHUNK", 2)
+    monkeypatch.setattr("molmix.nli.oracle.CHUNK", 2)
     out = stage["outs"]["id"]
     cross(**stage)
     first = out.read_bytes()
     (folder,) = stage["store"].iterdir()
-    files = sorted(folder.iterdir())
+    files = sorted(folder.glob("*.pairs"))
     assert len(files) > 2
     files[0].write_bytes(files[0].read_bytes()[:-1])
     files[1].unlink()
@@ -312,6 +87,62 @@ def test_an_empty_a_full_and_a_damaged_store_give_the_same_bytes(stage: dict, mo
     (stage["model"].parent / "weights").rename(stage["model"].parent / "gone")
     cross(**stage)
     assert out.read_bytes() == first
+
+
+def test_forward_passes_are_the_distinct_pairs(stage: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from molmix.nli.model import NliModel
+
+    forward, seen = NliModel._forward, []
+    monkeypatch.setattr(NliModel, "_forward", lambda self, rows: seen.extend(rows) or forward(self, rows))
+    bars = []
+    monkeypatch.setattr("molmix.nli.run.progress", lambda **settings: bars.append(Bar(settings["total"])) or bars[-1])
+    other = write_atoms(tmp_path / "other.parquet", OTHER)
+    stage["atoms"] |= {"ood": (stage["atoms"]["id"][0], write_atoms(tmp_path / "twice.parquet", GENERATED))}
+    stage["outs"] |= {"ood": tmp_path / "ood.parquet"}
+    counts = cross(**stage, neighbours={"id": [other], "ood": [other]})
+    asked = {(given, said) for name in "abcd" for given in REFERENCE[name] for said in GENERATED[name]}
+    more = {(given, said) for name in "abcd" for given in REFERENCE[name] for said in OTHER[name]} - asked
+    own, others = (len(pairs | {pair[::-1] for pair in pairs}) for pairs in (asked, more))
+    cells = 2 * sum(len(REFERENCE[name]) * len(GENERATED[name]) for name in "abcd")
+    # Both test sets hold the same captions: the second finds the first one's pairs in the store.
+    assert counts["id"] | {"computed_for_others": 0} == {
+        "cells": cells,
+        "distinct": own,
+        "computed": own,
+        "computed_for_others": 0,
+    }
+    assert counts["ood"]["computed"] == 0
+    assert sum(count["computed_for_others"] for count in counts.values()) == others
+    assert len(seen) == own + others == bars[0].total == bars[0].n
+    again = cross(**stage, neighbours={"id": [other]})
+    assert len(seen) == own + others and bars[1].total == 0
+    assert again["id"] == {"cells": cells, "distinct": own, "computed": 0, "computed_for_others": 0}
+
+
+class Bar:
+    """What the stage uses of tqdm."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.n = total, 0
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def update(self, count: int) -> None:
+        self.n += count
+
+    def set_description(self, text: str) -> None:
+        pass
+
+
+def test_formats_and_labels_do_not_mix(stage: dict, tmp_path: Path) -> None:
+    for change in ({"dtype": "float32"}, {"dtype": "bfloat16"}, {"labels": ["neutral", "entailment", "contradiction"]}):
+        assert cross(**stage | change)["id"]["computed"] > 0
+        assert cross(**stage | change)["id"]["computed"] == 0
+    assert len(list(stage["store"].iterdir())) == 3
 
 
 def test_neighbours_are_asked_in_the_same_go(stage: dict, tmp_path: Path) -> None:
@@ -326,6 +157,20 @@ def test_neighbours_are_asked_in_the_same_go(stage: dict, tmp_path: Path) -> Non
     assert read_table(stage["outs"]["id"])["n_generated"].to_pylist() == [1, 1, 0, 0]
 
 
+def test_any_pairs_are_asked_and_kept(stage: dict) -> None:
+    from molmix.nli.model import NliModel
+
+    cross(**stage)
+    pairs = [("A dye.", "The molecule."), ("The molecule.", "A dye."), ("It is long.", "The molecule is a dye.")] * 2
+    where = {name: stage[name] for name in ("model", "store")}
+    values = ask(pairs, **where, name="some")
+    expected = NliModel.load(stage["model"].parent / "weights").score(pairs).probabilities
+    assert values["entailment"] == pytest.approx(expected[:, 0], abs=1e-5)
+    (stage["model"].parent / "weights").rename(stage["model"].parent / "gone")
+    assert (ask(pairs[::-1], **where, name="again") == values[::-1]).all()
+    assert len(ask([], **where, name="none")) == 0
+
+
 def test_long_pairs_are_counted_from_the_store_too(stage: dict, tmp_path: Path) -> None:
     said = write_atoms(tmp_path / "long.parquet", GENERATED | {"a": [TEXTS[3], "The molecule."]})
     stage["atoms"] = {"id": (stage["atoms"]["id"][0], said)}
@@ -337,9 +182,9 @@ def test_long_pairs_are_counted_from_the_store_too(stage: dict, tmp_path: Path) 
 def test_distinct_pairs_only(tmp_path: Path) -> None:
     many = {f"{number}": REFERENCE["a"] for number in range(50)}
     pairs = Pairs.of(write_atoms(tmp_path / "r.parquet", many), write_atoms(tmp_path / "g.parquet", many))
-    premises, hypotheses, places = pairs.distinct
-    assert len(premises) == len(hypotheses) == 4
-    assert len(places) == 2 * 50 * 4
+    distinct = pairs.distinct
+    assert len(distinct.premises) == len(distinct.hypotheses) == len(distinct.keys) == 4
+    assert len(pairs.places) == 2 * 50 * 4
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,7 @@ def joined(tmp_path: Path):
 
 
 def test_by_id_whichever_of_a_molecules_rows_it_names(joined) -> None:
-    answers, lost, counts = joined(
-        "p.csv", 'n,text\nc,"Says ""hi"", twice."\nb,\nx,Nobody\n', id="n", text="text"
-    )
+    answers, lost, counts = joined("p.csv", 'n,text\nc,"Says ""hi"", twice."\nb,\nx,Nobody\n', id="n", text="text")
     assert answers == {"a": ('Says "hi", twice.', "stop"), "b": ("", "stop"), "d": ("", "missing")}
     assert [(row["side"], row["row"], row["id"]) for row in lost] == [("reference", None, "d"), ("prediction", 3, "x")]
     assert (counts["by"], counts["captions"], counts["joined"], counts["empty"]) == ("id", 3, 2, 1)
@@ -74,8 +72,8 @@ def test_by_id_whichever_of_a_molecules_rows_it_names(joined) -> None:
 
 
 def test_by_molecule_however_it_is_written(joined) -> None:
-    rows = [{"s": "C(C)O", "t": "one"}, {"s": "OCC", "t": "two"}, {"s": "C1=CC=CC=C1", "t": "ring"}, {"s": "C1", "t": "?"}]
-    content = gzip.compress("\n".join(map(json.dumps, rows)).encode())
+    written = [("C(C)O", "one"), ("OCC", "two"), ("C1=CC=CC=C1", "ring"), ("C1", "?")]
+    content = gzip.compress("\n".join(json.dumps({"s": s, "t": t}) for s, t in written).encode())
     answers, lost, counts = joined("p.jsonl.gz", content, molecule="s", text="t")
     assert answers == {"a": ("one", "stop"), "b": ("", "missing"), "d": ("ring", "stop")}
     assert [(row["row"], row["why"]) for row in lost] == [

@@ -166,6 +166,7 @@ rule nli:
         nli=1,
     params:
         model=lambda wildcards: study.nli[JUDGES[wildcards.judge].nli].asked(),
+        both_ways=lambda wildcards: JUDGES[wildcards.judge].both_ways,
         store="results/store/nli",
         atoms=lambda wildcards, input: str(Path(input.generated[0]).parents[1]),
     message:

@@ -22,5 +22,6 @@ with job(snakemake):
         neighbours={
             test: sorted(path for folder in folders if (path := folder / f"{test}.parquet").is_file()) for test in tests
         },
+        both_ways=params.both_ways,
         **params.model,
     )

@@ -5,6 +5,7 @@ NLI model (``nli``), and
 
 * ``reference_units``, ``generated_units``: how the two texts are cut: a key of :data:`molmix.decompose.units.UNITS`,
   or the name of a decomposer of the config;
+* ``both_ways``: whether it reads the backward matrices too, the caption as premise;
 * ``columns``: what it measures; each score has its better direction in :data:`DIRECTIONS`;
 * ``scorer()``: the function from matrices to scores (:data:`molmix.judges.cross.Scorer`), whatever it needs loaded.
 

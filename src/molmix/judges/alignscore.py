@@ -25,6 +25,7 @@ class AlignScore(Section):
 
     reference_units: ClassVar[str] = "chunks-even-350"
     generated_units: ClassVar[str] = "sentences"
+    both_ways: ClassVar[bool] = False
     columns: ClassVar[tuple[str, ...]] = ("consistency",)
 
     def scorer(self) -> Scorer:

@@ -40,6 +40,7 @@ class Atomic(Section):
         "aligned", description="row-wise operation on contradiction that makes the hallucination score"
     )
 
+    both_ways: ClassVar[bool] = True
     columns: ClassVar[tuple[str, ...]] = ("n_generated", "n_reference", *SCORES)
 
     @property

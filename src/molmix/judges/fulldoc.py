@@ -25,6 +25,7 @@ class FullDoc(Section):
 
     reference_units: ClassVar[str] = "whole"
     generated_units: ClassVar[str] = "whole"
+    both_ways: ClassVar[bool] = False
     columns: ClassVar[tuple[str, ...]] = ("consistency",)
 
     def scorer(self) -> Scorer:

@@ -26,6 +26,7 @@ class MiniCheck(Section):
 
     reference_units: ClassVar[str] = "chunks-packed-400"
     generated_units: ClassVar[str] = "sentences"
+    both_ways: ClassVar[bool] = False
     columns: ClassVar[tuple[str, ...]] = ("consistency",)
 
     def scorer(self) -> Scorer:

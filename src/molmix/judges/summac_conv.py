@@ -50,6 +50,7 @@ class SummacConv(Section):
 
     reference_units: ClassVar[str] = "sentences-over-10"
     generated_units: ClassVar[str] = "sentences-over-10"
+    both_ways: ClassVar[bool] = False
     columns: ClassVar[tuple[str, ...]] = ("consistency",)
 
     def scorer(self) -> Scorer:

@@ -30,6 +30,7 @@ class SummacZS(Section):
         10, description="sentences of up to so many characters are dropped: 10 as published, 0 drops none"
     )
 
+    both_ways: ClassVar[bool] = False
     columns: ClassVar[tuple[str, ...]] = ("consistency",)
 
     @property

@@ -1,33 +1,45 @@
 """The pair store: what an NLI model said of a pair of texts, kept so that no pair is asked twice.
 
 A pair's key is 128 bits made from the digests of its two texts. What is known of it lies in a folder named by
-everything the answer depends on (the model's digest, the cut-off length, the way of computing and storing). In it are
-append-only files, each written once under a new name and never changed: a file is named by the checksum of its content,
-so any number of processes on any number of nodes add to a store at once without locks (the same content is the same
-file), and a damaged or half-written file betrays itself by its name. The store is a cache: what is missing or
-unreadable is computed again, and a pair that lies in it twice does no harm.
+everything the answer depends on (the model's digest, the names of its classes where they were given, the cut-off
+length, the number format, the way of computing and storing); ``about.json`` says so to people. In it are append-only
+files, each written once under a new name and never changed: a file is named by the checksum of its content, so any
+number of processes on any number of nodes add to a store at once without locks (the same content is the same file), and
+a damaged or half-written file betrays itself by its name. The store is a cache: what is missing or unreadable is
+computed again, and a pair that lies in it twice does no harm.
+
+Results are the same with an empty, a full and a damaged store to the last bit where pairs are computed in float32 on a
+CPU; elsewhere a pair that is computed again can differ as said in :class:`molmix.nli.model.NliModel`.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from molmix.files import beside
+from molmix.errors import fault
+from molmix.files import beside, digest, write_json
 
 # What a model said of a pair: probabilities of entailment and contradiction (the rest is neutral), and whether the
 # pair was longer than the cut-off.
 VALUE = np.dtype([("entailment", "<f4"), ("contradiction", "<f4"), ("truncated", "?")])
 # Part of a store's name: another way of computing or keeping values begins a store of its own.
-_SCHEME = "fp32-1"
-# Probabilities are kept to so many digits: coarser than what the company of a pair in its batch does to it (below
-# 1e-6, see molmix.nli.model), so that it makes no difference when and beside what a pair was computed.
+_SCHEME = 2
+# Probabilities are kept to so many digits, coarser than what separates two machines or, on a GPU, two batches (some
+# 1e-7 in float32): nearly all pairs that are computed again there come out the same.
 _DIGITS = 5
+_PIECE = 1 << 22  # pairs in a file of a compacted store, at most: 100 MB, which is what a reader holds at a time
+_ABANDONED = 24 * 3600  # seconds after which no process is still writing a file
 
+ABOUT = "about.json"
 _RECORD = np.dtype([("key", "<u8", 2), ("value", VALUE)])
 _SUFFIX = ".pairs"
 # Odd, and 3 modulo 8, so that a pair and its reverse, or two texts with themselves, stay as far apart as any two pairs.
@@ -59,22 +71,36 @@ def as_values(probabilities: np.ndarray, truncated: np.ndarray) -> np.ndarray:
     return values
 
 
-def store_for(root: Path, model: str, max_length: int) -> PairStore:
-    """The store of one model.
+def store_for(
+    root: Path, *, name: str, model: str, max_length: int, dtype: str, labels: Sequence[str] | None
+) -> PairStore:
+    """The store of one model, asked in one way.
 
     Args:
         root: folder of all stores.
-        model: digest of the model's files, its labels included.
+        name: of the model, for people.
+        model: digest of the model's files.
         max_length: tokens that pairs are cut at.
+        dtype: number format that is computed in, ``auto`` resolved.
+        labels: names given to the model's classes; None for its own.
     """
-    return PairStore(Path(root) / f"{model}-{max_length}-{_SCHEME}")
+    given = f"-{digest(list(labels))[:8]}" if labels else ""
+    about = {"model": name, "digest": model, "dtype": dtype, "max_length": max_length}
+    about |= {"labels": list(labels) if labels else None}
+    return PairStore(Path(root) / f"{model}-{max_length}-{dtype}{given}-{_SCHEME}", about)
 
 
 class PairStore:
-    """What one model said of pairs; see the module. ``folder`` need not exist yet."""
+    """What one model said of pairs; see the module.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: need not exist yet.
+        about: what to tell people of a store that is begun.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any] | None = None) -> None:
         self.folder = folder
+        self._about = about
 
     def lookup(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the store holds of some pairs.
@@ -111,21 +137,32 @@ class PairStore:
         Args:
             keys: uint64 [n, 2].
             values: :data:`VALUE` [n].
+
+        Raises:
+            MolmixError: the disk is full; what was added before stays.
         """
         records = np.empty(len(keys), _RECORD)
         records["key"], records["value"] = keys, values
         self._write(records)
 
     def compact(self) -> None:
-        """Put all whole files into one, and remove them and the damaged ones.
+        """Put all whole files into one (several, where it would be large), and remove them and the damaged ones.
 
-        Others may read and add meanwhile: the new file is in place before the old ones go, and only those go.
+        Others may read and add meanwhile: the new files are in place before the old ones go, and only those go. So does
+        what killed processes left half-written.
+
+        Raises:
+            MolmixError: the disk is full; the store is as it was.
         """
         files = dict(self._files())
-        if files:
-            merged = self._write(_distinct(files.values()))
-            for path in files.keys() - {merged}:
-                path.unlink(missing_ok=True)
+        records = _distinct(files.values())
+        merged = {self._write(records[start : start + _PIECE]) for start in range(0, len(records), _PIECE)}
+        for path in files.keys() - merged:
+            path.unlink(missing_ok=True)
+        for path in self.folder.glob(".*.part"):
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _ABANDONED:
+                    path.unlink()
 
     def stats(self) -> dict[str, int]:
         """Counts for people: ``files``, ``damaged`` ones, ``pairs``, ``repeats`` of pairs, ``bytes`` of whole files."""
@@ -151,8 +188,10 @@ class PairStore:
                 seen.add(path)
                 try:
                     data = path.read_bytes()
-                except FileNotFoundError:
-                    continue
+                except OSError as error:
+                    if error.errno in (errno.ENOENT, errno.ESTALE):  # gone, on this node or on another one
+                        continue
+                    raise
                 if path.name == _name(data):
                     yield path, np.frombuffer(data, _RECORD)
                 else:
@@ -162,8 +201,16 @@ class PairStore:
     def _write(self, records: np.ndarray) -> Path:
         data = records.tobytes()
         path = self.folder / _name(data)
-        with beside(path) as temporary:
-            temporary.write_bytes(data)
+        try:
+            with beside(path) as temporary:
+                temporary.write_bytes(data)
+            if self._about is not None and not (self.folder / ABOUT).exists():
+                write_json(self.folder / ABOUT, self._about)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            hint = "free some space and run the same command again: all pairs that were stored before are kept"
+            raise fault(self.folder, f"cannot take {len(records)} more pairs ({error.strerror})", hint) from None
         return path
 
 

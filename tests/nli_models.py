@@ -1,0 +1,104 @@
+"""Tiny NLI models of random weights as hub models lie on disk, each with a tokenizer of its own kind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+TEXTS = [
+    "The molecule is a dye.",
+    "The molecule contains two rings and a [SEP] or a </s>.",
+    "",
+    "It is " + "very, very " * 40 + "long.",
+    "染料 é \x07",
+    "It is long.",
+    "The molecule has a role as a fungal metabolite.",
+]
+PAIRS = [(premise, hypothesis) for premise in TEXTS for hypothesis in TEXTS]
+THREE = ("ENTAILMENT", "neutral", "Contradiction")
+POSITIONS = 66  # of every model; RoBERTa spends two of them
+VOCABULARY = 200
+
+# What the shapes do not share. DeBERTa-v3: distances in logarithmic buckets, no positions, no token types.
+SHAPES: dict[str, dict[str, Any]] = {
+    "bert": {"type_vocab_size": 2, "pad_token_id": 0},
+    "roberta": {"type_vocab_size": 1, "pad_token_id": 1},
+    "deberta-v2": {
+        "type_vocab_size": 0,
+        "pad_token_id": 0,
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "position_biased_input": False,
+        "position_buckets": 24,
+        "max_relative_positions": -1,
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+    },
+}
+
+
+def make_model(folder: Path, shape: str, labels: tuple[str, ...] = THREE) -> Path:
+    """Save a classifier of that shape; every two pairs of :data:`PAIRS` differ clearly in its answers."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    tokenizer = TOKENIZERS[shape]()
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        shape,
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+        max_position_embeddings=POSITIONS,
+        initializer_range=0.3,
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+        **SHAPES[shape],
+    )
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _bert() -> Any:
+    """Lower-case wordpieces."""
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertTokenizer
+
+    bare = BertWordPieceTokenizer()
+    bare.train_from_iterator(TEXTS, vocab_size=VOCABULARY, show_progress=False)
+    return BertTokenizer(bare.get_vocab())
+
+
+def _roberta() -> Any:
+    """Byte-level BPE."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import RobertaTokenizer
+
+    bare = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    bare.train_from_iterator(TEXTS, vocab_size=300, special_tokens=special, show_progress=False)
+    model = json.loads(bare.to_str())["model"]
+    return RobertaTokenizer(model["vocab"], [tuple(merge) for merge in model["merges"]])
+
+
+def _deberta() -> Any:
+    """Unigram pieces, as SentencePiece makes them."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+    from transformers import DebertaV2Tokenizer
+
+    bare = Tokenizer(models.Unigram())
+    bare.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
+    trainer = trainers.UnigramTrainer(
+        vocab_size=VOCABULARY, special_tokens=special, unk_token="[UNK]", show_progress=False
+    )
+    bare.train_from_iterator(TEXTS, trainer)
+    pieces = [tuple(piece) for piece in json.loads(bare.to_str())["model"]["vocab"]]
+    return DebertaV2Tokenizer(pieces, unk_id=special.index("[UNK]"))
+
+
+TOKENIZERS = {"bert": _bert, "roberta": _roberta, "deberta-v2": _deberta}
