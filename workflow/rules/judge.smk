@@ -155,6 +155,8 @@ rule nli:
         f"{LOGS}/nli/{{judge}}/{{author}}.log",
     benchmark:
         f"{BENCH}/nli/{{judge}}/{{author}}.tsv"
+    # One at a time (see below), so one has the machine for itself; a small model made here has no use for it.
+    threads: lambda wildcards: 1 if JUDGES[wildcards.judge].nli in MADE_NLI else 16
     # Last of all that can run: the first NLI job takes along the pairs of every caption written by then.
     priority: -10
     conda:

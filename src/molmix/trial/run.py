@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -85,27 +86,43 @@ def measure_judges(
         frame = read_table(path, KEYS).to_pandas()
         directions: dict[str, Any] = {}
         for name, settings in judges.items():
-            pairs = read_table(nli[name][test])
-            for operation, chosen in variants(settings).items():
-                measured = measure(chosen, pairs)
-                for column in set(DIRECTIONS).intersection(measured.column_names):
-                    # Of an atomic judge's scores, only hallucination differs by more than a threshold's place.
-                    if column == "hallucination":
-                        label = f"{name} {column} ({operation})"
-                    elif chosen == settings:
-                        label = f"{name} {column}"
-                    else:
-                        continue
-                    frame[label] = measured[column].to_numpy()
-                    directions[label] = DIRECTIONS[column]
+            for label, column, values in _scores(name, settings, read_table(nli[name][test])):
+                frame[label], directions[label] = values, DIRECTIONS[column]
         write_table(scores[test], pa.Table.from_pandas(frame, preserve_index=False))
         found = measure_scores(frame, directions, resamples=resamples, level=level, seed=seed)
         parts.append(found.assign(test=test))
         texts += [f"## {test} ({frame['of'].nunique()} molecules)", "", judges_markdown(found, level=level), ""]
-        draw(found, svg=plots[test][0], png=plots[test][1])
+        shown = found["column"].isin(_pictured(judges))
+        draw(found[shown], svg=plots[test][0], png=plots[test][1])
     _write_csv(csv, pd.concat(parts))
     with beside(markdown) as temporary:
         temporary.write_text("\n".join(texts), encoding="utf-8")
+
+
+def _scores(name: str, settings: dict[str, Any], pairs: pa.Table) -> Iterator[tuple[str, str, np.ndarray]]:
+    """What a judge measures, as (label, column, a value a caption); hallucination by every row-wise operation."""
+    for operation, chosen in variants(settings).items():
+        if operation:
+            yield (
+                f"{name} hallucination ({operation})",
+                "hallucination",
+                measure(chosen, pairs)["hallucination"].to_numpy(),
+            )
+    measured = measure(settings, pairs)
+    for column in DIRECTIONS:
+        if column in measured.column_names and not (column == "hallucination" and len(variants(settings)) > 1):
+            yield f"{name} {column}", column, measured[column].to_numpy()
+
+
+def _pictured(judges: Mapping[str, dict[str, Any]]) -> set[str]:
+    """Scores that have room in a picture: of each judge what it says of errors and of omissions, by its own operation;
+    of the plain one by every operation, which shows why its own is the default."""
+    labels = set()
+    for name, prefix in prefixes(judges).items():
+        operations = variants(judges[name]) if not prefix else [judges[name].get("operation")]
+        labels |= {f"{name} hallucination ({operation})" for operation in operations}
+        labels |= {f"{name} coverage", f"{name} consistency"}
+    return labels
 
 
 def compare_judges(
