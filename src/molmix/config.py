@@ -15,7 +15,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from molmix.align import METHODS
-from molmix.decompose import Decomposer, RulesSettings
+from molmix.decompose import Decomposer, RulesSettings, TransformersSettings
 from molmix.errors import MolmixError, fault
 from molmix.judges import Atomic, Judge
 from molmix.merge import MergeMethod
@@ -395,6 +395,16 @@ class Config(Section):
     def judge_files(self) -> list[str]:
         """Files that judges read their weights from."""
         return [judge.weights for judge in self.judges.values() if judge.kind == "summac_conv"]
+
+    def pretrained(self) -> dict[str, HubModel | PretrainedNli | TransformersSettings]:
+        """Every model that comes from the hub or a local folder, by its key."""
+        models = {
+            **{f"initial.{name}": model for name, model in self.initial.items()},
+            **{f"nli.{name}": model for name, model in self.nli.items()},
+            **{f"decomposers.{name}": model for name, model in self.decomposers.items()},
+        }
+        kinds = HubModel | PretrainedNli | TransformersSettings
+        return {key: model for key, model in models.items() if isinstance(model, kinds)}
 
     def uses_world(self) -> bool:
         """Whether any source is the embedded world."""

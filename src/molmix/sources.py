@@ -196,6 +196,11 @@ def check_files(config: Config) -> None:
     for key, path in config.metrics.files().items():
         if not Path(path).exists():
             raise fault(key, f"there is no {path!r}", "mend the path, or leave the key out (docs/metrics.md)")
+    for key, model in config.pretrained().items():
+        if model.revision is None and not Path(model.id).is_dir():
+            raise fault(
+                f"{key}.id", f"{model.id!r} is no local folder", "give a hub id its `revision`, or mend the path"
+            )
     for path in config.judge_files():
         if not Path(path).is_file():
             raise fault("judges", f"there is no {path!r} to read weights from", "mend the path of `weights`")

@@ -76,6 +76,19 @@ def test_every_phase_is_a_target(target: str, tmp_path: Path, snakemake) -> None
             },
             ["none.tsv", "no such file"],
         ),
+        (
+            {"nli": {"embedded": {"kind": "pretrained", "id": "some/model"}}},
+            ["nli.embedded.id", "'some/model' is no local folder", "`revision`"],
+        ),
+        (
+            {"systems": [{"name": "other", "predictions": {"id": {"path": "none.csv"}, "back": {"path": "none.csv"}}}]},
+            ["none.csv", "no such file"],
+        ),
+        ({"metrics": {"properties": {"taxonomy": "none.json"}}}, ["metrics.properties.taxonomy", "'none.json'"]),
+        (
+            {"judges": {"conv": {"kind": "summac_conv", "weights": "none.bin"}}},
+            ["'none.bin'", "weights"],
+        ),
     ],
 )
 def test_refused_before_any_job(change, expected, tmp_path: Path, snakemake, micro) -> None:
