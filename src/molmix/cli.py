@@ -67,6 +67,31 @@ def explain(
         typer.echo(visible(line))
 
 
+@app.command()
+def status(
+    targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; none for the tables")] = None,
+    configfile: ConfigFile = Path("config/config.yaml"),
+) -> None:
+    """Show how far a run is: jobs done, running, failed and left by stage, losses of trainings, estimated time left.
+
+    Only reads files of this folder, so it works beside a run here or on a cluster; takes some seconds. Done is what
+    Snakemake would not run again. Running is what its marks in .snakemake/ say: after a kill -9 or a power cut of
+    Snakemake itself they are out of date until `snakemake --unlock`. Failed is what was tried last without a result.
+    The estimate is the mean time of finished jobs of the same stage, with as many at once as run now.
+    """
+    from rich.console import Console
+
+    from molmix.status.graph import jobs
+    from molmix.status.show import report
+    from molmix.status.state import standings
+
+    study = config.load(configfile)
+    found, since = standings(jobs(configfile, targets or []))
+    console = Console(highlight=False, soft_wrap=True)
+    for part in report(study.run, found, since, Path(f"results/{study.run}/work/align")):
+        console.print(part)
+
+
 def run() -> None:
     """Entry point: a mistake of the user's ends in one message, not in a traceback."""
     for stream in (sys.stdout, sys.stderr):
