@@ -70,12 +70,13 @@ def _short(text: str, most: int = 80) -> str:
 
 
 def _texts(case: Case) -> Iterator[str]:
-    asked, answer = ("molecule", "caption") if case.direction == "mol2cap" else ("wanted", "answer")
+    titles = ("molecule", "reference", "caption") if case.direction == "mol2cap" else ("wanted", "caption", "answer")
+    molecule, reference, answer = (f"{title:9}  " for title in titles)
     if case.given["molecule"]:
-        yield f"{asked:9}  {case.given['molecule']}"
-    yield from (f"reference  {text}" for text in case.given["references"])
+        yield f"{molecule}{case.given['molecule']}"
+    yield from (f"{reference}{text}" for text in case.given["references"])
     finish = "" if case.row["finish"] == "stop" else f" (finish: {case.row['finish']})"
-    yield f"{answer:9}  {case.row['text'] or '(empty)'}{finish}"
+    yield f"{answer}{case.row['text'] or '(empty)'}{finish}"
 
 
 def _evidence(case: Case) -> Iterator[str]:
