@@ -56,6 +56,8 @@ def test_every_state(tmp_path: Path) -> None:
     snakemake = tmp_path / ".snakemake"
     done, ran, runs, waits = (job(tmp_path, "align", name, name != "done") for name in ("done", "ran", "runs", "waits"))
     broke, killed, fresh = (job(tmp_path, "merge", name) for name in ("broke", "killed", "fresh"))
+    for output in done.outputs:
+        write(Path(output), "")
     finish(done, 100)
     finish(ran, 300)  # ended well once; its settings have changed since
     old = begin(runs, snakemake)
@@ -77,11 +79,23 @@ def test_every_state(tmp_path: Path) -> None:
     assert rows == {"align": ["1", "2", "-", "1", "3", "min", "20", "s"], "merge": ["-", "-", "2", "1"]}
     assert "  align runs, for 50 s, step 10 of 400, loss 0.9, validation loss 0.8\n" in text
     assert "  align waits, for 0 s, cluster job 4711, waits to begin\n" in text
-    assert r"  merge broke: model x: \x1b[31mno Hint: mend it (" in text
-    assert "  merge killed: ended without a message" in text
+    assert f"  merge broke, log {broke.log}\n    model x: \\x1b[31mno\n      Hint: mend it\n" in text
+    assert f"  merge killed, log {killed.log}\n    ended without a message" in text
     # ran anew 200 s, runs 200 - 50, waits 200; two at a time
     assert "Time left: about 4 min 35 s, estimated for 3 job(s), 2 at a time." in text
     assert "No estimate for 3 job(s)" in text
+
+
+def test_a_try_counts_that_came_after_the_last_good_one(tmp_path: Path) -> None:
+    tried = job(tmp_path, "decompose", needed=False)  # what was made from it is there: Snakemake would do without
+    finish(tried, 3)
+    assert standings([tried], tmp_path)[0][0].state == "done"
+    os.utime(tried.benchmark, (time.time() - 60,) * 2)
+    write(tried.log, "molmix decompose: x.parquet: cannot be read\n  Hint: delete it\n")
+    assert standings([tried], tmp_path)[0][0].state == "failed"
+    for output in tried.outputs:
+        write(Path(output), "")
+    assert standings([tried], tmp_path)[0][0].state == "done"
 
 
 def test_marks_count_while_a_run_holds_the_lock(tmp_path: Path) -> None:
@@ -154,6 +168,15 @@ def test_progress_survives_a_kill(tmp_path: Path) -> None:
     progress.append(place, {"step": 80, "of": 100, "loss": 0.6})  # goes on from the checkpoint of step 70
     progress.append(place, {"step": 90, "of": 100, "loss": 0.5})
     assert progress.last(tmp_path / "model") == {"step": 90, "of": 100, "loss": 0.5}
+
+
+def test_of_many_failures_some_are_told(tmp_path: Path) -> None:
+    failed = [job(tmp_path, "nli", f"m{number:02}") for number in range(12)]
+    for one in failed:
+        write(one.log, "molmix nli: it fails\n")
+    found, since = standings(failed, tmp_path / ".snakemake")
+    text = said(found, since, tmp_path)
+    assert text.count("it fails") == 10 and "  and 2 more\n" in text
 
 
 def test_nothing_left(tmp_path: Path) -> None:

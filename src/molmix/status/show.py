@@ -15,6 +15,8 @@ from molmix.align.progress import last
 from molmix.status.state import Standing, State
 from molmix.terminal import visible
 
+MOST = 10  # jobs that are told of one by one, of each state
+
 
 def report(run: str, standings: Sequence[Standing], since: float | None, work: Path) -> Iterator[Table | Text]:
     """What to print, part by part.
@@ -30,10 +32,12 @@ def report(run: str, standings: Sequence[Standing], since: float | None, work: P
     yield Text()
     yield _stages(standings)
     for state, of_job in (("running", _running), ("failed", _failed)):
-        there = [of_job(standing, now, work) for standing in standings if standing.state == state]
+        there = [standing for standing in standings if standing.state == state]
         if there:
             yield Text(f"\n{state}", style="bold")
-            yield from (Text(visible(line)) for line in there)
+            yield from (Text(visible(line)) for one in there[:MOST] for line in of_job(one, now, work))
+        if len(there) > MOST:
+            yield Text(f"  and {len(there) - MOST} more")
     yield Text()
     yield from map(Text, _rest(standings, now))
 
@@ -56,7 +60,7 @@ def _stages(standings: Sequence[Standing]) -> Table:
     return table
 
 
-def _running(standing: Standing, now: float, work: Path) -> str:
+def _running(standing: Standing, now: float, work: Path) -> list[str]:
     assert standing.since is not None
     job = standing.job
     words = [f"  {job.rule} {job.name}".rstrip(), f"for {duration(now - standing.since)}"]
@@ -68,7 +72,7 @@ def _running(standing: Standing, now: float, work: Path) -> str:
         words += _training(last(work / job.name))
     else:
         words.append(f"log written {duration(now - job.log.stat().st_mtime)} ago")
-    return ", ".join(words)
+    return [", ".join(words)]
 
 
 def _training(progress: dict[str, Any] | None) -> list[str]:
@@ -79,8 +83,10 @@ def _training(progress: dict[str, Any] | None) -> list[str]:
     return [f"step {progress['step']} of {progress['of']}", *losses]
 
 
-def _failed(standing: Standing, now: float, work: Path) -> str:
-    return f"  {standing.job.rule} {standing.job.name}: {' '.join(standing.message.split())} ({standing.job.log})"
+def _failed(standing: Standing, now: float, work: Path) -> list[str]:
+    job = standing.job
+    first, *more = standing.message.splitlines()
+    return [f"  {job.rule} {job.name}".rstrip() + f", log {job.log}", f"    {first}", *(f"    {line}" for line in more)]
 
 
 def _rest(standings: Sequence[Standing], now: float) -> Iterator[str]:

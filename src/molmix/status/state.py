@@ -6,11 +6,13 @@ import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 from molmix.status.graph import Job
 
+CLOCKS = 2  # seconds by which the times of two files may be off: of file systems, and of a cluster's nodes
 State = Literal["done", "running", "failed", "left"]
 
 
@@ -20,7 +22,7 @@ class Standing:
 
     Attributes:
         job: the job.
-        state: done (Snakemake would not run it), running, failed (its last try did not end well), or left.
+        state: running, failed (its last try did not end well), left (Snakemake would run it), or done.
         since: when it was handed out, in seconds of the epoch; None where it is not running.
         cluster_id: what a cluster calls it, where it runs on one.
         message: what it ended with, where it failed.
@@ -38,8 +40,7 @@ class Standing:
     def waits(self) -> bool:
         """Whether it was handed out and has not begun: it has written no log since."""
         return self.since is not None and not (
-            self.job.log.exists()
-            and self.job.log.stat().st_mtime >= self.since - 1  # clocks of file systems are coarse
+            self.job.log.exists() and self.job.log.stat().st_mtime > self.since - CLOCKS
         )
 
 
@@ -58,29 +59,34 @@ def standings(jobs: Iterable[Job], snakemake: Path = Path(".snakemake")) -> tupl
 
 def _standing(job: Job, begun: dict[str, Path]) -> Standing:
     seconds = _seconds(job.benchmark)
-    if not job.needed:
-        return Standing(job, "done", seconds=seconds)
-    marks = [begun[output] for output in job.outputs if output in begun]
-    for mark in marks:
+    for mark in (begun[output] for output in job.outputs if output in begun):
         try:
             handed_out, cluster_id = mark.stat().st_mtime, json.loads(mark.read_text())["external_jobid"]
         except (OSError, ValueError):  # it ends this very moment, or is being written
             continue
         return Standing(job, "running", handed_out, cluster_id, seconds=seconds)
-    message = _message(job)
-    return Standing(job, "failed" if message else "left", message=message, seconds=seconds)
+    # Snakemake does without a file that is missing where what was made from it is there.
+    if job.needed or not all(Path(output).exists() for output in job.outputs):
+        message = _message(job)
+        if message:
+            return Standing(job, "failed", message=message, seconds=seconds)
+    return Standing(job, "left" if job.needed else "done", seconds=seconds)
 
 
 def _message(job: Job) -> str:
-    """What a job that is not done ended with; empty where it has not been tried since it was last well."""
-    if not job.log.exists():
+    """What the last try ended with; empty where there was none since the job last ended well."""
+    # A benchmark is written after a job that ends well, so after its log.
+    if not job.log.exists() or (
+        job.benchmark.exists() and job.log.stat().st_mtime < job.benchmark.stat().st_mtime + CLOCKS
+    ):
         return ""
     lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    own = [place for place, line in enumerate(lines) if line.startswith(f"molmix {job.rule}: ")]
-    if own:
-        return "\n".join(lines[own[-1] : own[-1] + 2]).removeprefix(f"molmix {job.rule}: ")
-    # Snakemake clears a job's benchmark before it runs it.
-    return "" if job.benchmark.exists() else "ended without a message: interrupted, killed, or out of memory"
+    begins = f"molmix {job.rule}: "
+    own = [place for place, line in enumerate(lines) if line.startswith(begins)]
+    if not own:
+        return "ended without a message: interrupted, killed, or out of memory"
+    first, *more = lines[own[-1] :]
+    return "\n".join([first.removeprefix(begins), *takewhile(lambda line: line.startswith("  "), more)])
 
 
 def _seconds(benchmark: Path) -> float | None:
