@@ -53,9 +53,7 @@ def explain(
     metric: Annotated[str, typer.Argument(help="a column of the scores: hallucination, coverage, bleu4, recall, …")],
     model: Annotated[str, typer.Argument(help="id in the model table")],
     test: Annotated[str, typer.Argument(help="name of the test set")],
-    caption: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="id of the caption; none lists the worst")
-    ] = None,
+    caption: Annotated[str | None, typer.Argument(metavar="ID", help="id of the caption; none lists the worst")] = None,
     configfile: ConfigFile = Path("config/config.yaml"),
 ) -> None:
     """Show everything behind one number: texts, atoms, probabilities, and the sum that they make."""
@@ -74,10 +72,14 @@ def status(
 ) -> None:
     """Show how far a run is: jobs done, running, failed and left by stage, losses of trainings, estimated time left.
 
-    Only reads files of this folder, so it works beside a run here or on a cluster; takes some seconds. Done is what
-    Snakemake would not run again. Running is what its marks in .snakemake/ say: after a kill -9 or a power cut of
-    Snakemake itself they are out of date until `snakemake --unlock`. Failed is what was tried last without a result.
-    The estimate is the mean time of finished jobs of the same stage, with as many at once as run now.
+    It reads files only, so it works beside a run, here or on a cluster.
+
+    Done: Snakemake would not run it again.
+    Running: marked so in .snakemake/. After a kill -9 or a power cut of
+    Snakemake itself the marks stay until `snakemake --unlock`.
+    Failed: tried last without a result; an interrupted job is one too.
+    Time left: from the mean time of finished jobs of the same stage, with
+    as many at once as run now. It knows no queues and no other machine.
     """
     from rich.console import Console
 

@@ -57,7 +57,7 @@ def worst(study: Config, metric: str, model: str, test: str, most: int = 10) -> 
     width = max([len(row["id"]) for row in ranked[:most]], default=0)
     yield from (f"  {row['id']:{width}}  {number(row[metric])}  {_short(row['text'])}" for row in ranked[:most])
     yield ""
-    yield f"molmix explain {metric} {model} {test} ID shows what stands behind one of them."
+    yield "Give an id as well to see what stands behind one of them."
 
 
 def number(value: float) -> str:
@@ -91,4 +91,4 @@ def _evidence(case: Case) -> Iterator[str]:
         return counted.facts(case)
     if case.metric.startswith("property_"):
         return counted.properties(case)
-    return iter(["The scores hold no counts of it, only its value; docs/metrics.md defines it."])
+    return counted.others(case)

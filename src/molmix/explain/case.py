@@ -31,6 +31,7 @@ class Scores:
         better: which way is better, ``higher`` or ``lower``.
         judge: name of the judge whose score it is; None for any other metric.
         model, test: whose captions, of which test set.
+        measured: every metric of the table.
         path: where the scores are.
         table: the scores, a row a caption.
     """
@@ -41,6 +42,7 @@ class Scores:
     judge: str | None
     model: str
     test: str
+    measured: list[str]
     path: Path
     table: pa.Table
 
@@ -60,11 +62,11 @@ class Scores:
             hint = "make it with snakemake, in this folder and with the same --configfile"
             raise fault(path, "is not there: these captions are not scored yet", hint)
         table = read_table(path)
-        if metric not in table.column_names:
-            here = ", ".join(name for name in metrics if name in table.column_names)
-            raise fault("METRIC", f"{metric!r} is not measured on {test!r}", f"measured are: {here}")
+        measured = [name for name in metrics if name in table.column_names]
+        if metric not in measured:
+            raise fault("METRIC", f"{metric!r} is not measured on {test!r}", f"measured are: {', '.join(measured)}")
         better, judge = metrics[metric]
-        return Scores(study, metric, better, judge, model, test, path, table)
+        return Scores(study, metric, better, judge, model, test, measured, path, table)
 
     def from_worst(self) -> list[dict[str, Any]]:
         """Rows with a value, the worst first, those of one value in the table's order."""

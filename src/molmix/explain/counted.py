@@ -63,10 +63,20 @@ def properties(case: Case) -> Iterator[str]:
     yield "A system's figure averages each property over all captions: it is no mean of such values."
 
 
+def others(case: Case) -> Iterator[str]:
+    """Of a metric that leaves no counts: the caption's other scores."""
+    yield "The scores hold no counts of it, only its value; docs/metrics.md defines it. The other scores:"
+    named = [name for name in case.scores.measured if name != case.metric]
+    width = max(map(len, named))
+    for name in named:
+        value = case.row[name]
+        yield f"  {name:{width}}  {'undefined' if value is None else f'{value:.4f}'}"
+
+
 def _group(title: str, names: Collection[str]) -> Iterator[str]:
     yield f"{title}: {len(names)}"
     yield from (f"  {name}" for name in sorted(names))
 
 
 def _share(part: Collection[str], whole: Collection[str]) -> str:
-    return f"{len(part)}/{len(whole)}" if whole else "nothing of nothing (see docs/metrics.md)"
+    return f"{len(part)}/{len(whole)}" if whole else "0/0 (docs/metrics.md)"
