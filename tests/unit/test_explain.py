@@ -1,6 +1,7 @@
 """`molmix explain`: its sums are the scores, its names are mended, texts from models cannot steer a terminal."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,31 @@ def test_bleu_from_its_counts(told, stored) -> None:
     assert float(line.split()[-1]) == pytest.approx(stored("bleu2"), abs=1e-4) and stored("bleu2") > 0
     assert any("some length of n-gram has no match" in line for line in told("bleu4", "hard"))
     assert "The scores hold no counts" in "\n".join(told("meteor"))
+
+
+def test_metrics_that_leave_no_sum(folder: Path, tmp_path: Path, monkeypatch) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    more = """
+  conv: {kind: summac_conv, weights: conv.bin}
+metrics: {properties: {taxonomy: taxonomy.json}}
+"""
+    (tmp_path / "study.yaml").write_text(STUDY.rstrip() + more)
+    (tmp_path / "taxonomy.json").write_text('{"Sensory": [{"odor": ["minty", "fresh"]}, {"taste": ["sweet"]}]}')
+    run = tmp_path / "results/tiny"
+    shutil.copytree(run / "nli/zs", run / "nli/conv")
+    scores = read_table(run / "scores/ours/id.parquet").append_column("conv.consistency", pa.array([0.25] * 4))
+    stated, due = ["Sensory__odor__minty", "Sensory__taste__sweet"], ["Sensory__odor__minty"]
+    for name, cell in (("property_precision", 0.5), ("properties_stated", stated), ("properties_due", due)):
+        scores = scores.append_column(name, pa.array([cell] * 4))
+    write_table(run / "scores/ours/id.parquet", scores)
+    study = config.load(Path("study.yaml"))
+    conv = list(explain(study, "conv.consistency", "ours", "id", "plain"))
+    assert sum("entailed most by reference" in line for line in conv) == 3
+    assert any(line.startswith("conv.consistency = 0.2500: learned layers") for line in conv)
+    properties = list(explain(study, "property_precision", "ours", "id", "plain"))
+    assert properties[properties.index("stated, not due: 1") + 1] == "  Sensory__taste__sweet"
+    assert "precision = 1/2, recall = 1/1" in properties
 
 
 def test_stale_probabilities_are_noticed(told, folder: Path) -> None:

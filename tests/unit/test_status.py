@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 from rich.console import Console
+from typer.testing import CliRunner
 
+from molmix import cli
 from molmix.align import progress
 from molmix.errors import MolmixError
 from molmix.status import graph
@@ -151,6 +153,12 @@ print(*[job.log for job in found if job.rule == "nli"][:1])
     assert rules.split()[:2] == ["world", "corpus"] and rules.split()[-1] == "leaderboard"
     assert log == "logs/micro/nli/atomic/agnostic.log"
     assert not list((study.parent / ".snakemake/log").glob("*")), "looking leaves no log of a run behind"
+
+
+def test_the_command_on_a_study_that_has_not_begun(study: Path) -> None:
+    result = CliRunner().invoke(cli.app, ["status", "data_all", "--configfile", str(study)])
+    assert result.exit_code == 0, result.output
+    assert "micro: 0 done, 0 running, 0 failed, 2 left of 2 jobs; no run is under way" in result.output
 
 
 def test_what_snakemake_refuses_is_one_message(study: Path) -> None:
