@@ -100,6 +100,17 @@ def test_a_try_counts_that_came_after_the_last_good_one(tmp_path: Path) -> None:
     assert standings([tried], tmp_path)[0][0].state == "done"
 
 
+def test_a_run_under_way_tries_anew_what_failed_before(tmp_path: Path) -> None:
+    failed, runs = job(tmp_path, "nli", "failed"), job(tmp_path, "nli", "runs")
+    write(failed.log, "molmix nli: it fails\n")
+    os.utime(failed.log, (time.time() - 60,) * 2)
+    assert standings([failed, runs], tmp_path)[0][0].state == "failed"
+    begin(runs, tmp_path)
+    assert [standing.state for standing in standings([failed, runs], tmp_path)[0]] == ["left", "running"]
+    write(failed.log, "molmix nli: it fails again\n")
+    assert standings([failed, runs], tmp_path)[0][0].state == "failed"
+
+
 def test_marks_count_while_a_run_holds_the_lock(tmp_path: Path) -> None:
     snakemake, runs = tmp_path / ".snakemake", job(tmp_path, "nli")
     begin(runs, snakemake)

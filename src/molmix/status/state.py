@@ -54,10 +54,10 @@ def standings(jobs: Iterable[Job], snakemake: Path = Path(".snakemake")) -> tupl
     jobs = list(jobs)
     since = _locked({output for job in jobs for output in job.outputs}, snakemake / "locks")
     begun = _begun(snakemake / "incomplete") if since else {}
-    return [_standing(job, begun) for job in jobs], since
+    return [_standing(job, begun, since or 0.0) for job in jobs], since
 
 
-def _standing(job: Job, begun: dict[str, Path]) -> Standing:
+def _standing(job: Job, begun: dict[str, Path], since: float) -> Standing:
     seconds = _seconds(job.benchmark)
     for mark in (begun[output] for output in job.outputs if output in begun):
         try:
@@ -67,18 +67,17 @@ def _standing(job: Job, begun: dict[str, Path]) -> Standing:
         return Standing(job, "running", handed_out, cluster_id, seconds=seconds)
     # Snakemake does without a file that is missing where what was made from it is there.
     if job.needed or not all(Path(output).exists() for output in job.outputs):
-        message = _message(job)
+        message = _message(job, since)
         if message:
             return Standing(job, "failed", message=message, seconds=seconds)
     return Standing(job, "left" if job.needed else "done", seconds=seconds)
 
 
-def _message(job: Job) -> str:
-    """What the last try ended with; empty where there was none since the job last ended well."""
-    # A benchmark is written after a job that ends well, so after its log.
-    if not job.log.exists() or (
-        job.benchmark.exists() and job.log.stat().st_mtime < job.benchmark.stat().st_mtime + CLOCKS
-    ):
+def _message(job: Job, since: float) -> str:
+    """What the last try ended with; empty where there was none since the job last ended well, or since `since`."""
+    # A job that ends well leaves its benchmark after its log. A run under way tries anew what failed before it.
+    well = job.benchmark.stat().st_mtime if job.benchmark.exists() else 0.0
+    if not job.log.exists() or job.log.stat().st_mtime < max(well + CLOCKS, since - CLOCKS):
         return ""
     lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
     begins = f"molmix {job.rule}: "
