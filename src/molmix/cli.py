@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from molmix import config, table
 from molmix.errors import MolmixError
+from molmix.terminal import visible
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 ConfigFile = Annotated[Path, typer.Option("--configfile", help="the study to look at")]
@@ -46,10 +48,58 @@ def _print(rows: Sequence[tuple[str, ...]]) -> None:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
 
+@app.command()
+def explain(
+    metric: Annotated[str, typer.Argument(help="a column of the scores: hallucination, coverage, bleu4, recall, …")],
+    model: Annotated[str, typer.Argument(help="id in the model table")],
+    test: Annotated[str, typer.Argument(help="name of the test set")],
+    caption: Annotated[str | None, typer.Argument(metavar="ID", help="id of the caption; none lists the worst")] = None,
+    configfile: ConfigFile = Path("config/config.yaml"),
+) -> None:
+    """Show everything behind one number: texts, atoms, probabilities, and the sum that they make."""
+    from molmix.explain import explain, worst
+
+    study = config.load(configfile)
+    lines = worst(study, metric, model, test) if caption is None else explain(study, metric, model, test, caption)
+    for line in lines:
+        typer.echo(visible(line))
+
+
+@app.command()
+def status(
+    targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; none for the tables")] = None,
+    configfile: ConfigFile = Path("config/config.yaml"),
+) -> None:
+    """Show how far a run is: jobs done, running, failed and left by stage, losses of trainings, estimated time left.
+
+    It reads files only, so it works beside a run, here or on a cluster.
+
+    Done: Snakemake would not run it again.
+    Running: marked so in .snakemake/. After a kill -9 or a power cut of
+    Snakemake itself the marks stay until `snakemake --unlock`.
+    Failed: tried last without a result; an interrupted job is one too.
+    Time left: from the mean time of finished jobs of the same stage, with
+    as many at once as run now. It knows no queues and no other machine.
+    """
+    from rich.console import Console
+
+    from molmix.status.graph import jobs
+    from molmix.status.show import report
+    from molmix.status.state import standings
+
+    study = config.load(configfile)
+    found, since = standings(jobs(configfile, targets or []))
+    console = Console(highlight=False, soft_wrap=True)
+    for part in report(study.run, found, since, Path(f"results/{study.run}/work/align")):
+        console.print(part)
+
+
 def run() -> None:
     """Entry point: a mistake of the user's ends in one message, not in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # captions are not all ASCII
     try:
         app()
     except MolmixError as error:
-        typer.echo(f"molmix: {error}", err=True)
+        typer.echo("\n".join(visible(line) for line in f"molmix: {error}".split("\n")), err=True)
         raise SystemExit(1) from None

@@ -7,7 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from molmix import config
+from molmix.explain import explain
 from molmix.files import read_json, read_table
+from molmix.status.graph import jobs
+from molmix.status.state import standings
 from tests.graph.test_dry_runs import planned
 
 pytestmark = pytest.mark.slow
@@ -93,6 +97,24 @@ def test_what_does_not_join_is_listed(done) -> None:
     assert (facts["by"], facts["joined"], facts["no reference for it"]) == ("id", 2, 1)
     alone = read_table(folder / "results/mine/models/few/unjoined.parquet").to_pylist()
     assert [row["id"] for row in alone if row["side"] == "prediction"] == ["zz"]
+
+
+def test_every_score_can_be_explained(done, monkeypatch) -> None:
+    folder, _ = done
+    monkeypatch.chdir(folder)
+    study = config.load(Path("study.yaml"))
+    for metric in ("hallucination", "unsupported", "coverage", "sentence.consistency", "whole.consistency", "bleu4"):
+        for row in read_table("results/mine/scores/hard/one.parquet").to_pylist():
+            lines = list(explain(study, metric, "hard", "one", row["id"]))
+            assert not any("other settings" in line for line in lines), lines
+
+
+def test_nothing_is_left(done, monkeypatch) -> None:
+    folder, _ = done
+    monkeypatch.chdir(folder)
+    found, since = standings(jobs(Path("study.yaml"), []))
+    assert {standing.state for standing in found} == {"done"} and since is None
+    assert all(standing.seconds for standing in found)
 
 
 def test_a_second_judge_reruns_no_forward_pass_of_the_first(done, snakemake) -> None:

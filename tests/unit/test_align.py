@@ -11,7 +11,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
-from molmix.align import METHODS, checkpoints
+from molmix.align import METHODS, checkpoints, progress
 from molmix.align.settings import REFUSED, known, settings
 from molmix.errors import MolmixError
 from molmix.files import read_json, read_table, write_json, write_table
@@ -386,6 +386,18 @@ def test_a_run_killed_while_it_writes_goes_on_to_the_same_bytes(run, undisturbed
     kill_at(monkeypatch, 8)  # would die if it trained again instead of going on from the last checkpoint
     run("sft", out, LONG, {"dropout": 0.2})
     assert contents(out) == undisturbed
+
+
+def test_how_far_it_is_can_be_read_while_it_runs(run, tmp_path, monkeypatch):
+    out, work = tmp_path / "m", tmp_path / "m.work"
+    with monkeypatch.context() as patch:
+        kill_at(patch, 7)
+        with pytest.raises(Killed):
+            run("sft", out, LONG, {"dropout": 0.2})
+    said = progress.last(work)
+    assert (said["step"], said["of"]) == (6, 8) and 0 < said["loss"] < 20 and 0 < said["eval_loss"] < 20
+    run("sft", out, LONG, {"dropout": 0.2})
+    assert progress.last(work) is None  # it is done: its log is a table
 
 
 def test_a_torn_checkpoint_is_passed_over(run, undisturbed, tmp_path, monkeypatch):

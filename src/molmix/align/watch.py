@@ -1,5 +1,5 @@
-"""What molmix adds to a trainer's loop: a progress bar, an end to exploding runs, marks on whole
-checkpoints."""
+"""What molmix adds to a trainer's loop: a progress bar and a file that says how far it is, an end to exploding runs,
+marks on whole checkpoints."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from molmix.align import progress as written
 from molmix.align.checkpoints import mark_whole
 from molmix.errors import fault
 from molmix.job import progress
@@ -33,7 +34,7 @@ class Watch(TrainerCallback):
         control.should_log |= control.should_save
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
-        """End a run that has exploded, before it is saved: a log comes before the checkpoint of its step.
+        """Note how far it is, and end a run that has exploded before it is saved: a log comes before its checkpoint.
 
         Raises:
             MolmixError: a loss or a gradient that is no finite number.
@@ -47,6 +48,8 @@ class Watch(TrainerCallback):
                     f"lower `settings.learning_rate` ({args.learning_rate}) or `settings.max_grad_norm`"
                     f" ({args.max_grad_norm})",
                 )
+        losses = {name: given["logs"][name] for name in ("loss", "eval_loss") if name in given["logs"]}
+        written.append(Path(str(args.output_dir)), {"step": state.global_step, "of": state.max_steps} | losses)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Mark the checkpoint as whole."""

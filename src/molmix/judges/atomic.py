@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -58,8 +59,8 @@ class Atomic(Section):
         return partial(score, operation=self.operation)
 
 
-def _aligned(cross: Cross) -> np.ndarray:
-    """Contradiction at the one reference atom that a generated atom is most about.
+def _most_about(cross: Cross) -> np.ndarray:
+    """The one reference atom that a generated atom is most about.
 
     That is the one that entails it, if any does (what the reference says is not contradicted by it); else the one with
     which it clashes in both directions. A model that calls unrelated texts contradictions does so less often both ways
@@ -70,17 +71,61 @@ def _aligned(cross: Cross) -> np.ndarray:
     clash = np.minimum(cross.forward_contradiction, cross.backward_contradiction)
     entailed = cross.forward_entailment >= THRESHOLD
     about = np.where(entailed, 1 + cross.forward_entailment, np.maximum(clash, cross.forward_entailment))
-    place = about.argmax(axis=-1)[..., None]
-    return np.take_along_axis(cross.forward_contradiction, place, axis=-1)[..., 0]
+    return about.argmax(axis=-1)
+
+
+# name -> the reference atom whose contradiction counts, for each generated atom: int64 [..., G], from matrices with
+# R > 0; no name where it is not that of one atom
+PICKS: dict[str, Callable[[Cross], np.ndarray]] = {
+    "max": lambda cross: cross.forward_contradiction.argmax(axis=-1),
+    "min": lambda cross: cross.forward_contradiction.argmin(axis=-1),
+    "aligned": _most_about,
+}
+
+
+def _picked(cross: Cross, pick: Callable[[Cross], np.ndarray]) -> np.ndarray:
+    """Contradiction at the reference atom that was picked."""
+    import numpy as np
+
+    return np.take_along_axis(cross.forward_contradiction, pick(cross)[..., None], axis=-1)[..., 0]
 
 
 # name -> contradiction of each generated atom [..., G], from matrices with R > 0
 OPERATIONS: dict[str, Callable[[Cross], np.ndarray]] = {
-    "max": lambda cross: cross.forward_contradiction.max(axis=-1),
-    "min": lambda cross: cross.forward_contradiction.min(axis=-1),
+    "max": partial(_picked, pick=PICKS["max"]),
+    "min": partial(_picked, pick=PICKS["min"]),
     "mean": lambda cross: cross.forward_contradiction.mean(axis=-1),
-    "aligned": _aligned,
+    "aligned": partial(_picked, pick=PICKS["aligned"]),
 }
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What becomes of every atom of one caption and its reference, or of many of one shape.
+
+    Attributes:
+        contradiction: of each generated atom, by the row-wise operation [..., G].
+        supported, contradicted: of each generated atom, bool [..., G]; one that is neither is unsupported.
+        coverage: highest entailment of each reference atom by a generated one [..., R].
+    """
+
+    contradiction: np.ndarray
+    supported: np.ndarray
+    contradicted: np.ndarray
+    coverage: np.ndarray
+
+
+def verdicts(cross: Cross, operation: str) -> Verdicts:
+    """Judge every atom; all that :func:`score` averages.
+
+    Args:
+        cross: matrices [..., G, R] with G > 0 and R > 0.
+        operation: a key of :data:`OPERATIONS`.
+    """
+    contradiction = OPERATIONS[operation](cross)
+    supported = cross.forward_entailment.max(axis=-1) >= THRESHOLD
+    contradicted = ~supported & (contradiction >= THRESHOLD)
+    return Verdicts(contradiction, supported, contradicted, cross.backward_entailment.max(axis=-2))
 
 
 def score(cross: Cross, operation: str) -> dict[str, np.ndarray]:
@@ -100,13 +145,11 @@ def score(cross: Cross, operation: str) -> dict[str, np.ndarray]:
         none = np.zeros(many)
         coverage = none if reference else np.full(many, np.nan)
         return dict.fromkeys(SCORES, none) | {"unsupported": none + (generated > 0), "coverage": coverage}
-    contradiction = OPERATIONS[operation](cross)
-    supported = cross.forward_entailment.max(axis=-1) >= THRESHOLD
-    contradicted = ~supported & (contradiction >= THRESHOLD)
+    atoms = verdicts(cross, operation)
     return {
-        "hallucination": contradiction.mean(axis=-1),
-        "supported": supported.mean(axis=-1),
-        "contradicted": contradicted.mean(axis=-1),
-        "unsupported": (~supported & ~contradicted).mean(axis=-1),
-        "coverage": cross.backward_entailment.max(axis=-2).mean(axis=-1),
+        "hallucination": atoms.contradiction.mean(axis=-1),
+        "supported": atoms.supported.mean(axis=-1),
+        "contradicted": atoms.contradicted.mean(axis=-1),
+        "unsupported": (~atoms.supported & ~atoms.contradicted).mean(axis=-1),
+        "coverage": atoms.coverage.mean(axis=-1),
     }

@@ -1,0 +1,1 @@
+"""How far a run is, from what it leaves on disk: jobs by state, times, losses. Starts nothing, changes nothing."""
