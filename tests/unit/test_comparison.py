@@ -145,10 +145,11 @@ def test_p_of_a_sure_difference_is_counted_from_more_tosses(monkeypatch: pytest.
 
 
 def test_tosses_reach_holms_strictest_p() -> None:
-    needed = tosses_needed(190, 0.95, 1000, 300)
+    needed = tosses_needed(190, 0.95, 1000, 300, 19)
     assert 190 / (needed + 1) < 0.05
-    assert tosses_needed(1, 0.95, 1000, 300) == 1000
-    assert tosses_needed(10**6, 0.95, 1000, 22_000) == 20_000
+    assert tosses_needed(1, 0.95, 1000, 300, 1) == 1000
+    assert tosses_needed(500, 0.95, 1000, 22_000, 19) == 20_000  # as many as there is time for
+    assert tosses_needed(10**6, 0.95, 1000, 22_000, 19) == 1000  # no use
 
 
 def test_holm_by_hand() -> None:

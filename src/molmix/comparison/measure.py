@@ -79,24 +79,26 @@ def compare(
         families |= {(metric.column, sort): size for sort, size in Counter(sort for sort, *_ in own).items()}
         families[metric.column, "best"] = len(values) * (len(values) - 1) // 2
         pairs += [(metric, *pair) for pair in own + _with_best(values, metric.better)]
+    summed = {key: mean(column) for key, column in columns.items()} | pooled
+    p, tosses = np.full(len(pairs), np.nan), resamples
     rows = max((len(frame) for frame in frames.values()), default=0)
-    tosses = tosses_needed(max(families.values(), default=0), level, resamples, rows)
-    p = p_values(
-        {key: mean(column) for key, column in columns.items()} | pooled,
-        [((model, metric.column), (other, metric.column)) for metric, _, model, other in pairs],
-        tosses=resamples,
-        most=tosses,
-        seed=seed,
-    )
+    # Sort by sort: the families of most sorts are small, and a small family needs few tosses.
+    for sort in dict.fromkeys(pair[1] for pair in pairs):
+        places = [place for place, pair in enumerate(pairs) if pair[1] == sort]
+        largest = max(size for (_, owner), size in families.items() if owner == sort)
+        most = tosses_needed(largest, level, resamples, rows, len(places))
+        own_pairs = [pairs[place] for place in places]
+        sides = [((model, metric.column), (other, metric.column)) for metric, _, model, other in own_pairs]
+        p[places] = p_values(summed, sides, tosses=resamples, most=most, seed=seed)
+        tosses = max(tosses, most)
     figures = {key: figure.interval(level) for key, figure in found.items()}
     table = pd.DataFrame([_row(*pair, found, figures, level) for pair in pairs], columns=COLUMNS).assign(p=p)
     for (column, sort), size in families.items():
         own_rows = (table["metric"] == column) & (table["sort"] == sort)
         table.loc[own_rows, "family"] = size
         table.loc[own_rows, "p_holm"] = holm(table.loc[own_rows, "p"].to_numpy(dtype=float), size)
-    beyond = (
-        table["p_holm"].astype(float) <= 1 - level + 1e-12
-    )  # 1 - .95 is a little more than .05, 1 - .9 a little less than .1
+    # 1 - .9 is a little less than .1, which a p may be.
+    beyond = table["p_holm"].astype(float) <= 1 - level + 1e-12
     ahead = (table["difference"] > 0) == (table["better"] == "higher")
     table["verdict"] = np.where(beyond, np.where(ahead, "better", "worse"), "")
     return Compared(figures, table, tosses)

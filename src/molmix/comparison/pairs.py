@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Sorts of comparison, and what the words of a table call the other side.
-SORTS = {"start": "its starting point", "parent": "its parent", "best": "the best"}
-
 
 def fixed_pairs(models: Mapping[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
     """Comparisons that follow from how models were made.

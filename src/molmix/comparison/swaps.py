@@ -16,10 +16,10 @@ import numpy as np
 
 from molmix.stats import Pooled, row_count, weighted_sums
 
-# Entries in a block of tosses × rows, and tosses in it: a column of their sums fits into a core's cache.
+# Entries in a block of tosses × rows or sums, and tosses in it: a column of their sums fits into a core's cache.
 _BLOCK = 4_000_000
 _TOSSES = 4096
-# Tosses × rows at most: 20,000 tosses of 22,000 captions.
+# Tosses × rows, or × pairs, at most: 20,000 tosses of 22,000 captions.
 _WORK = 440_000_000
 # A p counted from fewer exceedances than this is counted again from more tosses.
 _FEW = 20
@@ -27,18 +27,22 @@ _FEW = 20
 Key = TypeVar("Key", bound=Hashable)
 
 
-def tosses_needed(hypotheses: int, level: float, resamples: int, rows: int) -> int:
+def tosses_needed(hypotheses: int, level: float, resamples: int, rows: int, pairs: int) -> int:
     """How many tosses let Holm's strictest p of a family be told apart from the smallest p that can be seen.
 
-    Four times as many as make 1 / (tosses + 1) equal to that strictest p, but no more than time allows.
+    Four times as many as make 1 / (tosses + 1) equal to that strictest p, or as many as there is time for. Where these
+    could not show it either, none beyond the resamples.
 
     Args:
         hypotheses: in the largest family.
         level: confidence level of the study.
         resamples: tosses at least.
         rows: molecules.
+        pairs: to be tested, over all families of the sort.
     """
-    return max(resamples, min(int(4 * hypotheses / (1 - level)), _WORK // max(rows, 1)))
+    bare = hypotheses / (1 - level)
+    affordable = _WORK // max(rows, pairs, 1)
+    return max(resamples, min(int(4 * bare), affordable)) if bare <= affordable else resamples
 
 
 def p_values(
@@ -69,6 +73,7 @@ def p_values(
     rows = row_count(list(parts.values())) if parts else 0
     if not rows:
         return np.full(len(pairs), np.nan)
+    width = sum(array.shape[1] for array in parts.values())
     whole = {key: array.sum(axis=0) for key, array in parts.items()}
     values = {key: float(figures[key][1](whole[id(figures[key][0])])) for key in keys}
     seen = np.array([values[one] - values[other] for one, other in pairs])
@@ -78,7 +83,7 @@ def p_values(
     going = np.flatnonzero(~np.isnan(seen))
     exceedances = np.zeros(len(pairs), dtype=int)
     for start, stop in ((0, tosses), (tosses, max(most, tosses))):
-        for block in weighted_sums(parts, _tosses(rows, stop - start, [seed, start])) if len(going) else ():
+        for block in weighted_sums(parts, _tosses(rows, width, stop - start, [seed, start])) if len(going) else ():
             for place in going:
                 (mine, of_mine), (yours, of_yours) = (figures[key] for key in pairs[int(place)])
                 moved = block[id(yours)] - block[id(mine)]
@@ -90,10 +95,10 @@ def p_values(
     return result
 
 
-def _tosses(rows: int, tosses: int, seed: Sequence[int]) -> Iterator[np.ndarray]:
+def _tosses(rows: int, width: int, tosses: int, seed: Sequence[int]) -> Iterator[np.ndarray]:
     """Blocks, arrays (some tosses, rows): 1 where a molecule's captions change sides. 64 coins a random number."""
     generator = np.random.default_rng(seed)
-    step = max(1, min(_TOSSES, _BLOCK // rows))
+    step = max(1, min(_TOSSES, _BLOCK // max(rows, width)))
     for start in range(0, tosses, step):
         coins = generator.integers(0, 2**64, size=(min(step, tosses - start), -(-rows // 64)), dtype=np.uint64)
         yield np.unpackbits(coins.view(np.uint8), axis=1, count=rows).astype(float)
