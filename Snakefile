@@ -17,8 +17,11 @@ include: "workflow/rules/common.smk"
 
 rule all:
     input:
-        f"{R}/tables/leaderboard.csv",
-        f"{R}/tables/leaderboard.md",
+        expand(
+            f"{R}/tables/{{name}}.{{kind}}",
+            name=["leaderboard", *COMPARED],
+            kind=KINDS,
+        ),
 
 
 include: "workflow/rules/collect.smk"

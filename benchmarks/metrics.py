@@ -1,27 +1,30 @@
-"""Caption metrics and intervals, against the same libraries called in a plain loop."""
+"""Caption metrics, against the same libraries called in a plain loop; intervals and comparisons."""
 
+import resource
 import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from nltk.stem.porter import PorterStemmer
 from nltk.translate.bleu_score import corpus_bleu as nltk_bleu
 from nltk.translate.meteor_score import exact_match, stem_match
 from rouge_score.rouge_scorer import RougeScorer
 
 from benchmarks.common import Row, corpus, in_turn
-from molmix.metrics.bleu import COUNT_COLUMNS, corpus_bleu
+from molmix.comparison.measure import compare
+from molmix.metrics import Options
+from molmix.metrics.bleu import COUNT_COLUMNS
 from molmix.metrics.captions import caption_scores
 from molmix.metrics.meteor import meteor_name
 from molmix.metrics.tokenize import load_tokenizer
-from molmix.stats import bootstrap
 
 CAPTIONS = 3300
 WORDNET = Path("/usr/share/wordnet")
 
 
 def measure() -> list[Row]:
-    return [_captions(), _intervals()]
+    return [_captions(), _statistics()]
 
 
 def _captions() -> Row:
@@ -50,18 +53,40 @@ def _captions() -> Row:
     return (what, f"{a:.2f} s", f"{b:.2f} s (libraries in a loop)", f"{b / a:.1f} x", "4 x")
 
 
-def _intervals() -> Row:
+def _statistics() -> Row:
     draw = np.random.default_rng(0)
-    systems, rows, metrics, resamples = 20, 22_000, 12, 2000
-    columns = {(s, m): draw.random(rows) for s in range(systems) for m in range(metrics)}
-    counts = draw.integers(1, 40, (rows, len(COUNT_COLUMNS)))
+    systems, rows, resamples = 20, 22_000, 2000
+    means = (
+        "hallucination",
+        "unsupported",
+        "coverage",
+        "rouge1",
+        "rouge2",
+        "rougeL",
+        "meteor",
+        "precision",
+        "recall",
+        "f1",
+    )
+    frames, models = {}, {}
+    for system in range(systems):
+        frame = pd.DataFrame({column: draw.random(rows) + system / 2000 for column in means})
+        frame[list(COUNT_COLUMNS)] = draw.integers(1, 40, (rows, len(COUNT_COLUMNS)))
+        frames[f"m{system}"] = frame.assign(bleu2=0.5, bleu4=0.5)
+        merged = system > systems // 3
+        parents = ["m1", "m2"] if merged else []
+        models[f"m{system}"] = {"kind": "merged" if merged else "aligned", "parents": parents, "start": "m0"}
+    models["m0"]["start"] = None
+    options = Options(judges={"atomic": {"kind": "atomic"}}, vocabulary=None, wordnet=None, domain="molecules")
     begin = time.perf_counter()
-    bootstrap(columns, {"bleu4": (counts, lambda sums: corpus_bleu(sums, 4))}, resamples=resamples)
+    found = compare(frames, models, options, resamples=resamples, level=0.95, seed=0)
     seconds = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return (
-        f"intervals, {systems} systems x {rows} captions x {metrics} metrics, {resamples} resamples",
-        f"{seconds:.0f} s",
+        f"intervals and {len(found.comparisons)} comparisons of {systems} systems x {rows} captions x "
+        f"{len(means) + 2} metrics, {resamples} resamples, up to {found.tosses} tosses",
+        f"{seconds:.0f} s, {peak:.1f} GB",
         "-",
         "-",
-        "120 s",
+        "120 s, 4 GB",
     )

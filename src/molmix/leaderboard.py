@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from molmix.files import beside, read_table
+from molmix.comparison.marks import BOLD, Marks, beyond_chance, star
 from molmix.metrics import FAMILIES, Metric, Options
-from molmix.stats import Interval, Pooled, bootstrap
+from molmix.metrics.figures import all_metrics, figures_of, read_scores
+from molmix.provenance import counts, provenance
+from molmix.stats import Interval, bootstrap
+from molmix.typeset import ARROWS, Cell, Grid, figure, write_csv, write_pages
 
 
 def leaderboard(
@@ -19,50 +22,58 @@ def leaderboard(
     models: dict[str, dict[str, Any]],
     tests: dict[str, str],
     scores: Path,
+    comparisons: Path,
     statistics: dict[str, Any],
     options: dict[str, Any],
-    seed: int,
-    csv: Path,
-    markdown: Path,
+    seeds: list[int],
+    config: str,
+    table: Path,
 ) -> None:
-    """Write the leaderboard as CSV (every figure) and Markdown (the figures people compare first).
+    """Write the leaderboard as CSV (every figure), and as Markdown and LaTeX for people.
 
     Args:
-        models: rows of the model table: kind, parents, method and seed by id.
+        models: rows of the model table: kind, parents, method, seed and start by id.
         tests: direction of each test set by name.
         scores: folder that holds ``<model>/<test>.parquet``.
+        comparisons: CSV of :func:`molmix.comparison.run.compare_models`, which says what is bold or has a star.
         statistics: the config's `statistics`: resamples, level.
-        seed: of the resamples, which all models of a test set share.
         options: as in :class:`molmix.metrics.Options`; they say which definitions the metrics follow.
-        csv, markdown: files to write.
+        seeds: of the study; the first is that of the resamples, which all models of a test set share.
+        config: digest of the whole config.
+        table: what to write, without its ending: ``.csv``, ``.md`` and ``.tex`` are put to it.
     """
     chosen = Options(**options)
     metrics = all_metrics(chosen)
-    rows = []
+    rows, counted = [], []
     for test in tests:
-        frames = {model: read_table(scores / model / f"{test}.parquet").to_pandas() for model in models}
-        for model, intervals in intervals_of(frames, chosen, statistics, seed).items():
-            row: dict[str, Any] = {"model": model, "test": test, **models[model]}
+        frames = {model: read_scores(scores / model / f"{test}.parquet") for model in models}
+        intervals = intervals_of(frames, chosen, statistics, seeds[0])
+        for model, found in intervals.items():
+            row: dict[str, Any] = {"model": model, "test": test}
+            row |= {key: models[model][key] for key in ("kind", "parents", "method", "seed")}
             row |= {"parents": " + ".join(row["parents"]), "captions": len(frames[model])}
             row["missing"] = int((frames[model]["finish"] == "missing").sum())
             for metric in metrics:
-                found = intervals.get(metric.column)
                 for part in ("value", "low", "high"):
                     name = metric.column if part == "value" else f"{metric.column}_{part}"
-                    row[name] = getattr(found, part) if found else np.nan
+                    row[name] = getattr(found[metric.column], part) if metric.column in found else np.nan
             rows.append(row)
-    table = pd.DataFrame(rows)
-    with beside(csv) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    with beside(markdown) as temporary:
-        shown = [family() for family in FAMILIES if _has_figures(table, family().metrics(chosen))]
-        notes = [note for family in shown if (note := family.note(chosen))]
-        temporary.write_text(_markdown(table, metrics, tests, statistics, notes), encoding="utf-8")
-
-
-def all_metrics(options: Options) -> tuple[Metric, ...]:
-    """Every metric of every family, in the order of the table's columns."""
-    return tuple(metric for family in FAMILIES for metric in family().metrics(options))
+        counted += counts(test, frames, {(m, c): f.n for m, own in intervals.items() for c, f in own.items()})
+    board = pd.DataFrame(rows)
+    write_csv(board, table.with_suffix(".csv"))
+    shown = [family() for family in FAMILIES if _has_figures(board, family().metrics(chosen))]
+    notes = [
+        f"Each figure stands with half the width of its {statistics['level']:.0%} interval (bootstrap over molecules); "
+        "both ends are in leaderboard.csv.",
+        " ".join(
+            [BOLD, star("the difference from the model's own starting point"), beyond_chance(statistics["level"])]
+        ),
+        "",
+        *(f"- {note}" for family in shown if (note := family.note(chosen))),
+        *provenance(config=config, seeds=seeds, resamples=statistics["resamples"], counted=counted),
+    ]
+    grids = _grids(board, metrics, tests, models, Marks.read(comparisons))
+    write_pages("Leaderboard", grids, notes, table)
 
 
 def _has_figures(table: pd.DataFrame, metrics: Sequence[Metric]) -> bool:
@@ -80,50 +91,34 @@ def intervals_of(
         statistics: resamples, level.
         seed: of the resamples.
     """
-    columns: dict[tuple[str, str], np.ndarray] = {}
-    pooled: dict[tuple[str, str], Pooled] = {}
-    for model, frame in frames.items():
-        for family in (make() for make in FAMILIES):
-            sums = family.pooled(frame, options) if hasattr(family, "pooled") else {}
-            pooled |= {(model, column): figure for column, figure in sums.items()}
-            columns |= {
-                (model, metric.column): frame[metric.column].to_numpy(dtype=float)
-                for metric in family.metrics(options)
-                if metric.column in frame and metric.column not in sums
-            }
+    columns, pooled = figures_of(frames, options)
     found = bootstrap(columns, pooled, resamples=statistics["resamples"], level=statistics["level"], seed=seed)
     return {
         model: {metric: interval for (owner, metric), interval in found.items() if owner == model} for model in frames
     }
 
 
-def _markdown(
-    table: pd.DataFrame, metrics: Sequence[Metric], tests: dict[str, str], statistics: dict[str, Any], notes: list[str]
-) -> str:
-    parts = ["# Leaderboard", ""]
+def _grids(
+    board: pd.DataFrame,
+    metrics: Sequence[Metric],
+    tests: dict[str, str],
+    models: dict[str, dict[str, Any]],
+    marks: Marks,
+) -> list[Grid]:
+    grids = []
     for test in tests:
-        part = table[table["test"] == test]
+        part = board[board["test"] == test]
         shown = [metric for metric in metrics if part[metric.column].notna().any()]
-        arrow = {"higher": "↑", "lower": "↓"}
-        parts += [f"## {test} ({part['captions'].iloc[0]} molecules)", ""]
-        parts.append("| model | " + " | ".join(f"{metric.title} {arrow[metric.better]}" for metric in shown) + " |")
-        parts.append("| --- |" + " ---: |" * len(shown))
+        rows = []
         for _, row in part.iterrows():
-            cells = [_cell(row, metric.column) for metric in shown]
-            parts.append(f"| {row['model']} | " + " | ".join(cells) + " |")
-        parts.append("")
-        absent = [f"{row['model']} {row['missing']}" for _, row in part.iterrows() if row["missing"]]
-        if absent:
-            parts += [f"Molecules without a caption, counted as empty ones: {', '.join(absent)}.", ""]
-    parts.append(
-        f"Each figure stands with half the width of its {statistics['level']:.0%} interval "
-        f"(bootstrap over molecules, {statistics['resamples']} resamples); both ends are in leaderboard.csv."
-    )
-    return "\n".join([*parts, "", *(f"- {note}" for note in notes)]) + "\n"
-
-
-def _cell(row: pd.Series, column: str) -> str:
-    if np.isnan(row[column]):
-        return "–"
-    half = (row[f"{column}_high"] - row[f"{column}_low"]) / 2
-    return f"{row[column]:.3f} ±{half:.3f}".replace("0.", ".")
+            model = row["model"]
+            cells = [Cell(model)]
+            for metric in shown:
+                column = metric.column
+                text = figure(row[column], row[f"{column}_low"], row[f"{column}_high"])
+                star = bool(marks.verdict(test, column, "start", model, models[model]["start"]))
+                cells.append(Cell(text, bold=marks.best(test, column) == model, star=star))
+            rows.append(cells)
+        header = ["model", *(f"{metric.title} {ARROWS[metric.better]}" for metric in shown)]
+        grids.append(Grid(f"{test} ({part['captions'].iloc[0]} molecules)", header, rows))
+    return grids

@@ -5,7 +5,7 @@ formula over summed n-gram counts. A resample is then a vector that says how oft
 thousands of resamples of hundreds of columns are a few matrix products.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -95,16 +95,20 @@ def replicate(
     both = columns.keys() & pooled.keys()
     if both:
         raise ValueError(f"both a column and a pooled figure: {sorted(map(str, both))}")
-    figures = {key: _mean(np.asarray(column, dtype=float)) for key, column in columns.items()} | dict(pooled)
+    figures = {key: mean(column) for key, column in columns.items()} | dict(pooled)
     if not figures:
         return {}
     # What several figures are made of is resampled once.
     parts = {id(array): array for array, _ in figures.values()}
-    rows = _rows(list(parts.values()))
+    rows = row_count(list(parts.values()))
     if not rows:
         return {key: Replicates(np.nan, np.full(resamples, np.nan), 0) for key in figures}
 
-    sums = _resampled_sums(parts, rows, resamples, seed)
+    blocks: dict[int, list[np.ndarray]] = {key: [] for key in parts}
+    for block in weighted_sums(parts, map(_counts, resampled_rows(rows, resamples, seed))):
+        for part, some in block.items():
+            blocks[part].append(some)
+    sums = {part: np.concatenate(found) for part, found in blocks.items()}
     result = {}
     for key, (array, value) in figures.items():
         everything = array.sum(axis=0)
@@ -113,29 +117,37 @@ def replicate(
     return result
 
 
-def _rows(arrays: Sequence[Array]) -> int:
+def row_count(arrays: Sequence[Array]) -> int:
+    """How many rows the arrays have.
+
+    Raises:
+        ValueError: they differ in length.
+    """
     sizes = {array.shape[0] for array in arrays}
     if len(sizes) > 1:
         raise ValueError(f"arrays differ in length: {sorted(sizes)}")
     return sizes.pop()
 
 
-def _resampled_sums(parts: Mapping[int, Array], rows: int, resamples: int, seed: int) -> dict[int, np.ndarray]:
-    """Column sums of each array in each resample, (resamples, k); the dense ones in one product."""
-    dense = [key for key, array in parts.items() if isinstance(array, np.ndarray)]
-    joined = {key: array for key, array in parts.items() if key not in dense}
-    if dense:
-        joined[dense[0]] = np.column_stack([parts[key] for key in dense])
-    blocks: dict[int, list[np.ndarray]] = {key: [] for key in joined}
-    for block in resampled_rows(rows, resamples, seed):
-        counts = _counts(block)
-        for key, array in joined.items():
-            blocks[key].append(counts @ array)
-    sums = {key: np.concatenate(found) for key, found in blocks.items()}
-    if dense:
-        edges = np.cumsum([parts[key].shape[1] for key in dense])[:-1]
-        sums |= dict(zip(dense, np.split(sums[dense[0]], edges, axis=1), strict=True))
-    return sums
+def weighted_sums(parts: Mapping[Key, Array], weights: Iterable[np.ndarray]) -> Iterator[dict[Key, np.ndarray]]:
+    """Column sums of each array under each weighting of its rows, the dense arrays in one matrix product.
+
+    Args:
+        parts: arrays (rows, k).
+        weights: blocks, arrays (some weightings, rows).
+
+    Yields:
+        For each block, the sums of each array: (some weightings, k).
+    """
+    dense = {key: array for key, array in parts.items() if isinstance(array, np.ndarray)}
+    joined = np.column_stack(list(dense.values())) if dense else None
+    edges = np.cumsum([array.shape[1] for array in dense.values()])[:-1]
+    for block in weights:
+        sums = {key: block @ array for key, array in parts.items() if key not in dense}
+        if joined is not None:
+            # Column by column in memory: figures are made of a few columns each.
+            sums |= dict(zip(dense, np.split((joined.T @ block.T).T, edges, axis=1), strict=True))
+        yield sums
 
 
 def bootstrap(
@@ -155,7 +167,9 @@ def bootstrap(
     return {key: figure.interval(level) for key, figure in replicates.items()}
 
 
-def _mean(column: np.ndarray) -> Pooled:
+def mean(column: np.ndarray) -> Pooled:
+    """The mean over the rows that are not NaN, as sums that it is made of: array (rows,) in."""
+    column = np.asarray(column, dtype=float)
     held = ~np.isnan(column)
     return np.column_stack([np.where(held, column, 0.0), held]), _ratio
 

@@ -30,6 +30,7 @@ class Model:
         parents: ids it is made from: the model an initial one goes on from, an aligned one's start, a merge's
             two parents; none of a system whose captions come from elsewhere.
         base: for merges, the common parent that task vectors are taken against.
+        unseeded: the id without the mark of its seed: models that share it differ in their seed only.
         method: name of the alignment or merge, or the kind of an initial model.
         settings: everything its making depends on beside its parents, resolved (presets applied).
         seed: seed of its making.
@@ -42,6 +43,12 @@ class Model:
     settings: dict[str, Any] = field(hash=False)
     seed: int
     base: str | None = None
+    unseeded: str = ""
+
+    @property
+    def start(self) -> str | None:
+        """The model that it is measured against: a merge's base, any other's one parent; None where there is none."""
+        return self.base or next(iter(self.parents), None)
 
 
 class ModelTable(dict[str, Model]):
@@ -127,11 +134,19 @@ def _universal(config: Config, table: ModelTable) -> None:
 
 
 def _merge_by_every_method(
-    config: Config, table: ModelTable, stem: str, parents: tuple[str, str], base: str, seed: int, key: str
+    config: Config,
+    table: ModelTable,
+    stem: str,
+    parents: tuple[str, str],
+    base: str,
+    seed: int,
+    key: str,
+    mark: str = "",
 ) -> None:
     for name, method in config.merge.methods.items():
         settings = method.model_dump(by_alias=True)
-        _add(table, Model(f"{stem}.{name}", "merged", parents, name, settings, seed, base), key)
+        row = Model(f"{stem}{mark}.{name}", "merged", parents, name, settings, seed, base, f"{stem}.{name}")
+        _add(table, row, key)
 
 
 def _aligned(config: Config, table: ModelTable) -> None:
@@ -153,7 +168,8 @@ def _aligned(config: Config, table: ModelTable) -> None:
                 raise fault(f"align.{name}.starts", f"{start!r} is itself aligned", "name an initial or merged model")
             for number, seed in enumerate(config.seeds):
                 mark = f"-s{seed}" if number else ""
-                row = Model(f"{start}.{name}{mark}", "aligned", (start,), name, resolve(name, spec), seed)
+                stem = f"{start}.{name}"
+                row = Model(f"{stem}{mark}", "aligned", (start,), name, resolve(name, spec), seed, unseeded=stem)
                 _add(table, row, f"align.{name}")
 
 
@@ -185,5 +201,5 @@ def _merged(config: Config, table: ModelTable) -> None:
                 raise fault("merge.starts", f"{start!r} has {len(names)} aligned model(s)", "align it by two or more")
             for first, second in combinations(names, 2):
                 parents = (f"{start}.{first}{mark}", f"{start}.{second}{mark}")
-                stem = f"{start}.{first}_{second}{mark}"
-                _merge_by_every_method(config, table, stem, parents, start, seed, "merge.starts")
+                stem = f"{start}.{first}_{second}"
+                _merge_by_every_method(config, table, stem, parents, start, seed, "merge.starts", mark)

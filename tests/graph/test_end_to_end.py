@@ -58,6 +58,7 @@ def test_a_learning_rate_reruns_its_method_its_merges_and_what_follows(done: Pat
         "decompose": 4,
         "nli": 4,
         "score": 4,
+        "comparisons": 1,
         "leaderboard": 1,
         "all": 1,
     }

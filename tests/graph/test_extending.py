@@ -75,7 +75,7 @@ def test_a_method_a_merge_and_a_metric(tmp_path: Path, micro) -> None:
     assert "Merging mol2cap.dpo_ipo.arithmetic" in done.stdout
 
     code = (
-        "from molmix.leaderboard import all_metrics; from molmix.metrics import Options\n"
+        "from molmix.metrics.figures import all_metrics; from molmix.metrics import Options\n"
         "print(all_metrics(Options(judges={}, vocabulary=None, wordnet=None, domain='molecules')))"
     )
     known = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=True)

@@ -130,6 +130,7 @@ LIGHT = {
     "decompose.py": ("molmix.decompose", (*HEAVY, "pandas")),
     "nli.py with a full store": ("molmix.nli.run", (*HEAVY, "pandas")),
     "score.py": ("molmix.score, molmix.metrics.captions, molmix.metrics.atoms, molmix.metrics.molecules", HEAVY),
+    "comparisons.py": ("molmix.comparison.run", HEAVY),
     "leaderboard.py": ("molmix.leaderboard", HEAVY),
     "the command line": ("molmix.cli", (*HEAVY, "pandas")),
 }

@@ -2,8 +2,11 @@
 # Makes: nothing of its own; names the phases, so that a person can ask for one of them.
 rule tables:
     input:
-        f"{R}/tables/leaderboard.csv",
-        f"{R}/tables/leaderboard.md",
+        expand(
+            f"{R}/tables/{{name}}.{{kind}}",
+            name=["leaderboard", *COMPARED],
+            kind=KINDS,
+        ),
 
 
 rule data_all:

@@ -1,5 +1,6 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
 # Makes: the checked config, the model table, and the few path helpers that the other files share.
+import hashlib
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -37,6 +38,19 @@ JUDGED = [
     name for name, test in study.data.tests.items() if test.direction == "mol2cap"
 ]
 JUDGES = study.judges if JUDGED else {}
+
+# Tables that compare models: those that the study has something for.
+KINDS = ["csv", "md", "tex"]
+COMPARED = ["comparisons"] + [
+    name
+    for name, has_any in {
+        "merges": table.of_kind("merged"),
+        "alignments": table.of_kind("aligned"),
+        "seeds": len(study.seeds) > 1 and table.of_kind("aligned"),
+    }.items()
+    if has_any
+]
+DIGEST = hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:16]
 
 # Merges whose weights are kept: those that other models start from, or all of them where the config says so.
 STARTS = {row.parents[0] for row in table.values() if row.kind == "aligned"}

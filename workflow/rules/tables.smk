@@ -1,11 +1,23 @@
 # Needs: predictions, test sets, and for captions the atom x atom probabilities.
-# Makes: scores/<model>/<test>.parquet (one row a caption, every metric) and tables/leaderboard.{csv,md}.
+# Makes: scores/<model>/<test>.parquet (one row a caption, every metric), and from all of them the tables
+#        comparisons, leaderboard and as the study has them merges, alignments and seeds (CSV, Markdown, LaTeX).
 OPTIONS = {
     "judges": {name: judge.model_dump() for name, judge in JUDGES.items()},
     "domain": study.domain,
     **study.metrics.options(),
 }
 TEXT2MOL = JUDGED if study.metrics.text2mol else []
+MODELS = {
+    model: {
+        "kind": row.kind,
+        "parents": list(row.parents),
+        "method": row.method,
+        "seed": row.seed,
+        "start": row.start,
+        "unseeded": row.unseeded,
+    }
+    for model, row in table.items()
+}
 
 
 rule score:
@@ -67,12 +79,40 @@ rule text2mol:
         "../scripts/text2mol.py"
 
 
-rule leaderboard:
+rule comparisons:
     input:
         scores=expand(f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=TESTS),
     output:
-        csv=f"{R}/tables/leaderboard.csv",
-        markdown=f"{R}/tables/leaderboard.md",
+        expand(f"{R}/tables/{{name}}.{{kind}}", name=COMPARED, kind=KINDS),
+    log:
+        f"{LOGS}/comparisons.log",
+    benchmark:
+        f"{BENCH}/comparisons.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        models=MODELS,
+        tests=DIRECTIONS,
+        statistics=study.statistics.model_dump(),
+        seeds=study.seeds,
+        config=DIGEST,
+        options=OPTIONS,
+        scores=lambda wildcards, input: str(Path(input.scores[0]).parents[1]),
+    message:
+        "Comparing the models"
+    script:
+        "../scripts/comparisons.py"
+
+
+rule leaderboard:
+    input:
+        scores=expand(f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=TESTS),
+        comparisons=f"{R}/tables/comparisons.csv",
+    output:
+        expand(f"{R}/tables/leaderboard.{{kind}}", kind=KINDS),
     log:
         f"{LOGS}/leaderboard.log",
     benchmark:
@@ -83,18 +123,11 @@ rule leaderboard:
         mem_mb=4000,
         runtime=60,
     params:
-        models={
-            model: {
-                "kind": row.kind,
-                "parents": list(row.parents),
-                "method": row.method,
-                "seed": row.seed,
-            }
-            for model, row in table.items()
-        },
+        models=MODELS,
         tests=DIRECTIONS,
         statistics=study.statistics.model_dump(),
-        seed=study.seeds[0],
+        seeds=study.seeds,
+        config=DIGEST,
         options=OPTIONS,
         scores=lambda wildcards, input: str(Path(input.scores[0]).parents[1]),
     message:

@@ -1,4 +1,4 @@
-"""Put the leaderboard together from every model's scores."""
+"""Put the leaderboard together from every model's scores, and its comparisons."""
 
 from pathlib import Path
 
@@ -12,9 +12,10 @@ with job(snakemake):
         models=params.models,
         tests=params.tests,
         scores=Path(params.scores),
+        comparisons=Path(snakemake.input.comparisons),
         statistics=params.statistics,
         options=params.options,
-        seed=params.seed,
-        csv=Path(snakemake.output.csv),
-        markdown=Path(snakemake.output.markdown),
+        seeds=params.seeds,
+        config=params.config,
+        table=Path(snakemake.output[0]).with_suffix(""),
     )

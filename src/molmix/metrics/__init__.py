@@ -76,11 +76,14 @@ class Metric:
         column: its name in the scores.
         better: which way is better.
         title: its name in a table that people read.
+        headline: whether tables that are wide already, such as those of comparisons, show it to people; the CSV
+            beside them holds every metric.
     """
 
     column: str
     better: Literal["higher", "lower"]
     title: str
+    headline: bool = False
 
 
 FAMILIES = tuple(

@@ -17,13 +17,20 @@ from molmix.judges import measure as judge
 from molmix.metrics import Answers, Metric, Options
 
 SHOWN = ("hallucination", "unsupported", "coverage", "consistency")
+HEADLINES = ("hallucination", "coverage", "consistency")  # of the judge with the plain columns, or of all without one
 
 
 def metrics(options: Options) -> tuple[Metric, ...]:
     """How the scores that people compare are shown, judge by judge."""
+    named = prefixes(options.judges)
     return tuple(
-        Metric(f"{prefix}{column}", DIRECTIONS[column], f"{prefix.removesuffix('.')} {column}".strip())
-        for name, prefix in prefixes(options.judges).items()
+        Metric(
+            f"{prefix}{column}",
+            DIRECTIONS[column],
+            f"{prefix.removesuffix('.')} {column}".strip(),
+            headline=column in HEADLINES and (not prefix or "" not in named.values()),
+        )
+        for name, prefix in named.items()
         for column in SHOWN
         if column in TypeAdapter(Judge).validate_python(options.judges[name]).columns
     )

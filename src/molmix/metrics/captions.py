@@ -20,11 +20,11 @@ from molmix.stats import Pooled
 
 METRICS = (
     Metric("bleu2", "higher", "BLEU-2"),
-    Metric("bleu4", "higher", "BLEU-4"),
+    Metric("bleu4", "higher", "BLEU-4", headline=True),
     Metric("rouge1", "higher", "ROUGE-1"),
     Metric("rouge2", "higher", "ROUGE-2"),
-    Metric("rougeL", "higher", "ROUGE-L"),
-    Metric("meteor", "higher", "METEOR"),
+    Metric("rougeL", "higher", "ROUGE-L", headline=True),
+    Metric("meteor", "higher", "METEOR", headline=True),
 )
 
 

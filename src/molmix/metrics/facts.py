@@ -11,7 +11,7 @@ from molmix.metrics import Answers, Metric, Options
 METRICS = (
     Metric("precision", "higher", "fact precision"),
     Metric("recall", "higher", "fact recall"),
-    Metric("f1", "higher", "fact F1"),
+    Metric("f1", "higher", "fact F1", headline=True),
 )
 
 

@@ -20,12 +20,12 @@ from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu
 from molmix.stats import Pooled
 
 METRICS = (
-    Metric("valid", "higher", "validity"),
-    Metric("exact", "higher", "exact match"),
+    Metric("valid", "higher", "validity", headline=True),
+    Metric("exact", "higher", "exact match", headline=True),
     Metric("levenshtein", "lower", "Levenshtein"),
     Metric("maccs", "higher", "MACCS"),
     Metric("rdk", "higher", "RDK"),
-    Metric("morgan", "higher", "Morgan"),
+    Metric("morgan", "higher", "Morgan", headline=True),
     Metric("bleu", "higher", "BLEU (characters)"),
 )
 SIMILARITIES = ("maccs", "rdk", "morgan")

@@ -50,7 +50,10 @@ def metrics(options: Options) -> tuple[Metric, ...]:
     return (
         Metric("property_precision", "higher", "property precision"),
         Metric("property_recall", "higher", "property recall"),
-        *(Metric(column, "higher", f"property F1 {group.lower()}".strip()) for column, group in columns.items()),
+        *(
+            Metric(column, "higher", f"property F1 {group.lower()}".strip(), headline=not group)
+            for column, group in columns.items()
+        ),
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from molmix.metrics import Answers, Metric, Options
 
 METRICS = (
-    Metric("text2mol", "higher", "Text2Mol"),
+    Metric("text2mol", "higher", "Text2Mol", headline=True),
     Metric("text2mol_covered", "higher", "covered by Text2Mol"),
 )
 

@@ -1,0 +1,86 @@
+"""Compare all models of a study, and lay the comparisons out as tables."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from molmix.comparison import alignments, differences, merges, seeds
+from molmix.comparison.layout import Layout
+from molmix.comparison.marks import BOLD, beyond_chance, star
+from molmix.comparison.measure import COLUMNS, compare
+from molmix.metrics import Options
+from molmix.metrics.figures import all_metrics, read_scores
+from molmix.provenance import counts, provenance
+from molmix.typeset import write_csv, write_pages
+
+log = logging.getLogger(__name__)
+
+
+def compare_models(
+    *,
+    models: Mapping[str, dict[str, Any]],
+    tests: list[str],
+    scores: Path,
+    statistics: dict[str, Any],
+    options: dict[str, Any],
+    study_seeds: list[int],
+    config: str,
+    tables: Mapping[str, Path],
+) -> None:
+    """Write the tables of comparisons, each as CSV (every metric), Markdown and LaTeX (the metrics that are shown).
+
+    Args:
+        models: rows of the model table by id: kind, parents, method, seed, start, unseeded.
+        tests: names of the test sets.
+        scores: folder that holds ``<model>/<test>.parquet``.
+        statistics: the config's `statistics`: resamples, level.
+        options: as in :class:`molmix.metrics.Options`.
+        study_seeds: of the study; the first is that of resamples and tosses.
+        config: digest of the whole config.
+        tables: what to write, without its ending: `comparisons`, and as the study has them `merges`, `alignments`,
+            `seeds`.
+    """
+    chosen = Options(**options)
+    figures, parts, counted, tosses = {}, [], [], 0
+    for test in tests:
+        frames = {model: read_scores(scores / model / f"{test}.parquet") for model in models}
+        found = compare(frames, models, chosen, seed=study_seeds[0], **statistics)
+        figures[test] = found.figures
+        parts.append(found.comparisons.assign(test=test))
+        counted += counts(test, frames, {key: figure.n for key, figure in found.figures.items()})
+        tosses = max(tosses, found.tosses)
+        log.info("%s: %d comparisons, %d tosses", test, len(found.comparisons), found.tosses)
+    comparisons = pd.concat(parts, ignore_index=True)[["test", *COLUMNS]]
+    layout = Layout(models, all_metrics(chosen), figures, comparisons)
+    level = statistics["level"]
+    half = f"Each figure stands with half the width of its {level:.0%} interval (bootstrap over molecules)."
+    pages: dict[str, tuple[Any, ...]] = {
+        "comparisons": (
+            "Comparisons",
+            comparisons,
+            differences,
+            [half, star(differences.STARRED), beyond_chance(level)],
+        ),
+        "merges": ("Merges", merges.frame(layout), merges, [half, BOLD, star(merges.STARRED), beyond_chance(level)]),
+        "alignments": (
+            "Alignments",
+            alignments.frame(layout),
+            alignments,
+            [half, BOLD, star(alignments.STARRED), beyond_chance(level)],
+        ),
+        "seeds": ("Spread over seeds", seeds.frame(layout), seeds, [seeds.MEANING]),
+    }
+    below = provenance(
+        config=config, seeds=study_seeds, resamples=statistics["resamples"], tosses=tosses, counted=counted
+    )
+    for name, stem in tables.items():
+        title, frame, module, words = pages[name]
+        write_csv(frame, stem.with_suffix(".csv"))
+        grids = module.grids(layout)
+        nothing = [] if grids else ["There is nothing to compare.", ""]
+        write_pages(title, grids, [*nothing, " ".join(words), "", *below], stem)

@@ -1,0 +1,20 @@
+"""Compare every model with its start, its parents and the best one, from their scores."""
+
+from pathlib import Path
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.comparison.run import compare_models
+
+    params = snakemake.params
+    compare_models(
+        models=params.models,
+        tests=list(params.tests),
+        scores=Path(params.scores),
+        statistics=params.statistics,
+        options=params.options,
+        study_seeds=params.seeds,
+        config=params.config,
+        tables={Path(path).stem: Path(path).with_suffix("") for path in snakemake.output},
+    )
