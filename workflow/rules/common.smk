@@ -38,6 +38,7 @@ JUDGED = [
     name for name, test in study.data.tests.items() if test.direction == "mol2cap"
 ]
 JUDGES = study.judges if JUDGED else {}
+MADE_NLI = [name for name, model in study.nli.items() if model.kind == "made"]
 
 # Tables that compare models: those that the study has something for.
 KINDS = ["csv", "md", "tex"]
@@ -82,6 +83,45 @@ def weights(model):
         for row in table.lineage(model)
         if table[row].method != "pretrained"
     ]
+
+
+def merge_parents(wildcards):
+    return [manifest(parent) for parent in table[wildcards.model].parents]
+
+
+def merge_weights(wildcards):
+    row = table[wildcards.model]
+    return [
+        folder
+        for parent in dict.fromkeys([*row.parents, row.base])
+        for folder in weights(parent)
+    ]
+
+
+def nli_model(name):
+    """What loading an NLI model reads: its manifest, and its weights where they were made here."""
+    folder = f"{R}/nli_models/{name}"
+    return [f"{folder}/manifest.json"] + (
+        [ancient(f"{folder}/weights")] if name in MADE_NLI else []
+    )
+
+
+def captions(author):
+    """Where an author's captions are."""
+    return {
+        "reference": f"{R}/data/tests",
+        "planted-reference": f"{R}/data/planted",
+    }.get(author, f"{R}/predictions/{author}")
+
+
+def atoms(units, author):
+    """Units of an author's captions, a file a test set."""
+    return [f"{R}/atoms/{units}/{author}/{test}.parquet" for test in JUDGED]
+
+
+def reference_of(author):
+    """Who is judged against whom."""
+    return "planted-reference" if author == "planted" else "reference"
 
 
 wildcard_constraints:

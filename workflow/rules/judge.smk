@@ -2,7 +2,6 @@
 # Makes: nli_models/<nli>, decomposers/<name> (models that judges use), atoms/<units>/<author>/<test> (captions cut into
 #        atoms, sentences, …), nli/<judge>/<author>/<test> (probabilities of every pair of units).
 # An author is a model, `reference`, or one of the planted captions' two sides (see trial.smk).
-MADE_NLI = [name for name, model in study.nli.items() if model.kind == "made"]
 LOCAL_LLM = [
     name for name, spec in study.decomposers.items() if spec.backend == "transformers"
 ]
@@ -11,27 +10,6 @@ UNITS = {
     for judge in JUDGES.values()
     for units in (judge.reference_units, judge.generated_units)
 }
-
-
-def nli_model(name):
-    """What loading an NLI model reads: its manifest, and its weights where they were made here."""
-    folder = f"{R}/nli_models/{name}"
-    return [f"{folder}/manifest.json"] + (
-        [ancient(f"{folder}/weights")] if name in MADE_NLI else []
-    )
-
-
-def captions(author):
-    """Where an author's captions are."""
-    return {
-        "reference": f"{R}/data/tests",
-        "planted-reference": f"{R}/data/planted",
-    }.get(author, f"{R}/predictions/{author}")
-
-
-def reference_of(author):
-    """Who is judged against whom."""
-    return "planted-reference" if author == "planted" else "reference"
 
 
 rule make_nli:
@@ -139,15 +117,11 @@ rule decompose:
 rule nli:
     input:
         model=lambda wildcards: nli_model(JUDGES[wildcards.judge].nli),
-        reference=lambda wildcards: expand(
-            f"{R}/atoms/{JUDGES[wildcards.judge].reference_units}"
-            f"/{reference_of(wildcards.author)}/{{test}}.parquet",
-            test=JUDGED,
+        reference=lambda wildcards: atoms(
+            JUDGES[wildcards.judge].reference_units, reference_of(wildcards.author)
         ),
-        generated=lambda wildcards: expand(
-            f"{R}/atoms/{JUDGES[wildcards.judge].generated_units}"
-            f"/{wildcards.author}/{{test}}.parquet",
-            test=JUDGED,
+        generated=lambda wildcards: atoms(
+            JUDGES[wildcards.judge].generated_units, wildcards.author
         ),
     output:
         expand(f"{R}/nli/{{{{judge}}}}/{{{{author}}}}/{{test}}.parquet", test=JUDGED),
@@ -155,12 +129,12 @@ rule nli:
         f"{LOGS}/nli/{{judge}}/{{author}}.log",
     benchmark:
         f"{BENCH}/nli/{{judge}}/{{author}}.tsv"
-    # One at a time (see below), so one has the machine for itself; a small model made here has no use for it.
-    threads: lambda wildcards: 1 if JUDGES[wildcards.judge].nli in MADE_NLI else 16
     # Last of all that can run: the first NLI job takes along the pairs of every caption written by then.
     priority: -10
     conda:
         "../../envs/models.yaml"
+    # One at a time (see below), so one has the machine for itself; a small model made here has no use for it.
+    threads: lambda wildcards: 1 if JUDGES[wildcards.judge].nli in MADE_NLI else 16
     resources:
         mem_mb=2500,
         runtime=240,

@@ -94,19 +94,6 @@ rule align:
         "../scripts/align.py"
 
 
-def merge_parents(wildcards):
-    return [manifest(parent) for parent in table[wildcards.model].parents]
-
-
-def merge_weights(wildcards):
-    row = table[wildcards.model]
-    return [
-        folder
-        for parent in dict.fromkeys([*row.parents, row.base])
-        for folder in weights(parent)
-    ]
-
-
 rule merge:
     input:
         parents=merge_parents,
