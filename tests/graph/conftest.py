@@ -55,9 +55,9 @@ MICRO: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def micro() -> dict[str, Any]:
-    """The micro study, to be changed at will."""
+    """The micro study, a copy for each file of tests."""
     return copy.deepcopy(MICRO)
 
 
