@@ -114,7 +114,7 @@ _FRAGMENTS = (
 # Inside brackets and after abbreviations these four separate nothing. They are hidden there, as characters of the
 # private use area, so that no rule has to know about brackets.
 _HIDDEN = str.maketrans(" ,.;", "\ue000\ue001\ue002\ue003")
-_SHOWN = str.maketrans("\ue000\ue001\ue002\ue003", " ,.;")
+SHOWN = str.maketrans("\ue000\ue001\ue002\ue003", " ,.;")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ue000-\ue003]+")  # also what no file could hold
 _BRACKET = re.compile(r"[][(){}]")
 _ABBREVIATION = re.compile(rf"(?<![\w/-]){_ABBREVIATIONS}\.(?! {_OPENERS} )", re.I)
@@ -149,17 +149,17 @@ def sentence(statement: str) -> str:
 
 
 def _atoms(caption: str) -> list[str]:
-    text = _hide(clean(caption))
+    text = hide(clean(caption))
     return list(dict.fromkeys(atom for part in _SENTENCE_END.split(text) for atom in _sentence_atoms(part)))
 
 
 @lru_cache(maxsize=20_000)  # systems repeat themselves: few of their sentences are distinct
 def _sentence_atoms(text: str) -> tuple[str, ...]:
-    shown = (clause.translate(_SHOWN) for clause in _clauses(text.strip(" .!?,;:")))
+    shown = (clause.translate(SHOWN) for clause in _clauses(text.strip(" .!?,;:")))
     return tuple(sentence(clause) for clause in shown if says_something(clause))
 
 
-def _hide(text: str) -> str:
+def hide(text: str) -> str:
     """Hide the separators that stand in brackets that close, or that end an abbreviation."""
     pairs, opened = [], []
     for bracket in _BRACKET.finditer(text):

@@ -12,22 +12,22 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from molmix.decompose.rules import _BLANK, _SHOWN, _hide
+from molmix.decompose.rules import SHOWN, clean, hide, says_something
 
 _SENTENCE_END = re.compile(r"(?<=[.!?]) ")
 
 
 def whole(caption: str) -> list[str]:
     """The caption itself."""
-    text = _BLANK.sub(" ", caption).strip()
-    return [text] if any(map(str.isalnum, text)) else []
+    text = clean(caption)
+    return [text] if says_something(text) else []
 
 
 def sentences(caption: str) -> list[str]:
     """Its sentences, in order, repeats and short ones included."""
-    hidden = _hide(_BLANK.sub(" ", caption).strip())
-    split = (sentence.translate(_SHOWN) for sentence in _SENTENCE_END.split(hidden))
-    return [sentence for sentence in split if any(map(str.isalnum, sentence))]
+    hidden = hide(clean(caption))
+    split = (sentence.translate(SHOWN) for sentence in _SENTENCE_END.split(hidden))
+    return [sentence for sentence in split if says_something(sentence)]
 
 
 def sentences_over(caption: str, characters: int) -> list[str]:
