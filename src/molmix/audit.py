@@ -16,6 +16,7 @@ import pandas as pd
 
 from molmix.files import beside, digest, read_table
 from molmix.nli.run import ask
+from molmix.typeset import write_csv
 
 THRESHOLD = 0.5  # of a probability: more likely than all else together
 SHOWN = {
@@ -81,8 +82,7 @@ def audit(
                 }
             )
     board = pd.DataFrame(rows)
-    with beside(csv) as temporary:
-        board.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+    write_csv(board, csv)
     with beside(markdown) as temporary:
         temporary.write_text(_markdown(board), encoding="utf-8")
 

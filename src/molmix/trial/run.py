@@ -20,6 +20,7 @@ from molmix.trial.measure import measure as measure_scores
 from molmix.trial.plant import not_made, plant
 from molmix.trial.plot import draw
 from molmix.trial.table import markdown as judges_markdown
+from molmix.typeset import write_csv
 
 REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
 CAPTIONS = pa.schema(
@@ -94,7 +95,7 @@ def measure_judges(
         texts += [f"## {test} ({frame['of'].nunique()} molecules)", "", judges_markdown(found, level=level), ""]
         shown = found["column"].isin(_pictured(judges))
         draw(found[shown], svg=plots[test][0], png=plots[test][1])
-    _write_csv(csv, pd.concat(parts))
+    write_csv(pd.concat(parts), csv)
     with beside(markdown) as temporary:
         temporary.write_text("\n".join(texts), encoding="utf-8")
 
@@ -162,7 +163,7 @@ def compare_judges(
                 found = agreement(frames, list(DIRECTIONS), resamples=resamples, level=level, seed=seed)
                 parts.append(found.assign(test=test, ground=ground))
     table = pd.concat(parts) if parts else pd.DataFrame()
-    _write_csv(csv, table)
+    write_csv(table, csv)
     with beside(markdown_path) as temporary:
         temporary.write_text(markdown(table, level=level), encoding="utf-8")
 
@@ -181,8 +182,3 @@ def _of_planted(variant: pd.DataFrame, judge: str, settings: dict[str, Any]) -> 
     }
     named = {label: column for label, column in named.items() if label in variant}
     return variant[["system", "of", *named]].rename(columns=named)
-
-
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    with beside(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
