@@ -22,6 +22,7 @@ rule all:
             name=["leaderboard", *COMPARED],
             kind=KINDS,
         ),
+        f"{R}/plots/cost.svg",  # and all other figures with it
 
 
 include: "workflow/rules/collect.smk"
@@ -30,4 +31,5 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/captions.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/plots.smk"
 include: "workflow/rules/trial.smk"

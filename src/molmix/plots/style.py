@@ -24,6 +24,7 @@ SETTINGS: dict[Any, Any] = {
     "font.size": 7.5,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7.5,
+    "figure.labelsize": 7.5,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -58,6 +59,15 @@ def shades(number: int) -> list[Any]:
     return list(colormaps["cividis"](np.linspace(0, 0.85, number)))
 
 
+def nothing(text: str) -> Figure:
+    """What is drawn where there is nothing to draw: a line that says so."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(PAGE, 0.6))
+    figure.text(0.5, 0.5, text, ha="center", va="center")
+    return figure
+
+
 def short(name: str, most: int = 30) -> str:
     """A name that may be too long to stand in a figure: its two ends."""
     if len(name) <= most:
@@ -66,8 +76,17 @@ def short(name: str, most: int = 30) -> str:
     return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"
 
 
+def settle(figure: Figure) -> None:
+    """Lay a figure out now and for good, once for both files."""
+    engine = figure.get_layout_engine()
+    if engine:
+        engine.execute(figure)
+    figure.set_layout_engine("none")
+
+
 def save(figure: Figure, svg: Path, png: Path) -> None:
     """Write a figure twice; equal figures make equal bytes."""
+    settle(figure)
     with beside(svg) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
     with beside(png) as temporary:
