@@ -82,6 +82,8 @@ rule text2mol:
 rule comparisons:
     input:
         scores=expand(f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=TESTS),
+        corpus=f"{R}/data/manifest.json",
+        manifests=[manifest(model) for model in table],
     output:
         expand(f"{R}/tables/{{name}}.{{kind}}", name=COMPARED, kind=KINDS),
     log:
@@ -110,6 +112,8 @@ rule comparisons:
 rule leaderboard:
     input:
         scores=expand(f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=TESTS),
+        corpus=f"{R}/data/manifest.json",
+        manifests=[manifest(model) for model in table],
         comparisons=f"{R}/tables/comparisons.csv",
     output:
         expand(f"{R}/tables/leaderboard.{{kind}}", kind=KINDS),

@@ -2,6 +2,15 @@
 # Makes: data/planted, predictions/planted (references with planted errors), trial/<test> (every judge's scores of them),
 #        tables/judges, tables/agreement, tables/audit, plots/judges: how far the judges can be trusted.
 ATOMIC = {name: judge for name, judge in JUDGES.items() if judge.kind == "atomic"}
+# Of what the trial follows from: another learning rate plants no error anew.
+TRIED = hashlib.sha256(
+    study.model_dump_json(
+        include={
+            *("domain", "seeds", "data", "world", "decomposers"),
+            *("nli", "judges", "trial", "statistics"),
+        }
+    ).encode()
+).hexdigest()[:16]
 AUDITED = [(author, test) for author in ["reference", *table] for test in JUDGED]
 
 
@@ -36,10 +45,10 @@ rule trial:
             f"{R}/nli/{{judge}}/planted/{{test}}.parquet", judge=JUDGES, test=JUDGED
         ),
         files=study.judge_files(),
+        corpus=f"{R}/data/manifest.json",
     output:
         scores=expand(f"{R}/trial/{{test}}.parquet", test=JUDGED),
-        csv=f"{R}/tables/judges.csv",
-        markdown=f"{R}/tables/judges.md",
+        tables=expand(f"{R}/tables/judges.{{kind}}", kind=KINDS),
         plots=expand(
             f"{R}/plots/judges-{{test}}.{{kind}}", test=JUDGED, kind=["svg", "png"]
         ),
@@ -56,7 +65,8 @@ rule trial:
         judges=OPTIONS["judges"],
         tests=JUDGED,
         statistics=study.statistics.model_dump(),
-        seed=study.seeds[0],
+        seeds=study.seeds,
+        config=f"{TRIED} (of what judges depend on)",
     message:
         "Measuring the judges on planted errors"
     script:
@@ -69,9 +79,9 @@ rule agreement:
         scores=expand(
             f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=JUDGED
         ),
+        corpus=f"{R}/data/manifest.json",
     output:
-        csv=f"{R}/tables/agreement.csv",
-        markdown=f"{R}/tables/agreement.md",
+        tables=expand(f"{R}/tables/agreement.{{kind}}", kind=KINDS),
     log:
         f"{LOGS}/agreement.log",
     benchmark:
@@ -85,7 +95,8 @@ rule agreement:
         judges=OPTIONS["judges"],
         tests=JUDGED,
         statistics=study.statistics.model_dump(),
-        seed=study.seeds[0],
+        seeds=study.seeds,
+        config=DIGEST,
     message:
         "Comparing the judges with each other"
     script:
@@ -101,9 +112,9 @@ rule audit:
             for judge in ATOMIC.values()
             for author, test in AUDITED
         ],
+        corpus=f"{R}/data/manifest.json",
     output:
-        csv=f"{R}/tables/audit.csv",
-        markdown=f"{R}/tables/audit.md",
+        tables=expand(f"{R}/tables/audit.{{kind}}", kind=KINDS),
     log:
         f"{LOGS}/audit.log",
     benchmark:
@@ -123,7 +134,8 @@ rule audit:
         captions=AUDITED,
         sample=study.trial.molecules,
         store="results/store/nli",
-        seed=study.seeds[0],
+        seeds=study.seeds,
+        config=DIGEST,
     message:
         "Auditing the decomposers"
     script:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ def compare_models(
     options: dict[str, Any],
     study_seeds: list[int],
     config: str,
+    corpus: Path,
+    manifests: Sequence[Path],
     tables: Mapping[str, Path],
 ) -> None:
     """Write the tables of comparisons, each as CSV (every metric), Markdown and LaTeX (the metrics that are shown).
@@ -42,6 +44,8 @@ def compare_models(
         options: as in :class:`molmix.metrics.Options`.
         study_seeds: of the study; the first is that of resamples and tosses.
         config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
+        manifests: of the models.
         tables: what to write, without its ending: `comparisons`, and as the study has them `merges`, `alignments`,
             `seeds`.
     """
@@ -76,7 +80,13 @@ def compare_models(
         "seeds": ("Spread over seeds", seeds.frame(layout), seeds, [seeds.MEANING]),
     }
     below = provenance(
-        config=config, seeds=study_seeds, resamples=statistics["resamples"], tosses=tosses, counted=counted
+        config=config,
+        seeds=study_seeds,
+        corpus=corpus,
+        models=manifests,
+        resamples=statistics["resamples"],
+        tosses=tosses,
+        counted=counted,
     )
     for name, stem in tables.items():
         title, frame, module, words = pages[name]
