@@ -83,7 +83,8 @@ rule comparisons:
     input:
         scores=expand(f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=TESTS),
     output:
-        expand(f"{R}/tables/{{name}}.{{kind}}", name=COMPARED, kind=KINDS),
+        [data_file(name) for name in COMPARED],
+        expand(f"{R}/tables/{{name}}.{{kind}}", name=COMPARED, kind=["md", "tex"]),
     log:
         f"{LOGS}/comparisons.log",
     benchmark:
@@ -112,7 +113,8 @@ rule leaderboard:
         scores=expand(f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=TESTS),
         comparisons=f"{R}/tables/comparisons.csv",
     output:
-        expand(f"{R}/tables/leaderboard.{{kind}}", kind=KINDS),
+        data_file("leaderboard"),
+        expand(f"{R}/tables/leaderboard.{{kind}}", kind=["md", "tex"]),
     log:
         f"{LOGS}/leaderboard.log",
     benchmark:

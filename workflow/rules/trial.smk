@@ -38,11 +38,18 @@ rule trial:
         files=study.judge_files(),
     output:
         scores=expand(f"{R}/trial/{{test}}.parquet", test=JUDGED),
-        csv=f"{R}/tables/judges.csv",
+        csv=data_file("judges"),
         markdown=f"{R}/tables/judges.md",
-        plots=expand(
-            f"{R}/plots/judges-{{test}}.{{kind}}", test=JUDGED, kind=["svg", "png"]
-        ),
+        plots=[
+            report(
+                f"{R}/plots/judges-{test}.{kind}",
+                caption="../report/judges-plot.rst",
+                category="Judges",
+                labels={"name": f"Planted errors on {test}", "format": kind.upper()},
+            )
+            for test in JUDGED
+            for kind in ["svg", "png"]
+        ],
     log:
         f"{LOGS}/trial.log",
     benchmark:
@@ -70,7 +77,7 @@ rule agreement:
             f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=JUDGED
         ),
     output:
-        csv=f"{R}/tables/agreement.csv",
+        csv=data_file("agreement"),
         markdown=f"{R}/tables/agreement.md",
     log:
         f"{LOGS}/agreement.log",
@@ -102,7 +109,7 @@ rule audit:
             for author, test in AUDITED
         ],
     output:
-        csv=f"{R}/tables/audit.csv",
+        csv=data_file("audit"),
         markdown=f"{R}/tables/audit.md",
     log:
         f"{LOGS}/audit.log",
