@@ -143,7 +143,7 @@ def shown(name, ending, format):
     """A table's file, with what the report says of it."""
     return report(
         f"{R}/tables/{name}.{ending}",
-        caption=f"../report/{name}.rst",
+        caption=f"../report/tables/{name}.rst",
         category="Judges" if name in TRUST else "Tables",
         labels={"name": (TITLES | TRUST)[name], "format": format},
     )
