@@ -15,6 +15,10 @@ os.environ.update(PYTHONPATH=str(Path(workflow.basedir) / "src"))
 include: "workflow/rules/common.smk"
 
 
+# The first page of the report; a report made by a job says there what it covers, and where that comes from.
+report: os.environ.get("MOLMIX_ABOUT", "workflow/report/workflow.rst")
+
+
 rule all:
     input:
         expand(
@@ -33,3 +37,4 @@ include: "workflow/rules/judge.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/plots.smk"
 include: "workflow/rules/trial.smk"
+include: "workflow/rules/report.smk"

@@ -1,6 +1,7 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
 # Makes: the checked config, the model table, and the few path helpers that the other files share.
 import hashlib
+import json
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -52,6 +53,21 @@ COMPARED = ["comparisons"] + [
     if has_any
 ]
 DIGEST = hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:16]
+
+# Tables that people are shown in the report, and what they are called there. Those of the second kind are made by the
+# target `judge`.
+TITLES = {
+    "leaderboard": "Leaderboard",
+    "comparisons": "Comparisons",
+    "merges": "Merges",
+    "alignments": "Alignments",
+    "seeds": "Spread over seeds",
+}
+TRUST = {
+    "judges": "Planted errors",
+    "agreement": "Agreement of the judges",
+    "audit": "Audit of the decomposers",
+}
 
 # Merges whose weights are kept: those that other models start from, or all of them where the config says so.
 STARTS = {row.parents[0] for row in table.values() if row.kind == "aligned"}
@@ -122,6 +138,21 @@ def atoms(units, author):
 def reference_of(author):
     """Who is judged against whom."""
     return "planted-reference" if author == "planted" else "reference"
+
+
+def shown(name, ending, format):
+    """A table's file, with what the report says of it."""
+    return report(
+        f"{R}/tables/{name}.{ending}",
+        caption=f"../report/tables/{name}.rst",
+        category="Judges" if name in TRUST else "Tables",
+        labels={"name": (TITLES | TRUST)[name], "format": format},
+    )
+
+
+def data_file(name):
+    """A table for programs."""
+    return shown(name, "csv", "data (CSV)")
 
 
 wildcard_constraints:

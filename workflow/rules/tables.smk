@@ -85,7 +85,8 @@ rule comparisons:
         corpus=f"{R}/data/manifest.json",
         manifests=[manifest(model) for model in table],
     output:
-        expand(f"{R}/tables/{{name}}.{{kind}}", name=COMPARED, kind=KINDS),
+        [data_file(name) for name in COMPARED],
+        expand(f"{R}/tables/{{name}}.{{kind}}", name=COMPARED, kind=["md", "tex"]),
     log:
         f"{LOGS}/comparisons.log",
     benchmark:
@@ -116,7 +117,8 @@ rule leaderboard:
         manifests=[manifest(model) for model in table],
         comparisons=f"{R}/tables/comparisons.csv",
     output:
-        expand(f"{R}/tables/leaderboard.{{kind}}", kind=KINDS),
+        data_file("leaderboard"),
+        expand(f"{R}/tables/leaderboard.{{kind}}", kind=["md", "tex"]),
     log:
         f"{LOGS}/leaderboard.log",
     benchmark:

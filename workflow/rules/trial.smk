@@ -3,13 +3,9 @@
 #        tables/judges, tables/agreement, tables/audit, plots/judges: how far the judges can be trusted.
 ATOMIC = {name: judge for name, judge in JUDGES.items() if judge.kind == "atomic"}
 # Of what the trial follows from: another learning rate plants no error anew.
+TRIED_BY = "domain seeds data world decomposers nli judges trial statistics".split()
 TRIED = hashlib.sha256(
-    study.model_dump_json(
-        include={
-            *("domain", "seeds", "data", "world", "decomposers"),
-            *("nli", "judges", "trial", "statistics"),
-        }
-    ).encode()
+    json.dumps({key: study.model_dump(mode="json")[key] for key in TRIED_BY}).encode()
 ).hexdigest()[:16]
 AUDITED = [(author, test) for author in ["reference", *table] for test in JUDGED]
 
@@ -48,10 +44,20 @@ rule trial:
         corpus=f"{R}/data/manifest.json",
     output:
         scores=expand(f"{R}/trial/{{test}}.parquet", test=JUDGED),
-        tables=expand(f"{R}/tables/judges.{{kind}}", kind=KINDS),
-        plots=expand(
-            f"{R}/plots/judges-{{test}}.{{kind}}", test=JUDGED, kind=["svg", "png"]
-        ),
+        tables=[
+            data_file("judges"),
+            *expand(f"{R}/tables/judges.{{kind}}", kind=["md", "tex"]),
+        ],
+        plots=[
+            report(
+                f"{R}/plots/judges-{test}.{kind}",
+                caption="../report/judges-plot.rst",
+                category="Judges",
+                labels={"name": f"Planted errors on {test}", "format": kind.upper()},
+            )
+            for test in JUDGED
+            for kind in ["svg", "png"]
+        ],
     log:
         f"{LOGS}/trial.log",
     benchmark:
@@ -81,7 +87,10 @@ rule agreement:
         ),
         corpus=f"{R}/data/manifest.json",
     output:
-        tables=expand(f"{R}/tables/agreement.{{kind}}", kind=KINDS),
+        tables=[
+            data_file("agreement"),
+            *expand(f"{R}/tables/agreement.{{kind}}", kind=["md", "tex"]),
+        ],
     log:
         f"{LOGS}/agreement.log",
     benchmark:
@@ -114,7 +123,10 @@ rule audit:
         ],
         corpus=f"{R}/data/manifest.json",
     output:
-        tables=expand(f"{R}/tables/audit.{{kind}}", kind=KINDS),
+        tables=[
+            data_file("audit"),
+            *expand(f"{R}/tables/audit.{{kind}}", kind=["md", "tex"]),
+        ],
     log:
         f"{LOGS}/audit.log",
     benchmark:
