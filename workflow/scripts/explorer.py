@@ -1,0 +1,12 @@
+"""Build the pages that show what stands behind every figure."""
+
+from pathlib import Path
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.config import Config
+    from molmix.explorer import build
+
+    params = snakemake.params
+    build(Config(**params.study), params.config, Path(snakemake.output[0]))
