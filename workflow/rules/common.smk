@@ -1,6 +1,5 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
 # Makes: the checked config, the model table, and the few path helpers that the other files share.
-import hashlib
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -51,7 +50,7 @@ COMPARED = ["comparisons"] + [
     }.items()
     if has_any
 ]
-DIGEST = hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:16]
+DIGEST = study.digest()
 
 # Merges whose weights are kept: those that other models start from, or all of them where the config says so.
 STARTS = {row.parents[0] for row in table.values() if row.kind == "aligned"}

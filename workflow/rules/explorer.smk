@@ -34,7 +34,6 @@ rule explorer:
         runtime=60,
     params:
         study=study.model_dump(),
-        config=DIGEST,
     message:
         "Building the explorer"
     script:

@@ -8,5 +8,4 @@ with job(snakemake):
     from molmix.config import Config
     from molmix.explorer import build
 
-    params = snakemake.params
-    build(Config(**params.study), params.config, Path(snakemake.output[0]))
+    build(Config(**snakemake.params.study), Path(snakemake.output[0]))

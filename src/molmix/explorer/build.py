@@ -25,12 +25,11 @@ from molmix.provenance import counts, provenance
 PAGES = files("molmix.explorer") / "pages"
 
 
-def build(study: Config, config: str, folder: Path) -> list[str]:
+def build(study: Config, folder: Path) -> list[str]:
     """Write the explorer of a run in the working folder, of all that is scored by now.
 
     Args:
         study: the config of the run.
-        config: its digest.
         folder: to write; an older one is replaced whole.
 
     Returns:
@@ -47,11 +46,11 @@ def build(study: Config, config: str, folder: Path) -> list[str]:
         for page in PAGES.iterdir():
             with as_file(page) as source:
                 (part / page.name).write_bytes(source.read_bytes())
-        _write(run, config, part)
+        _write(run, part)
     return run.missing
 
 
-def _write(run: Run, config: str, folder: Path) -> None:
+def _write(run: Run, folder: Path) -> None:
     board, compared = run.root / "tables/leaderboard.csv", run.root / "tables/comparisons.csv"
     figures = read_figures(board, [*run.metrics]) if run.has(board) else {}
     pairs = read_comparisons(compared, [*run.metrics], run.models) if run.has(compared) else {}
@@ -72,7 +71,7 @@ def _write(run: Run, config: str, folder: Path) -> None:
         held = {(model, m): int(frame[m].count()) for model, frame in frames.items() for m in run.metrics if m in frame}
         counted += counts(test, frames, held) if frames else []
     statistics, seeds = run.study.statistics, run.study.seeds
-    lines = provenance(config=config, seeds=seeds, resamples=statistics.resamples, counted=counted)
+    lines = provenance(config=run.study.digest(), seeds=seeds, resamples=statistics.resamples, counted=counted)
     index = _index(run) | {"tests": tests, "tables": [str(path) for path in (board, compared) if path.exists()]}
     index |= {"provenance": [line.removeprefix("- ") for line in lines], "missing": run.missing}
     write_chunk(folder, "index", index)

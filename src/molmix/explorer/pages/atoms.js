@@ -9,18 +9,23 @@
   const item = (word, text, said) =>
     el("li", { class: word }, el("span", { class: "line" }, word && verdict(word), " ", el("bdi", { class: "text" }, text)), said && el("span", { class: "said" }, said));
 
-  // The atom on the other side that an atom's verdict comes from.
-  const link = (what, place) => (place === undefined ? "" : `, ${what} ${place + 1}`);
+  // A probability, and the atom on the other side that it is of.
+  const by = (what, value, side, place) => `${what} ${value}${place === undefined ? "" : ` (${side} ${place + 1})`}`;
 
-  const atomic = (judged, reference, judge) => [
+  const atomic = (judged, reference) => [
     el("h4", {}, "Caption, against the reference"),
     el(
       "ol",
       { class: "atoms" },
       judged.atoms.map((text, place) => {
-        const contradiction = judged.contradiction[place];
-        const said = contradiction === undefined ? "" : `contradiction ${number(contradiction)}${link(`${judge.reason} reference`, judged.picks[place])}${link("entailed most by reference", judged.nearest[place])}`;
-        return item(judged.verdicts[place], text, said);
+        const [contradiction, nearest] = [judged.contradiction[place], judged.nearest[place]];
+        if (contradiction === undefined) return item(judged.verdicts[place], text, "");
+        const entailment = number(judged.matrices[0][place * reference.length + nearest] / 1000, { digits: 3 });
+        return item(
+          judged.verdicts[place],
+          text,
+          `${by("contradiction", number(contradiction), "reference", judged.picks[place])}, ${by("entailment", entailment, "reference", nearest)}`,
+        );
       }),
     ),
     el("h4", {}, "Reference, against the caption"),
@@ -29,7 +34,7 @@
       { class: "atoms" },
       reference.map((text, place) => {
         const coverage = judged.coverage[place];
-        return item(judged.covered[place], text, coverage === undefined ? "" : `entailment ${number(coverage)}${link("most by caption", judged.covering[place])}`);
+        return item(judged.covered[place], text, coverage === undefined ? "" : by("entailment", number(coverage), "caption", judged.covering[place]));
       }),
     ),
   ];
@@ -55,7 +60,7 @@
     if (judged.truncated) notes.push(`${judged.truncated} of the pairs were cut to what the model can read.`);
     return [
       notes.map((text) => el("p", { class: "note" }, text)),
-      ...(judge.atomic ? atomic(judged, reference, judge) : units(judged, reference)),
+      ...(judge.atomic ? atomic(judged, reference) : units(judged, reference)),
       molmix.matrices(judged, reference, judge, system),
     ];
   };
