@@ -119,6 +119,8 @@
       if (question !== asked) return;
       shown = gathered;
       sort(settled.sort);
+      const { test, a, b, metric } = settled;
+      Object.assign(view, { test: test.name, a, b, metric: metric.column }); // so that a link says them all
       const { ids } = shown.molecules;
       if (!shown.order.some((row) => ids[row] === view.id)) view.id = shown.order.length ? ids[shown.order[0]] : "";
       if (step !== null) address.write(view, step);
@@ -142,6 +144,7 @@
   for (const control of CONTROLS) {
     by(control).addEventListener("input", () => {
       view[control] = by(control).value;
+      if (["sort", "order"].includes(control)) view.id = ""; // in a new order one looks at its top
       show(control !== "filter"); // a step back for every letter would be many
     });
   }
