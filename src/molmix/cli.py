@@ -66,6 +66,23 @@ def explain(
 
 
 @app.command()
+def explorer(
+    configfile: ConfigFile = Path("config/config.yaml"),
+    out: Annotated[Path | None, typer.Option(help="folder to write; none is results/<run>/work/explorer")] = None,
+) -> None:
+    """Make the explorer of a run that is not finished: pages of all that is scored by now.
+
+    Of a finished one, `snakemake --cores all explorer` makes it.
+    """
+    from molmix.explorer import build
+
+    study = config.load(configfile)
+    folder = out or Path(f"results/{study.run}/work/explorer")
+    missing = build(study, folder)
+    _print([(f"Open {folder}/index.html. Tables that are not there: {len(missing)}",), *((f"  {m}",) for m in missing)])
+
+
+@app.command()
 def status(
     targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; none for the tables")] = None,
     configfile: ConfigFile = Path("config/config.yaml"),

@@ -8,6 +8,7 @@ value, the file and the mend. Importing this module is cheap: the Snakefile does
 from __future__ import annotations
 
 import difflib
+import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -405,6 +406,10 @@ class Config(Section):
         }
         kinds = HubModel | PretrainedNli | TransformersSettings
         return {key: model for key, model in models.items() if isinstance(model, kinds)}
+
+    def digest(self) -> str:
+        """Name of all that the config says: 16 hex digits."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     def uses_world(self) -> bool:
         """Whether any source is the embedded world."""

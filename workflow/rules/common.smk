@@ -52,7 +52,7 @@ COMPARED = ["comparisons"] + [
     }.items()
     if has_any
 ]
-DIGEST = hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:16]
+DIGEST = study.digest()
 
 # Tables that people are shown in the report, and what they are called there. Those of the second kind are made by the
 # target `judge`.

@@ -40,7 +40,8 @@ rule pages:
 
 rule report:
     input:
-        REPORTED,
+        f"{R}/explorer",  # which its first page leads to
+        results=REPORTED,
     output:
         f"{R}/report/index.html",
     log:
