@@ -23,6 +23,12 @@ def check(config: Config) -> None:
         raise fault("seeds", f"{config.seeds} holds a seed twice", "name every seed once")
     if config.data.subset.strategy == "scaffold" and config.domain == "text":
         raise fault("data.subset.strategy", "'scaffold' needs molecules", "set domain: molecules, or another strategy")
+    if config.run == "store":
+        raise fault("run", "'store' is where runs keep what they share", "call the run something else")
+    _names(config)
+    for name, model in config.initial.items():
+        if model.kind == "made" and not model.parent:
+            check_heads(name, model.hidden_size, model.heads)
     _sources(config)
     _systems(config)
     for name in config.decomposers:
@@ -47,6 +53,33 @@ def known(name: str, names: Iterable[str], key: str, what: str) -> None:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(names) or '(none is defined)'}"
         raise fault(key, f"there is no {what} {name!r}", hint)
+
+
+def _names(config: Config) -> None:
+    """Names become names of files, and some file systems take A for a."""
+    spaces: dict[str, Iterable[str]] = {
+        "data.tests": config.data.tests,
+        "judges": config.judges,
+        "nli": config.nli,
+        "decomposers": config.decomposers,
+    }
+    for key, names in spaces.items():
+        seen: dict[str, str] = {}
+        for name in names:
+            if (other := seen.setdefault(name.lower(), name)) != name:
+                raise fault(f"{key}.{name}", f"{other!r} differs from it by case only", "rename one of the two")
+
+
+def check_heads(name: str, hidden_size: int, heads: int) -> None:
+    """Refuse sizes that make no Llama.
+
+    Args:
+        name: id of the initial model.
+        hidden_size, heads: its width, which its attention heads part evenly, each part in two (rotary positions).
+    """
+    if hidden_size % (2 * heads):
+        what = f"{heads} heads do not divide a hidden_size of {hidden_size} into even parts"
+        raise fault(f"initial.{name}.heads", what, "choose a hidden_size that is a multiple of 2 * heads")
 
 
 def _sources(config: Config) -> None:

@@ -118,5 +118,5 @@ def run() -> None:
     try:
         app()
     except MolmixError as error:
-        typer.echo("\n".join(visible(line) for line in f"molmix: {error}".split("\n")), err=True)
+        typer.echo(f"molmix: {error}", err=True)
         raise SystemExit(1) from None

@@ -20,8 +20,8 @@ from pydantic import TypeAdapter
 from molmix.config import Data, DemoSource, FileSource, HubSource
 from molmix.errors import fault
 from molmix.files import digest, read_table, write_json, write_table
+from molmix.inputs import read
 from molmix.metrics.properties import read_properties
-from molmix.sources import allow_hub, read_file, read_hub
 
 Row = dict[str, Any]
 
@@ -72,8 +72,7 @@ def build(
         properties: file of molecules' properties as L+M-24 publishes it, for test rows that bring none.
 
     Raises:
-        MolmixError: a source is refused (see :mod:`molmix.sources`), a caption is empty, an id occurs twice, or
-            fewer rows are there than asked for.
+        MolmixError: a source is refused (see :mod:`molmix.inputs`), or fewer rows are there than asked for.
     """
     spec = TypeAdapter(Data).validate_python(data)
     draw = np.random.default_rng(seed)
@@ -151,24 +150,10 @@ def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name:
             {**row, "properties": row["truth"], "rows": [number], "ids": [row["id"]]}
             for number, row in enumerate(rows, start=1)
         ]
-    columns = source.columns.mapping()
-    if isinstance(source, HubSource):
-        allow_hub()
-        where, rows = f"{source.id}@{source.revision}", list(read_hub(source, columns))
-    else:
-        where = source.path
-        rows = list(read_file(Path(source.path), columns, source.format, source.quoting))
-    seen: dict[str, int] = {}
+    rows = list(read(source))
     for number, row in enumerate(rows, start=1):
-        row["where"] = f"{where}, row {number}"
         row["id"] = str(row.get("id", f"{name.rpartition('.')[2]}-{number}"))
-        if row["id"] in seen:
-            raise fault(row["where"], f"id {row['id']!r} is that of row {seen[row['id']]} too", "make ids unique")
-        seen[row["id"]] = number
         row["rows"], row["ids"] = [number], [row["id"]]
-        for key in ("molecule", "caption") if columns.get("molecule") else ("caption",):
-            if not isinstance(row[key], str) or not row[key].strip():
-                raise fault(row["where"], f"the {key} is {row[key]!r}", "fill it in, or take the row out")
     return rows
 
 

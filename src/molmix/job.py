@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from molmix.errors import MolmixError
+from molmix.terminal import visible
 
 
 @contextmanager
@@ -61,7 +62,8 @@ def _lines(error: Exception, rule: str, log: Path) -> list[str]:
         return [f"molmix {rule}: {error}"]
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return [f"molmix {rule}: the disk is full ({error.filename or error}); free some space and run it again"]
-    return [f"molmix {rule}: unexpected {type(error).__name__}: {error}", f"  the traceback is in {log}"]
+    said = visible(f"molmix {rule}: unexpected {type(error).__name__}: {error}")
+    return [said, f"  the traceback is in {log}"]
 
 
 def progress(items: Any = None, **settings: Any) -> Any:

@@ -13,11 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from molmix.config import FileRejected
 from molmix.data import normal
 from molmix.errors import fault
 from molmix.files import digest, read_table, write_json, write_table
+from molmix.inputs import read
 from molmix.prompts import answer, prompt
-from molmix.sources import read_file
 
 PAIRS = pa.schema([(name, pa.string()) for name in ("split", "id", "direction", "prompt", "chosen", "rejected")])
 
@@ -48,7 +49,7 @@ def pair(
     made, counts = [], {}
     for direction, source in rejected.items():
         if source["kind"] == "file":
-            by_molecule, unreadable = _from_file(texts[direction], source, domain)
+            by_molecule, unreadable = _from_file(FileRejected(**source | {"path": str(texts[direction])}), domain)
         else:
             by_id = {row["id"]: row["text"] for row in read_table(texts[direction]).to_pylist()}
         for split, path in rows.items():
@@ -92,14 +93,11 @@ def pair(
     write_json(manifest, {"pairs": len(made), "counts": counts, "digest": digest(made)})
 
 
-def _from_file(path: Path, source: dict[str, Any], domain: str) -> tuple[dict[str, list[str]], int]:
+def _from_file(source: FileRejected, domain: str) -> tuple[dict[str, list[str]], int]:
     """Rejected texts by canonical molecule, and how many rows' SMILES could not be read."""
-    columns = {"molecule": source["molecule"], "text": source["text"]}
     texts: dict[str, list[str]] = defaultdict(list)
     unreadable = 0
-    for number, row in enumerate(read_file(path, columns, source["format"], source["quoting"]), start=1):
-        if not isinstance(row["molecule"], str) or not isinstance(row["text"], str):
-            raise fault(f"{path}, row {number}", f"is no text ({row})", "fill it in, or take the row out")
+    for row in read(source):
         molecule = normal(row["molecule"], domain)
         if molecule is None:
             unreadable += 1

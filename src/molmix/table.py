@@ -85,7 +85,7 @@ def build(config: Config) -> ModelTable:
 
 
 def _add(table: ModelTable, row: Model, key: str) -> None:
-    if row.id in table or row.id in RESERVED:
+    if row.id.lower() in {name.lower() for name in (*table, *RESERVED)}:  # some file systems take A for a
         raise fault(key, f"the id {row.id!r} is taken", "give it another name")
     table[row.id] = row
 

@@ -6,10 +6,9 @@ import re
 
 from snakemake.exceptions import WorkflowError
 
-from molmix import config as schema
-from molmix import table as models
 from molmix.errors import MolmixError
-from molmix.sources import check_files
+from molmix.study import ready
+from molmix.table import RESERVED
 
 # A config file given on the command line replaces the default one whole: `configfile:` would let entries of the
 # default live on under it (dicts are merged deeply).
@@ -19,13 +18,11 @@ if not workflow.overwrite_configfiles:
 
 
 try:
-    for path in workflow.configfiles:
-        schema.read_yaml(
-            Path(path)
-        )  # refuses keys given twice, which Snakemake's own reader lets through
-    study = schema.parse(config, ", ".join(map(str, workflow.configfiles)))
-    table = models.build(study)
-    check_files(study)
+    study, table = ready(
+        config,
+        [Path(path) for path in workflow.configfiles],
+        read_files=workflow.is_main_process,
+    )
 except MolmixError as error:
     raise WorkflowError(str(error)) from None
 
@@ -156,7 +153,7 @@ def data_file(name):
 
 
 wildcard_constraints:
-    author=any_of([*table, *models.RESERVED]),
+    author=any_of([*table, *RESERVED]),
     model=any_of(table),
     judge=any_of(JUDGES),
     test=any_of(TESTS),

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from molmix.align import METHODS
 from molmix.align.lora import Lora
-from molmix.errors import MolmixError, fault
+from molmix.errors import MolmixError, fault, quoted
+from molmix.refusals import mend, shown
 
 TABLE = Path(__file__).with_name("trl_settings.json")
 
@@ -129,7 +130,7 @@ def known() -> dict[str, dict[str, dict[str, Any]]]:
 
 def _checked(method: str, key: str, value: Any) -> Any:
     """The value as TRL takes it."""
-    where = f"settings.{key}"
+    where = f"settings.{shown(key)}"
     if key in REFUSED:
         raise fault(where, f"is not yours to set: {REFUSED[key]}", "remove it")
     if key not in known()[method]:
@@ -141,7 +142,7 @@ def _checked(method: str, key: str, value: Any) -> Any:
     if "float" in entry["type"] and "str" not in entry["type"] and type(value) in (str, int):
         value = _number(value)
     if _type(value) not in entry["type"]:
-        raise fault(where, f"{value!r} is refused", f"give a value of the type {' or '.join(entry['type'])}")
+        raise fault(where, f"{quoted(value)} is refused", f"give a value of the type {' or '.join(entry['type'])}")
     if isinstance(value, float) and not math.isfinite(value):
         raise fault(where, f"{value} is refused", "give a finite number")
     if key in POSITIVE and (value is None or value <= 0):
@@ -149,7 +150,7 @@ def _checked(method: str, key: str, value: Any) -> Any:
     choices = entry.get("choices")
     for text in value if isinstance(value, list) else [value]:
         if choices and isinstance(text, str) and text not in choices:
-            raise _unknown(where, text, choices, f"there is no {text!r}")
+            raise _unknown(where, text, choices, f"there is no {quoted(text)}")
     return value
 
 
@@ -177,5 +178,5 @@ def _lora(values: dict[str, Any]) -> dict[str, Any]:
         first = error.errors(include_url=False)[0]
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            raise _unknown(f"lora.{key}", key, Lora.model_fields, "there is no such setting") from None
-        raise fault(f"lora.{key}", f"{first['input']!r} is refused", first["msg"].lower()) from None
+            raise _unknown(f"lora.{shown(key)}", key, Lora.model_fields, "there is no such setting") from None
+        raise fault(f"lora.{key}", f"{quoted(first['input'])} is refused", mend(first)) from None
