@@ -15,11 +15,13 @@ rule plant:
         f"{LOGS}/plant.log",
     benchmark:
         f"{BENCH}/plant.tsv"
+    group:
+        TRIAL_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(1000),
+        runtime=grows(30),
     params:
         settings=study.trial.model_dump(),
         seed=study.seeds[0],
@@ -47,11 +49,13 @@ rule trial:
         f"{LOGS}/trial.log",
     benchmark:
         f"{BENCH}/trial.tsv"
+    group:
+        TRIAL_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         judges=OPTIONS["judges"],
         tests=JUDGED,
@@ -79,8 +83,8 @@ rule agreement:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         judges=OPTIONS["judges"],
         tests=JUDGED,
@@ -110,9 +114,11 @@ rule audit:
         f"{BENCH}/audit.tsv"
     conda:
         "../../envs/models.yaml"
+    threads: cores("nli")
     resources:
-        mem_mb=2500,
-        runtime=240,
+        **gpus("nli"),
+        mem_mb=grows(2500),
+        runtime=grows(240),
         nli=1,
     params:
         judges={
