@@ -1,7 +1,8 @@
-"""The `molmix` command: looks at a study, never runs it (that is Snakemake's)."""
+"""The `molmix` command: looks at a study and mends it; running it is Snakemake's."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -109,6 +110,31 @@ def status(
     console = Console(highlight=False, soft_wrap=True)
     for part in report(study.run, found, since, Path(f"results/{study.run}/work/align")):
         console.print(part)
+
+
+@app.command()
+def recover(
+    command: Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND]", help="run it in the end")] = None,
+    configfile: ConfigFile = Path("config/config.yaml"),
+) -> None:
+    """Mend a run whose Snakemake was killed, here or on a cluster: end what it left running, unlock, and go on.
+
+    Run it in the folder and on the machine that Snakemake ran on; a
+    Snakemake that lives is left alone. Jobs in SLURM cannot be taken over
+    by a new Snakemake: they are cancelled and waited for, so are processes
+    here. Trainings go on from their last checkpoint.
+
+    molmix recover -- snakemake --workflow-profile profiles/slurm
+    """
+    from molmix.recover import recover
+
+    done = False
+    for line in recover(config.load(configfile).run, Path.cwd()):
+        typer.echo(visible(line))
+        done = True
+    if command:
+        os.execvp(command[0], command)  # noqa: S606 # the person's own command, as given
+    typer.echo("Now give your snakemake command again." if done else "Nothing to recover.")
 
 
 def run() -> None:

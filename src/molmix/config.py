@@ -25,6 +25,7 @@ from molmix.refusals import explain
 from molmix.schema import Count, FilePath, Name, Revision, Section, Share, Size
 
 Direction = Literal["mol2cap", "cap2mol"]
+Stage = Literal["initial", "reject", "align", "generate", "decompose", "nli"]
 
 
 # ---- data -----------------------------------------------------------------------------------------------------
@@ -369,6 +370,27 @@ class Statistics(Section):
     level: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="confidence level")
 
 
+class Hardware(Section):
+    """GPUs that the study asks for. They change how fast it goes, not what it makes: nothing reruns for them."""
+
+    gpus: dict[Stage, Annotated[int, Field(ge=0, le=16)]] = Field(
+        {},
+        description="GPUs of a job, by stage: `initial`, `reject`, `align`, `generate`, `decompose` (language models), "
+        "`nli`; 0 where not given. A job makes sure that it got them, and with 0 takes what is there. More than one is "
+        "for `align`, which then runs a process on each",
+    )
+    gpu_memory_gb: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="memory that each of these GPUs must have, in GB (10^9 bytes); null for any"
+    )
+
+    @model_validator(mode="after")
+    def _one_process(self) -> Hardware:
+        for stage, count in self.gpus.items():
+            if count > 1 and stage != "align":
+                raise ValueError(f"{stage} runs on one GPU; only align uses several")
+        return self
+
+
 class Config(Section):
     """A whole study."""
 
@@ -400,6 +422,7 @@ class Config(Section):
     trial: Trial = Field(Trial(), description="planted errors, which measure the judges")
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
+    hardware: Hardware = Field(Hardware(), description="GPUs that jobs ask for, on a cluster and here")
 
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
         """Every source of the corpus: training, validation, test sets."""
@@ -424,9 +447,13 @@ class Config(Section):
         kinds = HubModel | PretrainedNli | TransformersSettings
         return {key: model for key, model in models.items() if isinstance(model, kinds)}
 
-    def digest(self) -> str:
-        """Name of all that the config says: 16 hex digits."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+    def digest(self, *sections: str) -> str:
+        """Name of what the config says, or some of its sections do: 16 hex digits.
+
+        The hardware is left out: it changes no result.
+        """
+        said = self.model_dump_json(include=set(sections) or None, exclude={"hardware"})
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def uses_world(self) -> bool:
         """Whether any source is the embedded world."""

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from molmix import gpus
 from molmix.errors import MolmixError
 from molmix.terminal import visible
 
@@ -21,9 +22,9 @@ from molmix.terminal import visible
 def job(snakemake: Any) -> Iterator[None]:
     """Run the block as a workflow job.
 
-    Libraries' chatter goes to the rule's log. A :class:`MolmixError` is printed alone, on the terminal and in the
-    log; anything else leaves its traceback in the log and one line on the terminal. Either ends the job with
-    status 1, without the traceback that Snakemake would print.
+    GPUs that it asked for are looked for first. Libraries' chatter goes to the rule's log. A :class:`MolmixError` is
+    printed alone, on the terminal and in the log; anything else leaves its traceback in the log and one line on the
+    terminal. Either ends the job with status 1, without the traceback that Snakemake would print.
     """
     # Read by numerical libraries when they are first imported, which is inside the block.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -40,6 +41,7 @@ def job(snakemake: Any) -> Iterator[None]:
     sys.stdout = sys.stderr = stream
     logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
+        gpus.check(snakemake.resources.get("gpu", 0), snakemake.resources.get("gpu_memory_mb", 0))
         yield
     except Exception as error:
         for line in _lines(error, snakemake.rule, log):

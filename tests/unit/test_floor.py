@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
 
+from molmix import gpus
 from molmix.errors import MolmixError
 from molmix.fetch import fetch
 from molmix.files import beside, folder_beside, read_json, read_table, write_json, write_table
@@ -77,14 +79,14 @@ def test_no_rows_still_make_columns(tmp_path: Path) -> None:
 # ---- jobs -----------------------------------------------------------------------------------------------------
 
 
-def run_job(folder: Path, body: str) -> tuple[subprocess.CompletedProcess[str], str]:
+def run_job(folder: Path, body: str, resources: str = "{}") -> tuple[subprocess.CompletedProcess[str], str]:
     """Run some lines as a workflow job; returns what became of it, and its log."""
     code = "\n".join(
         [
             "from types import SimpleNamespace",
             "from molmix.job import job",
             "from molmix.errors import fault",
-            "with job(SimpleNamespace(threads=1, log=['logs/x.log'], rule='align')):",
+            f"with job(SimpleNamespace(threads=1, log=['logs/x.log'], rule='align', resources={resources})):",
             *(f"    {line}" for line in body.splitlines()),
         ]
     )
@@ -110,6 +112,23 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> 
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr and "logs/x.log" in done.stderr and "Traceback" not in done.stderr
     assert "Traceback" in log
+
+
+def test_a_job_without_its_gpus_says_so_before_it_works(tmp_path: Path) -> None:
+    done, log = run_job(tmp_path, "print('loading')", "{'gpu': 64, 'gpu_memory_mb': 40000}")
+    assert done.returncode == 1
+    assert "hardware.gpus: asks for 64 GPU(s), and PyTorch finds" in done.stderr and "gpu_partition" in done.stderr
+    assert "loading" not in log
+
+
+def test_a_gpu_with_too_little_memory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    card = SimpleNamespace(name="T4", total_memory=15_800_000_000)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: card)
+    gpus.check(2, 15_000)
+    with pytest.raises(MolmixError, match=r"gpu_memory_gb: asks for 40 GB, and GPU 0 \(T4\) has 15.8 GB"):
+        gpus.check(2, 40_000)
 
 
 def test_a_full_disk_says_so(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
-# Makes: the checked config, the model table, and the few path helpers that the other files share.
-import hashlib
-import json
+# Makes: the checked config, the model table, and what the other files share: helpers for paths, and for what a job
+#        needs of a cluster and which jobs go there as one.
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -150,6 +149,73 @@ def shown(name, ending, format):
 def data_file(name):
     """A table for programs."""
     return shown(name, "csv", "data (CSV)")
+
+
+def grows(need):
+    """A need of a job (memory, run time) that grows with each try, by itself. `need` may depend on the wildcards."""
+    return lambda wildcards, attempt: attempt * (
+        need(wildcards) if callable(need) else need
+    )
+
+
+def gpus(stage, where=lambda wildcards: True):
+    """What the jobs of a stage need where the config gives it GPUs: their number, their memory, and the profile's
+    partition for such jobs. `where` says which of its jobs use them.
+    """
+    count, memory = study.hardware.gpus.get(stage, 0), study.hardware.gpu_memory_gb
+    if not count:
+        return {}
+    site = workflow.resource_settings.default_resources or {}
+    partitions = {
+        used: getattr(site.get(name), "raw", None)
+        for used, name in {True: "gpu_partition", False: "slurm_partition"}.items()
+    }
+    return {
+        "gpu": lambda wildcards: count if where(wildcards) else 0,
+        "gpu_memory_mb": lambda wildcards: (
+            round(1000 * memory) if memory and where(wildcards) else 0
+        ),
+        "slurm_partition": lambda wildcards: partitions[where(wildcards)],
+    }
+
+
+def cores(stage, otherwise=1):
+    """CPU cores of a job: a few for each of its GPUs."""
+    return 4 * study.hardware.gpus.get(stage, 0) or otherwise
+
+
+# Jobs that a cluster runs as one, if they are short and nothing costly is lost with one of them: a failing job takes
+# its mates' outputs along. (What a language model said, captions and NLI probabilities lie in stores, and stay.) Jobs
+# with GPUs share a cluster job only where they run one by one, and never with jobs without.
+LLM_UNITS = [
+    name for name, spec in study.decomposers.items() if spec.backend != "rules"
+]
+HAS_GPU = study.hardware.gpus
+# Where the judges need no GPU, a model's way from atoms to scores is one chain.
+CHAIN = not HAS_GPU.get("nli")
+EXTERNAL_GROUP = "judge" if CHAIN else None
+SCORE_GROUP = "judge" if CHAIN else "score"
+TRIAL_GROUP = "trial" if CHAIN and not LLM_UNITS else None
+GENERATE_GROUP = None if HAS_GPU.get("generate") else "generate"
+# What reads the hub runs beside Snakemake itself: nodes of a cluster are often without a network.
+FROM_HUB = any(source.kind == "hub" for source in study.sources())
+DATA_GROUP = None if FROM_HUB else "data"
+
+
+def decompose_group(wildcards):
+    if wildcards.units in LLM_UNITS:
+        return None if HAS_GPU.get("decompose") else "decompose"
+    if wildcards.author == "reference":
+        return DATA_GROUP
+    if not CHAIN:
+        return "decompose"
+    return TRIAL_GROUP if wildcards.author in RESERVED else "judge"
+
+
+def nli_group(wildcards):
+    if not CHAIN:
+        return "nli"
+    return TRIAL_GROUP if wildcards.author in RESERVED else "judge"
 
 
 wildcard_constraints:

@@ -13,11 +13,13 @@ rule world:
         f"{LOGS}/world.log",
     benchmark:
         f"{BENCH}/world.tsv"
+    group:
+        DATA_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         molecules=study.world.molecules,
         seed=study.seeds[0],
@@ -25,6 +27,12 @@ rule world:
         "Building {params.molecules} molecules and their captions"
     script:
         "../scripts/world.py"
+
+
+if FROM_HUB:
+
+    localrules:
+        corpus,
 
 
 rule corpus:
@@ -40,11 +48,13 @@ rule corpus:
         f"{LOGS}/corpus.log",
     benchmark:
         f"{BENCH}/corpus.tsv"
+    group:
+        DATA_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         data=study.data.model_dump(),
         domain=study.domain,
@@ -68,9 +78,11 @@ rule reject:
         f"{BENCH}/reject/{{direction}}.tsv"
     conda:
         "../../envs/models.yaml"
+    threads: cores("reject")
     resources:
-        mem_mb=4000,
-        runtime=240,
+        **gpus("reject"),
+        mem_mb=grows(4000),
+        runtime=grows(240),
     params:
         settings=study.generation.model_dump(),
         template=lambda wildcards: getattr(study.prompts, wildcards.direction),
@@ -104,8 +116,8 @@ rule pairs:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         rejected={
             direction: source.model_dump()

@@ -3,10 +3,9 @@
 #        tables/judges, tables/agreement, tables/audit, plots/judges: how far the judges can be trusted.
 ATOMIC = {name: judge for name, judge in JUDGES.items() if judge.kind == "atomic"}
 # Of what the trial follows from: another learning rate plants no error anew.
-TRIED_BY = "domain seeds data world decomposers nli judges trial statistics".split()
-TRIED = hashlib.sha256(
-    json.dumps({key: study.model_dump(mode="json")[key] for key in TRIED_BY}).encode()
-).hexdigest()[:16]
+TRIED = study.digest(
+    *"domain seeds data world decomposers nli judges trial statistics".split()
+)
 AUDITED = [(author, test) for author in ["reference", *table] for test in JUDGED]
 
 
@@ -20,11 +19,13 @@ rule plant:
         f"{LOGS}/plant.log",
     benchmark:
         f"{BENCH}/plant.tsv"
+    group:
+        TRIAL_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(1000),
+        runtime=grows(30),
     params:
         settings=study.trial.model_dump(),
         seed=study.seeds[0],
@@ -62,11 +63,13 @@ rule trial:
         f"{LOGS}/trial.log",
     benchmark:
         f"{BENCH}/trial.tsv"
+    group:
+        TRIAL_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         judges=OPTIONS["judges"],
         tests=JUDGED,
@@ -98,8 +101,8 @@ rule agreement:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         judges=OPTIONS["judges"],
         tests=JUDGED,
@@ -133,9 +136,11 @@ rule audit:
         f"{BENCH}/audit.tsv"
     conda:
         "../../envs/models.yaml"
+    threads: cores("nli")
     resources:
-        mem_mb=2500,
-        runtime=240,
+        **gpus("nli"),
+        mem_mb=grows(2500),
+        runtime=grows(240),
         nli=1,
     params:
         judges={
