@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from molmix.errors import fault
+from molmix.scratch import scratch
 from molmix.seal import BLANK, KEY, broken, seal
 
 AGAIN = "delete it and run the same command again"
@@ -43,18 +44,17 @@ def beside(path: Path) -> Iterator[Path]:
 @contextmanager
 def folder_beside(path: Path) -> Iterator[Path]:
     """As :func:`beside` for a folder: an older one is replaced whole, one left by a killed job is cleared away."""
-    part = path.parent / f".{path.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with scratch(path.parent, path.name) as part:
         yield part
         for file in part.rglob("*"):
             if file.is_file():
                 _settle(file)
         shutil.rmtree(path, ignore_errors=True)
-        part.rename(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        try:
+            part.rename(path)
+        except OSError:  # another job that makes the same was faster by a blink
+            shutil.rmtree(path)
+            part.rename(path)
 
 
 def _settle(file: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -58,6 +59,47 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         (part / "new").touch()
     assert [p.name for p in folder.iterdir()] == ["new"]
     assert [p.name for p in tmp_path.iterdir()] == ["weights"]
+
+
+def test_two_jobs_that_make_one_folder_do_not_meet_in_it(tmp_path: Path) -> None:
+    """The other one, a process of its own, makes the same at the same time, and both end well."""
+    other = f"""
+import sys
+from pathlib import Path
+from molmix.files import folder_beside
+with folder_beside(Path({str(tmp_path / "weights")!r})) as part:
+    (part / "one").write_text("same")
+    print("begun", flush=True)
+    sys.stdin.readline()
+    (part / "two").write_text("same")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", other], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
+    )
+    assert process.stdout.readline() == "begun\n"
+    with folder_beside(tmp_path / "weights") as part:
+        for name in ("one", "two"):
+            (part / name).write_text("same")
+    assert {path.name for path in (tmp_path / "weights").iterdir()} == {"one", "two"}
+    process.communicate("go on\n")
+    assert process.returncode == 0
+    assert {path.name for path in (tmp_path / "weights").iterdir()} == {"one", "two"}
+    assert [path.name for path in tmp_path.iterdir()] == ["weights"]
+
+
+def test_what_a_killed_job_left_is_cleared_away_and_what_another_machine_works_in_is_not(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    mine = socket.gethostname()
+    left = [f".weights.{mine}-{gone.pid}.part", ".weights.elsewhere-7.part"]
+    theirs = [f".weights.{mine}-{os.getppid()}.part", ".weights.there-7.part", f".weights.other.{mine}-x.part"]
+    for name in left + theirs:
+        (tmp_path / name).mkdir()
+        if name in left[1:]:
+            os.utime(tmp_path / name, (0, 0))
+    with folder_beside(tmp_path / "weights"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"weights", *theirs}
 
 
 def test_the_same_facts_are_the_same_bytes(tmp_path: Path) -> None:
