@@ -22,6 +22,7 @@ rule all:
             name=["leaderboard", *COMPARED],
             kind=KINDS,
         ),
+        [file for name in study.ablations for file in ablation_files(name)],
 
 
 include: "workflow/rules/collect.smk"
@@ -31,3 +32,4 @@ include: "workflow/rules/captions.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/trial.smk"
+include: "workflow/rules/ablations.smk"
