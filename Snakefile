@@ -27,6 +27,7 @@ rule all:
             kind=KINDS,
         ),
         f"{R}/plots/cost.svg",  # and all other figures with it
+        [file for name in study.ablations for file in ablation_files(name)],
 
 
 include: "workflow/rules/collect.smk"
@@ -39,3 +40,4 @@ include: "workflow/rules/plots.smk"
 include: "workflow/rules/explorer.smk"
 include: "workflow/rules/trial.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/ablations.smk"

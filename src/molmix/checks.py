@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from molmix.config import Config, FileSource, HubSource
+from molmix.config import Best, Config, FileSource, HubSource
 from molmix.decompose.units import UNITS
 from molmix.errors import fault
 
@@ -38,6 +38,7 @@ def check(config: Config) -> None:
         known(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
         if judge.kind == "atomic":
             known(judge.decomposer, config.decomposers, f"judges.{name}.decomposer", "decomposer")
+    _ablations(config)
 
 
 def known(name: str, names: Iterable[str], key: str, what: str) -> None:
@@ -119,3 +120,18 @@ def _systems(config: Config) -> None:
             if _has_no_molecules(source) and predictions.molecule and not predictions.id:
                 hint = f"name data.tests.{name}.source.columns.molecule, or join by id or order"
                 raise fault(f"{key}.predictions.{name}.molecule", "the references have no molecules to join by", hint)
+
+
+def _ablations(config: Config) -> None:
+    """The baseline is an arm; what arms are chosen by is measured."""
+    atomic = any(judge.kind == "atomic" for judge in config.judges.values())
+    for name, ablation in config.ablations.items():
+        known(ablation.baseline, ablation.arms, f"ablations.{name}.baseline", "arm")
+        for label, arm in ablation.arms.items():
+            if not isinstance(arm, Best):
+                continue
+            key = f"ablations.{name}.arms.{label}"
+            captions = [test for test, spec in config.data.tests.items() if spec.direction == "mol2cap"]
+            known(arm.test, captions, f"{key}.test", "test set of captions")
+            if arm.best in ("hallucination", "coverage") and not atomic:
+                raise fault(f"{key}.best", f"{arm.best!r} needs a judge", "add a judge of kind `atomic`")

@@ -225,8 +225,15 @@ class Align(Section):
     method: Literal[tuple(METHODS)] = Field(description="alignment method")  # type: ignore[valid-type]
     starts: list[str] = Field(min_length=1, description="ids of the models to align: initial or merged ones")
     preset: Literal["paper", "modern"] = Field("modern", description="hyperparameters to begin from")
-    reference: Literal["start", "random"] = Field(
-        "start", description="reference model of the preference loss: the start itself, or random weights"
+    reference: Literal["start", "random", "uniform"] = Field(
+        "start",
+        description="reference model of the preference loss: the start itself, random weights, or every token as "
+        "likely as any other",
+    )
+    share: Share | None = Field(
+        None,
+        description="share of the training molecules that it sees; null is `data.subset.fraction`. Smaller shares lie "
+        "inside larger ones",
     )
     quantize: bool = Field(False, description="QLoRA: load the start in 4-bit nf4; needs CUDA")
     lora: dict[str, Any] = Field({}, description="adapter settings over the preset's: r, alpha, dropout, …")
@@ -237,6 +244,7 @@ class MergePlan(Section):
     """Align, then merge: every pair of the methods aligned from one start, by every merge method."""
 
     starts: list[str] = Field([], description="starts whose aligned models are merged pair by pair")
+    alignments: list[Name] | None = Field(None, description="alignments that take part; null is all of them")
     methods: dict[Name, MergeMethod] = Field({}, description="merge methods by name")
     keep_weights: bool = Field(False, description="keep merged full weights; they are temporary otherwise")
 
@@ -363,6 +371,36 @@ class Metrics(Section):
         return {f"metrics.{key}": path for key, path in named.items() if path}
 
 
+# What an arm is called in tables; spreadsheets run what begins with the signs that are left out.
+Label = Annotated[str, Field(pattern=r"^[^\s=+@-][^\n\r\t]{0,39}$", coerce_numbers_to_str=True)]
+
+
+class Best(Section):
+    """The best of some models by one metric: the model that would have been chosen."""
+
+    best: Literal["hallucination", "coverage", "bleu2", "bleu4", "rouge1", "rouge2", "rougeL", "meteor"] = Field(
+        description="metric to choose by"
+    )
+    test: Name = Field(description="test set to choose on")
+    of: list[str] = Field(min_length=1, description="ids of the models to choose from")
+
+
+class Ablation(Section):
+    """One factor varied over models of the table, the arms, each compared with the baseline."""
+
+    title: str = Field(description="what is asked, in a few words")
+    factor: str = Field(description="what differs between the arms, with its unit")
+    baseline: Label = Field(description="name of the arm that the others are compared with")
+    arms: dict[Label, str | Best] = Field(
+        min_length=2, description="a model's id, or `Best`, by name; names that are all numbers make a curve"
+    )
+
+    def models(self) -> list[str]:
+        """Every model that its table is made from."""
+        arms = (arm.of if isinstance(arm, Best) else [arm] for arm in self.arms.values())
+        return list(dict.fromkeys(model for arm in arms for model in arm))
+
+
 class Statistics(Section):
     """Intervals of the tables."""
 
@@ -419,6 +457,7 @@ class Config(Section):
         {"atomic": Atomic(kind="atomic")},
         description="judges by name; the first of kind `atomic` gives the tables' hallucination and coverage",
     )
+    ablations: dict[Name, Ablation] = Field({}, description="ablations by name (`snakemake ablation_<name>`)")
     trial: Trial = Field(Trial(), description="planted errors, which measure the judges")
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
@@ -428,6 +467,11 @@ class Config(Section):
         """Every source of the corpus: training, validation, test sets."""
         data = self.data
         return [s for s in (data.train, data.validation, *(test.source for test in data.tests.values())) if s]
+
+    def shares(self) -> list[float]:
+        """Every share of the training molecules that some alignment sees, and that of the subset, in order."""
+        own = (spec.share for spec in self.align.values())
+        return sorted({self.data.subset.fraction, *(share for share in own if share)})
 
     def rejected(self) -> dict[Direction, FileRejected | ModelRejected]:
         """Where rejected texts come from, by direction; none where nothing is aligned."""

@@ -30,10 +30,11 @@ def pair(
     texts: dict[str, Path],
     templates: dict[str, str],
     domain: str,
+    share: float,
     pairs: Path,
     manifest: Path,
 ) -> None:
-    """Pair every caption of the subset and of validation with a rejected text.
+    """Pair every caption of a share of the training molecules, and of validation, with a rejected text.
 
     Args:
         rows: corpus tables by split, ``train`` (the subset) and ``validation``.
@@ -41,6 +42,7 @@ def pair(
         texts: by direction, the file of rejected texts, or the table that a model wrote (columns id, text).
         templates: prompt templates by direction.
         domain: `molecules` joins files by canonical SMILES, `text` by the text itself.
+        share: of the training molecules, one of those that the subset was made for.
         pairs, manifest: files to write.
 
     Raises:
@@ -53,7 +55,8 @@ def pair(
         else:
             by_id = {row["id"]: row["text"] for row in read_table(texts[direction]).to_pylist()}
         for split, path in rows.items():
-            corpus = read_table(path).to_pylist()
+            # Rows of validation bear no share: every alignment is validated on all of them.
+            corpus = [row for row in read_table(path).to_pylist() if row.get("share", 0) <= share]
             tally = {"rows": len(corpus), "no_rejected_text": 0, "empty_rejected": 0, "equal_dropped": 0}
             used: dict[str, int] = defaultdict(int)
             for row in corpus:

@@ -39,6 +39,8 @@ def explain(content: Any, item: dict[str, Any], schema: dict[str, Any]) -> str:
     if what := _about_the_key(item, schema):
         return f"  {key}{what}"
     value = quoted(item["input"])
+    if item["type"] == "string_pattern_mismatch" and "arms" in item["loc"]:
+        return f"  {key}: {value} is no name of an arm. Hint: begin with a letter, digit or bracket"
     if item["type"] == "string_pattern_mismatch" or "[key]" in item["loc"]:
         hint = "use up to 40 letters, digits, '_' and '-'" if isinstance(item["input"], str) else "put it in quotes"
         return f"  {key}: {value} is no safe name. Hint: {hint}"

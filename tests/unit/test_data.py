@@ -272,6 +272,7 @@ def test_pairs_equal_ones_dropped_and_counted(tmp_path: Path, corpus) -> None:
         texts={"mol2cap": tmp_path / "r.tsv"},
         templates={"mol2cap": "M: {molecule}\nC:"},
         domain="molecules",
+        share=0.1,
         pairs=out / "pairs.parquet",
         manifest=out / "pairs.json",
     )

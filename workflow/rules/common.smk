@@ -97,6 +97,20 @@ def weights(model):
     ]
 
 
+def pairs_of(share):
+    """Preference pairs of a share of the training molecules; None is that of the study."""
+    own = share in (None, study.data.subset.fraction)
+    folder = f"{R}/preferences" if own else f"{R}/preferences/share-{share}"
+    return f"{folder}/pairs.parquet"
+
+
+def ablation_files(name):
+    """The tables and the figure of an ablation."""
+    return [f"{R}/tables/ablation-{name}.{kind}" for kind in KINDS] + [
+        f"{R}/plots/ablation-{name}.{kind}" for kind in ("svg", "png")
+    ]
+
+
 def merge_parents(wildcards):
     return [manifest(parent) for parent in table[wildcards.model].parents]
 

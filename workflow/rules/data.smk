@@ -1,6 +1,6 @@
 # Needs: the sources of `data` and `preferences` (demo, files or hub).
 # Makes: data/train (what initial models see), data/subset (what alignment sees), data/validation, data/tests/*,
-#        preferences/pairs, each with its counts in a manifest.
+#        preferences/pairs and preferences/share-<share>/pairs, each with its counts in a manifest.
 # Where nothing is trained (captions from elsewhere), there are test sets only.
 SPLITS = ["train", "subset", "validation"] if study.data.train else []
 PROPERTIES = study.metrics.files().get("metrics.properties.molecules")
@@ -59,6 +59,7 @@ rule corpus:
         data=study.data.model_dump(),
         domain=study.domain,
         seed=study.seeds[0],
+        shares=study.shares(),
     message:
         "Reading, cleaning and splitting the corpus"
     script:
@@ -125,7 +126,31 @@ rule pairs:
         },
         prompts=study.prompts.model_dump(),
         domain=study.domain,
+        share=study.data.subset.fraction,
     message:
         "Pairing references with rejected texts"
     script:
         "../scripts/pairs.py"
+
+
+# For alignments that see another share than the rest of the study.
+use rule pairs as pairs_of_share with:
+    output:
+        pairs=f"{R}/preferences/share-{{share}}/pairs.parquet",
+        manifest=f"{R}/preferences/share-{{share}}/manifest.json",
+    log:
+        f"{LOGS}/pairs_of_share/{{share}}.log",
+    benchmark:
+        f"{BENCH}/pairs_of_share/{{share}}.tsv"
+    wildcard_constraints:
+        share=any_of(map(str, study.shares())),
+    params:
+        rejected={
+            direction: source.model_dump()
+            for direction, source in study.rejected().items()
+        },
+        prompts=study.prompts.model_dump(),
+        domain=study.domain,
+        share=lambda wildcards: float(wildcards.share),
+    message:
+        "Pairing references with rejected texts, share {wildcards.share}"

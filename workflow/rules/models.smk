@@ -71,7 +71,7 @@ rule fetch_initial:
 
 rule align:
     input:
-        pairs=f"{R}/preferences/pairs.parquet",
+        pairs=lambda wildcards: pairs_of(table[wildcards.model].settings["share"]),
         start=lambda wildcards: manifest(table[wildcards.model].parents[0]),
         weights=lambda wildcards: weights(table[wildcards.model].parents[0]),
     output:

@@ -16,7 +16,7 @@ from molmix.align import METHODS, checkpoints
 from molmix.align.lora import Lora
 from molmix.align.rows import Example, prepare
 from molmix.align.settings import check_reference
-from molmix.align.start import load_start, random_reference
+from molmix.align.start import load_start, reference_model
 from molmix.align.watch import Watch
 from molmix.errors import fault
 from molmix.files import file_digest, folder_beside, read_json, write_json, write_table
@@ -54,8 +54,8 @@ def align(
         pairs: preference pairs, see :mod:`molmix.align.rows`.
         out: the model's folder.
         work: folder for this model's checkpoints, away from the outputs; it is removed in the end.
-        settings: what :func:`molmix.align.settings.settings` gives, with ``method``, ``reference`` (``start``
-            or ``random``) and ``quantize`` (4-bit start, QLoRA).
+        settings: what :func:`molmix.align.settings.settings` gives, with ``method``, ``reference`` (``start``,
+            ``random`` or ``uniform``) and ``quantize`` (4-bit start, QLoRA).
         seed: of the adapter's first weights, of the order of rows, of dropout and of a random reference.
         threads: CPU cores to use.
 
@@ -85,8 +85,7 @@ def align(
         "max_length": window,
         "seed": seed,
     }
-    # Without one, the reference is the start: the policy with its adapter off.
-    reference = {"ref_model": random_reference(start, seed)} if settings["reference"] == "random" else {}
+    reference = reference_model(settings["reference"], start, seed)
     watch = Watch(model_id)
     try:
         trainer = method.trainer(
@@ -97,7 +96,7 @@ def align(
             train_dataset=_dataset(rows.train),
             eval_dataset=_dataset(rows.validation) if rows.validation else None,
             callbacks=[watch],
-            **reference,
+            **({"ref_model": reference} if reference else {}),  # some methods' trainers know no reference
         )
     except (ValueError, NotImplementedError) as error:
         raise fault(f"model {model_id}", f"its settings are refused: {error}", "mend them") from error

@@ -86,7 +86,7 @@ def settings(
         preset: ``paper`` or ``modern``.
         overrides: TRL settings over the preset's.
         lora_overrides: adapter settings over the preset's.
-        reference: ``start`` or ``random``, the reference model.
+        reference: ``start``, ``random`` or ``uniform``, the reference model.
 
     Returns:
         ``{"trl": {…}, "lora": {…}}``, plain values: what the method's TRL config and
