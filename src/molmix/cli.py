@@ -94,6 +94,26 @@ def status(
         console.print(part)
 
 
+@app.command()
+def prefetch(configfile: ConfigFile = Path("config/config.yaml")) -> None:
+    """Fetch every model and data set of a study into the hub's cache, for nodes without a network.
+
+    Run it where there is one, and give the jobs the same HF_HOME: none of them
+    asks the hub then. Given again, it goes on with what is missing.
+    Gated models want HF_TOKEN.
+    """
+    from molmix.prefetch import prefetch as fetch
+
+    study, floating = config.load(configfile), []
+    table.build(study)
+    for one in fetch(study):
+        typer.echo(f"{one.wanted.key}: {one.wanted.repository} at {one.commit}, {one.size / 1e9:.3f} GB")
+        if not one.wanted.pinned:
+            floating.append(f"  {one.wanted.key}: {one.wanted.revision!r} is {one.commit} now")
+    if floating:
+        typer.echo("Revisions that can move; put the commit in their place:\n" + "\n".join(floating))
+
+
 def run() -> None:
     """Entry point: a mistake of the user's ends in one message, not in a traceback."""
     for stream in (sys.stdout, sys.stderr):

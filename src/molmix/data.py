@@ -21,7 +21,7 @@ from molmix.config import Data, DemoSource, FileSource, HubSource
 from molmix.errors import fault
 from molmix.files import digest, read_table, write_json, write_table
 from molmix.metrics.properties import read_properties
-from molmix.sources import allow_hub, read_file, read_hub
+from molmix.sources import read_file, read_hub
 
 Row = dict[str, Any]
 
@@ -153,7 +153,6 @@ def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name:
         ]
     columns = source.columns.mapping()
     if isinstance(source, HubSource):
-        allow_hub()
         where, rows = f"{source.id}@{source.revision}", list(read_hub(source, columns))
     else:
         where = source.path

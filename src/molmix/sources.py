@@ -10,13 +10,13 @@ import csv
 import difflib
 import gzip
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from molmix.config import Config, FileSource, HubSource
 from molmix.errors import fault
+from molmix.hub import snapshot
 
 ENDINGS = {
     ".tsv": "tsv",
@@ -150,30 +150,24 @@ def _require(path: object, columns: dict[str, str], there: Any, row: str = "") -
 
 
 def read_hub(source: HubSource, columns: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a hub data set at its pinned revision; needs the network, or a filled cache.
+    """Yield the rows of a hub data set at its pinned revision, from the cache or over the network.
 
     Raises:
-        MolmixError: the data set, revision, split or a column is not to be had.
+        MolmixError: the data set, revision, configuration, split or a column is not to be had.
     """
+    where = f"{source.id}@{source.revision}"
+    folder = snapshot("data", source.id, source.revision, "dataset")
     from datasets import load_dataset
 
-    where = f"{source.id}@{source.revision}"
-    try:
-        rows = load_dataset(source.id, source.config, split=source.split, revision=source.revision)
-    except Exception as error:  # the hub client raises a family of unrelated errors
-        raise fault(
-            where,
-            f"cannot be had from the hub ({type(error).__name__}: {str(error).splitlines()[0]})",
-            "check id, revision and split; without a network fill the cache first (HF_HOME)",
-        ) from None
+    try:  # from the folder: by its id, `datasets` would take any revision that it finds in its own cache
+        rows = load_dataset(str(folder), source.config, split=source.split)
+    except Exception as error:  # `datasets` raises a family of unrelated errors
+        said = (str(error).splitlines() or [""])[0]
+        hint = "check `split` and `config` against the card of the data set"
+        raise fault(where, f"cannot be read ({type(error).__name__}: {said})", hint) from None
     _require(where, columns, rows.column_names)
     for record in rows:
         yield {ours: record[theirs] for ours, theirs in columns.items()}
-
-
-def allow_hub() -> None:
-    """Let this process reach the hub; jobs are offline otherwise. To be called before the hub client is imported."""
-    os.environ["HF_HUB_OFFLINE"] = "0"
 
 
 def check_files(config: Config) -> None:
