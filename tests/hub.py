@@ -77,9 +77,7 @@ class _Answers(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.hub.asked.append(f"{self.command} {self.path}")
-        if found := INFO.match(self.path) or TREE.match(self.path):
-            repository, revision = found[2], found[3]
-        elif found := FILE.match(self.path):
+        if (found := INFO.match(self.path) or TREE.match(self.path)) or (found := FILE.match(self.path)):
             repository, revision = found[2], found[3]
         else:
             self._send(404, b"{}")

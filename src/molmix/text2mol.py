@@ -21,8 +21,8 @@ from transformers import BertConfig, BertModel, BertTokenizer, PreTrainedTokeniz
 
 from molmix.data import canonical
 from molmix.errors import fault
-from molmix.hub import snapshot
 from molmix.files import read_table, write_table
+from molmix.hub import snapshot
 from molmix.metrics.settings import Text2MolSettings
 from molmix.models import default_device
 from molmix.sources import file_format, read_file
