@@ -183,12 +183,13 @@ def test_a_link_opens_the_same_view_and_back_goes_back(pages: Path, open_page: C
     page = open_page(pages)
     page.select_option("#a", "same")
     page.select_option("#metric", "coverage")
+    expect(page.locator(".scores .chosen")).to_contain_text("coverage")
     page.locator("#list .row").nth(4).click()
     chosen = listed(page)[4]
     expect(page.locator("#molecule-heading")).to_have_text(chosen)
     again = open_page(pages, "#" + page.url.partition("#")[2])
     assert shown(again) == chosen and listed(again)[:10] == listed(page)[:10]
-    assert [again.input_value(f"#{name}") for name in ("a", "b", "metric")] == ["same", "ours", "coverage"]
+    assert [again.input_value(f"#{name}") for name in ("a", "b", "metric")] == ["same", "theirs", "coverage"]
     page.go_back()
     expect(page.locator("#molecule-heading")).not_to_have_text(chosen)
     page.go_back()
