@@ -107,7 +107,10 @@
     by("status").textContent = order.length ? `${many}; ${view.id} is number ${at + 1}` : `${many}: nothing holds “${view.filter}”`;
     by("molecule").hidden = !order.length;
     document.title = [view.id, shown.systems.map(({ name }) => name).join(" – "), "molmix explorer"].filter(Boolean).join(" · ");
-    if (order.length) await molmix.showMolecule(shown, order[at], () => question !== asked);
+    if (!order.length) return;
+    await molmix.showMolecule(shown, order[at], () => question !== asked);
+    // The next one is likely to be asked for next.
+    for (const row of [order[at + 1], order[at - 1]]) if (row !== undefined) molmix.needs(shown, row);
   };
 
   const show = async (step) => {
