@@ -21,6 +21,7 @@ from molmix.judges import Atomic, Judge
 from molmix.merge import MergeMethod
 from molmix.metrics.settings import PropertySettings, Text2MolSettings
 from molmix.schema import Count, Name, Section, Share
+from molmix.tracking import TRACKERS
 
 Direction = Literal["mol2cap", "cap2mol"]
 
@@ -351,6 +352,16 @@ class Statistics(Section):
     level: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="confidence level")
 
 
+class Tracking(Section):
+    """Where losses are shown while trainings run; it changes no result."""
+
+    to: list[Literal[tuple(TRACKERS)]] = Field(  # type: ignore[valid-type]
+        ["tensorboard"],
+        description="`tensorboard` writes results/<run>/tensorboard; the others are offline too, and see alignments "
+        "only; `[]` for none",
+    )
+
+
 class Config(Section):
     """A whole study."""
 
@@ -382,6 +393,7 @@ class Config(Section):
     trial: Trial = Field(Trial(), description="planted errors, which measure the judges")
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
+    tracking: Tracking = Field(Tracking(), description="where losses are shown while trainings run")
 
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
         """Every source of the corpus: training, validation, test sets."""

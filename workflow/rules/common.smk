@@ -9,6 +9,7 @@ from molmix import config as schema
 from molmix import table as models
 from molmix.errors import MolmixError
 from molmix.sources import check_files
+from molmix.tracking import check_trackers
 
 # A config file given on the command line replaces the default one whole: `configfile:` would let entries of the
 # default live on under it (dicts are merged deeply).
@@ -25,6 +26,7 @@ try:
     study = schema.parse(config, ", ".join(map(str, workflow.configfiles)))
     table = models.build(study)
     check_files(study)
+    check_trackers(study.tracking.to)
 except MolmixError as error:
     raise WorkflowError(str(error)) from None
 
@@ -51,7 +53,10 @@ COMPARED = ["comparisons"] + [
     }.items()
     if has_any
 ]
-DIGEST = hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:16]
+# Where losses are shown changes no result.
+DIGEST = hashlib.sha256(
+    study.model_dump_json(exclude={"tracking"}).encode()
+).hexdigest()[:16]
 
 # Merges whose weights are kept: those that other models start from, or all of them where the config says so.
 STARTS = {row.parents[0] for row in table.values() if row.kind == "aligned"}
