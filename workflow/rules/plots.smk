@@ -38,7 +38,7 @@ rule plots:
                 f"{R}/plots/{name}.{kind}",
                 caption=f"../report/{figure['kind']}.rst",
                 category="Figures",
-                labels={"figure": name, "format": kind.upper()},
+                labels={"name": name, "format": kind.upper()},
             )
             for name, figure in FIGURES.items()
             for kind in ["svg", "png"]

@@ -3,14 +3,9 @@
 #        tables/judges, tables/agreement, tables/audit, plots/judges: how far the judges can be trusted.
 ATOMIC = {name: judge for name, judge in JUDGES.items() if judge.kind == "atomic"}
 # Of what the trial follows from: another learning rate plants no error anew.
-TRIED = hashlib.sha256(
-    study.model_dump_json(
-        include={
-            *("domain", "seeds", "data", "world", "decomposers"),
-            *("nli", "judges", "trial", "statistics"),
-        }
-    ).encode()
-).hexdigest()[:16]
+TRIED = study.digest(
+    *"domain seeds data world decomposers nli judges trial statistics".split()
+)
 AUDITED = [(author, test) for author in ["reference", *table] for test in JUDGED]
 
 
@@ -24,11 +19,13 @@ rule plant:
         f"{LOGS}/plant.log",
     benchmark:
         f"{BENCH}/plant.tsv"
+    group:
+        TRIAL_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(1000),
+        runtime=grows(30),
     params:
         settings=study.trial.model_dump(),
         seed=study.seeds[0],
@@ -48,19 +45,31 @@ rule trial:
         corpus=f"{R}/data/manifest.json",
     output:
         scores=expand(f"{R}/trial/{{test}}.parquet", test=JUDGED),
-        tables=expand(f"{R}/tables/judges.{{kind}}", kind=KINDS),
-        plots=expand(
-            f"{R}/plots/judges-{{test}}.{{kind}}", test=JUDGED, kind=["svg", "png"]
-        ),
+        tables=[
+            data_file("judges"),
+            *expand(f"{R}/tables/judges.{{kind}}", kind=["md", "tex"]),
+        ],
+        plots=[
+            report(
+                f"{R}/plots/judges-{test}.{kind}",
+                caption="../report/judges-plot.rst",
+                category="Judges",
+                labels={"name": f"Planted errors on {test}", "format": kind.upper()},
+            )
+            for test in JUDGED
+            for kind in ["svg", "png"]
+        ],
     log:
         f"{LOGS}/trial.log",
     benchmark:
         f"{BENCH}/trial.tsv"
+    group:
+        TRIAL_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         judges=OPTIONS["judges"],
         tests=JUDGED,
@@ -81,7 +90,10 @@ rule agreement:
         ),
         corpus=f"{R}/data/manifest.json",
     output:
-        tables=expand(f"{R}/tables/agreement.{{kind}}", kind=KINDS),
+        tables=[
+            data_file("agreement"),
+            *expand(f"{R}/tables/agreement.{{kind}}", kind=["md", "tex"]),
+        ],
     log:
         f"{LOGS}/agreement.log",
     benchmark:
@@ -89,8 +101,8 @@ rule agreement:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         judges=OPTIONS["judges"],
         tests=JUDGED,
@@ -114,16 +126,21 @@ rule audit:
         ],
         corpus=f"{R}/data/manifest.json",
     output:
-        tables=expand(f"{R}/tables/audit.{{kind}}", kind=KINDS),
+        tables=[
+            data_file("audit"),
+            *expand(f"{R}/tables/audit.{{kind}}", kind=["md", "tex"]),
+        ],
     log:
         f"{LOGS}/audit.log",
     benchmark:
         f"{BENCH}/audit.tsv"
     conda:
         "../../envs/models.yaml"
+    threads: cores("nli")
     resources:
-        mem_mb=2500,
-        runtime=240,
+        **gpus("nli"),
+        mem_mb=grows(2500),
+        runtime=grows(240),
         nli=1,
     params:
         judges={

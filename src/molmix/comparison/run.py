@@ -13,6 +13,7 @@ from molmix.comparison import alignments, differences, merges, seeds
 from molmix.comparison.layout import Layout
 from molmix.comparison.marks import BOLD, beyond_chance, star
 from molmix.comparison.measure import COLUMNS, compare
+from molmix.comparison.pairs import fixed_pairs
 from molmix.metrics import Options
 from molmix.metrics.figures import all_metrics, read_scores
 from molmix.provenance import counts, provenance
@@ -53,7 +54,7 @@ def compare_models(
     figures, parts, counted, tosses = {}, [], [], 0
     for test in tests:
         frames = {model: read_scores(scores / model / f"{test}.parquet") for model in models}
-        found = compare(frames, models, chosen, seed=study_seeds[0], **statistics)
+        found = compare(frames, fixed_pairs(models), chosen, seed=study_seeds[0], **statistics)
         figures[test] = found.figures
         parts.append(found.comparisons.assign(test=test))
         counted += counts(test, frames, {key: figure.n for key, figure in found.figures.items()})
