@@ -75,7 +75,7 @@ def _write(run: Run, folder: Path) -> None:
     lines = provenance(
         config=run.study.digest(),
         seeds=seeds,
-        corpus=corpus if run.has(corpus) else None,
+        corpus=corpus if corpus.exists() else None,
         resamples=statistics.resamples,
         counted=counted,
     )
