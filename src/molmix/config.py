@@ -23,6 +23,7 @@ from molmix.merge import MergeMethod
 from molmix.metrics.settings import PropertySettings, Text2MolSettings
 from molmix.refusals import explain
 from molmix.schema import Count, FilePath, Name, Revision, Section, Share, Size
+from molmix.tracking import TRACKERS
 
 Direction = Literal["mol2cap", "cap2mol"]
 Stage = Literal["initial", "reject", "align", "generate", "decompose", "nli"]
@@ -413,6 +414,16 @@ class Statistics(Section):
     level: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="confidence level")
 
 
+class Tracking(Section):
+    """Where losses are shown while trainings run; it changes no result."""
+
+    to: list[Literal[tuple(TRACKERS)]] = Field(  # type: ignore[valid-type]
+        ["tensorboard"],
+        description="`tensorboard` writes results/<run>/tensorboard; the others are offline too, and see alignments "
+        "only; `[]` for none",
+    )
+
+
 class Hardware(Section):
     """GPUs that the study asks for. They change how fast it goes, not what it makes: nothing reruns for them."""
 
@@ -466,6 +477,7 @@ class Config(Section):
     trial: Trial = Field(Trial(), description="planted errors, which measure the judges")
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
+    tracking: Tracking = Field(Tracking(), description="where losses are shown while trainings run")
     hardware: Hardware = Field(Hardware(), description="GPUs that jobs ask for, on a cluster and here")
 
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
@@ -499,9 +511,9 @@ class Config(Section):
     def digest(self, *sections: str) -> str:
         """Name of what the config says, or some of its sections do: 16 hex digits.
 
-        The hardware is left out: it changes no result.
+        The hardware and the tracking are left out: they change no result.
         """
-        said = self.model_dump_json(include=set(sections) or None, exclude={"hardware"})
+        said = self.model_dump_json(include=set(sections) or None, exclude={"hardware", "tracking"})
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def uses_world(self) -> bool:

@@ -15,6 +15,7 @@ from molmix.align import METHODS, checkpoints, progress
 from molmix.align.settings import REFUSED, known, settings
 from molmix.errors import MolmixError
 from molmix.files import read_json, read_table, write_json, write_table
+from tests.unit.test_tracking import logged, scalars
 
 TEMPLATES = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
 CAPTIONS = ["an alcohol", "an acid that smells", "a ring", "a chain of carbon atoms", "an amine", "a salt"]
@@ -171,6 +172,8 @@ def run(start, pairs):
                 "settings": resolved,
                 "seed": 3,
                 "threads": 1,
+                "trackers": ["tensorboard"],
+                "curves": out.parent / "run" / "tensorboard" / out.name,
             }
             | given
         )
@@ -374,6 +377,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(step, run, undisturbed, tmp_path
     assert not out.exists()
     run("sft", out, LONG, {"dropout": 0.2})
     assert contents(out) == undisturbed
+    shown = scalars(tmp_path / "run" / "tensorboard" / "m")  # one curve, whatever was shown before the kill
+    for tag, column in (("train/loss", "loss"), ("eval/loss", "eval_loss"), ("train/learning_rate", "learning_rate")):
+        assert shown[tag] == logged(out / "log.parquet", column)
 
 
 def test_a_run_killed_while_it_writes_goes_on_to_the_same_bytes(run, undisturbed, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ rule arms:
             model=study.ablations[wildcards.ablation].models(),
             test=TESTS,
         ),
+        corpus=f"{R}/data/manifest.json",
     output:
         expand(f"{R}/tables/ablation-{{{{ablation}}}}.{{kind}}", kind=KINDS),
     log:

@@ -6,14 +6,19 @@ from molmix.job import job
 
 with job(snakemake):
     from molmix.align.run import align
+    from molmix.config import Tracking
 
+    out = Path(snakemake.output.manifest).parent
     align(
         model_id=snakemake.wildcards.model,
         start=Path(snakemake.input.start),
         pairs=Path(snakemake.input.pairs),
-        out=Path(snakemake.output.manifest).parent,
+        out=out,
         work=Path(snakemake.params.work),
         settings=snakemake.params.settings,
         seed=snakemake.params.seed,
         threads=snakemake.threads,
+        # From the config, not a parameter of the rule: another tracker must not train anew.
+        trackers=Tracking(**snakemake.config.get("tracking", {})).to,
+        curves=out.parents[1] / "tensorboard" / out.name,
     )

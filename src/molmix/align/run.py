@@ -13,6 +13,7 @@ import torch
 from datasets import Dataset
 
 from molmix.align import METHODS, checkpoints
+from molmix.align.curves import CurvesCallback
 from molmix.align.lora import Lora
 from molmix.align.rows import Example, prepare
 from molmix.align.settings import check_reference
@@ -21,6 +22,7 @@ from molmix.align.watch import Watch
 from molmix.errors import fault
 from molmix.files import file_digest, folder_beside, read_json, write_json, write_table
 from molmix.models import PACKAGES, default_device, write_manifest
+from molmix.tracking import others
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,6 +44,8 @@ def align(
     settings: dict[str, Any],
     seed: int,
     threads: int,
+    trackers: list[str],
+    curves: Path,
 ) -> None:
     """Train an adapter on a start and write ``adapter/``, ``log.parquet`` and, last, ``manifest.json``.
 
@@ -58,6 +62,8 @@ def align(
             ``random`` or ``uniform``) and ``quantize`` (4-bit start, QLoRA).
         seed: of the adapter's first weights, of the order of rows, of dropout and of a random reference.
         threads: CPU cores to use.
+        trackers: where losses are shown, see :mod:`molmix.tracking`.
+        curves: folder for TensorBoard's file of this model, in the run's folder of them.
 
     Raises:
         MolmixError: a start, rows or settings that cannot be trained with, a loss that is no finite number,
@@ -84,6 +90,8 @@ def align(
         "output_dir": str(place),
         "max_length": window,
         "seed": seed,
+        "report_to": others(trackers, curves.parents[1]) or "none",
+        "run_name": model_id,
     }
     reference = reference_model(settings["reference"], start, seed)
     watch = Watch(model_id)
@@ -95,7 +103,7 @@ def align(
             peft_config=Lora(**settings["lora"]).peft(),
             train_dataset=_dataset(rows.train),
             eval_dataset=_dataset(rows.validation) if rows.validation else None,
-            callbacks=[watch],
+            callbacks=[watch, CurvesCallback(curves, trackers)],
             **({"ref_model": reference} if reference else {}),  # some methods' trainers know no reference
         )
     except (ValueError, NotImplementedError) as error:
@@ -164,7 +172,6 @@ def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]
             "logging_steps": 1,
             "logging_nan_inf_filter": False,  # it puts the mean of earlier losses for an exploding one
             "disable_tqdm": True,
-            "report_to": "none",
         }
     )
 
