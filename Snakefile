@@ -26,6 +26,8 @@ rule all:
             name=["leaderboard", *COMPARED],
             kind=KINDS,
         ),
+        f"{R}/plots/cost.svg",  # and all other figures with it
+        [file for name in study.ablations for file in ablation_files(name)],
 
 
 include: "workflow/rules/collect.smk"
@@ -34,5 +36,8 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/captions.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/plots.smk"
+include: "workflow/rules/explorer.smk"
 include: "workflow/rules/trial.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/ablations.smk"

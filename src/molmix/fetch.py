@@ -6,7 +6,7 @@ from pathlib import Path
 
 from molmix.errors import fault
 from molmix.models import write_manifest
-from molmix.sources import allow_hub
+from molmix.sources import allow_hub, check_weights
 
 # safetensors only: other formats can carry code. Tokenizers may be JSON or sentencepiece files.
 WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.model", "*.txt"]
@@ -31,8 +31,7 @@ def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manife
             raise fault(model_id, f"{source!r} is no local folder", "give a hub id its `revision`, or mend the path")
         folder = _download(model_id, source, revision)
     folder = folder.resolve()
-    if not list(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
-        raise fault(folder, "holds no config.json and *.safetensors", "convert the weights, or name another model")
+    check_weights(folder)
     facts = {"id": model_id, "kind": kind, "method": "pretrained", "parents": [], "source": source}
     write_manifest(manifest, facts | {"revision": revision}, folder)
 

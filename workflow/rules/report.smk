@@ -7,7 +7,13 @@ MEASURED = [name for name in TRUST if Path(f"{R}/tables/{name}.md").exists()]
 PAGES = ["leaderboard", *COMPARED, *MEASURED]
 REPORTED = [
     f"{R}/tables/{name}.{kind}" for name in PAGES for kind in ["html", "csv"]
-] + [f"{R}/plots/judges-{test}.svg" for test in JUDGED if "judges" in MEASURED]
+] + [
+    f"{R}/plots/{name}.svg"
+    for name in [
+        *FIGURES,
+        *(f"judges-{test}" for test in JUDGED if "judges" in MEASURED),
+    ]
+]
 
 
 rule pages:
@@ -34,7 +40,8 @@ rule pages:
 
 rule report:
     input:
-        REPORTED,
+        f"{R}/explorer",  # which its first page leads to
+        results=REPORTED,
     output:
         f"{R}/report/index.html",
     log:

@@ -11,7 +11,7 @@ with job(snakemake):
     params = snakemake.params
     report(
         config=snakemake.config,
-        targets=list(snakemake.input),
+        targets=list(snakemake.input.results),
         about=provenance(config=params.config, seeds=params.seeds, resamples=params.resamples),
         page=Path(snakemake.output[0]),
     )
