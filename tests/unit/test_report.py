@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from molmix.errors import MolmixError
+from molmix.files import write_json
 from molmix.metrics import Options
 from molmix.report.page import page, write_page
 from molmix.report.so_far import comparable, so_far
@@ -71,12 +72,15 @@ def test_a_model_is_shown_with_those_it_is_compared_with() -> None:
 
 def shown(tmp_path: Path, scored: list[str]) -> str:
     write_scores(tmp_path / "scores", scored)
+    write_json(tmp_path / "data/manifest.json", {"counts": {}})
+    for model in scored:
+        write_json(tmp_path / f"models/{model}/manifest.json", {"id": model})
     options = Options(judges={}, vocabulary=None, wordnet=None, domain="molecules")
     so_far(
         run="r",
         models=MODELS,
         tests={"id": "mol2cap"},
-        scores=tmp_path / "scores",
+        root=tmp_path,
         others=[tmp_path / "none.md"],
         folder=tmp_path / "so-far",
         config="0",
