@@ -137,6 +137,59 @@ def recover(
     typer.echo("Now give your snakemake command again." if done else "Nothing to recover.")
 
 
+@app.command()
+def plan(
+    targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; none for the tables")] = None,
+    configfile: ConfigFile = Path("config/config.yaml"),
+    at_once: Annotated[int, typer.Option(min=1, help="merges, and trainings, that run at one time")] = 1,
+    tflops: Annotated[float, typer.Option(min=1, help="peak of the GPU in bfloat16, without sparsity")] = 312.0,
+    bandwidth: Annotated[float, typer.Option(min=0.1, help="of its memory, TB/s")] = 2.0,
+) -> None:
+    """Show what a run will cost: jobs, hours, disk, downloads and tokens by stage, each measured or estimated.
+
+    It starts nothing. The defaults are those of an A100 of 80 GB.
+    """
+    from rich.console import Console
+
+    from molmix.plan.counts import count
+    from molmix.plan.disk import held, left_to_fetch
+    from molmix.plan.models import sizes
+    from molmix.plan.show import report
+    from molmix.plan.times import SHARE, Device, Estimator, stages
+    from molmix.status.graph import jobs
+
+    study = config.load(configfile)
+    models, rows = table.build(study), count(study)
+    shapes = sizes(study, models)
+    gpu = Device(tflops * 1e12 * SHARE["flops"], bandwidth * 1e12 * SHARE["bandwidth"])
+    costs = stages(jobs(configfile, targets or []), study.run, Estimator(study, models, shapes, rows, gpu))
+    disk = held(study, models, shapes, rows, at_once)
+    named = f"a GPU of {tflops:g} TFLOP/s and {bandwidth:g} TB/s"
+    console = Console(highlight=False, soft_wrap=True)
+    for part in report(study.run, costs, disk, left_to_fetch(study, rows), rows, named):
+        console.print(part)
+
+
+@app.command()
+def prefetch(configfile: ConfigFile = Path("config/config.yaml")) -> None:
+    """Fetch every model and data set of a study into the hub's cache, for nodes without a network.
+
+    Run it where there is one, and give the jobs the same HF_HOME: none of them
+    asks the hub then. Given again, it goes on with what is missing.
+    Gated models want HF_TOKEN.
+    """
+    from molmix.prefetch import prefetch as fetch
+
+    study, floating = config.load(configfile), []
+    table.build(study)
+    for one in fetch(study):
+        typer.echo(f"{one.wanted.key}: {one.wanted.repository} at {one.commit}, {one.size / 1e9:.3f} GB")
+        if not one.wanted.pinned:
+            floating.append(f"  {one.wanted.key}: {one.wanted.revision!r} is {one.commit} now")
+    if floating:
+        typer.echo("Revisions that can move; put the commit in their place:\n" + "\n".join(floating))
+
+
 def run() -> None:
     """Entry point: a mistake of the user's ends in one message, not in a traceback."""
     for stream in (sys.stdout, sys.stderr):

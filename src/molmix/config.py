@@ -165,6 +165,11 @@ class HubModel(Section):
     kind: Literal["pretrained"]
     id: str = Field(description="hub id or local folder (safetensors)")
     revision: Revision | None = Field(None, description="commit hash or tag; required for a hub id")
+    prompts: Prompts | None = Field(
+        None,
+        description="templates that it was tuned with, where they are not the study's; what is aligned from it goes by "
+        "the study's",
+    )
 
 
 class MadeModel(Section):

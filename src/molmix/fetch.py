@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from molmix.errors import fault
+from molmix.hub import snapshot
 from molmix.models import write_manifest
-from molmix.sources import allow_hub, check_weights
-
-# safetensors only: other formats can carry code. Tokenizers may be JSON or sentencepiece files.
-WANTED = ["*.safetensors", "*.safetensors.index.json", "*.json", "*.model", "*.txt"]
+from molmix.sources import check_weights
 
 
 def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manifest: Path) -> None:
@@ -25,26 +26,25 @@ def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manife
     Raises:
         MolmixError: the model, or its revision, is not to be had, or it has no safetensors.
     """
+    facts: dict[str, Any] = {"id": model_id, "kind": kind, "method": "pretrained", "parents": [], "source": source}
     folder = Path(source)
-    if not folder.is_dir():
-        if revision is None:
-            raise fault(model_id, f"{source!r} is no local folder", "give a hub id its `revision`, or mend the path")
-        folder = _download(model_id, source, revision)
-    folder = folder.resolve()
+    if folder.is_dir():
+        facts |= {"revision": revision}
+    elif revision is None:
+        raise fault(model_id, f"{source!r} is no local folder", "give a hub id its `revision`, or mend the path")
+    else:
+        folder = snapshot(model_id, source, revision, "model")
+        facts |= {"revision": revision, "commit": folder.name}  # what a tag or a branch stood for
     check_weights(folder)
-    facts = {"id": model_id, "kind": kind, "method": "pretrained", "parents": [], "source": source}
-    write_manifest(manifest, facts | {"revision": revision}, folder)
+    write_manifest(manifest, facts | {"license": licence(folder)}, folder.resolve())
 
 
-def _download(model_id: str, source: str, revision: str) -> Path:
-    allow_hub()
-    from huggingface_hub import snapshot_download
-
+def licence(folder: Path) -> str:
+    """What a model's card says of its licence; `unknown` where it says nothing."""
+    card = folder / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     try:
-        return Path(snapshot_download(source, revision=revision, allow_patterns=WANTED))
-    except Exception as error:  # the hub client raises a family of unrelated errors
-        raise fault(
-            model_id,
-            f"{source}@{revision} cannot be had from the hub ({type(error).__name__}: {str(error).splitlines()[0]})",
-            "check id, revision and HF_TOKEN; without a network fill the cache first (HF_HOME)",
-        ) from None
+        head = yaml.safe_load(text.split("---", 2)[1]) if text.startswith("---") else None
+    except (yaml.YAMLError, IndexError):
+        return "unknown"
+    return str(head["license"]) if isinstance(head, dict) and head.get("license") else "unknown"

@@ -12,7 +12,7 @@ from typing import Any
 
 from molmix.config import Config, FileRejected, FileSource, HubSource, Predictions
 from molmix.errors import fault, quoted
-from molmix.sources import allow_hub, check_weights, is_there, read_file, read_hub
+from molmix.sources import check_weights, is_there, read_file, read_hub
 
 Row = dict[str, Any]
 
@@ -58,7 +58,6 @@ def read(source: FileSource | HubSource | FileRejected | Predictions) -> Iterato
             where it belongs, or an id twice.
     """
     if isinstance(source, HubSource):
-        allow_hub()
         where, rows = f"{source.id}@{source.revision}", read_hub(source, source.mapping())
     else:
         where, rows = source.path, read_file(Path(source.path), source.mapping(), source.format, source.quoting)

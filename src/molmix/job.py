@@ -15,6 +15,7 @@ from typing import IO, Any, NoReturn
 
 from molmix import gpus
 from molmix.errors import MolmixError
+from molmix.hub import switch_off
 from molmix.terminal import visible
 
 
@@ -31,7 +32,7 @@ def job(snakemake: Any) -> Iterator[None]:
         os.environ[variable] = str(snakemake.threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    switch_off()
     # The imports of a job make a million objects and no garbage: looking for it takes a tenth of their time.
     gc.set_threshold(100_000, 20, 100)
     terminal = sys.stderr

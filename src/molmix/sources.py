@@ -10,7 +10,6 @@ import csv
 import difflib
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import IO, Any
 
 from molmix.config import HubSource
 from molmix.errors import fault, quoted
+from molmix.hub import snapshot
 
 ENDINGS = {
     ".tsv": "tsv",
@@ -90,13 +90,21 @@ def is_there(path: Path, kind: Callable[[Path], bool] = Path.exists) -> bool:
 
 
 def check_weights(folder: Path) -> None:
-    """Refuse a folder that holds no model, or its weights in a format that can carry code.
+    """Refuse a folder that holds no whole model, or its weights in a format that can carry code.
 
     Raises:
-        MolmixError: there is no config.json, or there are no safetensors.
+        MolmixError: there is no config.json, there are no safetensors, or a shard is missing.
     """
     if not list(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
         raise fault(folder, "holds no config.json and *.safetensors", "convert the weights, or name another model")
+    index = folder / "model.safetensors.index.json"
+    try:
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
+    except (ValueError, KeyError) as error:
+        raise fault(index, f"is no index of shards ({error})", "fetch the model again") from None
+    if missing := sorted(name for name in shards if not (folder / name).is_file()):
+        hint = "fetch the model again; `molmix prefetch` goes on with what is missing"
+        raise fault(folder, f"lacks {len(missing)} of {len(shards)} shards, {missing[0]} the first", hint)
 
 
 def _look(path: Path, format: str) -> None:
@@ -202,27 +210,21 @@ def _listed(names: list[str]) -> str:
 
 
 def read_hub(source: HubSource, columns: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a hub data set at its pinned revision; needs the network, or a filled cache.
+    """Yield the rows of a hub data set at its pinned revision, from the cache or over the network.
 
     Raises:
-        MolmixError: the data set, revision, split or a column is not to be had.
+        MolmixError: the data set, revision, configuration, split or a column is not to be had.
     """
+    where = f"{source.id}@{source.revision}"
+    folder = snapshot("data", source.id, source.revision, "dataset")
     from datasets import load_dataset
 
-    where = f"{source.id}@{source.revision}"
-    try:
-        rows = load_dataset(source.id, source.config, split=source.split, revision=source.revision)
-    except Exception as error:  # the hub client raises a family of unrelated errors
-        raise fault(
-            where,
-            f"cannot be had from the hub ({type(error).__name__}: {str(error).splitlines()[0]})",
-            "check id, revision and split; without a network fill the cache first (HF_HOME)",
-        ) from None
+    try:  # from the folder: by its id, `datasets` would take any revision that it finds in its own cache
+        rows = load_dataset(str(folder), source.config, split=source.split)
+    except Exception as error:  # `datasets` raises a family of unrelated errors
+        said = (str(error).splitlines() or [""])[0]
+        hint = "check `split` and `config` against the card of the data set"
+        raise fault(where, f"cannot be read ({type(error).__name__}: {said})", hint) from None
     _require(where, columns, rows.column_names)
     for record in rows:
         yield {ours: record[theirs] for ours, theirs in columns.items()}
-
-
-def allow_hub() -> None:
-    """Let this process reach the hub; jobs are offline otherwise. To be called before the hub client is imported."""
-    os.environ["HF_HUB_OFFLINE"] = "0"

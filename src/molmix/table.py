@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 from molmix.checks import check, known
-from molmix.config import Align, Config, HubModel, MadeModel, ModelRejected
+from molmix.config import Align, Config, HubModel, MadeModel, ModelRejected, Prompts
 from molmix.errors import MolmixError, fault
 
 Kind = Literal["initial", "aligned", "merged", "external"]
@@ -44,6 +44,10 @@ class Model:
     seed: int
     base: str | None = None
     unseeded: str = ""
+
+    def prompts(self, study: Prompts) -> dict[str, str]:
+        """The templates that it is asked with: its own, or the study's where it has none."""
+        return self.settings.get("prompts") or study.model_dump()
 
     @property
     def start(self) -> str | None:

@@ -22,9 +22,10 @@ from transformers import BertConfig, BertModel, BertTokenizer, PreTrainedTokeniz
 from molmix.data import canonical
 from molmix.errors import fault
 from molmix.files import read_table, write_table
+from molmix.hub import snapshot
 from molmix.metrics.settings import Text2MolSettings
 from molmix.models import default_device
-from molmix.sources import allow_hub, file_format, read_file
+from molmix.sources import file_format, read_file
 
 FEATURES = 300  # of a molecule, in mol2vec's published model
 MAX_TOKENS = 256
@@ -190,16 +191,14 @@ def _text_model(text_model: str, revision: str | None) -> tuple[BertConfig, PreT
         raise fault(where, f"{text_model!r} is no local folder", "give a hub id its `revision`, or mend the path")
     if local and not (Path(text_model) / "config.json").is_file():  # transformers would take its own defaults
         raise fault(where, f"{text_model!r} holds no config.json", hint)
-    if not local:
-        allow_hub()
-    settings: dict[str, Any] = {"revision": revision or "main", "local_files_only": local}
+    folder = Path(text_model) if local else snapshot(where, text_model, str(revision), "tokenizer")
     try:
         # By name, not by Auto classes: SciBERT's config.json says of no model type.
-        config = BertConfig.from_pretrained(text_model, **settings)
-        tokenizer = BertTokenizer.from_pretrained(text_model, **settings)
+        config = BertConfig.from_pretrained(folder, local_files_only=True)
+        tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise fault(where, f"{text_model!r} cannot be had ({reason})", f"{hint}; offline, fill the cache") from None
+        raise fault(where, f"{text_model!r} cannot be read ({reason})", hint) from None
     if len(tokenizer) != config.vocab_size:  # without a vocab.txt, transformers makes one of five words
         raise fault(where, f"{text_model!r} has {len(tokenizer)} words for a model of {config.vocab_size}", hint)
     return config, tokenizer

@@ -8,6 +8,9 @@ import pytest
 
 from molmix import config, table
 from molmix.files import read_json, read_table
+from molmix.plan.counts import count
+from molmix.plan.disk import held
+from molmix.plan.models import sizes
 from tests.docs.files import absent, undocumented
 from tests.graph.test_dry_runs import planned
 
@@ -128,3 +131,21 @@ def test_manifests_tell_what_a_model_was_made_from(done: Path) -> None:
     merged = read_json(models / "mol2cap.sft_dpo.slerp/manifest.json")
     assert policy["weights"]["digest"] in str(merged["inputs"])
     assert 0 <= merged["validation"]["lerp_share"] <= 1
+
+
+def test_the_planned_disk_is_that_of_the_run(done: Path, micro, monkeypatch) -> None:
+    monkeypatch.chdir(done)
+    study = config.parse(micro)
+    models = table.build(study)
+    expected = {one.what: one.size or 0 for one in held(study, models, sizes(study, models), count(study), 1)}
+
+    def real(kind: str, part: str) -> int:
+        folders = [done / "results/micro/models" / name / part for name in models.of_kind(kind)]
+        return sum(path.stat().st_size for folder in folders for path in folder.glob("*"))
+
+    assert real("initial", "weights") == pytest.approx(expected["initial models made here"], rel=0.1)
+    assert real("aligned", "adapter") == pytest.approx(expected["4 adapters"], rel=0.1)
+    assert real("merged", "weights") == pytest.approx(expected["1 merges that are kept"], rel=0.1)
+    kept = sum(path.stat().st_size for path in (done / "results").rglob("*") if path.is_file())
+    planned_to_keep = sum(size for what, size in expected.items() if "under way" not in what)
+    assert planned_to_keep / 2 < kept < planned_to_keep * 2

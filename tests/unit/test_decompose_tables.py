@@ -7,7 +7,7 @@ import pytest
 
 from molmix.audit import audit
 from molmix.decompose.tables import cut
-from molmix.files import read_table, write_table
+from molmix.files import read_table, write_json, write_table
 from molmix.models import write_manifest
 from tests.nli_models import make_model
 

@@ -41,7 +41,7 @@ rule generate:
         runtime=grows(240),
     params:
         settings=study.generation.model_dump(),
-        prompts=study.prompts.model_dump(),
+        prompts=lambda wildcards: table[wildcards.model].prompts(study.prompts),
         directions=DIRECTIONS,
         seed=study.seeds[0],
         cache=f"{R}/work/generate",

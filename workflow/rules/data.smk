@@ -86,7 +86,9 @@ rule reject:
         runtime=grows(240),
     params:
         settings=study.generation.model_dump(),
-        template=lambda wildcards: getattr(study.prompts, wildcards.direction),
+        template=lambda wildcards: table[
+            study.rejected()[wildcards.direction].model
+        ].prompts(study.prompts)[wildcards.direction],
         seed=study.seeds[0],
         cache=f"{R}/work/generate",
     message:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter
 
 from molmix.errors import fault
 from molmix.files import beside, folder_beside, read_json, write_json
+from molmix.hub import switch_off
 from molmix.merge import MergeMethod
 from molmix.merge.card import card
 from molmix.models import default_device, write_manifest
@@ -48,7 +48,7 @@ def merge(
     Raises:
         MolmixError: weights are gone or damaged, the models are unlike each other, or the result is unsound.
     """
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    switch_off()  # mergekit asks the hub where it may
     import torch
 
     from molmix.merge.alike import alike

@@ -1,0 +1,48 @@
+"""The shape of every model of the table, and whether it wants a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from molmix.config import Config, MadeModel
+from molmix.plan import shapes
+from molmix.plan.shapes import Shape
+from molmix.table import Model, ModelTable
+
+ADAPTER = 4  # bytes of an adapter's number: PEFT trains and saves it in float32
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Shapes of a study's models.
+
+    Attributes:
+        shapes: of the full weights that each model of the table is of, or lies on; None where it is not known.
+        gpu: whether it wants one: models made in the graph are small enough for a CPU.
+    """
+
+    shapes: dict[str, Shape | None]
+    gpu: dict[str, bool]
+
+    def adapter(self, row: Model) -> int | None:
+        """Numbers of an aligned model's adapter; None where its shape is not known."""
+        shape = self.shapes[row.id]
+        return row.settings["lora"]["r"] * shape.ends if shape else None
+
+
+def sizes(study: Config, table: ModelTable) -> Sizes:
+    """Look all shapes up."""
+    found: dict[str, Shape | None] = {}
+    gpu: dict[str, bool] = {}
+    for name, row in table.items():
+        spec = study.initial.get(name)
+        if row.kind == "external":
+            found[name], gpu[name] = None, False
+        elif spec is None:  # aligned: its start's; merged: that of its parents, which are alike
+            found[name], gpu[name] = found[row.parents[0]], gpu[row.parents[0]]
+        elif isinstance(spec, MadeModel):
+            found[name] = shapes.made(spec) if spec.parent is None else found[spec.parent]
+            gpu[name] = False
+        else:
+            found[name], gpu[name] = shapes.pretrained(spec.id, spec.revision), True
+    return Sizes(found, gpu)

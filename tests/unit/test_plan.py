@@ -1,0 +1,133 @@
+"""What a study will cost: shapes against real models, hours from benchmarks, disk against a real run."""
+
+from pathlib import Path
+
+import pytest
+
+from molmix import config, table
+from molmix.plan import shapes
+from molmix.plan.counts import Counts
+from molmix.plan.disk import held
+from molmix.plan.models import sizes
+from molmix.plan.times import LIGHT, Device, Estimator, Stage, stages
+from molmix.status.graph import Job
+
+ROOT = Path(__file__).resolve().parents[2]
+GPU = Device(100e12, 1e12)
+ROWS = Counts(1000, 100, 5, {"lpm24": 20, "chebi20": 10}, True)
+
+
+@pytest.fixture(scope="module")
+def paper() -> config.Config:
+    return config.load(ROOT / "config/paper.yaml")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model_type": "llama", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+         "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 50},
+        {"model_type": "llama", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1,
+         "num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 50, "tie_word_embeddings": True},
+        {"model_type": "t5", "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 2, "vocab_size": 50,
+         "feed_forward_proj": "gated-gelu", "tie_word_embeddings": True},
+        {"model_type": "deberta-v2", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+         "num_attention_heads": 2, "vocab_size": 50, "position_buckets": 16, "relative_attention": True,
+         "pos_att_type": ["p2c", "c2p"], "position_biased_input": False, "type_vocab_size": 0, "share_att_key": True,
+         "norm_rel_ebd": "layer_norm", "max_relative_positions": -1, "num_labels": 3},
+    ],
+    ids=["llama", "llama-tied", "t5", "deberta"],
+)  # fmt: skip
+def test_parameters_are_those_of_the_real_model(settings: dict) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        AutoModelForSequenceClassification,
+    )
+
+    kind = settings["model_type"]
+    auto = {"t5": AutoModelForSeq2SeqLM, "deberta-v2": AutoModelForSequenceClassification}
+    model = auto.get(kind, AutoModelForCausalLM).from_config(AutoConfig.for_model(**{"pad_token_id": 0} | settings))
+    parameters, ends = shapes.of(settings) or (0, 0)
+    assert parameters == model.num_parameters()
+    if kind == "llama":
+        adapted = get_peft_model(model, LoraConfig(r=3, target_modules="all-linear", task_type="CAUSAL_LM"))
+        assert 3 * ends == sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
+
+
+def test_published_shapes_are_of_the_size_that_their_names_say(paper: config.Config) -> None:
+    found = {name: shapes.pretrained(spec.id, None) for name, spec in paper.initial.items()}
+    billions = {name: shape.parameters / 1e9 for name, shape in found.items()}
+    assert billions["agnostic"] == pytest.approx(6.7, abs=0.1)
+    assert billions["molt5-small"] == pytest.approx(0.077, abs=0.002)
+    assert billions["molt5-base"] == pytest.approx(0.25, abs=0.01)
+    assert billions["molt5-large"] == pytest.approx(0.78, abs=0.03)
+    llama = shapes.pretrained("meta-llama/Meta-Llama-3-8B-Instruct", None)
+    assert llama and llama.parameters == 8_030_261_248
+
+
+def job(rule: str, name: str, needed: bool = True) -> Job:
+    benchmark = Path(f"results/paper/benchmarks/{rule}/{name}.tsv")
+    return Job(rule, name, (f"{rule}/{name}",), Path("log"), benchmark, needed)
+
+
+def plan(study: config.Config, *jobs: Job, rows: Counts | None = ROWS) -> dict[str, Stage]:
+    models = table.build(study)
+    return stages(jobs, "paper", Estimator(study, models, sizes(study, models), rows, GPU))
+
+
+def test_hours_are_estimated_from_shapes_where_nothing_ran(paper, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = plan(paper, job("align", "cap2mol.sft"), job("align", "cap2mol.dpo"), job("score", "cap2mol"))
+    assert found["align"].measured == 0 and found["align"].gpu > 0
+    assert found["score"].gpu == 0 and found["score"].cpu == LIGHT
+    one, other = (plan(paper, job("align", f"cap2mol.{name}"))["align"] for name in ("sft", "dpo"))
+    assert other.gpu > 2 * one.gpu * 0.9  # a pair has two texts, and a reference reads them too
+
+
+def test_jobs_that_are_done_cost_nothing(paper) -> None:
+    assert plan(paper, job("score", "cap2mol", needed=False)) == {}
+
+
+def test_what_ran_before_is_measured(paper, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for run, rule, name, seconds in (
+        ("paper", "align", "cap2mol.sft", 600),
+        ("paper", "generate", "agnostic", 60),
+        ("other", "align", "cap2mol.dpo", 5),
+        ("other", "score", "x", 3),
+    ):
+        path = tmp_path / f"results/{run}/benchmarks/{rule}/{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\tcpu_time\n{seconds}\t{seconds * 2}\n")
+    jobs = {"align": "cap2mol.dpo", "generate": "agnostic", "score": "cap2mol", "nli": "atomic/cap2mol"}
+    found = plan(paper, *(job(rule, name) for rule, name in jobs.items()))
+    align = found["align"]
+    assert (align.measured, align.gpu, align.cpu) == (1, 600, 1200)  # by this run's training, not by the other's
+    assert (found["generate"].measured, found["generate"].gpu) == (1, 60)
+    assert (found["score"].measured, found["score"].gpu, found["score"].cpu) == (1, 0, 6)  # loads no model: any run's
+    assert found["nli"].measured == 0
+
+
+def test_what_is_not_known_is_said(paper) -> None:
+    found = plan(paper, job("align", "cap2mol.sft"), job("score", "cap2mol"), rows=None)
+    assert found["align"].unknown == 1 and found["score"].unknown == 0
+
+
+def test_tokens_are_those_of_language_models_only(paper) -> None:
+    found = plan(paper, job("decompose", "llama/cap2mol"), job("decompose", "sentences/cap2mol"))
+    assert found["decompose"].tokens == ROWS.captions * 650
+
+
+def test_disk_is_bounded_by_merges_in_flight_not_by_their_number(paper) -> None:
+    models = table.build(paper)
+    shape = sizes(paper, models)
+
+    def gigabytes(at_once: int, when: str) -> float:
+        return sum(one.size or 0 for one in held(paper, models, shape, ROWS, at_once) if one.when == when) / 1e9
+
+    assert gigabytes(2, "kept") == gigabytes(1, "kept")
+    assert gigabytes(2, "running") == pytest.approx(2 * gigabytes(1, "running"))
+    assert 60 < gigabytes(1, "running") < 80  # two 7B parents in float32, the result in bfloat16
