@@ -52,7 +52,17 @@ def test_one_file_can_be_asked_for(tmp_path: Path, snakemake) -> None:
     assert jobs["score"] == jobs["align"] == jobs["generate"] == 1
 
 
-PHASES = ["data_all", "align_all", "merge_all", "generate_all", "score_all", "tables", "judge"]
+PHASES = [
+    "data_all",
+    "align_all",
+    "merge_all",
+    "generate_all",
+    "score_all",
+    "tables",
+    "judge",
+    "report",
+    "report_so_far",
+]
 
 
 @pytest.mark.parametrize("target", PHASES)

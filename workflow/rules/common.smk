@@ -50,8 +50,7 @@ COMPARED = ["comparisons"] + [
 ]
 DIGEST = study.digest()
 
-# Tables that people are shown in the report, and what they are called there. Those of the second kind are made by the
-# target `judge`.
+# Tables that people are shown in the report, and what they are called there. Those of TRUST are made by the target `judge`.
 TITLES = {
     "leaderboard": "Leaderboard",
     "comparisons": "Comparisons",
@@ -151,12 +150,13 @@ def reference_of(author):
 
 
 def shown(name, ending, format):
-    """A table's file, with what the report says of it."""
+    """A table's file, with what the report says of it; `{ablation}` in its name is a wildcard."""
+    ablation = name.startswith("ablation-")
     return report(
         f"{R}/tables/{name}.{ending}",
-        caption=f"../report/tables/{name}.rst",
-        category="Judges" if name in TRUST else "Tables",
-        labels={"name": (TITLES | TRUST)[name], "format": format},
+        caption=f"../report/tables/{'ablation' if ablation else name}.rst",
+        category=("Ablations" if ablation else "Judges" if name in TRUST else "Tables"),
+        labels={"name": (TITLES | TRUST).get(name, name), "format": format},
     )
 
 
