@@ -57,9 +57,14 @@ def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrained
     )
     folder = weights_path(manifest)
     model = AutoModelForCausalLM.from_pretrained(
-        folder, quantization_config=four_bit, dtype=torch.bfloat16, device_map={"": 0}, use_safetensors=True
+        folder,
+        quantization_config=four_bit,
+        dtype=torch.bfloat16,
+        device_map={"": 0},
+        use_safetensors=True,
+        trust_remote_code=False,
     )
-    return model, AutoTokenizer.from_pretrained(folder)
+    return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def _pad(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
@@ -93,5 +98,5 @@ def random_reference(manifest: Path, seed: int) -> PreTrainedModel:
     """A model of the start's shape with random weights, drawn with the seed."""
     torch.manual_seed(seed)
     device = default_device()
-    config = AutoConfig.from_pretrained(weights_path(manifest))
+    config = AutoConfig.from_pretrained(weights_path(manifest), trust_remote_code=False)
     return AutoModelForCausalLM.from_config(config, dtype=default_dtype(device)).to(device).eval()
