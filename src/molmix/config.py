@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from molmix.align import METHODS
 from molmix.decompose import Decomposer, RulesSettings, TransformersSettings
-from molmix.errors import MolmixError, fault
+from molmix.errors import MolmixError, fault, quoted
 from molmix.judges import Atomic, Judge
 from molmix.merge import MergeMethod
 from molmix.metrics.settings import PropertySettings, Text2MolSettings
@@ -531,10 +531,12 @@ class _StrictLoader(yaml.SafeLoader):
 def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
+        where = f"{key_node.start_mark.name}, line {key_node.start_mark.line + 1}"
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise fault(where, "a list or a mapping is no key", "put the key in quotes")
+        key = key_node.value if key_node.tag.endswith(":merge") else loader.construct_object(key_node)
         if key in seen:
-            line = key_node.start_mark.line + 1
-            raise fault(f"{key_node.start_mark.name}, line {line}", f"key {key!r} is given twice", "remove one")
+            raise fault(where, f"key {quoted(key)} is given twice", "remove one")
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
@@ -554,14 +556,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise fault(path, f"cannot be read ({error.strerror})", "name an existing config file") from None
     except UnicodeDecodeError as error:
         raise fault(path, f"is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
-    loader = _StrictLoader(text)
-    loader.name = str(path)
     try:
+        loader = _StrictLoader(text)
+        loader.name = str(path)
         content = loader.get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date without such a day, brackets by the thousand
         raise fault(path, f"is not YAML: {' '.join(str(error).split())}", "mend the syntax") from None
-    finally:
-        loader.dispose()
     if not isinstance(content, dict):
         raise fault(path, "holds no keys", "start from config/config.yaml")
     return content

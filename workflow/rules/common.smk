@@ -1,6 +1,7 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
 # Makes: the checked config, the model table, and what the other files share: helpers for paths, and for what a job
 #        needs of a cluster and which jobs go there as one.
+import os
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -8,6 +9,10 @@ from snakemake.exceptions import WorkflowError
 from molmix.errors import MolmixError
 from molmix.study import ready
 from molmix.table import RESERVED
+
+# Whatever the shell allows, nobody but owner and group writes into a run; jobs, which read this too, take it over.
+os.umask(os.umask(0o022) | 0o002)
+
 
 # A config file given on the command line replaces the default one whole: `configfile:` would let entries of the
 # default live on under it (dicts are merged deeply).
