@@ -356,6 +356,20 @@ class Statistics(Section):
     level: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="confidence level")
 
 
+class Push(Section):
+    """Where `snakemake push` uploads adapters and kept merges, each with its card; nothing else depends on it."""
+
+    repository: str = Field(description="hub id with {model} in it once, which each model's id takes the place of")
+    models: list[str] = Field([], description="ids of the models to upload; none uploads every adapter and kept merge")
+    private: bool = Field(True, description="make new repositories private")
+
+    @model_validator(mode="after")
+    def _slot(self) -> Push:
+        if self.repository.count("{model}") != 1 or self.repository.count("/") != 1:
+            raise ValueError("give a hub id with {model} in it once, as my-lab/captions-{model}")
+        return self
+
+
 class Config(Section):
     """A whole study."""
 
@@ -387,6 +401,7 @@ class Config(Section):
     trial: Trial = Field(Trial(), description="planted errors, which measure the judges")
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
+    push: Push | None = Field(None, description="where models are uploaded by `snakemake push`; null for nowhere")
 
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
         """Every source of the corpus: training, validation, test sets."""
