@@ -24,22 +24,13 @@ def run(tmp_path: Path) -> Path:
     facts = [start | {"revision": "main", "commit": COMMIT, "license": "llama2"}]
     for name in ("sft", "dpo"):
         settings = {"trl": {"learning_rate": 5e-5}, "lora": {"r": 64}}
-        own = {
-            "id": f"llm.{name}",
-            "kind": "aligned",
-            "method": name,
-            "parents": ["llm"],
-            "settings": settings,
-            "seed": 7,
-        }
-        facts.append(own)
+        own = {"id": f"llm.{name}", "kind": "aligned", "method": name, "parents": ["llm"]}
+        facts.append(own | {"settings": settings, "seed": 7})
     merged = {"id": "llm.sft_dpo.ties", "kind": "merged", "method": "ties", "parents": ["llm.sft", "llm.dpo"]}
     facts.append(merged | {"base": "llm", "settings": {"density": 0.2}, "seed": 7})
     for number, made in enumerate(facts):
-        write_json(
-            tmp_path / "models" / made["id"] / "manifest.json",
-            made | {"weights": {"path": "adapter", "digest": digest}},
-        )
+        weights = {"path": "adapter", "digest": f"{number:016x}"}
+        write_json(tmp_path / "models" / made["id"] / "manifest.json", made | {"weights": weights})
     (tmp_path / "models/llm.sft_dpo.ties/mergekit.yaml").write_text("merge_method: ties\n")
     subset = {"rows": 12, "molecules": 11, "digest": "5eed5eed5eed5eed"}
     write_json(tmp_path / "data.json", {"counts": {"train": {}, "subset": subset}})
