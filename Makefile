@@ -13,6 +13,10 @@ demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	@cat results/demo/tables/leaderboard.md
 	@echo
 	@echo "Tables: results/demo/tables/   Every caption with its scores: results/demo/scores/"
+	@echo "Go on with (after: source .venv/bin/activate)"
+	@echo "  snakemake --cores all judge                 how far the judge can be trusted"
+	@echo "  snakemake --cores all report                all of it as pages: results/demo/report/index.html"
+	@echo "  molmix explain hallucination mol2cap id     what is behind a number"
 
 test: $(READY) lint  ## everything that needs no cluster
 	python -m pytest

@@ -15,6 +15,10 @@ os.environ.update(PYTHONPATH=str(Path(workflow.basedir) / "src"))
 include: "workflow/rules/common.smk"
 
 
+# The first page of the report; a report made by a job says there what it covers, and where that comes from.
+report: os.environ.get("MOLMIX_ABOUT", "workflow/report/workflow.rst")
+
+
 rule all:
     input:
         expand(
@@ -22,6 +26,8 @@ rule all:
             name=["leaderboard", *COMPARED],
             kind=KINDS,
         ),
+        f"{R}/plots/cost.svg",  # and all other figures with it
+        [file for name in study.ablations for file in ablation_files(name)],
 
 
 include: "workflow/rules/collect.smk"
@@ -30,5 +36,9 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/captions.smk"
 include: "workflow/rules/judge.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/plots.smk"
+include: "workflow/rules/explorer.smk"
 include: "workflow/rules/trial.smk"
+include: "workflow/rules/report.smk"
+include: "workflow/rules/ablations.smk"
 include: "workflow/rules/cards.smk"

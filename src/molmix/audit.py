@@ -7,16 +7,17 @@ it would never be judged. Both are asked of the judge's own NLI model, whose mis
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from molmix.files import beside, digest, read_table
+from molmix.files import digest, read_table
 from molmix.nli.run import ask
-from molmix.typeset import write_csv
+from molmix.provenance import provenance
+from molmix.typeset import Cell, Grid, figure, write_csv, write_pages
 
 THRESHOLD = 0.5  # of a probability: more likely than all else together
 SHOWN = {
@@ -37,9 +38,10 @@ def audit(
     nli: Mapping[str, dict[str, Any]],
     store: Path,
     sample: int,
-    seed: int,
-    csv: Path,
-    markdown: Path,
+    seeds: Sequence[int],
+    table: Path,
+    config: str,
+    corpus: Path,
 ) -> None:
     """Audit the decomposer of every atomic judge by its NLI model.
 
@@ -52,17 +54,19 @@ def audit(
         nli: how each is asked: settings of :func:`molmix.nli.run.ask`.
         store: folder of the pair stores.
         sample: captions of an author and test set that are audited, drawn with the seed.
-        seed: of the draw.
-        csv, markdown: tables to write, a row a judge, author and test set: captions, mean number of atoms, shares of
-            atoms and of captions that are entailed, the share of captions left to ``rules``, and ``unsplit`` (captions
-            that are one atom).
+        seeds: of the study; the first is that of the draw.
+        table: to write as ``.csv``, ``.md`` and ``.tex``, a row a judge, author and test set: captions, mean number of
+            atoms, shares of atoms and of captions that are entailed, the share of captions left to ``rules``, and
+            ``unsplit`` (captions that are one atom).
+        config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
     """
     rows = []
     for judge, spec in judges.items():
         for (author, test), path in captions.items():
-            table = _drawn(path, atoms[spec["decomposer"], author, test], sample, seed)
-            own = [(text, atom) for text, cut, _ in table for atom in cut]
-            whole = [(" ".join(cut), text) for text, cut, _ in table]
+            drawn = _drawn(path, atoms[spec["decomposer"], author, test], sample, seeds[0])
+            own = [(text, atom) for text, cut, _ in drawn for atom in cut]
+            whole = [(" ".join(cut), text) for text, cut, _ in drawn]
             said = ask(
                 [*own, *whole], model=models[spec["nli"]], store=store, name=f"{judge} {author}", **nli[spec["nli"]]
             )
@@ -73,18 +77,19 @@ def audit(
                     **spec,
                     "author": author,
                     "test": test,
-                    "captions": len(table),
-                    "atoms": _mean([len(cut) for _, cut, _ in table]),
+                    "captions": len(drawn),
+                    "atoms": _mean([len(cut) for _, cut, _ in drawn]),
                     "atoms_entailed": _mean(entailed[: len(own)]),
                     "captions_entailed": _mean(entailed[len(own) :]),
-                    "fallback": _mean([fell for *_, fell in table]),
-                    "unsplit": _mean([len(cut) == 1 for _, cut, _ in table]),
+                    "fallback": _mean([fell for *_, fell in drawn]),
+                    "unsplit": _mean([len(cut) == 1 for _, cut, _ in drawn]),
                 }
             )
     board = pd.DataFrame(rows)
-    write_csv(board, csv)
-    with beside(markdown) as temporary:
-        temporary.write_text(_markdown(board), encoding="utf-8")
+    write_csv(board, table.with_suffix(".csv"))
+    words = ["Entailed: by the judge's own NLI model, with a probability of a half or more.", ""]
+    below = provenance(config=config, seeds=seeds, corpus=corpus)
+    write_pages("Audit of the decomposers", [_grid(board)], [*words, *below], table)
 
 
 def _drawn(captions: Path, atoms: Path, sample: int, seed: int) -> list[tuple[str, list[str], bool]]:
@@ -101,14 +106,11 @@ def _mean(values: Any) -> float:
     return float(np.mean(values)) if len(values) else float("nan")
 
 
-def _markdown(board: pd.DataFrame) -> str:
-    lines = ["# Audit of the decomposers", ""]
+def _grid(board: pd.DataFrame) -> Grid:
     keys = ["judge", "author", "test"]
-    lines += ["| " + " | ".join([*keys, *SHOWN.values()]) + " |", "| --- " * len(keys) + "| ---: " * len(SHOWN) + "|"]
+    rows = []
     for _, row in board.iterrows():
         cells = [str(row[key]) for key in keys] + [str(row["captions"]), f"{row['atoms']:.1f}"]
-        cells += ["–" if np.isnan(row[name]) else f"{row[name]:.3f}" for name in list(SHOWN)[2:]]
-        lines.append("| " + " | ".join(cells) + " |")
-    return (
-        "\n".join([*lines, "", "Entailed: by the judge's own NLI model, with a probability of a half or more."]) + "\n"
-    )
+        cells += [figure(row[name]) for name in list(SHOWN)[2:]]
+        rows.append([Cell(text) for text in cells])
+    return Grid("Audit of the decomposers", [*keys, *SHOWN.values()], rows, names=len(keys))

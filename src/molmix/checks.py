@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from molmix.config import Config, FileSource, HubSource
+from molmix.config import Best, Config, FileSource, HubSource
 from molmix.decompose.units import UNITS
 from molmix.errors import fault
 
@@ -23,6 +23,12 @@ def check(config: Config) -> None:
         raise fault("seeds", f"{config.seeds} holds a seed twice", "name every seed once")
     if config.data.subset.strategy == "scaffold" and config.domain == "text":
         raise fault("data.subset.strategy", "'scaffold' needs molecules", "set domain: molecules, or another strategy")
+    if config.run == "store":
+        raise fault("run", "'store' is where runs keep what they share", "call the run something else")
+    _names(config)
+    for name, model in config.initial.items():
+        if model.kind == "made" and not model.parent:
+            check_heads(name, model.hidden_size, model.heads)
     _sources(config)
     _systems(config)
     for name in config.decomposers:
@@ -32,6 +38,7 @@ def check(config: Config) -> None:
         known(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
         if judge.kind == "atomic":
             known(judge.decomposer, config.decomposers, f"judges.{name}.decomposer", "decomposer")
+    _ablations(config)
 
 
 def known(name: str, names: Iterable[str], key: str, what: str) -> None:
@@ -47,6 +54,33 @@ def known(name: str, names: Iterable[str], key: str, what: str) -> None:
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(names) or '(none is defined)'}"
         raise fault(key, f"there is no {what} {name!r}", hint)
+
+
+def _names(config: Config) -> None:
+    """Names become names of files, and some file systems take A for a."""
+    spaces: dict[str, Iterable[str]] = {
+        "data.tests": config.data.tests,
+        "judges": config.judges,
+        "nli": config.nli,
+        "decomposers": config.decomposers,
+    }
+    for key, names in spaces.items():
+        seen: dict[str, str] = {}
+        for name in names:
+            if (other := seen.setdefault(name.lower(), name)) != name:
+                raise fault(f"{key}.{name}", f"{other!r} differs from it by case only", "rename one of the two")
+
+
+def check_heads(name: str, hidden_size: int, heads: int) -> None:
+    """Refuse sizes that make no Llama.
+
+    Args:
+        name: id of the initial model.
+        hidden_size, heads: its width, which its attention heads part evenly, each part in two (rotary positions).
+    """
+    if hidden_size % (2 * heads):
+        what = f"{heads} heads do not divide a hidden_size of {hidden_size} into even parts"
+        raise fault(f"initial.{name}.heads", what, "choose a hidden_size that is a multiple of 2 * heads")
 
 
 def _sources(config: Config) -> None:
@@ -86,3 +120,18 @@ def _systems(config: Config) -> None:
             if _has_no_molecules(source) and predictions.molecule and not predictions.id:
                 hint = f"name data.tests.{name}.source.columns.molecule, or join by id or order"
                 raise fault(f"{key}.predictions.{name}.molecule", "the references have no molecules to join by", hint)
+
+
+def _ablations(config: Config) -> None:
+    """The baseline is an arm; what arms are chosen by is measured."""
+    atomic = any(judge.kind == "atomic" for judge in config.judges.values())
+    for name, ablation in config.ablations.items():
+        known(ablation.baseline, ablation.arms, f"ablations.{name}.baseline", "arm")
+        for label, arm in ablation.arms.items():
+            if not isinstance(arm, Best):
+                continue
+            key = f"ablations.{name}.arms.{label}"
+            captions = [test for test, spec in config.data.tests.items() if spec.direction == "mol2cap"]
+            known(arm.test, captions, f"{key}.test", "test set of captions")
+            if arm.best in ("hallucination", "coverage") and not atomic:
+                raise fault(f"{key}.best", f"{arm.best!r} needs a judge", "add a judge of kind `atomic`")

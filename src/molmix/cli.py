@@ -1,7 +1,8 @@
-"""The `molmix` command: looks at a study, never runs it (that is Snakemake's)."""
+"""The `molmix` command: looks at a study and mends it; running it is Snakemake's."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,6 +67,23 @@ def explain(
 
 
 @app.command()
+def explorer(
+    configfile: ConfigFile = Path("config/config.yaml"),
+    out: Annotated[Path | None, typer.Option(help="folder to write; none is results/<run>/work/explorer")] = None,
+) -> None:
+    """Make the explorer of a run that is not finished: pages of all that is scored by now.
+
+    Of a finished one, `snakemake --cores all explorer` makes it.
+    """
+    from molmix.explorer import build
+
+    study = config.load(configfile)
+    folder = out or Path(f"results/{study.run}/work/explorer")
+    missing = build(study, folder)
+    _print([(f"Open {folder}/index.html. Tables that are not there: {len(missing)}",), *((f"  {m}",) for m in missing)])
+
+
+@app.command()
 def status(
     targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; none for the tables")] = None,
     configfile: ConfigFile = Path("config/config.yaml"),
@@ -92,6 +110,31 @@ def status(
     console = Console(highlight=False, soft_wrap=True)
     for part in report(study.run, found, since, Path(f"results/{study.run}/work/align")):
         console.print(part)
+
+
+@app.command()
+def recover(
+    command: Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND]", help="run it in the end")] = None,
+    configfile: ConfigFile = Path("config/config.yaml"),
+) -> None:
+    """Mend a run whose Snakemake was killed, here or on a cluster: end what it left running, unlock, and go on.
+
+    Run it in the folder and on the machine that Snakemake ran on; a
+    Snakemake that lives is left alone. Jobs in SLURM cannot be taken over
+    by a new Snakemake: they are cancelled and waited for, so are processes
+    here. Trainings go on from their last checkpoint.
+
+    molmix recover -- snakemake --workflow-profile profiles/slurm
+    """
+    from molmix.recover import recover
+
+    done = False
+    for line in recover(config.load(configfile).run, Path.cwd()):
+        typer.echo(visible(line))
+        done = True
+    if command:
+        os.execvp(command[0], command)  # noqa: S606 # the person's own command, as given
+    typer.echo("Now give your snakemake command again." if done else "Nothing to recover.")
 
 
 @app.command()
@@ -154,5 +197,5 @@ def run() -> None:
     try:
         app()
     except MolmixError as error:
-        typer.echo("\n".join(visible(line) for line in f"molmix: {error}".split("\n")), err=True)
+        typer.echo(f"molmix: {error}", err=True)
         raise SystemExit(1) from None

@@ -7,7 +7,8 @@ value, the file and the mend. Importing this module is cheap: the Snakefile does
 
 from __future__ import annotations
 
-import difflib
+import functools
+import hashlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -20,9 +21,11 @@ from molmix.errors import MolmixError, fault
 from molmix.judges import Atomic, Judge
 from molmix.merge import MergeMethod
 from molmix.metrics.settings import PropertySettings, Text2MolSettings
-from molmix.schema import Count, Name, Section, Share
+from molmix.refusals import explain
+from molmix.schema import Count, FilePath, Name, Revision, Section, Share, Size
 
 Direction = Literal["mol2cap", "cap2mol"]
+Stage = Literal["initial", "reject", "align", "generate", "decompose", "nli"]
 
 
 # ---- data -----------------------------------------------------------------------------------------------------
@@ -57,7 +60,7 @@ class DemoSource(Section):
 class TableFile(Section):
     """A local table of text."""
 
-    path: str = Field(
+    path: FilePath = Field(
         description="TSV, CSV, JSONL or Parquet file, or `.txt` with one caption a line; gzipped or not, relative to "
         "the working folder"
     )
@@ -76,16 +79,24 @@ class FileSource(TableFile):
     kind: Literal["file"]
     columns: Columns = Field(Columns(), description="column mapping")
 
+    def mapping(self) -> dict[str, str]:
+        """Our name of each column that is read, with the name in the file."""
+        return self.columns.mapping()
+
 
 class HubSource(Section):
     """A datasets id on the Hugging Face hub, at a pinned revision."""
 
     kind: Literal["hub"]
     id: str = Field(description="dataset id on the hub")
-    revision: str = Field(description="commit hash or tag; pinned so that a rerun reads the same rows")
+    revision: Revision = Field(description="commit hash or tag; pinned so that a rerun reads the same rows")
     split: str = Field(description="split of the data set")
     config: str | None = Field(None, description="configuration name of the data set, where it has several")
     columns: Columns = Field(Columns(), description="column mapping")
+
+    def mapping(self) -> dict[str, str]:
+        """Our name of each column that is read, with the name in the data set."""
+        return self.columns.mapping()
 
 
 Source = Annotated[DemoSource | FileSource | HubSource, Field(discriminator="kind")]
@@ -153,7 +164,7 @@ class HubModel(Section):
 
     kind: Literal["pretrained"]
     id: str = Field(description="hub id or local folder (safetensors)")
-    revision: str | None = Field(None, description="commit hash or tag; required for a hub id")
+    revision: Revision | None = Field(None, description="commit hash or tag; required for a hub id")
     prompts: Prompts | None = Field(
         None,
         description="templates that it was tuned with, where they are not the study's; what is aligned from it goes by "
@@ -169,13 +180,15 @@ class MadeModel(Section):
     task: Literal["unpaired", "mol2cap", "cap2mol"] = Field(
         description="`unpaired` sees molecules and captions but never which belongs to which"
     )
-    epochs: Annotated[float, Field(gt=0)] = Field(1.0, description="passes over the training split")
+    epochs: Annotated[float, Field(gt=0, le=10_000)] = Field(1.0, description="passes over the training split")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1.5e-3, description="peak, cosine to 0 after warm-up")
     batch_size: Count = Field(16, description="rows a step")
-    hidden_size: Count = Field(128, description="width; read where `parent` is null")
-    layers: Count = Field(4, description="depth; read where `parent` is null")
-    heads: Count = Field(4, description="attention heads; read where `parent` is null")
-    vocabulary: Annotated[int, Field(ge=100)] = Field(800, description="BPE pieces; read where `parent` is null")
+    hidden_size: Size = Field(128, description="width; read where `parent` is null")
+    layers: Size = Field(4, description="depth; read where `parent` is null")
+    heads: Size = Field(4, description="attention heads; read where `parent` is null")
+    vocabulary: Annotated[Count, Field(ge=100, le=1_000_000)] = Field(
+        800, description="BPE pieces; read where `parent` is null"
+    )
 
 
 Initial = Annotated[HubModel | MadeModel, Field(discriminator="kind")]
@@ -187,6 +200,10 @@ class FileRejected(TableFile):
     kind: Literal["file"]
     molecule: str = Field("molecule", description="column of the SMILES")
     text: str = Field("caption", description="column of the rejected text")
+
+    def mapping(self) -> dict[str, str]:
+        """Our name of each column that is read, with the name in the file."""
+        return {"molecule": self.molecule, "text": self.text}
 
 
 class ModelRejected(Section):
@@ -213,8 +230,15 @@ class Align(Section):
     method: Literal[tuple(METHODS)] = Field(description="alignment method")  # type: ignore[valid-type]
     starts: list[str] = Field(min_length=1, description="ids of the models to align: initial or merged ones")
     preset: Literal["paper", "modern"] = Field("modern", description="hyperparameters to begin from")
-    reference: Literal["start", "random"] = Field(
-        "start", description="reference model of the preference loss: the start itself, or random weights"
+    reference: Literal["start", "random", "uniform"] = Field(
+        "start",
+        description="reference model of the preference loss: the start itself, random weights, or every token as "
+        "likely as any other",
+    )
+    share: Share | None = Field(
+        None,
+        description="share of the training molecules that it sees; null is `data.subset.fraction`. Smaller shares lie "
+        "inside larger ones",
     )
     quantize: bool = Field(False, description="QLoRA: load the start in 4-bit nf4; needs CUDA")
     lora: dict[str, Any] = Field({}, description="adapter settings over the preset's: r, alpha, dropout, …")
@@ -225,6 +249,7 @@ class MergePlan(Section):
     """Align, then merge: every pair of the methods aligned from one start, by every merge method."""
 
     starts: list[str] = Field([], description="starts whose aligned models are merged pair by pair")
+    alignments: list[Name] | None = Field(None, description="alignments that take part; null is all of them")
     methods: dict[Name, MergeMethod] = Field({}, description="merge methods by name")
     keep_weights: bool = Field(False, description="keep merged full weights; they are temporary otherwise")
 
@@ -243,7 +268,7 @@ class Generation(Section):
     """How captions are written."""
 
     max_new_tokens: Count = Field(300, description="longest answer, in tokens")
-    batch_tokens: Annotated[int, Field(ge=64)] = Field(16384, description="prompt and answer tokens in a batch")
+    batch_tokens: Annotated[Count, Field(ge=64)] = Field(16384, description="prompt and answer tokens in a batch")
     temperature: Annotated[float, Field(ge=0)] = Field(0.0, description="0 is greedy")
     top_p: Share = Field(1.0, description="nucleus; read where temperature is above 0")
 
@@ -274,8 +299,10 @@ class System(Section):
 class NliSettings(Section):
     """How any NLI model is asked."""
 
-    max_length: Annotated[int, Field(ge=16)] = Field(256, description="tokens of a pair; longer ones are cut, counted")
-    batch_tokens: Annotated[int, Field(ge=64)] = Field(16384, description="tokens in a batch of pairs")
+    max_length: Annotated[Count, Field(ge=16)] = Field(
+        256, description="tokens of a pair; longer ones are cut, counted"
+    )
+    batch_tokens: Annotated[Count, Field(ge=64)] = Field(16384, description="tokens in a batch of pairs")
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="`auto` is bfloat16 where the hardware has it"
     )
@@ -289,8 +316,8 @@ class MadeNli(NliSettings):
     """A small cross-encoder trained in the graph on facts of the embedded world."""
 
     kind: Literal["made"]
-    pairs: Annotated[int, Field(ge=1000)] = Field(60000, description="training pairs")
-    epochs: Annotated[float, Field(gt=0)] = Field(1.0, description="passes over them")
+    pairs: Annotated[Count, Field(ge=1000)] = Field(60000, description="training pairs")
+    epochs: Annotated[float, Field(gt=0, le=10_000)] = Field(1.0, description="passes over them")
     min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(
         0.95, description="least held-out accuracy; a judge below it is refused"
     )
@@ -301,7 +328,7 @@ class PretrainedNli(NliSettings):
 
     kind: Literal["pretrained"]
     id: str = Field(description="hub id or local folder")
-    revision: str | None = Field(None, description="commit hash or tag; required for a hub id")
+    revision: Revision | None = Field(None, description="commit hash or tag; required for a hub id")
     labels: list[Literal["entailment", "neutral", "contradiction"]] | None = Field(
         None, description="what its classes mean, in order, where its config.json does not say (MiniCheck's does not)"
     )
@@ -322,10 +349,10 @@ class Trial(Section):
 class Metrics(Section):
     """Caption metrics; without vocabulary and WordNet a simpler, named definition is used."""
 
-    vocabulary: str | None = Field(
+    vocabulary: FilePath | None = Field(
         None, description="SciBERT wordpiece vocabulary (vocab.txt) of the published BLEU and METEOR"
     )
-    wordnet: str | None = Field(None, description="folder of the WordNet 3.0 database, for METEOR's synonyms")
+    wordnet: FilePath | None = Field(None, description="folder of the WordNet 3.0 database, for METEOR's synonyms")
     properties: PropertySettings | None = Field(None, description="L+M-24's property scores; null for none")
     text2mol: Text2MolSettings | None = Field(None, description="Text2Mol similarity; null for none")
 
@@ -349,10 +376,40 @@ class Metrics(Section):
         return {f"metrics.{key}": path for key, path in named.items() if path}
 
 
+# What an arm is called in tables; spreadsheets run what begins with the signs that are left out.
+Label = Annotated[str, Field(pattern=r"^[^\s=+@-][^\n\r\t]{0,39}$", coerce_numbers_to_str=True)]
+
+
+class Best(Section):
+    """The best of some models by one metric: the model that would have been chosen."""
+
+    best: Literal["hallucination", "coverage", "bleu2", "bleu4", "rouge1", "rouge2", "rougeL", "meteor"] = Field(
+        description="metric to choose by"
+    )
+    test: Name = Field(description="test set to choose on")
+    of: list[str] = Field(min_length=1, description="ids of the models to choose from")
+
+
+class Ablation(Section):
+    """One factor varied over models of the table, the arms, each compared with the baseline."""
+
+    title: str = Field(description="what is asked, in a few words")
+    factor: str = Field(description="what differs between the arms, with its unit")
+    baseline: Label = Field(description="name of the arm that the others are compared with")
+    arms: dict[Label, str | Best] = Field(
+        min_length=2, description="a model's id, or `Best`, by name; names that are all numbers make a curve"
+    )
+
+    def models(self) -> list[str]:
+        """Every model that its table is made from."""
+        arms = (arm.of if isinstance(arm, Best) else [arm] for arm in self.arms.values())
+        return list(dict.fromkeys(model for arm in arms for model in arm))
+
+
 class Statistics(Section):
     """Intervals of the tables."""
 
-    resamples: Annotated[int, Field(ge=100)] = Field(1000, description="bootstrap resamples over molecules")
+    resamples: Annotated[Count, Field(ge=100)] = Field(1000, description="bootstrap resamples over molecules")
     level: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="confidence level")
 
 
@@ -370,6 +427,27 @@ class Push(Section):
         return self
 
 
+class Hardware(Section):
+    """GPUs that the study asks for. They change how fast it goes, not what it makes: nothing reruns for them."""
+
+    gpus: dict[Stage, Annotated[int, Field(ge=0, le=16)]] = Field(
+        {},
+        description="GPUs of a job, by stage: `initial`, `reject`, `align`, `generate`, `decompose` (language models), "
+        "`nli`; 0 where not given. A job makes sure that it got them, and with 0 takes what is there. More than one is "
+        "for `align`, which then runs a process on each",
+    )
+    gpu_memory_gb: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="memory that each of these GPUs must have, in GB (10^9 bytes); null for any"
+    )
+
+    @model_validator(mode="after")
+    def _one_process(self) -> Hardware:
+        for stage, count in self.gpus.items():
+            if count > 1 and stage != "align":
+                raise ValueError(f"{stage} runs on one GPU; only align uses several")
+        return self
+
+
 class Config(Section):
     """A whole study."""
 
@@ -377,7 +455,7 @@ class Config(Section):
     domain: Literal["molecules", "text"] = Field(
         "molecules", description="`text` switches RDKit off: molecules are then any source text"
     )
-    seeds: list[Annotated[int, Field(ge=0)]] = Field(
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(
         [7], min_length=1, description="the first draws the data and makes models; alignment repeats for each"
     )
     data: Data = Field(description="corpus, splits and test sets")
@@ -398,15 +476,22 @@ class Config(Section):
         {"atomic": Atomic(kind="atomic")},
         description="judges by name; the first of kind `atomic` gives the tables' hallucination and coverage",
     )
+    ablations: dict[Name, Ablation] = Field({}, description="ablations by name (`snakemake ablation_<name>`)")
     trial: Trial = Field(Trial(), description="planted errors, which measure the judges")
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
+    hardware: Hardware = Field(Hardware(), description="GPUs that jobs ask for, on a cluster and here")
     push: Push | None = Field(None, description="where models are uploaded by `snakemake push`; null for nowhere")
 
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
         """Every source of the corpus: training, validation, test sets."""
         data = self.data
         return [s for s in (data.train, data.validation, *(test.source for test in data.tests.values())) if s]
+
+    def shares(self) -> list[float]:
+        """Every share of the training molecules that some alignment sees, and that of the subset, in order."""
+        own = (spec.share for spec in self.align.values())
+        return sorted({self.data.subset.fraction, *(share for share in own if share)})
 
     def rejected(self) -> dict[Direction, FileRejected | ModelRejected]:
         """Where rejected texts come from, by direction; none where nothing is aligned."""
@@ -425,6 +510,14 @@ class Config(Section):
         }
         kinds = HubModel | PretrainedNli | TransformersSettings
         return {key: model for key, model in models.items() if isinstance(model, kinds)}
+
+    def digest(self, *sections: str) -> str:
+        """Name of what the config says, or some of its sections do: 16 hex digits.
+
+        The hardware is left out: it changes no result.
+        """
+        said = self.model_dump_json(include=set(sections) or None, exclude={"hardware"})
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def uses_world(self) -> bool:
         """Whether any source is the embedded world."""
@@ -468,7 +561,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     loader.name = str(path)
     try:
         content = loader.get_single_data()
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date without such a day, brackets by the thousand
         raise fault(path, f"is not YAML: {' '.join(str(error).split())}", "mend the syntax") from None
     finally:
         loader.dispose()
@@ -490,60 +583,15 @@ def parse(content: dict[str, Any], where: str = "config") -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        lines = [_explain(content, dict(item)) for item in error.errors(include_url=False)]
+        lines = [explain(content, dict(item), _json_schema()) for item in error.errors(include_url=False)]
         raise MolmixError(f"{where}: {len(lines)} thing(s) to mend\n" + "\n".join(lines)) from None
+
+
+@functools.cache
+def _json_schema() -> dict[str, Any]:
+    return Config.model_json_schema(by_alias=True)
 
 
 def load(path: Path) -> Config:
     """Read and check one config file; see :func:`read_yaml` and :func:`parse` for what is refused."""
     return parse(read_yaml(path), str(path))
-
-
-def _explain(content: dict[str, Any], item: dict[str, Any]) -> str:
-    """One line for one pydantic error: the key, the value, what is wrong, the mend."""
-    # Discriminated unions put the chosen tag into the location; it is no key of the file.
-    location: list[str] = []
-    node: Any = content
-    for part in item["loc"]:
-        inside = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
-        if not inside and part != item["loc"][-1]:
-            continue
-        location.append(str(part))
-        node = node[part] if inside else None
-    key = ".".join(part for part in location if part != "[key]") or "config"
-    if item["type"] == "extra_forbidden":
-        known = _siblings(item["loc"])
-        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys here: {', '.join(sorted(known))}"
-        return f"  {key}: unknown key. Hint: {hint}"
-    if item["type"] == "missing":
-        return f"  {key}: required and not given. Hint: add it (see docs/config.md)"
-    if item["type"] == "string_pattern_mismatch" or "[key]" in location:
-        return f"  {key}: {item['input']!r} is no safe name. Hint: use up to 40 letters, digits, '_' and '-'"
-    message = item["msg"].removeprefix("Value error, ")
-    # What is given where the name of a key's variable belongs may be the key itself.
-    value = "what is given" if location[-1:] == ["key_variable"] else repr(item["input"])
-    return f"  {key}: {value} is refused. Hint: {message[0].lower()}{message[1:]}"
-
-
-def _siblings(loc: tuple[Any, ...]) -> set[str]:
-    """The keys that the schema knows at the place of an unknown one, found by walking the JSON schema."""
-    schema = Config.model_json_schema(by_alias=True)
-    nodes = _resolve(schema, schema)
-    for part in loc[:-1]:
-        # A union's tag is part of the location and no key: the nodes stay as they are.
-        nodes = [child for node in nodes for child in _children(schema, node, part)] or nodes
-    return {key for node in nodes for key in node.get("properties", {})}
-
-
-def _children(schema: dict[str, Any], node: dict[str, Any], part: Any) -> list[dict[str, Any]]:
-    child = node.get("properties", {}).get(part) or node.get("additionalProperties")
-    return _resolve(schema, child) if isinstance(child, dict) else []
-
-
-def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:
-    """The object schemas that a node stands for: references followed, unions laid open."""
-    if "$ref" in node:
-        return _resolve(schema, schema["$defs"][node["$ref"].rsplit("/", 1)[-1]])
-    options = node.get("oneOf") or node.get("anyOf")
-    return [found for option in options for found in _resolve(schema, option)] if options else [node]

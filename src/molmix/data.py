@@ -2,14 +2,14 @@
 
 Tables made here:
 
-* ``train``, ``subset``, ``validation``: one row a caption, columns of `CORPUS`.
+* ``train``, ``validation``: one row a caption, columns of `CORPUS`; ``subset``: the same, columns of `SUBSET`.
 * ``tests/<name>``: one row a molecule with all its reference captions, columns of `TEST`.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from pydantic import TypeAdapter
 from molmix.config import Data, DemoSource, FileSource, HubSource
 from molmix.errors import fault
 from molmix.files import digest, read_table, write_json, write_table
+from molmix.inputs import read
 from molmix.metrics.properties import read_properties
-from molmix.sources import read_file, read_hub
 
 Row = dict[str, Any]
 
@@ -43,6 +43,8 @@ TEST = pa.schema(
         *_FACTS,
     ]
 )
+# `share` is the least of the study's shares of the training molecules that holds the row's molecule.
+SUBSET = CORPUS.append(pa.field("share", pa.float64()))
 SHARE_HELD_OUT = 0.05  # of the subset, where no validation source is given
 
 
@@ -56,6 +58,7 @@ def build(
     splits: dict[str, Path],
     manifest: Path,
     properties: Path | None = None,
+    shares: Sequence[float] = (),
 ) -> None:
     """Make every table of the corpus.
 
@@ -70,10 +73,11 @@ def build(
         tests, manifest: files to write.
         splits: files to write of ``train``, ``subset`` and ``validation``; none where there is no training split.
         properties: file of molecules' properties as L+M-24 publishes it, for test rows that bring none.
+        shares: of the training molecules that alignments see beside `data.subset.fraction`; the subset is as large as
+            the largest, and holds each inside the next.
 
     Raises:
-        MolmixError: a source is refused (see :mod:`molmix.sources`), a caption is empty, an id occurs twice, or
-            fewer rows are there than asked for.
+        MolmixError: a source is refused (see :mod:`molmix.inputs`), or fewer rows are there than asked for.
     """
     spec = TypeAdapter(Data).validate_python(data)
     draw = np.random.default_rng(seed)
@@ -99,8 +103,8 @@ def build(
         write_table(tests[name], rows, TEST)
 
     if spec.train is not None:
-        _build_splits(spec, take, held, draw, counts, splits)
-    write_json(manifest, {"domain": domain, "seed": seed, "counts": counts})
+        _build_splits(spec, sorted({spec.subset.fraction, *shares}), take, held, draw, counts, splits)
+    write_json(manifest, {"domain": domain, "seed": seed, "counts": counts}, sealed=True)
 
 
 def _look_up(rows: list[Row], path: Path, counts: dict[str, Any]) -> None:
@@ -114,6 +118,7 @@ def _look_up(rows: list[Row], path: Path, counts: dict[str, Any]) -> None:
 
 def _build_splits(
     spec: Data,
+    shares: list[float],
     take: Callable[[str, Any], list[Row]],
     held: dict[str, str],
     draw: np.random.Generator,
@@ -129,17 +134,24 @@ def _build_splits(
     if not corpus:
         raise fault("data.train", f"has no rows left: {counts['train']}", "give it rows that no test set holds")
 
-    part = _subset(corpus, spec.subset.fraction, spec.subset.strategy, draw)
+    widest = _subset(corpus, shares, spec.subset.strategy, draw)
     if spec.validation is None:
-        valid, part = _hold_out(part, draw)
+        valid = _hold_out([row for row in widest if row["share"] <= spec.subset.fraction], draw)
         counts["validation"] = {"held_out_of_subset": len(valid)}
         outside = {row["molecule"] for row in valid}
-        corpus = [row for row in corpus if row["molecule"] not in outside]
+        corpus, widest = ([row for row in rows if row["molecule"] not in outside] for rows in (corpus, widest))
+    part = [row for row in widest if row["share"] <= spec.subset.fraction]
     counts["subset"] = {"strategy": spec.subset.strategy, "fraction": spec.subset.fraction}
+    if len(shares) > 1:
+        counts["subset"]["rows_by_share"] = {
+            str(share): sum(row["share"] <= share for row in widest) for share in shares
+        }
     for name, rows in (("train", corpus), ("subset", part), ("validation", valid)):
         counts[name] |= {"rows": len(rows), "molecules": len({row["molecule"] for row in rows})}
         counts[name]["digest"] = digest([[row["molecule"], row["caption"]] for row in rows])
-        write_table(splits[name], rows, CORPUS)
+    write_table(splits["train"], corpus, CORPUS)
+    write_table(splits["subset"], widest, SUBSET)
+    write_table(splits["validation"], valid, CORPUS)
 
 
 def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name: str) -> list[Row]:
@@ -151,23 +163,10 @@ def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name:
             {**row, "properties": row["truth"], "rows": [number], "ids": [row["id"]]}
             for number, row in enumerate(rows, start=1)
         ]
-    columns = source.columns.mapping()
-    if isinstance(source, HubSource):
-        where, rows = f"{source.id}@{source.revision}", list(read_hub(source, columns))
-    else:
-        where = source.path
-        rows = list(read_file(Path(source.path), columns, source.format, source.quoting))
-    seen: dict[str, int] = {}
+    rows = list(read(source))
     for number, row in enumerate(rows, start=1):
-        row["where"] = f"{where}, row {number}"
         row["id"] = str(row.get("id", f"{name.rpartition('.')[2]}-{number}"))
-        if row["id"] in seen:
-            raise fault(row["where"], f"id {row['id']!r} is that of row {seen[row['id']]} too", "make ids unique")
-        seen[row["id"]] = number
         row["rows"], row["ids"] = [number], [row["id"]]
-        for key in ("molecule", "caption") if columns.get("molecule") else ("caption",):
-            if not isinstance(row[key], str) or not row[key].strip():
-                raise fault(row["where"], f"the {key} is {row[key]!r}", "fill it in, or take the row out")
     return rows
 
 
@@ -247,35 +246,42 @@ def _without(rows: list[Row], held: dict[str, str], counts: dict[str, Any]) -> l
     return [row for row in rows if row["molecule"] not in held]
 
 
-def _subset(rows: list[Row], fraction: float, strategy: str, draw: np.random.Generator) -> list[Row]:
-    """A share of the molecules (at least one), in the order of the corpus."""
+def _subset(rows: list[Row], shares: list[float], strategy: str, draw: np.random.Generator) -> list[Row]:
+    """The largest of the shares of the molecules (at least one), in the order of the corpus.
+
+    Each row bears the least share that holds its molecule: a share is the first so many of one order of the molecules.
+    """
     molecules = list(dict.fromkeys(row["molecule"] for row in rows))
-    wanted = max(1, round(fraction * len(molecules)))
     if strategy == "random":
-        chosen = set(draw.permutation(molecules)[:wanted])
+        order = list(draw.permutation(molecules))
     elif strategy == "scaffold":
-        chosen = _by_scaffold(molecules, wanted, draw)
+        order = _by_scaffold(molecules, draw)
     else:
-        chosen = _by_property(rows, molecules, fraction, wanted, draw)
-    return [row for row in rows if row["molecule"] in chosen]
+        order = _by_property(rows, molecules, draw)
+    least: dict[str, float] = {}
+    for share in shares:
+        for molecule in order[: max(1, round(share * len(order)))]:
+            least.setdefault(molecule, share)
+    return [{**row, "share": least[row["molecule"]]} for row in rows if row["molecule"] in least]
 
 
-def _by_scaffold(molecules: list[str], wanted: int, draw: np.random.Generator) -> set[str]:
-    """Whole Bemis–Murcko scaffolds in random order until enough molecules are in; the last one is cut."""
+def _by_scaffold(molecules: list[str], draw: np.random.Generator) -> list[str]:
+    """Whole Bemis–Murcko scaffolds in random order; where a share ends, the last one is cut."""
     from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
     groups: dict[str, list[str]] = defaultdict(list)
     for smiles in molecules:
         # A molecule kept although RDKit cannot read it is its own scaffold.
         groups[MurckoScaffoldSmiles(smiles) if canonical(smiles) else smiles].append(smiles)
-    ordered = [smiles for scaffold in draw.permutation(sorted(groups)) for smiles in groups[scaffold]]
-    return set(ordered[:wanted])
+    return [smiles for scaffold in draw.permutation(sorted(groups)) for smiles in groups[scaffold]]
 
 
-def _by_property(
-    rows: list[Row], molecules: list[str], fraction: float, wanted: int, draw: np.random.Generator
-) -> set[str]:
-    """The same share of every stratum; a molecule's stratum is the rarest of its properties."""
+def _by_property(rows: list[Row], molecules: list[str], draw: np.random.Generator) -> list[str]:
+    """An order whose every beginning holds the same share of every stratum, as nearly as whole molecules allow.
+
+    A molecule's stratum is the rarest of its properties. Strata take turns by the rule of Webster and Sainte-Laguë:
+    the next place goes to the one of whose members the least share, half of the coming one counted, is placed.
+    """
     properties = {row["molecule"]: row.get("properties") for row in rows}
     if all(value is None for value in properties.values()):
         raise fault("data.subset.strategy", "'stratified', and no row has properties", "map `columns.properties`")
@@ -283,19 +289,16 @@ def _by_property(
     strata: dict[str, list[str]] = defaultdict(list)
     for molecule in molecules:
         strata[min(properties[molecule] or [""], key=lambda name: (often[name], name))].append(molecule)
-    # Largest remainders make the strata's shares add up to exactly what was asked for.
-    quotas = {name: fraction * len(members) for name, members in sorted(strata.items())}
-    sizes = {name: int(quota) for name, quota in quotas.items()}
-    rest = sorted(quotas, key=lambda name: (sizes[name] - quotas[name], name))
-    for name in rest[: wanted - sum(sizes.values())]:
-        sizes[name] += 1
-    return {
-        molecule for name, members in sorted(strata.items()) for molecule in draw.permutation(members)[: sizes[name]]
-    }
+    turns = [
+        ((place + 0.5) / len(members), name, molecule)
+        for name, members in sorted(strata.items())
+        for place, molecule in enumerate(draw.permutation(members))
+    ]
+    return [molecule for _, _, molecule in sorted(turns)]
 
 
-def _hold_out(rows: list[Row], draw: np.random.Generator) -> tuple[list[Row], list[Row]]:
-    """Split off validation molecules; none where there are too few rows to spare one."""
+def _hold_out(rows: list[Row], draw: np.random.Generator) -> list[Row]:
+    """Validation molecules split off; none where there are too few rows to spare one."""
     molecules = list(dict.fromkeys(row["molecule"] for row in rows))
     chosen = set(draw.permutation(molecules)[: int(SHARE_HELD_OUT * len(molecules))])
-    return [row for row in rows if row["molecule"] in chosen], [row for row in rows if row["molecule"] not in chosen]
+    return [row for row in rows if row["molecule"] in chosen]

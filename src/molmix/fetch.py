@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import yaml
 from molmix.errors import fault
 from molmix.hub import snapshot
 from molmix.models import write_manifest
+from molmix.sources import check_weights
 
 
 def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manifest: Path) -> None:
@@ -35,26 +35,8 @@ def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manife
     else:
         folder = snapshot(model_id, source, revision, "model")
         facts |= {"revision": revision, "commit": folder.name}  # what a tag or a branch stood for
-    check(folder)
+    check_weights(folder)
     write_manifest(manifest, facts | {"license": licence(folder)}, folder.resolve())
-
-
-def check(folder: Path) -> None:
-    """Make sure that a folder holds a whole model.
-
-    Raises:
-        MolmixError: it has no config, no safetensors, or lacks a shard.
-    """
-    index = folder / "model.safetensors.index.json"
-    if not list(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
-        raise fault(folder, "holds no config.json and *.safetensors", "convert the weights, or name another model")
-    try:
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
-    except (ValueError, KeyError) as error:
-        raise fault(index, f"is no index of shards ({error})", "fetch the model again") from None
-    if missing := sorted(name for name in shards if not (folder / name).is_file()):
-        hint = "fetch the model again; `molmix prefetch` goes on with what is missing"
-        raise fault(folder, f"lacks {len(missing)} of {len(shards)} shards, {missing[0]} the first", hint)
 
 
 def licence(folder: Path) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from molmix.checks import check_heads
 from molmix.errors import fault
 from molmix.files import file_digest, folder_beside, read_json, read_table, write_table
 from molmix.job import progress
@@ -161,12 +162,7 @@ def _random_model(model_id: str, tokenizer: PreTrainedTokenizerBase, settings: d
     from transformers import LlamaConfig, LlamaForCausalLM
 
     hidden, heads = settings["hidden_size"], settings["heads"]
-    if hidden % (2 * heads):
-        raise fault(
-            f"initial.{model_id}.heads",
-            f"{heads} heads do not divide a hidden_size of {hidden} into even parts",
-            "choose a hidden_size that is a multiple of 2 * heads",
-        )
+    check_heads(model_id, hidden, heads)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=hidden,

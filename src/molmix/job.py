@@ -13,17 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from molmix import gpus
 from molmix.errors import MolmixError
 from molmix.hub import switch_off
+from molmix.terminal import visible
 
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
     """Run the block as a workflow job.
 
-    Libraries' chatter goes to the rule's log. A :class:`MolmixError` is printed alone, on the terminal and in the
-    log; anything else leaves its traceback in the log and one line on the terminal. Either ends the job with
-    status 1, without the traceback that Snakemake would print.
+    GPUs that it asked for are looked for first. Libraries' chatter goes to the rule's log. A :class:`MolmixError` is
+    printed alone, on the terminal and in the log; anything else leaves its traceback in the log and one line on the
+    terminal. Either ends the job with status 1, without the traceback that Snakemake would print.
     """
     # Read by numerical libraries when they are first imported, which is inside the block.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -40,6 +42,7 @@ def job(snakemake: Any) -> Iterator[None]:
     sys.stdout = sys.stderr = stream
     logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
+        gpus.check(snakemake.resources.get("gpu", 0), snakemake.resources.get("gpu_memory_mb", 0))
         yield
     except Exception as error:
         for line in _lines(error, snakemake.rule, log):
@@ -62,7 +65,8 @@ def _lines(error: Exception, rule: str, log: Path) -> list[str]:
         return [f"molmix {rule}: {error}"]
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return [f"molmix {rule}: the disk is full ({error.filename or error}); free some space and run it again"]
-    return [f"molmix {rule}: unexpected {type(error).__name__}: {error}", f"  the traceback is in {log}"]
+    said = visible(f"molmix {rule}: unexpected {type(error).__name__}: {error}")
+    return [said, f"  the traceback is in {log}"]
 
 
 def progress(items: Any = None, **settings: Any) -> Any:

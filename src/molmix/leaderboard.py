@@ -27,6 +27,8 @@ def leaderboard(
     options: dict[str, Any],
     seeds: list[int],
     config: str,
+    corpus: Path,
+    manifests: Sequence[Path],
     table: Path,
 ) -> None:
     """Write the leaderboard as CSV (every figure), and as Markdown and LaTeX for people.
@@ -40,6 +42,8 @@ def leaderboard(
         options: as in :class:`molmix.metrics.Options`; they say which definitions the metrics follow.
         seeds: of the study; the first is that of the resamples, which all models of a test set share.
         config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
+        manifests: of the models.
         table: what to write, without its ending: ``.csv``, ``.md`` and ``.tex`` are put to it.
     """
     chosen = Options(**options)
@@ -70,7 +74,14 @@ def leaderboard(
         ),
         "",
         *(f"- {note}" for family in shown if (note := family.note(chosen))),
-        *provenance(config=config, seeds=seeds, resamples=statistics["resamples"], counted=counted),
+        *provenance(
+            config=config,
+            seeds=seeds,
+            corpus=corpus,
+            models=manifests,
+            resamples=statistics["resamples"],
+            counted=counted,
+        ),
     ]
     grids = _grids(board, metrics, tests, models, Marks.read(comparisons))
     write_pages("Leaderboard", grids, notes, table)

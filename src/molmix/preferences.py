@@ -13,11 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from molmix.config import FileRejected
 from molmix.data import normal
 from molmix.errors import fault
 from molmix.files import digest, read_table, write_json, write_table
+from molmix.inputs import read
 from molmix.prompts import answer, prompt
-from molmix.sources import read_file
 
 PAIRS = pa.schema([(name, pa.string()) for name in ("split", "id", "direction", "prompt", "chosen", "rejected")])
 
@@ -29,10 +30,11 @@ def pair(
     texts: dict[str, Path],
     templates: dict[str, str],
     domain: str,
+    share: float,
     pairs: Path,
     manifest: Path,
 ) -> None:
-    """Pair every caption of the subset and of validation with a rejected text.
+    """Pair every caption of a share of the training molecules, and of validation, with a rejected text.
 
     Args:
         rows: corpus tables by split, ``train`` (the subset) and ``validation``.
@@ -40,6 +42,7 @@ def pair(
         texts: by direction, the file of rejected texts, or the table that a model wrote (columns id, text).
         templates: prompt templates by direction.
         domain: `molecules` joins files by canonical SMILES, `text` by the text itself.
+        share: of the training molecules, one of those that the subset was made for.
         pairs, manifest: files to write.
 
     Raises:
@@ -48,11 +51,12 @@ def pair(
     made, counts = [], {}
     for direction, source in rejected.items():
         if source["kind"] == "file":
-            by_molecule, unreadable = _from_file(texts[direction], source, domain)
+            by_molecule, unreadable = _from_file(FileRejected(**source | {"path": str(texts[direction])}), domain)
         else:
             by_id = {row["id"]: row["text"] for row in read_table(texts[direction]).to_pylist()}
         for split, path in rows.items():
-            corpus = read_table(path).to_pylist()
+            # Rows of validation bear no share: every alignment is validated on all of them.
+            corpus = [row for row in read_table(path).to_pylist() if row.get("share", 0) <= share]
             tally = {"rows": len(corpus), "no_rejected_text": 0, "empty_rejected": 0, "equal_dropped": 0}
             used: dict[str, int] = defaultdict(int)
             for row in corpus:
@@ -89,17 +93,14 @@ def pair(
     if not any(row["split"] == "train" for row in made):
         raise fault("preferences", f"no pair is left ({counts})", "give rejected texts that differ from the captions")
     write_table(pairs, made, PAIRS)
-    write_json(manifest, {"pairs": len(made), "counts": counts, "digest": digest(made)})
+    write_json(manifest, {"pairs": len(made), "counts": counts, "digest": digest(made)}, sealed=True)
 
 
-def _from_file(path: Path, source: dict[str, Any], domain: str) -> tuple[dict[str, list[str]], int]:
+def _from_file(source: FileRejected, domain: str) -> tuple[dict[str, list[str]], int]:
     """Rejected texts by canonical molecule, and how many rows' SMILES could not be read."""
-    columns = {"molecule": source["molecule"], "text": source["text"]}
     texts: dict[str, list[str]] = defaultdict(list)
     unreadable = 0
-    for number, row in enumerate(read_file(path, columns, source["format"], source["quoting"]), start=1):
-        if not isinstance(row["molecule"], str) or not isinstance(row["text"], str):
-            raise fault(f"{path}, row {number}", f"is no text ({row})", "fill it in, or take the row out")
+    for row in read(source):
         molecule = normal(row["molecule"], domain)
         if molecule is None:
             unreadable += 1

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from molmix import fetch
 from molmix.config import Config, HubSource
 from molmix.errors import MolmixError
 from molmix.hub import Kind, snapshot
-from molmix.sources import check_files, read_hub
+from molmix.inputs import check_files
+from molmix.sources import check_weights, read_hub
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -101,7 +101,7 @@ def prefetch(study: Config) -> Iterator[Fetched]:
         try:
             folder = snapshot(one.key, one.repository, one.revision, one.kind)
             if one.kind == "model":
-                fetch.check(folder)
+                check_weights(folder)
             for source in one.sources:
                 next(read_hub(source, source.columns.mapping()), None)
         except MolmixError as error:

@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import os
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import molmix
+from molmix.files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # What the figures of a table are computed with. What models were made with is in their manifests.
+_KEPT = ("rows", "molecules")  # of a source's counts: what is left in the end
 PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "nltk", "rouge-score", "rdkit")
 
 
 def provenance(
-    *, config: str, seeds: Sequence[int], resamples: int, tosses: int | None = None, counted: Sequence[str] = ()
+    *,
+    config: str,
+    seeds: Sequence[int],
+    corpus: Path,
+    models: Sequence[Path] = (),
+    resamples: int | None = None,
+    tosses: int | None = None,
+    counted: Sequence[str] = (),
 ) -> list[str]:
-    """Items of a Markdown list: rows, config, code, seeds, resamples, packages.
+    """Items of a Markdown list: rows, config, code, seeds, resamples, packages, hardware.
 
     Args:
         config: digest of the whole config.
         seeds: of the study; the first is that of resamples and tosses.
-        resamples: of the intervals.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
+        models: manifests of the models that the table shows; what they were made on stands in them.
+        resamples: of the intervals; None for a table that has none.
         tosses: of the tests, at most; None for a table that makes none.
         counted: what :func:`counts` says of each test set.
     """
@@ -33,12 +46,58 @@ def provenance(
     code = f"molmix {molmix.__version__}" + (f", commit {commit}" if commit else "")
     tested = f", at most {tosses} tosses a test" if tosses else ""
     said = [
+        *sources(read_json(corpus)["counts"]),
         *counted,
         f"Config {config}; {code}; seeds {', '.join(map(str, seeds))}.",
-        f"{resamples} bootstrap resamples{tested}, drawn with seed {seeds[0]}.",
+        f"{resamples} bootstrap resamples{tested}, drawn with seed {seeds[0]}." if resamples else "",
         f"Python {platform.python_version()}, {', '.join(_versions())}.",
+        f"Table made on {hardware()}.{_made_on(models)}",
     ]
-    return [f"- {line}" for line in said]
+    return [f"- {line}" for line in said if line]
+
+
+def sources(counted: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What became of the rows of every source of the corpus: read, dropped and why, kept.
+
+    Args:
+        counted: ``counts`` of ``data/manifest.json``.
+    """
+    said = []
+    for name, own in counted.items():
+        numbers = {key: number for key, number in own.items() if isinstance(number, int)}
+        words = [f"{key.replace('_', ' ')} {number}" for key, number in numbers.items() if key not in _KEPT]
+        kept = [f"{numbers[key]} {key} kept" for key in _KEPT if key in numbers]
+        said.append(f"{name} ({', '.join([*words, *kept])})")
+    return [f"Rows of the corpus: {'; '.join(said)}."] if said else []
+
+
+def hardware() -> str:
+    """This machine: processor, cores, memory, and the names of its NVIDIA GPUs."""
+    cpu = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    said = [cpu or platform.machine(), f"{os.cpu_count()} cores", f"{memory:.0f} GiB of memory"]
+    models = (
+        line.partition(":")[2].strip()
+        for card in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        for line in _lines(card)
+        if line.startswith("Model:")
+    )
+    return ", ".join([*said, *(f"{number} × {name}" for name, number in Counter(models).items())])
+
+
+def _made_on(manifests: Sequence[Path]) -> str:
+    """What device models were made on, where their manifests say so: those from elsewhere do not."""
+    devices = Counter(str(found["device"]) for path in manifests if "device" in (found := read_json(path)))
+    return f" Models made on {', '.join(f'{name} ({number})' for name, number in devices.items())}." if devices else ""
+
+
+def _lines(path: Path | str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def counts(test: str, frames: Mapping[str, pd.DataFrame], held: Mapping[tuple[str, str], int]) -> list[str]:

@@ -1,16 +1,59 @@
 """Building blocks that every part of the config schema is made of."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+
+def _path(text: str) -> str:
+    # Snakemake takes what stands in braces for a wildcard, and lists files one a line.
+    if not text.strip() or re.search(r"[{}\x00-\x1f\x7f]", text):
+        raise ValueError("name a file whose path has no braces, line breaks or control characters")
+    return text
+
+
+def _revision(text: str) -> str:
+    # It becomes part of a path in the hub's cache.
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", text, re.ASCII):
+        raise ValueError("give a commit hash, a tag or a branch")
+    return text
+
 
 # What may stand in a file name on every system, and what mergekit does not split a path at ('+', '@').
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Share = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Size = Annotated[int, Field(ge=1, le=16384)]
+FilePath = Annotated[str, AfterValidator(_path)]
+Revision = Annotated[str, AfterValidator(_revision)]
+
+
+_TRUTH = PydanticCustomError("truth", "give no true or false here; put the word in quotes where text is meant")
 
 
 class Section(BaseModel):
     """A part of the config; extra keys are refused, values are not changed after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), validate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), validate_by_name=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, content: Any) -> Any:
+        # Pydantic takes true for 1, and YAML takes `yes` and `on` for true.
+        fields = {field.alias or name: field for name, field in cls.model_fields.items()}
+        wrong: list[InitErrorDetails] = [
+            {"type": _TRUTH, "loc": (key,), "input": value}
+            for key, value in (content.items() if isinstance(content, dict) else ())
+            if key in fields and fields[key].annotation is not bool and _holds_truth(value)
+        ]
+        if wrong:
+            raise ValidationError.from_exception_data(cls.__name__, wrong)
+        return content
+
+
+def _holds_truth(value: Any) -> bool:
+    return any(isinstance(item, bool) for item in (value if isinstance(value, list) else [value]))

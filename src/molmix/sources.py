@@ -1,7 +1,7 @@
 """Tables from elsewhere: TSV, CSV, JSONL and Parquet files, gzipped or not, and data sets of the hub.
 
-A table is read whole, as rows of text by column name, or refused with the file and the row. That a file is there
-and has its columns is checked when the config is loaded, before any job starts, by reading its first row only.
+A table is read whole, as rows by column name, or refused with the file and the row. What its rows must hold, and that
+they do before any job starts, is the matter of :mod:`molmix.inputs`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import csv
 import difflib
 import gzip
 import json
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from molmix.config import Config, FileSource, HubSource
-from molmix.errors import fault
+from molmix.config import HubSource
+from molmix.errors import fault, quoted
 from molmix.hub import snapshot
 
 ENDINGS = {
@@ -25,6 +26,14 @@ ENDINGS = {
     ".parquet": "parquet",
     ".pq": "parquet",
     ".txt": "lines",
+}
+# What a file begins with that is something else than its name says: no other error would say so plainly.
+MAGIC = {
+    b"\x1f\x8b": ("is gzipped", "let its name end in .gz"),
+    b"PAR1": ("is a Parquet file", "let its name end in .parquet, or set `format: parquet`"),
+    b"PK\x03\x04": ("is a ZIP archive (as Excel's sheets are)", "save the table as CSV or TSV"),
+    b"\xff\xfe": ("is UTF-16", "save it as UTF-8"),
+    b"\xfe\xff": ("is UTF-16", "save it as UTF-8"),
 }
 csv.field_size_limit(2**31 - 1)  # the csv module's limit of 131,072 characters a field is lower than some captions
 
@@ -53,9 +62,10 @@ def read_file(
     Raises:
         MolmixError: the file is missing or damaged, is not UTF-8, lacks a column, or has a ragged row.
     """
-    if not path.is_file():
+    if not is_there(path, Path.is_file):
         raise fault(path, "there is no such file", "mend the path; it is relative to the folder you run in")
     format = file_format(path, format)
+    _look(path, format)
     readers = {"tsv": _delimited, "csv": _delimited, "jsonl": _jsonl, "parquet": _parquet, "lines": _lines}
     reader = readers[format]
     number = 0
@@ -65,10 +75,54 @@ def read_file(
             yield row
     except UnicodeDecodeError as error:
         raise fault(f"{path}, after row {number}", f"is not UTF-8 ({error.reason})", "save it as UTF-8") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise fault(
             f"{path}, after row {number}", f"cannot be read ({error})", "check or fetch the file again"
         ) from None
+
+
+def is_there(path: Path, kind: Callable[[Path], bool] = Path.exists) -> bool:
+    """Whether there is such a file or folder; a path that the system refuses (too long a name, say) leads to none."""
+    try:
+        return kind(path)
+    except OSError:
+        return False
+
+
+def check_weights(folder: Path) -> None:
+    """Refuse a folder that holds no whole model, or its weights in a format that can carry code.
+
+    Raises:
+        MolmixError: there is no config.json, there are no safetensors, or a shard is missing.
+    """
+    if not list(folder.glob("*.safetensors")) or not (folder / "config.json").is_file():
+        raise fault(folder, "holds no config.json and *.safetensors", "convert the weights, or name another model")
+    index = folder / "model.safetensors.index.json"
+    try:
+        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
+    except (ValueError, KeyError) as error:
+        raise fault(index, f"is no index of shards ({error})", "fetch the model again") from None
+    if missing := sorted(name for name in shards if not (folder / name).is_file()):
+        hint = "fetch the model again; `molmix prefetch` goes on with what is missing"
+        raise fault(folder, f"lacks {len(missing)} of {len(shards)} shards, {missing[0]} the first", hint)
+
+
+def _look(path: Path, format: str) -> None:
+    """Refuse a file that is nothing at all, or plainly of another format."""
+    try:
+        with path.open("rb") as stream:
+            first = stream.read(4)
+    except OSError as error:
+        raise fault(path, f"cannot be read ({error.strerror})", "check who may read the file") from None
+    if not first:
+        raise fault(path, "is empty (0 bytes)", "check or fetch the file again")
+    if path.suffix == ".gz" and format != "parquet":
+        if not first.startswith(b"\x1f\x8b"):
+            raise fault(path, "is not gzipped", "take .gz off its name, or fetch the file again")
+        return
+    for magic, (what, hint) in MAGIC.items():
+        if first.startswith(magic) and not (format == "parquet" and magic == b"PAR1"):
+            raise fault(path, what, hint)
 
 
 def _open(path: Path, newline: str = "") -> IO[str]:
@@ -84,10 +138,10 @@ def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -
             lines = csv.reader(stream, delimiter=tab, quoting=csv.QUOTE_NONE)
         else:
             lines = csv.reader(stream, delimiter=tab, strict=True)
-        header = next(lines, [])
-        _require(path, columns, header)
-        places = {ours: header.index(theirs) for ours, theirs in columns.items()}
         try:
+            header = next(lines, [])
+            _require(path, columns, header)
+            places = {ours: header.index(theirs) for ours, theirs in columns.items()}
             for number, fields in enumerate(lines, start=1):
                 if len(fields) != len(header):
                     raise fault(
@@ -107,7 +161,7 @@ def _jsonl(path: Path, columns: dict[str, str], format: str, quoting: str) -> It
         for number, line in enumerate(stream, start=1):
             try:
                 record = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise fault(f"{path}, row {number}", f"is not JSON ({error})", "write one object a line") from None
             if not isinstance(record, dict):
                 raise fault(f"{path}, row {number}", "is no JSON object", "write one object a line")
@@ -145,8 +199,14 @@ def _require(path: object, columns: dict[str, str], there: Any, row: str = "") -
     for ours, theirs in columns.items():
         if theirs not in names:
             near = difflib.get_close_matches(theirs, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"columns there: {', '.join(map(str, names)) or 'none'}"
-            raise fault(f"{path}{row}", f"has no column {theirs!r} (for `{ours}`)", hint)
+            hint = f"did you mean {quoted(near[0])}?" if near else f"columns there: {_listed(names)}"
+            raise fault(f"{path}{row}", f"has no column {quoted(theirs)} (for `{ours}`)", hint)
+        if names.count(theirs) > 1:
+            raise fault(f"{path}{row}", f"has {names.count(theirs)} columns {quoted(theirs)}", "rename all but one")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(quoted, names[:20])) + (", …" if len(names) > 20 else "") or "none"
 
 
 def read_hub(source: HubSource, columns: dict[str, str]) -> Iterator[dict[str, Any]]:
@@ -168,33 +228,3 @@ def read_hub(source: HubSource, columns: dict[str, str]) -> Iterator[dict[str, A
     _require(where, columns, rows.column_names)
     for record in rows:
         yield {ours: record[theirs] for ours, theirs in columns.items()}
-
-
-def check_files(config: Config) -> None:
-    """Refuse missing files and columns before any job starts, by reading no more than each file's first row.
-
-    Raises:
-        MolmixError: as :func:`read_file`.
-    """
-    for source in config.sources():
-        if isinstance(source, FileSource):
-            next(read_file(Path(source.path), source.columns.mapping(), source.format, source.quoting), None)
-    for rejected in config.rejected().values():
-        if rejected.kind == "file":
-            columns = {"molecule": rejected.molecule, "text": rejected.text}
-            next(read_file(Path(rejected.path), columns, rejected.format, rejected.quoting), None)
-    for system in config.systems:
-        for predictions in system.predictions.values():
-            mapping = predictions.mapping()
-            next(read_file(Path(predictions.path), mapping, predictions.format, predictions.quoting), None)
-    for key, path in config.metrics.files().items():
-        if not Path(path).exists():
-            raise fault(key, f"there is no {path!r}", "mend the path, or leave the key out (docs/metrics.md)")
-    for key, model in config.pretrained().items():
-        if model.revision is None and not Path(model.id).is_dir():
-            raise fault(
-                f"{key}.id", f"{model.id!r} is no local folder", "give a hub id its `revision`, or mend the path"
-            )
-    for path in config.judge_files():
-        if not Path(path).is_file():
-            raise fault("judges", f"there is no {path!r} to read weights from", "mend the path of `weights`")

@@ -18,7 +18,7 @@ from molmix.data import normal
 from molmix.errors import fault
 from molmix.files import file_digest, read_json, read_table, write_json, write_table
 from molmix.generate import ANSWERS
-from molmix.sources import read_file
+from molmix.inputs import read
 
 # What found no other half. `side` is `reference` (a molecule without a caption: `id` is its id), or `prediction` (a
 # caption without a molecule: `row` is its row in the file, `why` the reason).
@@ -94,21 +94,12 @@ def join(
             **dict(sorted(Counter(row["why"] for row in lost).items())),
         }
     write_table(unjoined, alone, UNJOINED)
-    write_json(manifest, facts)
+    write_json(manifest, facts, sealed=True)
 
 
 def _read(spec: Predictions) -> list[dict[str, Any]]:
     """Rows of a file of captions, numbered from 1; an absent caption is an empty one."""
-    rows: list[dict[str, Any]] = []
-    seen: dict[str, int] = {}
-    for number, row in enumerate(read_file(Path(spec.path), spec.mapping(), spec.format, spec.quoting), start=1):
-        where = f"{spec.path}, row {number}"
-        if row["text"] is not None and not isinstance(row["text"], str):
-            raise fault(where, f"the caption is {row['text']!r}", "give text")
-        if spec.id and seen.setdefault(str(row["id"]), number) != number:
-            raise fault(where, f"id {row['id']!r} is that of row {seen[str(row['id'])]} too", "make ids unique")
-        rows.append({**row, "text": row["text"] or "", "row": number})
-    return rows
+    return [{**row, "text": row["text"] or "", "row": number} for number, row in enumerate(read(spec), start=1)]
 
 
 def _places(spec: Predictions, references: list[dict[str, Any]]) -> tuple[str, dict[Any, str]]:

@@ -83,13 +83,16 @@ def build(config: Config) -> ModelTable:
     for place, system in enumerate(config.systems):
         row = Model(system.name, "external", (), "file", {}, config.seeds[0])
         _add(table, row, f"systems.{place}.name")
+    for name, ablation in config.ablations.items():
+        for model in ablation.models():
+            _known(table, model, f"ablations.{name}.arms")
     if not table:
         raise fault("config", "there is no model and no system", "give `initial` or `systems`")
     return table
 
 
 def _add(table: ModelTable, row: Model, key: str) -> None:
-    if row.id in table or row.id in RESERVED:
+    if row.id.lower() in {name.lower() for name in (*table, *RESERVED)}:  # some file systems take A for a
         raise fault(key, f"the id {row.id!r} is taken", "give it another name")
     table[row.id] = row
 
@@ -190,17 +193,21 @@ def resolve(name: str, spec: Align) -> dict[str, Any]:
             "method": spec.method,
             "reference": spec.reference,
             "quantize": spec.quantize,
+            "share": spec.share,
         }
     except MolmixError as error:
         raise MolmixError(f"align.{name}.{error}") from None
 
 
 def _merged(config: Config, table: ModelTable) -> None:
+    chosen = list(config.align) if config.merge.alignments is None else config.merge.alignments
+    for name in chosen:
+        known(name, config.align, "merge.alignments", "alignment")
     for start in config.merge.starts:
         _known(table, start, "merge.starts")
         for number, seed in enumerate(config.seeds):
             mark = f"-s{seed}" if number else ""
-            names = [name for name, spec in config.align.items() if start in spec.starts]
+            names = [name for name, spec in config.align.items() if name in chosen and start in spec.starts]
             if len(names) < 2:
                 raise fault("merge.starts", f"{start!r} has {len(names)} aligned model(s)", "align it by two or more")
             for first, second in combinations(names, 2):

@@ -63,6 +63,7 @@ def test_a_learning_rate_reruns_its_method_its_merges_and_what_follows(done: Pat
         "score": 4,
         "comparisons": 1,
         "leaderboard": 1,
+        "plots": 1,
         "all": 1,
     }
     assert ".cpo" not in listed.stdout.partition("Job stats")[0].replace("leaderboard", "").split("Putting")[0]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from molmix import config, table
+from molmix.files import write_json
 from tests.unit.test_comparison_tables import write_scores
 
 pytestmark = pytest.mark.slow
@@ -13,7 +14,11 @@ pytestmark = pytest.mark.slow
 def test_tables_are_made_from_scores_alone(tmp_path: Path, snakemake, micro) -> None:
     del micro["data"]["tests"]["back"]
     micro["seeds"] = [1, 2]
-    write_scores(tmp_path / "results/micro/scores", list(table.build(config.parse(micro))))
+    models = list(table.build(config.parse(micro)))
+    write_scores(tmp_path / "results/micro/scores", models)
+    write_json(tmp_path / "results/micro/data/manifest.json", {"counts": {"tests.id": {"read": 50, "molecules": 40}}})
+    for model in models:
+        write_json(tmp_path / f"results/micro/models/{model}/manifest.json", {"device": "cpu"})
     only = ("tables", "--allowed-rules", "comparisons", "leaderboard", "tables")
     run = snakemake(tmp_path, *only, study=micro)
     assert run.returncode == 0, run.stdout

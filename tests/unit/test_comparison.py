@@ -183,7 +183,7 @@ def scores(quality: float, rows: int = 60, seed: int = 0) -> pd.DataFrame:
 def compared(frames: dict[str, pd.DataFrame], **settings: Any) -> pd.DataFrame:
     models = {name: MODELS.get(name, {"kind": "external", "parents": [], "start": None}) for name in frames}
     given = {"resamples": 300, "level": 0.95, "seed": 5} | settings
-    return compare(frames, models, OPTIONS, **given).comparisons.assign(test="t")
+    return compare(frames, fixed_pairs(models), OPTIONS, **given).comparisons.assign(test="t")
 
 
 def test_every_model_meets_its_start_its_parents_and_the_best() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from molmix import config, table
 from molmix.comparison.run import compare_models
-from molmix.files import write_table
+from molmix.files import write_json, write_table
 from molmix.leaderboard import leaderboard
 from molmix.metrics.bleu import COUNT_COLUMNS
 from tests.graph.conftest import MICRO
@@ -69,7 +69,12 @@ def tables(tmp_path_factory) -> Path:
         "options": {"judges": {"atomic": study.judges["atomic"].model_dump()}, "domain": "molecules"}
         | study.metrics.options(),
         "config": "c0ffee",
+        "corpus": folder / "data.json",
+        "manifests": [folder / "made.json", folder / "fetched.json"],
     }
+    write_json(folder / "data.json", {"counts": {"tests.id": {"read": 50, "unparsable_dropped": 9, "molecules": 40}}})
+    write_json(folder / "made.json", {"device": "cpu"})
+    write_json(folder / "fetched.json", {"kind": "initial"})
     compare_models(tests=["id"], study_seeds=[1, 2], tables={name: folder / name for name in NAMES}, **shared)
     leaderboard(
         tests={"id": "mol2cap"},
@@ -145,6 +150,8 @@ def test_every_table_says_where_it_comes_from_and_holds_no_text(name: str, table
     page, latex = ((tables / f"{name}{suffix}").read_text() for suffix in (".md", ".tex"))
     for text in (page, latex):
         assert all(part in text for part in ("Config c0ffee", "molmix ", "seeds 1, 2", "200 bootstrap", "numpy"))
+        assert "tests.id (read 50, unparsable dropped 9, 40 molecules kept)" in text
+        assert " cores, " in text and "Models made on cpu (1)." in text
         assert "counted as empty ones: mol2cap 1" in text and "coverage 20" in text
     assert r"\toprule" in latex and latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}")
     assert "=1+1" not in (tables / f"{name}.csv").read_text() + page + latex

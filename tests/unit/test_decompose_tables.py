@@ -8,6 +8,7 @@ import pytest
 from molmix.audit import audit
 from molmix.decompose.tables import cut
 from molmix.files import read_table, write_json, write_table
+from molmix.models import write_manifest
 from tests.nli_models import make_model
 
 REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
@@ -47,7 +48,8 @@ def test_the_audit_asks_of_atoms_and_of_captions(tables, tmp_path) -> None:
     units(tables, tmp_path, "rules", {"backend": "rules"})
     make_model(tmp_path / "nli" / "weights", "bert")
     manifest = tmp_path / "nli" / "manifest.json"
-    write_json(manifest, {"id": "nli", "weights": {"path": "weights", "digest": "0123"}})
+    write_manifest(manifest, {"id": "nli"}, manifest.parent / "weights")
+    write_json(tmp_path / "data.json", {"counts": {"tests.t": {"read": 3, "molecules": 2}}})
     audit(
         judges={"atomic": {"nli": "nli", "decomposer": "rules"}},
         captions={("reference", "t"): tables[0], ("system", "t"): tables[1]},
@@ -59,13 +61,16 @@ def test_the_audit_asks_of_atoms_and_of_captions(tables, tmp_path) -> None:
         nli={"nli": {}},
         store=tmp_path / "store",
         sample=10,
-        seed=1,
-        csv=tmp_path / "audit.csv",
-        markdown=tmp_path / "audit.md",
+        seeds=[1],
+        table=tmp_path / "audit",
+        config="c0ffee",
+        corpus=tmp_path / "data.json",
     )
     lines = (tmp_path / "audit.csv").read_text().splitlines()
     # Of the references, "a" has two captions, of which no atom belongs to one; of the system, "a" says nothing.
     assert [line.split(",")[:6] for line in lines[1:]] == [
         ["atomic", "nli", "rules", author, "t", "1"] for author in ("reference", "system")
     ]
-    assert "| atomic | system | t | 1 | 1.0 |" in (tmp_path / "audit.md").read_text()
+    page, latex = ((tmp_path / f"audit{suffix}").read_text() for suffix in (".md", ".tex"))
+    assert "| atomic | system | t | 1 | 1.0 |" in page and "atomic & system & t & 1 & 1.0 &" in latex
+    assert all("tests.t (read 3, 2 molecules kept)" in text and "Config c0ffee" in text for text in (page, latex))

@@ -2,16 +2,23 @@
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from molmix import gpus
 from molmix.errors import MolmixError
 from molmix.fetch import fetch
 from molmix.files import beside, folder_beside, read_json, read_table, write_json, write_table
+from molmix.models import weights_path, write_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -56,6 +63,47 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["weights"]
 
 
+def test_two_jobs_that_make_one_folder_do_not_meet_in_it(tmp_path: Path) -> None:
+    """The other one, a process of its own, makes the same at the same time, and both end well."""
+    other = f"""
+import sys
+from pathlib import Path
+from molmix.files import folder_beside
+with folder_beside(Path({str(tmp_path / "weights")!r})) as part:
+    (part / "one").write_text("same")
+    print("begun", flush=True)
+    sys.stdin.readline()
+    (part / "two").write_text("same")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", other], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
+    )
+    assert process.stdout.readline() == "begun\n"
+    with folder_beside(tmp_path / "weights") as part:
+        for name in ("one", "two"):
+            (part / name).write_text("same")
+    assert {path.name for path in (tmp_path / "weights").iterdir()} == {"one", "two"}
+    process.communicate("go on\n")
+    assert process.returncode == 0
+    assert {path.name for path in (tmp_path / "weights").iterdir()} == {"one", "two"}
+    assert [path.name for path in tmp_path.iterdir()] == ["weights"]
+
+
+def test_what_a_killed_job_left_is_cleared_away_and_what_another_machine_works_in_is_not(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    mine = socket.gethostname()
+    left = [f".weights.{mine}-{gone.pid}.part", ".weights.elsewhere-7.part"]
+    theirs = [f".weights.{mine}-{os.getppid()}.part", ".weights.there-7.part", f".weights.other.{mine}-x.part"]
+    for name in left + theirs:
+        (tmp_path / name).mkdir()
+        if name in left[1:]:
+            os.utime(tmp_path / name, (0, 0))
+    with folder_beside(tmp_path / "weights"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"weights", *theirs}
+
+
 def test_the_same_facts_are_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_json(tmp_path / name, {"x": 1.0, "y": "ü"})
@@ -69,6 +117,72 @@ def test_damaged_files_are_named_with_the_mend(tmp_path: Path, reader, content) 
         reader(tmp_path / "x")
 
 
+def damages(data: bytes) -> Iterator[bytes]:
+    """A bit turned over in every byte, a block of zeros at several places, and the file cut short there."""
+    for place in range(len(data)):
+        yield data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]
+    for place in range(0, len(data), max(1, len(data) // 10)):
+        yield data[:place] + bytes(len(data[place : place + 64])) + data[place + 64 :]
+        yield data[:place]
+
+
+def test_damage_to_any_byte_of_a_table_is_noticed_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_table(path, pa.table({"id": ["a", "b"], "score": [0.5, None], "facts": [["x", "y"], []]}))
+    sound, refused = path.read_bytes(), 0
+    whole = read_table(path)
+    for data in damages(sound):
+        path.write_bytes(data)
+        try:
+            assert read_table(path).equals(whole)  # a seal that looks like none, over sound data
+        except MolmixError as error:
+            refused += str(path) in str(error) and "delete it and run the same command again" in str(error)
+    assert refused > 0.95 * len(sound)
+
+
+def test_damage_to_any_byte_of_a_manifest_is_noticed_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    facts = {"id": "m", "steps": 12, "loss": 0.25, "weights": {"digest": "00ff"}, "parents": ["é"]}
+    write_json(path, facts, sealed=True)
+    sound, refused = path.read_bytes(), 0
+    assert read_json(path) == facts
+    for data in damages(sound):
+        path.write_bytes(data)
+        try:
+            assert {name: value for name, value in read_json(path).items() if name in facts} == facts
+        except MolmixError as error:
+            refused += str(path) in str(error) and "delete it and run the same command again" in str(error)
+    assert refused > 0.8 * len(sound)
+
+
+def test_tables_of_others_have_no_seal_and_are_read(tmp_path: Path) -> None:
+    table = pa.table({"id": ["a"]})
+    pq.write_table(table, tmp_path / "theirs.parquet")
+    assert read_table(tmp_path / "theirs.parquet").equals(table)
+
+
+def test_a_seal_does_not_live_on_in_what_is_made_from_its_table(tmp_path: Path) -> None:
+    write_table(tmp_path / "a", pa.table({"id": ["a"]}))
+    write_table(tmp_path / "b", read_table(tmp_path / "a"))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert read_table(tmp_path / "b").schema.metadata is None
+
+
+def test_weights_that_are_not_those_of_the_manifest_are_not_loaded(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "config.json").write_text("{}")
+    (weights / "model.safetensors").write_bytes(b"12345678")
+    write_manifest(tmp_path / "manifest.json", {"id": "m"}, weights)
+    assert weights_path(tmp_path / "manifest.json") == weights
+    (weights / "model.safetensors").write_bytes(b"12345679")
+    with pytest.raises(MolmixError, match=r"weights: holds other files .*\n.*delete .*manifest\.json and run"):
+        weights_path(tmp_path / "manifest.json")
+    shutil.rmtree(weights)
+    with pytest.raises(MolmixError, match=r"are gone\n.*delete .*manifest\.json and run"):
+        weights_path(tmp_path / "manifest.json")
+
+
 def test_no_rows_still_make_columns(tmp_path: Path) -> None:
     write_table(tmp_path / "t", [], pa.schema([("id", pa.string())]))
     assert read_table(tmp_path / "t").column_names == ["id"]
@@ -77,14 +191,14 @@ def test_no_rows_still_make_columns(tmp_path: Path) -> None:
 # ---- jobs -----------------------------------------------------------------------------------------------------
 
 
-def run_job(folder: Path, body: str) -> tuple[subprocess.CompletedProcess[str], str]:
+def run_job(folder: Path, body: str, resources: str = "{}") -> tuple[subprocess.CompletedProcess[str], str]:
     """Run some lines as a workflow job; returns what became of it, and its log."""
     code = "\n".join(
         [
             "from types import SimpleNamespace",
             "from molmix.job import job",
             "from molmix.errors import fault",
-            "with job(SimpleNamespace(threads=1, log=['logs/x.log'], rule='align')):",
+            f"with job(SimpleNamespace(threads=1, log=['logs/x.log'], rule='align', resources={resources})):",
             *(f"    {line}" for line in body.splitlines()),
         ]
     )
@@ -110,6 +224,23 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> 
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stderr and "logs/x.log" in done.stderr and "Traceback" not in done.stderr
     assert "Traceback" in log
+
+
+def test_a_job_without_its_gpus_says_so_before_it_works(tmp_path: Path) -> None:
+    done, log = run_job(tmp_path, "print('loading')", "{'gpu': 64, 'gpu_memory_mb': 40000}")
+    assert done.returncode == 1
+    assert "hardware.gpus: asks for 64 GPU(s), and PyTorch finds" in done.stderr and "gpu_partition" in done.stderr
+    assert "loading" not in log
+
+
+def test_a_gpu_with_too_little_memory_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    card = SimpleNamespace(name="T4", total_memory=15_800_000_000)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: card)
+    gpus.check(2, 15_000)
+    with pytest.raises(MolmixError, match=r"gpu_memory_gb: asks for 40 GB, and GPU 0 \(T4\) has 15.8 GB"):
+        gpus.check(2, 40_000)
 
 
 def test_a_full_disk_says_so(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ print(*[job.log for job in found if job.rule == "nli"][:1])
     every, needed, torch = counts.split()
     assert every == needed and torch == "False"
     assert int(every) > 4 * 12  # a model has a job to write, cut, judge and score its captions
-    assert rules.split()[:2] == ["world", "corpus"] and rules.split()[-1] == "leaderboard"
+    assert rules.split()[:2] == ["world", "corpus"] and rules.split()[-1] == "plots"
     assert log == "logs/micro/nli/atomic/agnostic.log"
     assert not list((study.parent / ".snakemake/log").glob("*")), "looking leaves no log of a run behind"
 

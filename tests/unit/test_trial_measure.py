@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from molmix.errors import MolmixError
+from molmix.trial import agreement as agreeing
 from molmix.trial.agreement import agreement
-from molmix.trial.agreement import markdown as agreement_markdown
 from molmix.trial.edits import EDITS
 from molmix.trial.measure import FIGURES, measure
 from molmix.trial.plot import draw
 from molmix.trial.ranks import auroc, kendall, spearman, weights_of
-from molmix.trial.table import markdown
+from molmix.trial.table import grids, notes
+from molmix.typeset import latex, markdown
 
 EDITED = [edit for edit in EDITS if edit != "none"]
 
@@ -207,7 +208,8 @@ def measured():
 
 
 def test_table_shows_every_score_and_marks_the_best(measured):
-    text = markdown(measured)
+    pages = grids(measured, "id")
+    text = markdown("judges", pages, notes(measured, level=0.95))
     lines = text.splitlines()
     assert f"| score | {' | '.join(EDITED)} |" in lines
     seen = [line for line in lines if line.startswith("| score | **")]
@@ -216,11 +218,10 @@ def test_table_shows_every_score_and_marks_the_best(measured):
     assert any(line.startswith("| flat | .50 ±.00 |") for line in lines)
     assert any(line.startswith("| flat | – |") for line in lines)
     assert "Left out" not in text
-    assert "Left out: 4 scores" in markdown(
-        measured.assign(undefined=(measured.edit == "swap") & measured.k.isna()).assign(
-            undefined=lambda frame: frame.undefined.astype(int) * 4
-        )[lambda frame: frame.column == "score"]
-    )
+    some = measured.assign(undefined=((measured.edit == "swap") & measured.k.isna()).astype(int) * 4)
+    assert "Left out: 4 scores" in "\n".join(notes(some[some.column == "score"], level=0.95))
+    table = latex(pages, [])
+    assert table.count(r"\begin{tabular}") == 3 and r"flat & .50 $\pm$.00 &" in table and table.isascii()
 
 
 def test_figure_is_the_same_each_time(measured, tmp_path):
@@ -297,9 +298,11 @@ def test_agreement_of_constant_scores_is_undefined_and_shown_as_a_dash():
     found = agreement({"a": judged(np.ones((4, 3))), "b": judged(np.ones((4, 3)))}, ["x"], resamples=10)
     assert np.isnan(found.iloc[0].kendall)
     assert found.iloc[0].ordered_alike == 1
-    text = agreement_markdown(found.assign(test="id", ground="planted"))
+    frame = found.assign(test="id", ground="planted")
+    text = markdown("agreement", agreeing.grids(frame), agreeing.notes(frame, level=0.95))
     assert "| a, b | x | 3 | 12 | – | – | – | 1.00 ±.00 |" in text
-    assert "no two judges" in agreement_markdown(pd.DataFrame())
+    assert agreeing.grids(pd.DataFrame()) == []
+    assert "no two judges" in agreeing.notes(pd.DataFrame(), level=0.95)[0]
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """Tables for people hold what was put in, whatever it is, and say where they come from."""
 
 import math
+import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from molmix.errors import MolmixError
+from molmix.files import write_json
 from molmix.provenance import commit_of, counts, provenance
 from molmix.typeset import Cell, Grid, figure, latex, latex_text, markdown, write_csv
 
@@ -52,15 +54,22 @@ def test_no_csv_holds_a_formula(cell: str, tmp_path: Path) -> None:
     assert not (tmp_path / "u.csv").exists()
 
 
-def test_what_stands_below_a_table() -> None:
+def test_what_stands_below_a_table(tmp_path: Path) -> None:
     frame = pd.DataFrame({"finish": ["stop", "missing", "stop"]})
     counted = counts("id", {"a": frame, "b": frame.iloc[[0, 0, 2]]}, {("a", "x"): 3, ("b", "x"): 1})
-    lines = provenance(config="c0ffee", seeds=[7, 8], resamples=1000, tosses=5000, counted=counted)
+    corpus = tmp_path / "manifest.json"
+    train = {"read": 9, "repeated_dropped": 2, "removed_in_tests.id": 1, "rows": 6, "molecules": 5, "digest": "0123"}
+    write_json(corpus, {"counts": {"train": train, "subset": {"fraction": 0.1, "rows": 2}}})
+    whole = {"config": "c0ffee", "seeds": [7, 8], "corpus": corpus, "resamples": 1000, "tosses": 5000}
+    lines = provenance(**whole, counted=counted)
     text = "\n".join(lines)
     assert "id: 3 molecules, 2 models; molecules without a caption, counted as empty ones: a 1;" in text
     assert "left out of means: x 2." in text
     assert all(part in text for part in ("c0ffee", "molmix 0.", "seeds 7, 8", "1000", "5000", "numpy"))
-    assert lines == provenance(config="c0ffee", seeds=[7, 8], resamples=1000, tosses=5000, counted=counted)
+    assert "train (read 9, repeated dropped 2, removed in tests.id 1, 6 rows kept, 5 molecules kept)" in text
+    assert "subset (2 rows kept)" in text and f"{os.cpu_count()} cores" in text
+    assert lines == provenance(**whole, counted=counted)
+    assert "bootstrap" not in "".join(provenance(config="c0ffee", seeds=[7], corpus=corpus))
 
 
 def test_the_commit_of_a_checkout(tmp_path: Path) -> None:

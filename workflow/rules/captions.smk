@@ -30,11 +30,15 @@ rule generate:
             if row.kind != "external" and model not in PASSING
         ),
     priority: 20
+    group:
+        GENERATE_GROUP
     conda:
         "../../envs/models.yaml"
+    threads: cores("generate")
     resources:
-        mem_mb=3000,
-        runtime=240,
+        **gpus("generate"),
+        mem_mb=grows(3000),
+        runtime=grows(240),
     params:
         settings=study.generation.model_dump(),
         prompts=lambda wildcards: table[wildcards.model].prompts(study.prompts),
@@ -64,11 +68,13 @@ rule external:
         f"{BENCH}/external/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(SYSTEMS),
+    group:
+        EXTERNAL_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         predictions=lambda wildcards: SYSTEMS[wildcards.model],
         tests=TESTS,

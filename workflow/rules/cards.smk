@@ -19,8 +19,8 @@ rule card:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         run=study.run,
         level=study.statistics.level,
@@ -35,6 +35,11 @@ rule cards:
         expand(
             f"{R}/cards/{{model}}/README.md", model=table.of_kind("aligned", "merged")
         ),
+
+
+# Where the network is: on a cluster's head node.
+localrules:
+    push_model,
 
 
 rule push_model:
@@ -53,8 +58,8 @@ rule push_model:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=grows(2000),
+        runtime=grows(240),
     params:
         repository=lambda wildcards: study.push.repository.format(model=wildcards.model),
         private=lambda wildcards: study.push.private,

@@ -7,6 +7,7 @@ rule tables:
             name=["leaderboard", *COMPARED],
             kind=KINDS,
         ),
+        [file for name in study.ablations for file in ablation_files(name)],
 
 
 rule data_all:

@@ -1,15 +1,14 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
-# Makes: the checked config, the model table, and the few path helpers that the other files share.
-import hashlib
+# Makes: the checked config, the model table, and what the other files share: helpers for paths, and for what a job
+#        needs of a cluster and which jobs go there as one.
 import re
 
 from snakemake.exceptions import WorkflowError
 
-from molmix import config as schema
-from molmix import table as models
 from molmix.checks import known
 from molmix.errors import MolmixError
-from molmix.sources import check_files
+from molmix.study import ready
+from molmix.table import RESERVED
 
 # A config file given on the command line replaces the default one whole: `configfile:` would let entries of the
 # default live on under it (dicts are merged deeply).
@@ -19,13 +18,11 @@ if not workflow.overwrite_configfiles:
 
 
 try:
-    for path in workflow.configfiles:
-        schema.read_yaml(
-            Path(path)
-        )  # refuses keys given twice, which Snakemake's own reader lets through
-    study = schema.parse(config, ", ".join(map(str, workflow.configfiles)))
-    table = models.build(study)
-    check_files(study)
+    study, table = ready(
+        config,
+        [Path(path) for path in workflow.configfiles],
+        read_files=workflow.is_main_process,
+    )
 except MolmixError as error:
     raise WorkflowError(str(error)) from None
 
@@ -52,7 +49,22 @@ COMPARED = ["comparisons"] + [
     }.items()
     if has_any
 ]
-DIGEST = hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:16]
+DIGEST = study.digest()
+
+# Tables that people are shown in the report, and what they are called there. Those of the second kind are made by the
+# target `judge`.
+TITLES = {
+    "leaderboard": "Leaderboard",
+    "comparisons": "Comparisons",
+    "merges": "Merges",
+    "alignments": "Alignments",
+    "seeds": "Spread over seeds",
+}
+TRUST = {
+    "judges": "Planted errors",
+    "agreement": "Agreement of the judges",
+    "audit": "Audit of the decomposers",
+}
 
 # Merges whose weights are kept: those that other models start from, or all of them where the config says so.
 STARTS = {row.parents[0] for row in table.values() if row.kind == "aligned"}
@@ -83,6 +95,20 @@ def weights(model):
         )
         for row in table.lineage(model)
         if table[row].method != "pretrained"
+    ]
+
+
+def pairs_of(share):
+    """Preference pairs of a share of the training molecules; None is that of the study."""
+    own = share in (None, study.data.subset.fraction)
+    folder = f"{R}/preferences" if own else f"{R}/preferences/share-{share}"
+    return f"{folder}/pairs.parquet"
+
+
+def ablation_files(name):
+    """The tables and the figure of an ablation."""
+    return [f"{R}/tables/ablation-{name}.{kind}" for kind in KINDS] + [
+        f"{R}/plots/ablation-{name}.{kind}" for kind in ("svg", "png")
     ]
 
 
@@ -146,8 +172,90 @@ def reference_of(author):
     return "planted-reference" if author == "planted" else "reference"
 
 
+def shown(name, ending, format):
+    """A table's file, with what the report says of it."""
+    return report(
+        f"{R}/tables/{name}.{ending}",
+        caption=f"../report/tables/{name}.rst",
+        category="Judges" if name in TRUST else "Tables",
+        labels={"name": (TITLES | TRUST)[name], "format": format},
+    )
+
+
+def data_file(name):
+    """A table for programs."""
+    return shown(name, "csv", "data (CSV)")
+
+
+def grows(need):
+    """A need of a job (memory, run time) that grows with each try, by itself. `need` may depend on the wildcards."""
+    return lambda wildcards, attempt: attempt * (
+        need(wildcards) if callable(need) else need
+    )
+
+
+def gpus(stage, where=lambda wildcards: True):
+    """What the jobs of a stage need where the config gives it GPUs: their number, their memory, and the profile's
+    partition for such jobs. `where` says which of its jobs use them.
+    """
+    count, memory = study.hardware.gpus.get(stage, 0), study.hardware.gpu_memory_gb
+    if not count:
+        return {}
+    site = workflow.resource_settings.default_resources or {}
+    partitions = {
+        used: getattr(site.get(name), "raw", None)
+        for used, name in {True: "gpu_partition", False: "slurm_partition"}.items()
+    }
+    return {
+        "gpu": lambda wildcards: count if where(wildcards) else 0,
+        "gpu_memory_mb": lambda wildcards: (
+            round(1000 * memory) if memory and where(wildcards) else 0
+        ),
+        "slurm_partition": lambda wildcards: partitions[where(wildcards)],
+    }
+
+
+def cores(stage, otherwise=1):
+    """CPU cores of a job: a few for each of its GPUs."""
+    return 4 * study.hardware.gpus.get(stage, 0) or otherwise
+
+
+# Jobs that a cluster runs as one, if they are short and nothing costly is lost with one of them: a failing job takes
+# its mates' outputs along. (What a language model said, captions and NLI probabilities lie in stores, and stay.) Jobs
+# with GPUs share a cluster job only where they run one by one, and never with jobs without.
+LLM_UNITS = [
+    name for name, spec in study.decomposers.items() if spec.backend != "rules"
+]
+HAS_GPU = study.hardware.gpus
+# Where the judges need no GPU, a model's way from atoms to scores is one chain.
+CHAIN = not HAS_GPU.get("nli")
+EXTERNAL_GROUP = "judge" if CHAIN else None
+SCORE_GROUP = "judge" if CHAIN else "score"
+TRIAL_GROUP = "trial" if CHAIN and not LLM_UNITS else None
+GENERATE_GROUP = None if HAS_GPU.get("generate") else "generate"
+# What reads the hub runs beside Snakemake itself: nodes of a cluster are often without a network.
+FROM_HUB = any(source.kind == "hub" for source in study.sources())
+DATA_GROUP = None if FROM_HUB else "data"
+
+
+def decompose_group(wildcards):
+    if wildcards.units in LLM_UNITS:
+        return None if HAS_GPU.get("decompose") else "decompose"
+    if wildcards.author == "reference":
+        return DATA_GROUP
+    if not CHAIN:
+        return "decompose"
+    return TRIAL_GROUP if wildcards.author in RESERVED else "judge"
+
+
+def nli_group(wildcards):
+    if not CHAIN:
+        return "nli"
+    return TRIAL_GROUP if wildcards.author in RESERVED else "judge"
+
+
 wildcard_constraints:
-    author=any_of([*table, *models.RESERVED]),
+    author=any_of([*table, *RESERVED]),
     model=any_of(table),
     judge=any_of(JUDGES),
     test=any_of(TESTS),

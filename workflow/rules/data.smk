@@ -1,6 +1,6 @@
 # Needs: the sources of `data` and `preferences` (demo, files or hub).
 # Makes: data/train (what initial models see), data/subset (what alignment sees), data/validation, data/tests/*,
-#        preferences/pairs, each with its counts in a manifest.
+#        preferences/pairs and preferences/share-<share>/pairs, each with its counts in a manifest.
 # Where nothing is trained (captions from elsewhere), there are test sets only.
 SPLITS = ["train", "subset", "validation"] if study.data.train else []
 PROPERTIES = study.metrics.files().get("metrics.properties.molecules")
@@ -13,11 +13,13 @@ rule world:
         f"{LOGS}/world.log",
     benchmark:
         f"{BENCH}/world.tsv"
+    group:
+        DATA_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         molecules=study.world.molecules,
         seed=study.seeds[0],
@@ -25,6 +27,12 @@ rule world:
         "Building {params.molecules} molecules and their captions"
     script:
         "../scripts/world.py"
+
+
+if FROM_HUB:
+
+    localrules:
+        corpus,
 
 
 rule corpus:
@@ -40,15 +48,18 @@ rule corpus:
         f"{LOGS}/corpus.log",
     benchmark:
         f"{BENCH}/corpus.tsv"
+    group:
+        DATA_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         data=study.data.model_dump(),
         domain=study.domain,
         seed=study.seeds[0],
+        shares=study.shares(),
     message:
         "Reading, cleaning and splitting the corpus"
     script:
@@ -68,9 +79,11 @@ rule reject:
         f"{BENCH}/reject/{{direction}}.tsv"
     conda:
         "../../envs/models.yaml"
+    threads: cores("reject")
     resources:
-        mem_mb=4000,
-        runtime=240,
+        **gpus("reject"),
+        mem_mb=grows(4000),
+        runtime=grows(240),
     params:
         settings=study.generation.model_dump(),
         template=lambda wildcards: table[
@@ -106,8 +119,8 @@ rule pairs:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         rejected={
             direction: source.model_dump()
@@ -115,7 +128,31 @@ rule pairs:
         },
         prompts=study.prompts.model_dump(),
         domain=study.domain,
+        share=study.data.subset.fraction,
     message:
         "Pairing references with rejected texts"
     script:
         "../scripts/pairs.py"
+
+
+# For alignments that see another share than the rest of the study.
+use rule pairs as pairs_of_share with:
+    output:
+        pairs=f"{R}/preferences/share-{{share}}/pairs.parquet",
+        manifest=f"{R}/preferences/share-{{share}}/manifest.json",
+    log:
+        f"{LOGS}/pairs_of_share/{{share}}.log",
+    benchmark:
+        f"{BENCH}/pairs_of_share/{{share}}.tsv"
+    wildcard_constraints:
+        share=any_of(map(str, study.shares())),
+    params:
+        rejected={
+            direction: source.model_dump()
+            for direction, source in study.rejected().items()
+        },
+        prompts=study.prompts.model_dump(),
+        domain=study.domain,
+        share=lambda wildcards: float(wildcards.share),
+    message:
+        "Pairing references with rejected texts, share {wildcards.share}"

@@ -25,9 +25,11 @@ rule make_nli:
     priority: 10
     conda:
         "../../envs/models.yaml"
+    threads: cores("nli")
     resources:
-        mem_mb=2500,
-        runtime=60,
+        **gpus("nli"),
+        mem_mb=grows(2500),
+        runtime=grows(60),
     params:
         settings=lambda wildcards: study.nli[wildcards.nli].model_dump(),
         seed=study.seeds[0],
@@ -35,6 +37,11 @@ rule make_nli:
         "Training the NLI model {wildcards.nli}"
     script:
         "../scripts/make_nli.py"
+
+
+localrules:
+    fetch_nli,
+    fetch_decomposer,
 
 
 rule fetch_nli:
@@ -49,8 +56,8 @@ rule fetch_nli:
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=1000,
-        runtime=240,
+        mem_mb=grows(1000),
+        runtime=grows(240),
     params:
         kind="nli",
         source=lambda wildcards: study.nli[wildcards.nli].id,
@@ -96,11 +103,14 @@ rule decompose:
         f"{BENCH}/decompose/{{units}}/{{author}}.tsv"
     wildcard_constraints:
         units=any_of(UNITS),
+    group:
+        decompose_group
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=1000,
-        runtime=240,
+        **gpus("decompose", lambda wildcards: wildcards.units in LOCAL_LLM),
+        mem_mb=grows(1000),
+        runtime=grows(lambda wildcards: 240 if wildcards.units in LLM_UNITS else 10),
     params:
         settings=lambda wildcards: (
             study.decomposers[wildcards.units].model_dump()
@@ -131,14 +141,19 @@ rule nli:
         f"{BENCH}/nli/{{judge}}/{{author}}.tsv"
     # Last of all that can run: the first NLI job takes along the pairs of every caption written by then.
     priority: -10
+    group:
+        nli_group
     conda:
         "../../envs/models.yaml"
     # One at a time (see below), so one has the machine for itself; a small model made here has no use for it.
-    threads: lambda wildcards: 1 if JUDGES[wildcards.judge].nli in MADE_NLI else 16
+    threads: lambda wildcards: cores("nli", 1 if JUDGES[wildcards.judge].nli in MADE_NLI else 16)
     resources:
-        mem_mb=2500,
-        runtime=240,
+        **gpus("nli"),
         # One at a time: two jobs would both find the same pairs missing from the store and compute them twice.
+        mem_mb=grows(2500),
+        runtime=grows(
+            lambda wildcards: 10 if JUDGES[wildcards.judge].nli in MADE_NLI else 60
+        ),
         nli=1,
     params:
         model=lambda wildcards: study.nli[JUDGES[wildcards.judge].nli].asked(),

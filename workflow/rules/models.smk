@@ -25,9 +25,11 @@ rule make_initial:
     priority: 50
     conda:
         "../../envs/models.yaml"
+    threads: cores("initial")
     resources:
-        mem_mb=2500,
-        runtime=60,
+        **gpus("initial"),
+        mem_mb=grows(2500),
+        runtime=grows(60),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         seed=lambda wildcards: table[wildcards.model].seed,
@@ -35,6 +37,10 @@ rule make_initial:
         "Training the initial model {wildcards.model}"
     script:
         "../scripts/make_initial.py"
+
+
+localrules:
+    fetch_initial,
 
 
 rule fetch_initial:
@@ -51,8 +57,8 @@ rule fetch_initial:
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=1000,
-        runtime=240,
+        mem_mb=grows(1000),
+        runtime=grows(240),
     params:
         kind="initial",
         source=lambda wildcards: table[wildcards.model].settings["id"],
@@ -65,7 +71,7 @@ rule fetch_initial:
 
 rule align:
     input:
-        pairs=f"{R}/preferences/pairs.parquet",
+        pairs=lambda wildcards: pairs_of(table[wildcards.model].settings["share"]),
         start=lambda wildcards: manifest(table[wildcards.model].parents[0]),
         weights=lambda wildcards: weights(table[wildcards.model].parents[0]),
     output:
@@ -81,9 +87,11 @@ rule align:
     priority: 40
     conda:
         "../../envs/models.yaml"
+    threads: cores("align")
     resources:
-        mem_mb=3000,
-        runtime=1440,
+        **gpus("align"),
+        mem_mb=grows(3000),
+        runtime=grows(1440),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         seed=lambda wildcards: table[wildcards.model].seed,
@@ -114,8 +122,8 @@ rule merge:
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=grows(3000),
+        runtime=grows(120),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         seed=lambda wildcards: table[wildcards.model].seed,
@@ -148,11 +156,15 @@ rule merge_and_generate:
     wildcard_constraints:
         model=any_of(PASSING),
     priority: 20
+    group:
+        GENERATE_GROUP
     conda:
         "../../envs/models.yaml"
+    threads: cores("generate")
     resources:
-        mem_mb=3000,
-        runtime=240,
+        **gpus("generate"),
+        mem_mb=grows(3000),
+        runtime=grows(240),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         seed=lambda wildcards: table[wildcards.model].seed,

@@ -39,11 +39,13 @@ rule score:
         f"{LOGS}/score/{{model}}.log",
     benchmark:
         f"{BENCH}/score/{{model}}.tsv"
+    group:
+        SCORE_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=grows(1500),
+        runtime=grows(20),
     params:
         directions=DIRECTIONS,
         options=OPTIONS,
@@ -66,11 +68,13 @@ rule text2mol:
         f"{LOGS}/text2mol/{{model}}.log",
     benchmark:
         f"{BENCH}/text2mol/{{model}}.tsv"
+    group:
+        SCORE_GROUP
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=grows(3000),
+        runtime=grows(120),
     params:
         settings=study.metrics.model_dump()["text2mol"],
     message:
@@ -82,17 +86,22 @@ rule text2mol:
 rule comparisons:
     input:
         scores=expand(f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=TESTS),
+        corpus=f"{R}/data/manifest.json",
+        manifests=[manifest(model) for model in table],
     output:
-        expand(f"{R}/tables/{{name}}.{{kind}}", name=COMPARED, kind=KINDS),
+        [data_file(name) for name in COMPARED],
+        expand(f"{R}/tables/{{name}}.{{kind}}", name=COMPARED, kind=["md", "tex"]),
     log:
         f"{LOGS}/comparisons.log",
     benchmark:
         f"{BENCH}/comparisons.tsv"
+    group:
+        "tables"
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         models=MODELS,
         tests=DIRECTIONS,
@@ -110,18 +119,23 @@ rule comparisons:
 rule leaderboard:
     input:
         scores=expand(f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=TESTS),
+        corpus=f"{R}/data/manifest.json",
+        manifests=[manifest(model) for model in table],
         comparisons=f"{R}/tables/comparisons.csv",
     output:
-        expand(f"{R}/tables/leaderboard.{{kind}}", kind=KINDS),
+        data_file("leaderboard"),
+        expand(f"{R}/tables/leaderboard.{{kind}}", kind=["md", "tex"]),
     log:
         f"{LOGS}/leaderboard.log",
     benchmark:
         f"{BENCH}/leaderboard.tsv"
+    group:
+        "tables"
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         models=MODELS,
         tests=DIRECTIONS,

@@ -2,6 +2,10 @@
 # Makes: data/planted, predictions/planted (references with planted errors), trial/<test> (every judge's scores of them),
 #        tables/judges, tables/agreement, tables/audit, plots/judges: how far the judges can be trusted.
 ATOMIC = {name: judge for name, judge in JUDGES.items() if judge.kind == "atomic"}
+# Of what the trial follows from: another learning rate plants no error anew.
+TRIED = study.digest(
+    *"domain seeds data world decomposers nli judges trial statistics".split()
+)
 AUDITED = [(author, test) for author in ["reference", *table] for test in JUDGED]
 
 
@@ -15,11 +19,13 @@ rule plant:
         f"{LOGS}/plant.log",
     benchmark:
         f"{BENCH}/plant.tsv"
+    group:
+        TRIAL_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(1000),
+        runtime=grows(30),
     params:
         settings=study.trial.model_dump(),
         seed=study.seeds[0],
@@ -36,27 +42,40 @@ rule trial:
             f"{R}/nli/{{judge}}/planted/{{test}}.parquet", judge=JUDGES, test=JUDGED
         ),
         files=study.judge_files(),
+        corpus=f"{R}/data/manifest.json",
     output:
         scores=expand(f"{R}/trial/{{test}}.parquet", test=JUDGED),
-        csv=f"{R}/tables/judges.csv",
-        markdown=f"{R}/tables/judges.md",
-        plots=expand(
-            f"{R}/plots/judges-{{test}}.{{kind}}", test=JUDGED, kind=["svg", "png"]
-        ),
+        tables=[
+            data_file("judges"),
+            *expand(f"{R}/tables/judges.{{kind}}", kind=["md", "tex"]),
+        ],
+        plots=[
+            report(
+                f"{R}/plots/judges-{test}.{kind}",
+                caption="../report/judges-plot.rst",
+                category="Judges",
+                labels={"name": f"Planted errors on {test}", "format": kind.upper()},
+            )
+            for test in JUDGED
+            for kind in ["svg", "png"]
+        ],
     log:
         f"{LOGS}/trial.log",
     benchmark:
         f"{BENCH}/trial.tsv"
+    group:
+        TRIAL_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         judges=OPTIONS["judges"],
         tests=JUDGED,
         statistics=study.statistics.model_dump(),
-        seed=study.seeds[0],
+        seeds=study.seeds,
+        config=f"{TRIED} (of what judges depend on)",
     message:
         "Measuring the judges on planted errors"
     script:
@@ -69,9 +88,12 @@ rule agreement:
         scores=expand(
             f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=JUDGED
         ),
+        corpus=f"{R}/data/manifest.json",
     output:
-        csv=f"{R}/tables/agreement.csv",
-        markdown=f"{R}/tables/agreement.md",
+        tables=[
+            data_file("agreement"),
+            *expand(f"{R}/tables/agreement.{{kind}}", kind=["md", "tex"]),
+        ],
     log:
         f"{LOGS}/agreement.log",
     benchmark:
@@ -79,13 +101,14 @@ rule agreement:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         judges=OPTIONS["judges"],
         tests=JUDGED,
         statistics=study.statistics.model_dump(),
-        seed=study.seeds[0],
+        seeds=study.seeds,
+        config=DIGEST,
     message:
         "Comparing the judges with each other"
     script:
@@ -101,18 +124,23 @@ rule audit:
             for judge in ATOMIC.values()
             for author, test in AUDITED
         ],
+        corpus=f"{R}/data/manifest.json",
     output:
-        csv=f"{R}/tables/audit.csv",
-        markdown=f"{R}/tables/audit.md",
+        tables=[
+            data_file("audit"),
+            *expand(f"{R}/tables/audit.{{kind}}", kind=["md", "tex"]),
+        ],
     log:
         f"{LOGS}/audit.log",
     benchmark:
         f"{BENCH}/audit.tsv"
     conda:
         "../../envs/models.yaml"
+    threads: cores("nli")
     resources:
-        mem_mb=2500,
-        runtime=240,
+        **gpus("nli"),
+        mem_mb=grows(2500),
+        runtime=grows(240),
         nli=1,
     params:
         judges={
@@ -123,7 +151,8 @@ rule audit:
         captions=AUDITED,
         sample=study.trial.molecules,
         store="results/store/nli",
-        seed=study.seeds[0],
+        seeds=study.seeds,
+        config=DIGEST,
     message:
         "Auditing the decomposers"
     script:

@@ -15,8 +15,9 @@ with job(snakemake):
         judges=params.judges,
         planted=dict(zip(params.tests, map(Path, files.planted), strict=True)),
         scores=scores,
-        csv=Path(out.csv),
-        markdown_path=Path(out.markdown),
-        seed=params.seed,
+        table=Path(out.tables[0]).with_suffix(""),
+        seeds=params.seeds,
+        config=params.config,
+        corpus=Path(files.corpus),
         **params.statistics,
     )

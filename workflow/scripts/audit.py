@@ -18,7 +18,8 @@ with job(snakemake):
         nli=params.nli,
         store=Path(params.store),
         sample=params.sample,
-        seed=params.seed,
-        csv=Path(out.csv),
-        markdown=Path(out.markdown),
+        seeds=params.seeds,
+        config=params.config,
+        corpus=Path(files.corpus),
+        table=Path(out.tables[0]).with_suffix(""),
     )

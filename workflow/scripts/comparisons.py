@@ -16,5 +16,7 @@ with job(snakemake):
         options=params.options,
         study_seeds=params.seeds,
         config=params.config,
+        corpus=Path(snakemake.input.corpus),
+        manifests=[Path(path) for path in snakemake.input.manifests],
         tables={Path(path).stem: Path(path).with_suffix("") for path in snakemake.output},
     )

@@ -12,6 +12,7 @@ with job(snakemake):
         data=params.data,
         domain=params.domain,
         seed=params.seed,
+        shares=params.shares,
         world=Path(snakemake.input.world) if snakemake.input.world else None,
         splits={Path(path).stem: Path(path) for path in out.splits},
         tests={name: Path(path) for name, path in zip(params.data["tests"], out.tests, strict=True)},

@@ -17,5 +17,7 @@ with job(snakemake):
         options=params.options,
         seeds=params.seeds,
         config=params.config,
+        corpus=Path(snakemake.input.corpus),
+        manifests=[Path(path) for path in snakemake.input.manifests],
         table=Path(snakemake.output[0]).with_suffix(""),
     )

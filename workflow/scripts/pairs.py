@@ -14,6 +14,7 @@ with job(snakemake):
         texts={way: Path(path) for way, path in zip(params.rejected, snakemake.input.rejected, strict=True)},
         templates=params.prompts,
         domain=params.domain,
+        share=params.share,
         pairs=Path(snakemake.output.pairs),
         manifest=Path(snakemake.output.manifest),
     )

@@ -17,9 +17,10 @@ with job(snakemake):
         captions=dict(zip(params.tests, map(Path, files.captions), strict=True)),
         nli=nli,
         scores=dict(zip(params.tests, map(Path, out.scores), strict=True)),
-        csv=Path(out.csv),
-        markdown=Path(out.markdown),
+        table=Path(out.tables[0]).with_suffix(""),
         plots=dict(zip(params.tests, zip(pictures[::2], pictures[1::2], strict=True), strict=True)),
-        seed=params.seed,
+        seeds=params.seeds,
+        config=params.config,
+        corpus=Path(files.corpus),
         **params.statistics,
     )

@@ -17,7 +17,8 @@ from pydantic import ValidationError
 
 from molmix.align import METHODS
 from molmix.align.lora import Lora
-from molmix.errors import MolmixError, fault
+from molmix.errors import MolmixError, fault, quoted
+from molmix.refusals import mend, shown
 
 TABLE = Path(__file__).with_name("trl_settings.json")
 
@@ -30,10 +31,10 @@ _OURS = {
         resume_from_checkpoint ignore_data_skip restore_callback_states_from_checkpoint""",
     "nothing is uploaded": """
         push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision""",
-    "the log is a table, log.parquet, with every number of every logged step": """
+    "the log is a table, log.parquet, with every number of every step": """
         report_to run_name project trackio_space_id trackio_bucket_id trackio_static_space_id logging_strategy
-        logging_nan_inf_filter disable_tqdm log_level log_level_replica log_on_each_node
-        include_num_input_tokens_seen skip_memory_metrics debug""",
+        logging_steps logging_first_step logging_nan_inf_filter disable_tqdm log_level log_level_replica
+        log_on_each_node include_num_input_tokens_seen skip_memory_metrics debug""",
     "validation loss is taken at every epoch's end, or every `eval_steps` steps": """
         eval_strategy eval_delay eval_on_start do_train do_eval do_predict prediction_loss_only
         include_for_metrics batch_eval_metrics eval_do_concat_batches eval_use_gather_object
@@ -66,7 +67,6 @@ POSITIVE = (
     "per_device_train_batch_size",
     "per_device_eval_batch_size",
     "gradient_accumulation_steps",
-    "logging_steps",
     "eval_steps",
     "save_steps",
 )
@@ -86,7 +86,7 @@ def settings(
         preset: ``paper`` or ``modern``.
         overrides: TRL settings over the preset's.
         lora_overrides: adapter settings over the preset's.
-        reference: ``start`` or ``random``, the reference model.
+        reference: ``start``, ``random`` or ``uniform``, the reference model.
 
     Returns:
         ``{"trl": {…}, "lora": {…}}``, plain values: what the method's TRL config and
@@ -129,7 +129,7 @@ def known() -> dict[str, dict[str, dict[str, Any]]]:
 
 def _checked(method: str, key: str, value: Any) -> Any:
     """The value as TRL takes it."""
-    where = f"settings.{key}"
+    where = f"settings.{shown(key)}"
     if key in REFUSED:
         raise fault(where, f"is not yours to set: {REFUSED[key]}", "remove it")
     if key not in known()[method]:
@@ -141,7 +141,7 @@ def _checked(method: str, key: str, value: Any) -> Any:
     if "float" in entry["type"] and "str" not in entry["type"] and type(value) in (str, int):
         value = _number(value)
     if _type(value) not in entry["type"]:
-        raise fault(where, f"{value!r} is refused", f"give a value of the type {' or '.join(entry['type'])}")
+        raise fault(where, f"{quoted(value)} is refused", f"give a value of the type {' or '.join(entry['type'])}")
     if isinstance(value, float) and not math.isfinite(value):
         raise fault(where, f"{value} is refused", "give a finite number")
     if key in POSITIVE and (value is None or value <= 0):
@@ -149,7 +149,7 @@ def _checked(method: str, key: str, value: Any) -> Any:
     choices = entry.get("choices")
     for text in value if isinstance(value, list) else [value]:
         if choices and isinstance(text, str) and text not in choices:
-            raise _unknown(where, text, choices, f"there is no {text!r}")
+            raise _unknown(where, text, choices, f"there is no {quoted(text)}")
     return value
 
 
@@ -177,5 +177,5 @@ def _lora(values: dict[str, Any]) -> dict[str, Any]:
         first = error.errors(include_url=False)[0]
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            raise _unknown(f"lora.{key}", key, Lora.model_fields, "there is no such setting") from None
-        raise fault(f"lora.{key}", f"{first['input']!r} is refused", first["msg"].lower()) from None
+            raise _unknown(f"lora.{shown(key)}", key, Lora.model_fields, "there is no such setting") from None
+        raise fault(f"lora.{key}", f"{quoted(first['input'])} is refused", mend(first)) from None

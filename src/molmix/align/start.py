@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from molmix.errors import fault
 from molmix.models import default_device, default_dtype, load, weights_path
@@ -89,9 +96,29 @@ def _pad(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
     tokenizer.pad_token = spare[0]
 
 
-def random_reference(manifest: Path, seed: int) -> PreTrainedModel:
-    """A model of the start's shape with random weights, drawn with the seed."""
-    torch.manual_seed(seed)
+def reference_model(reference: str, manifest: Path, seed: int) -> PreTrainedModel | None:
+    """The model that the preference loss holds the policy against.
+
+    Args:
+        reference: ``start`` (None is returned: the policy with its adapter off), ``random`` (the start's shape with
+            weights drawn with the seed), or ``uniform`` (every token as likely as any other, whatever came before, so
+            that a text's log-probability is ``-tokens * log(vocabulary)``).
+        manifest: of the start.
+        seed: of random weights.
+    """
+    if reference == "start":
+        return None
     device = default_device()
-    config = AutoConfig.from_pretrained(weights_path(manifest))
-    return AutoModelForCausalLM.from_config(config, dtype=default_dtype(device)).to(device).eval()
+    dtype, config = default_dtype(device), AutoConfig.from_pretrained(weights_path(manifest))
+    if reference == "uniform":
+        return _uniform(config.get_text_config().vocab_size).to(device, dtype).eval()
+    torch.manual_seed(seed)
+    return AutoModelForCausalLM.from_config(config, dtype=dtype).to(device).eval()
+
+
+def _uniform(vocabulary: int) -> PreTrainedModel:
+    """A model whose logits are all 0, of the least size: of the start, only its vocabulary counts."""
+    least = {"hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1, "num_attention_heads": 1}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, **least))
+    torch.nn.init.zeros_(model.lm_head.weight)
+    return model

@@ -57,9 +57,9 @@ def star(what: str) -> str:
     return f"Star: {what} is beyond chance."
 
 
-def beyond_chance(level: float) -> str:
-    """What beyond chance means."""
+def beyond_chance(level: float, table: str = "comparisons.csv") -> str:
+    """What beyond chance means, and in which table the p are."""
     return (
         f"Beyond chance: two-sided p of at most {1 - level:.2g} by approximate randomisation over molecules, after "
-        "Holm's correction; comparisons.csv holds every p."
+        f"Holm's correction; {table} holds every p."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from molmix.comparison.holm import holm
-from molmix.comparison.pairs import fixed_pairs
 from molmix.comparison.swaps import p_values, tosses_needed
 from molmix.metrics import Metric, Options
 from molmix.metrics.figures import Figure, all_metrics, figures_of
@@ -41,14 +40,14 @@ class Compared:
 
 def compare(
     frames: Mapping[str, pd.DataFrame],
-    models: Mapping[str, dict[str, Any]],
+    fixed: Sequence[tuple[str, str, str]],
     options: Options,
     *,
     resamples: int,
     level: float,
     seed: int,
 ) -> Compared:
-    """Compare the models of one test set on every metric.
+    """Compare the models of one test set on every metric, those that are named and every one with the best.
 
     A family, over which Holm corrects, is one sort of comparison on one metric and test set: all models with their own
     starting points; all merges with both parents; all models with the best. The best is found from the scores that are
@@ -56,7 +55,7 @@ def compare(
 
     Args:
         frames: scores by model; the same molecules in the same order.
-        models: rows of the model table: kind, parents and start by id.
+        fixed: comparisons that do not follow from the scores: sort, model, other (:mod:`molmix.comparison.pairs`).
         options: what the scores were made with.
         resamples: of the molecules, for the intervals; tosses of the test at least.
         level: of the intervals; a comparison is beyond chance where its corrected p is at most 1 - level.
@@ -75,7 +74,7 @@ def compare(
     for metric in all_metrics(options):
         values = {model: found[model, metric.column].value for model in frames if (model, metric.column) in found}
         values = {model: value for model, value in values.items() if not np.isnan(value)}
-        own = [pair for pair in fixed_pairs(models) if {*pair[1:]} <= values.keys()]
+        own = [pair for pair in fixed if {*pair[1:]} <= values.keys()]
         families |= {(metric.column, sort): size for sort, size in Counter(sort for sort, *_ in own).items()}
         families[metric.column, "best"] = len(values) * (len(values) - 1) // 2
         pairs += [(metric, *pair) for pair in own + _with_best(values, metric.better)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from molmix.comparison import alignments, differences, merges, seeds
 from molmix.comparison.layout import Layout
 from molmix.comparison.marks import BOLD, beyond_chance, star
 from molmix.comparison.measure import COLUMNS, compare
+from molmix.comparison.pairs import fixed_pairs
 from molmix.metrics import Options
 from molmix.metrics.figures import all_metrics, read_scores
 from molmix.provenance import counts, provenance
@@ -30,6 +31,8 @@ def compare_models(
     options: dict[str, Any],
     study_seeds: list[int],
     config: str,
+    corpus: Path,
+    manifests: Sequence[Path],
     tables: Mapping[str, Path],
 ) -> None:
     """Write the tables of comparisons, each as CSV (every metric), Markdown and LaTeX (the metrics that are shown).
@@ -42,6 +45,8 @@ def compare_models(
         options: as in :class:`molmix.metrics.Options`.
         study_seeds: of the study; the first is that of resamples and tosses.
         config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
+        manifests: of the models.
         tables: what to write, without its ending: `comparisons`, and as the study has them `merges`, `alignments`,
             `seeds`.
     """
@@ -49,7 +54,7 @@ def compare_models(
     figures, parts, counted, tosses = {}, [], [], 0
     for test in tests:
         frames = {model: read_scores(scores / model / f"{test}.parquet") for model in models}
-        found = compare(frames, models, chosen, seed=study_seeds[0], **statistics)
+        found = compare(frames, fixed_pairs(models), chosen, seed=study_seeds[0], **statistics)
         figures[test] = found.figures
         parts.append(found.comparisons.assign(test=test))
         counted += counts(test, frames, {key: figure.n for key, figure in found.figures.items()})
@@ -76,7 +81,13 @@ def compare_models(
         "seeds": ("Spread over seeds", seeds.frame(layout), seeds, [seeds.MEANING]),
     }
     below = provenance(
-        config=config, seeds=study_seeds, resamples=statistics["resamples"], tosses=tosses, counted=counted
+        config=config,
+        seeds=study_seeds,
+        corpus=corpus,
+        models=manifests,
+        resamples=statistics["resamples"],
+        tosses=tosses,
+        counted=counted,
     )
     for name, stem in tables.items():
         title, frame, module, words = pages[name]

@@ -11,8 +11,7 @@ from pydantic import Field
 
 from molmix.decompose.answers import Answer
 from molmix.decompose.prompt import PROMPT, Prompt, fill
-from molmix.errors import fault
-from molmix.schema import Count, Section
+from molmix.schema import Count, Revision, Section
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,7 +24,7 @@ class TransformersSettings(Section):
 
     backend: Literal["transformers"]
     id: str = Field(description="hub id or local folder (safetensors)")
-    revision: str | None = Field(None, description="commit hash or tag; required for a hub id")
+    revision: Revision | None = Field(None, description="commit hash or tag; required for a hub id")
     max_new_tokens: Count = Field(1024, description="longest answer; captions whose answer is cut are left to `rules`")
     batch_tokens: Count = Field(16384, description="tokens in a batch, prompt and answer together")
     prompt: Prompt = Field(PROMPT, description="holds {caption} once; goes through the model's chat template, if any")
@@ -102,9 +101,9 @@ def _manifest(weights: Path, cache: Path) -> Path:
     """
     from molmix.files import digest
     from molmix.models import write_manifest
+    from molmix.sources import check_weights
 
-    if not list(weights.glob("*.safetensors")) or not (weights / "config.json").is_file():
-        raise fault(weights, "holds no config.json and *.safetensors", "mend `id`, or convert the weights")
+    check_weights(weights)
     stats = [(path.name, path.stat()) for path in sorted(weights.iterdir())]
     stamp = digest(str(weights.resolve()), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
     manifest = cache / "models" / stamp / "manifest.json"

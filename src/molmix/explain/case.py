@@ -53,7 +53,7 @@ class Scores:
         Raises:
             MolmixError: there is no such metric, model or test set, or it was not measured (yet).
         """
-        metrics = _metrics(study)
+        metrics = metrics_of(study)
         known(metric, metrics, "METRIC", "metric")
         known(model, models.build(study), "MODEL", "model")
         known(test, study.data.tests, "TEST", "test set")
@@ -136,12 +136,7 @@ class Case:
         """Folders of the judge's tables: the two sides' units, and the probabilities of their pairs."""
         if self.judge is None:
             return []
-        judge, model = self.scores.study.judges[self.judge], self.scores.model
-        return [
-            f"atoms/{judge.reference_units}/reference",
-            f"atoms/{judge.generated_units}/{model}",
-            f"nli/{self.judge}/{model}",
-        ]
+        return judged_folders(self.scores.study, self.judge, self.scores.model)
 
     def path(self, folder: str) -> Path:
         """The test set's table in a folder of the run."""
@@ -162,10 +157,26 @@ class Case:
         return table.slice(place, 1)
 
 
-def _metrics(study: Config) -> dict[str, tuple[str, str | None]]:
-    """Which way is better of every metric that the config asks for, and the judge whose score it is."""
+def judged_folders(study: Config, judge: str, model: str) -> list[str]:
+    """Folders of what a judge made of a model: the reference's units, the model's, the probabilities of their pairs."""
+    settings = study.judges[judge]
+    return [
+        f"atoms/{settings.reference_units}/reference",
+        f"atoms/{settings.generated_units}/{model}",
+        f"nli/{judge}/{model}",
+    ]
+
+
+def options_of(study: Config) -> Options:
+    """What a study's config says of its metrics."""
     judges = {name: judge.model_dump() for name, judge in study.judges.items()}
-    options = Options(judges=judges, domain=study.domain, **study.metrics.options())
+    return Options(judges=judges, domain=study.domain, **study.metrics.options())
+
+
+def metrics_of(study: Config) -> dict[str, tuple[str, str | None]]:
+    """Which way is better of every metric that the config asks for, and the judge whose score it is."""
+    options = options_of(study)
+    judges = options.judges
     shown = {metric.column: metric.better for family in FAMILIES for metric in family().metrics(options)}
     return {
         f"{prefix}{column}": (DIRECTIONS[column], name)

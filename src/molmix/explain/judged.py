@@ -30,7 +30,7 @@ def lines(case: Case) -> Iterator[str]:
     cross = _one(next(by_shape(row))[1])
     if cross.forward_entailment.shape != (len(generated["atoms"]), len(reference["atoms"])):
         raise fault(pairs, f"was made of other units than {atoms[1]}", "run the same snakemake command again")
-    yield _who(case.judge, judge)
+    yield who(case.judge, judge)
     if generated["fallback"] or reference["fallback"]:
         yield "The decomposer's answer could not be used: these units were made by `rules`."
     if cut := row["n_truncated"][0].as_py():
@@ -69,7 +69,8 @@ def _three(entailment: float, contradiction: float) -> str:
     return f"e {entailment:.4f}  n {max(0.0, 1 - entailment - contradiction):.4f}  c {contradiction:.4f}"
 
 
-def _who(name: str, judge: Judge) -> str:
+def who(name: str, judge: Judge) -> str:
+    """One line that says how a judge judges."""
     units = f"reference by `{judge.reference_units}`, caption by `{judge.generated_units}`"
     operation = f", row-wise operation `{judge.operation}`" if isinstance(judge, Atomic) else ""
     return f"Judge `{name}` ({judge.kind}): {units}, NLI model `{judge.nli}`{operation}."
@@ -93,11 +94,11 @@ def _atomic(case: Case, sides: _Sides, judge: Atomic) -> Iterator[str]:
     picks = PICKS[judge.operation](sides.cross) if judge.operation in PICKS else None
     nearest = sides.cross.forward_entailment.argmax(axis=1)
     covering = sides.cross.backward_entailment.argmax(axis=0)
+    verdict, covered = found.generated(), found.reference()
 
     yield f"Generated atoms, each with the reference atoms that decide ({generated})"
     for row, text in enumerate(sides.generated):
-        verdict = "supported" if found.supported[row] else "contradicted" if found.contradicted[row] else "unsupported"
-        yield f"  {row + 1:2}  {verdict:12}  contradiction {found.contradiction[row]:.4f}  {text}"
+        yield f"  {row + 1:2}  {verdict[row]:12}  contradiction {found.contradiction[row]:.4f}  {text}"
         decide: dict[int, list[str]] = {}
         if picks is not None:
             decide[picks[row]] = [REASONS[judge.operation]]
@@ -109,9 +110,8 @@ def _atomic(case: Case, sides: _Sides, judge: Atomic) -> Iterator[str]:
     yield ""
     yield f"Reference atoms, each with the generated atom that entails it most ({reference})"
     for column, text in enumerate(sides.reference):
-        covered = "covered" if found.coverage[column] >= THRESHOLD else "missed"
         row = covering[column]
-        yield f"  {column + 1:2}  {covered:12}  entailment {found.coverage[column]:.4f}  {text}"
+        yield f"  {column + 1:2}  {covered[column]:12}  entailment {found.coverage[column]:.4f}  {text}"
         yield f"        entailed most by generated {row + 1}: {sides.generated[row]}"
         yield f"          {sides.backward(row, column)}"
         yield f"          {sides.forward(row, column)}"

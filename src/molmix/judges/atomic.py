@@ -114,6 +114,18 @@ class Verdicts:
     contradicted: np.ndarray
     coverage: np.ndarray
 
+    def generated(self) -> np.ndarray:
+        """Each generated atom's verdict in a word: supported, contradicted or unsupported [..., G]."""
+        import numpy as np
+
+        return np.select([self.supported, self.contradicted], ["supported", "contradicted"], "unsupported")
+
+    def reference(self) -> np.ndarray:
+        """Each reference atom's verdict in a word: covered or missed [..., R]."""
+        import numpy as np
+
+        return np.where(self.coverage >= THRESHOLD, "covered", "missed")
+
 
 def verdicts(cross: Cross, operation: str) -> Verdicts:
     """Judge every atom; all that :func:`score` averages.

@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints
 
 from molmix.errors import fault
 from molmix.judges.cross import Cross, Scorer
-from molmix.schema import Name, Section
+from molmix.schema import FilePath, Name, Section
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,9 @@ class SummacConv(Section):
 
     kind: Literal["summac_conv"]
     nli: Name = Field("embedded", description="NLI model that is asked, by its name: the one the weights are made for")
-    weights: str = Field(description="the learned layers: a local .safetensors file, or PyTorch's .bin as published")
+    weights: FilePath = Field(
+        description="the learned layers: a local .safetensors file, or PyTorch's .bin as published"
+    )
     bins: Annotated[str, StringConstraints(pattern=r"^(percentile|even[1-9]\d{0,2})$")] = Field(
         "percentile", description="edges the weights are made for: `percentile`, or `even50` for 50 of one width"
     )

@@ -6,19 +6,19 @@ from typing import Literal
 
 from pydantic import Field
 
-from molmix.schema import Count, Section
+from molmix.schema import Count, FilePath, Revision, Section
 
 
 class PropertySettings(Section):
     """L+M-24's property scores."""
 
-    taxonomy: str = Field(description="JSON of categories, groups and property names (L+M-24's nested_props.json)")
+    taxonomy: FilePath = Field(description="JSON of categories, groups and property names (L+M-24's nested_props.json)")
     truth: Literal["reference", "molecule"] = Field(
         "reference",
         description="what a caption is to state: what its `reference` states, as published, or all properties of its "
         "`molecule` (data column `properties`)",
     )
-    molecules: str | None = Field(
+    molecules: FilePath | None = Field(
         None, description="file of SMILES, tab, Python set (train_props.txt.gz); read where rows bring no properties"
     )
 
@@ -26,8 +26,10 @@ class PropertySettings(Section):
 class Text2MolSettings(Section):
     """Text2Mol similarity of captions and molecules, with the published weights and mol2vec features."""
 
-    weights: str = Field(description="state dict of the MLP model: test_outputfinal_weights.320.pt, or safetensors")
-    features: str = Field(
+    weights: FilePath = Field(
+        description="state dict of the MLP model: test_outputfinal_weights.320.pt, or safetensors"
+    )
+    features: FilePath = Field(
         description="mol2vec features: Text2Mol's test.txt, mol2vec's CSV, or a JSONL or Parquet table with a list "
         "column `mol2vec`"
     )
@@ -41,5 +43,5 @@ class Text2MolSettings(Section):
         "allenai/scibert_scivocab_uncased",
         description="hub id or local folder of the text encoder's config.json and vocab.txt; its weights are not read",
     )
-    revision: str | None = Field(None, description="commit hash or tag; required for a hub id")
+    revision: Revision | None = Field(None, description="commit hash or tag; required for a hub id")
     batch_tokens: Count = Field(16384, description="tokens in a batch of captions")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
+from molmix import marks
 from molmix.status.graph import Job
 
 CLOCKS = 2  # seconds by which the times of two files may be off: of file systems, and of a cluster's nodes
@@ -53,7 +53,7 @@ def standings(jobs: Iterable[Job], snakemake: Path = Path(".snakemake")) -> tupl
     """
     jobs = list(jobs)
     since = _locked({output for job in jobs for output in job.outputs}, snakemake / "locks")
-    begun = _begun(snakemake / "incomplete") if since else {}
+    begun = marks.begun(snakemake / "incomplete") if since else {}
     return [_standing(job, begun, since or 0.0) for job in jobs], since
 
 
@@ -104,19 +104,3 @@ def _locked(outputs: set[str], locks: Path) -> float | None:
         except OSError:  # released this very moment
             continue
     return None
-
-
-def _begun(folder: Path) -> dict[str, Path]:
-    """Snakemake's mark of every file that a job is making now, by the file.
-
-    A mark's name is the file's in URL-safe base64, a long one cut into folders that begin with `@`.
-    """
-    marks = {}
-    for mark in folder.rglob("*"):
-        if mark.is_file():
-            name = "".join(part.removeprefix("@") for part in mark.relative_to(folder).parts)
-            try:
-                marks[base64.urlsafe_b64decode(name).decode()] = mark
-            except ValueError:  # no mark: a file of Snakemake's own
-                continue
-    return marks

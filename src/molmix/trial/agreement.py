@@ -17,6 +17,7 @@ from molmix.errors import fault
 from molmix.stats import Replicates
 from molmix.trial.ranks import kendall, shares, spearman, weights_of
 from molmix.trial.table import cell
+from molmix.typeset import Cell, Grid
 
 GROUNDS = {"models": "the models", "planted": "planted captions, each edit and dose a system"}
 FIGURES = ("kendall", "spearman", "caption_spearman", "ordered_alike")
@@ -72,31 +73,38 @@ def agreement(
     return pd.DataFrame(rows)
 
 
-def markdown(agreements: pd.DataFrame, *, level: float = 0.95) -> str:
-    """Agreement as Markdown, a table for each test set and each sort of systems.
+def grids(agreements: pd.DataFrame) -> list[Grid]:
+    """A table for each test set and each sort of systems.
 
     Args:
         agreements: rows of :func:`agreement`, with columns test and ground (a key of :data:`GROUNDS`); may be empty.
-        level: of the intervals, for the words.
     """
-    parts = [
-        "# How far the judges agree",
-        "",
+    if agreements.empty:
+        return []
+    header = ["judges", "score", "systems", "captions", "Kendall", "Spearman", "of captions", "ordered alike"]
+    made = []
+    for (test, ground), rows in agreements.groupby(["test", "ground"], sort=False):
+        lines = [
+            [Cell(f"{row['one']}, {row['other']}"), Cell(row["column"])]
+            + [Cell(str(row[name])) for name in ("systems", "captions")]
+            + [cell(row, figure) for figure in FIGURES]
+            for _, row in rows.iterrows()
+        ]
+        made.append(Grid(f"{test}: {GROUNDS[str(ground)]}", header, lines, names=2))
+    return made
+
+
+def notes(agreements: pd.DataFrame, *, level: float) -> list[str]:
+    """What the tables show, in Markdown."""
+    if agreements.empty:
+        return ["There are no two judges with a score in common.", ""]
+    return [
         f"Each figure stands with half the width of its {level:.0%} interval (bootstrap over molecules). Kendall's "
         "tau-b and Spearman's correlation are between the orders in which two judges put the systems (coarse where "
         "these are few); then Spearman's over the captions; then the share of pairs of captions of one molecule that "
         "both order alike.",
+        "",
     ]
-    if agreements.empty:
-        return "\n".join([*parts, "", "There are no two judges with a score in common."]) + "\n"
-    for (test, ground), rows in agreements.groupby(["test", "ground"], sort=False):
-        parts += ["", f"## {test}: {GROUNDS[str(ground)]}", ""]
-        parts.append("| judges | score | systems | captions | Kendall | Spearman | of captions | ordered alike |")
-        parts.append("| --- | --- |" + " ---: |" * 6)
-        for _, row in rows.iterrows():
-            cells = [f"{row['one']}, {row['other']}", row["column"], str(row["systems"]), str(row["captions"])]
-            parts.append("| " + " | ".join([*cells, *(cell(row, figure) for figure in FIGURES)]) + " |")
-    return "\n".join(parts) + "\n"
 
 
 def _figures(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,24 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from molmix.files import beside
+from molmix.plots.style import LINES, MARKERS, save, shades, style
 from molmix.trial.edits import CONTROL, HARMFUL, HARMLESS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-# Scores are told apart by marker and line, and only then by shade
-_MARKERS = "osD^vP*X<>hp"
-_LINES = ("-", "--", ":", "-.")
-_SETTINGS: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so the figure is the same everywhere
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "molmix",  # else the ids in the SVG differ from run to run
-    "svg.fonttype": "none",
-}
 _PALE = 0.45  # above it, black is easier to read than white
 _ACROSS = 3  # panels of doses in a row
 
@@ -40,7 +28,6 @@ def draw(measured: pd.DataFrame, *, svg: Path, png: Path) -> None:
         svg: file to write; equal figures make equal bytes.
         png: file to write.
     """
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     measured = measured[measured["kind"] != CONTROL]
@@ -51,7 +38,7 @@ def draw(measured: pd.DataFrame, *, svg: Path, png: Path) -> None:
     width = max(7.0, name + 0.62 * len(edits) + 1.6)
     across = max(1, int(width / (name + 0.7)))  # names in a row of the legend
     heat, panels, legend = 0.9 + 0.27 * len(columns), 1.8 * down + 0.4, 0.25 + 0.2 * -(-len(columns) // across)
-    with rc_context(_SETTINGS):
+    with style():
         figure = Figure(figsize=(width, heat + panels + legend), layout="constrained")
         parts: Any = figure.subfigures(3, 1, height_ratios=[heat, panels, legend])
         top, middle, bottom = parts
@@ -68,7 +55,7 @@ def draw(measured: pd.DataFrame, *, svg: Path, png: Path) -> None:
         middle.supylabel("mean change for the worse (SD)")
         handles, labels = axes[0].get_legend_handles_labels()
         bottom.legend(handles, labels, loc="center", ncols=across, frameon=False, handlelength=3.5)
-        _save(figure, svg, png)
+        save(figure, svg, png)
 
 
 def _heat_map(axis: Axes, measured: pd.DataFrame, columns: list[str], edits: list[str]) -> None:
@@ -91,9 +78,7 @@ def _heat_map(axis: Axes, measured: pd.DataFrame, columns: list[str], edits: lis
 
 def _doses(axis: Axes, rows: pd.DataFrame, columns: list[str]) -> None:
     """One edit: a line a score, from no edits (no change) on; side by side, so that none hides another."""
-    from matplotlib import colormaps
-
-    shades = colormaps["cividis"](np.linspace(0, 0.85, len(columns)))
+    colours = shades(len(columns))
     for number, column in enumerate(columns):
         own = rows[(rows["column"] == column) & rows["k"].notna()].sort_values("k")
         # A score that never varies never changes
@@ -110,19 +95,12 @@ def _doses(axis: Axes, rows: pd.DataFrame, columns: list[str]) -> None:
             change,
             yerr=np.abs(np.stack([change - low, high - change])),
             label=column,
-            color=shades[number],
-            marker=_MARKERS[number % len(_MARKERS)],
-            linestyle=_LINES[number % len(_LINES)],
+            color=colours[number],
+            marker=MARKERS[number % len(MARKERS)],
+            linestyle=LINES[number % len(LINES)],
             markersize=4,
             linewidth=1,
             elinewidth=0.6,
         )
     axis.axhline(0, color="0.7", linewidth=0.6, zorder=0)
-    axis.set_title(rows["edit"].iloc[0], fontsize=8, pad=3)
-
-
-def _save(figure: Figure, svg: Path, png: Path) -> None:
-    with beside(svg) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
-    with beside(png) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+    axis.set_title(rows["edit"].iloc[0], pad=3)

@@ -11,16 +11,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from molmix.files import beside, read_table, write_table
+from molmix.files import read_table, write_table
 from molmix.judges import DIRECTIONS, measure, variants
 from molmix.metrics.atoms import prefixes
-from molmix.trial.agreement import agreement, markdown
+from molmix.provenance import provenance
+from molmix.trial import table as judges_table
+from molmix.trial.agreement import agreement, grids, notes
 from molmix.trial.edits import EDITS
 from molmix.trial.measure import measure as measure_scores
 from molmix.trial.plant import not_made, plant
 from molmix.trial.plot import draw
-from molmix.trial.table import markdown as judges_markdown
-from molmix.typeset import write_csv
+from molmix.typeset import Grid, write_csv, write_pages
 
 REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
 CAPTIONS = pa.schema(
@@ -64,12 +65,13 @@ def measure_judges(
     captions: Mapping[str, Path],
     nli: Mapping[str, Mapping[str, Path]],
     scores: Mapping[str, Path],
-    csv: Path,
-    markdown: Path,
+    table: Path,
     plots: Mapping[str, tuple[Path, Path]],
     resamples: int,
     level: float,
-    seed: int,
+    seeds: Sequence[int],
+    config: str,
+    corpus: Path,
 ) -> None:
     """Score planted captions by every judge, every row-wise operation of an atomic one, and measure the scores.
 
@@ -78,11 +80,14 @@ def measure_judges(
         captions: by test set, the planted captions (columns of :data:`CAPTIONS`).
         nli: by judge and test set, the probabilities of their pairs.
         scores: by test set, the table to write: :data:`KEYS` and a column for each judge's score.
-        csv, markdown: tables of all figures (:func:`molmix.trial.measure.measure`) to write.
+        table: of all figures (:func:`molmix.trial.measure.measure`), to write as ``.csv``, ``.md`` and ``.tex``.
         plots: by test set, the SVG and the PNG to write.
-        resamples, level, seed: of the bootstrap intervals.
+        resamples, level: of the bootstrap intervals.
+        seeds: of the study; the first is that of the resamples.
+        config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
     """
-    parts, texts = [], ["# How far the judges can be trusted", ""]
+    parts, pages = [], list[Grid]()
     for test, path in captions.items():
         frame = read_table(path, KEYS).to_pandas()
         directions: dict[str, Any] = {}
@@ -90,14 +95,16 @@ def measure_judges(
             for label, column, values in _scores(name, settings, read_table(nli[name][test])):
                 frame[label], directions[label] = values, DIRECTIONS[column]
         write_table(scores[test], pa.Table.from_pandas(frame, preserve_index=False))
-        found = measure_scores(frame, directions, resamples=resamples, level=level, seed=seed)
+        found = measure_scores(frame, directions, resamples=resamples, level=level, seed=seeds[0])
         parts.append(found.assign(test=test))
-        texts += [f"## {test} ({frame['of'].nunique()} molecules)", "", judges_markdown(found, level=level), ""]
+        pages += judges_table.grids(found, f"{test} ({frame['of'].nunique()} molecules)")
         shown = found["column"].isin(_pictured(judges))
         draw(found[shown], svg=plots[test][0], png=plots[test][1])
-    write_csv(pd.concat(parts), csv)
-    with beside(markdown) as temporary:
-        temporary.write_text("\n".join(texts), encoding="utf-8")
+    measured = pd.concat(parts)
+    below = provenance(config=config, seeds=seeds, corpus=corpus, resamples=resamples)
+    write_csv(measured, table.with_suffix(".csv"))
+    words = judges_table.notes(measured, level=level)
+    write_pages("How far the judges can be trusted", pages, [*words, *below], table)
 
 
 def _scores(name: str, settings: dict[str, Any], pairs: pa.Table) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -131,11 +138,12 @@ def compare_judges(
     judges: Mapping[str, dict[str, Any]],
     planted: Mapping[str, Path],
     scores: Mapping[str, Mapping[str, Path]],
-    csv: Path,
-    markdown_path: Path,
+    table: Path,
     resamples: int,
     level: float,
-    seed: int,
+    seeds: Sequence[int],
+    config: str,
+    corpus: Path,
 ) -> None:
     """Compare judges on the models of the table, and on the planted captions with each edit and dose as a system.
 
@@ -143,8 +151,11 @@ def compare_judges(
         judges: settings of each, dumped.
         planted: by test set, the scores of planted captions that :func:`measure_judges` wrote.
         scores: by test set and model, the scores of its captions.
-        csv, markdown_path: tables to write.
-        resamples, level, seed: of the bootstrap intervals.
+        table: to write as ``.csv``, ``.md`` and ``.tex``.
+        resamples, level: of the bootstrap intervals.
+        seeds: of the study; the first is that of the resamples.
+        config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
     """
     parts = []
     for test, path in planted.items():
@@ -160,12 +171,13 @@ def compare_judges(
             ("planted", {judge: _of_planted(variant, judge, judges[judge]) for judge in judges}),
         ):
             if ground == "planted" or len(systems) > 1:
-                found = agreement(frames, list(DIRECTIONS), resamples=resamples, level=level, seed=seed)
+                found = agreement(frames, list(DIRECTIONS), resamples=resamples, level=level, seed=seeds[0])
                 parts.append(found.assign(test=test, ground=ground))
-    table = pd.concat(parts) if parts else pd.DataFrame()
-    write_csv(table, csv)
-    with beside(markdown_path) as temporary:
-        temporary.write_text(markdown(table, level=level), encoding="utf-8")
+    compared = pd.concat(parts) if parts else pd.DataFrame()
+    below = provenance(config=config, seeds=seeds, corpus=corpus, resamples=resamples)
+    write_csv(compared, table.with_suffix(".csv"))
+    words = notes(compared, level=level)
+    write_pages("How far the judges agree", grids(compared), [*words, *below], table)
 
 
 def _of_judge(models: pd.DataFrame, prefix: str) -> pd.DataFrame:

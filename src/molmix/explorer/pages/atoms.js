@@ -1,0 +1,67 @@
+"use strict";
+// A judge's verdict on every unit of a caption and of its reference: a mark, a word and a number, never a colour alone.
+(() => {
+  const { el, number } = molmix;
+  const MARKS = { supported: "✓", contradicted: "✗", unsupported: "?", covered: "✓", missed: "–" };
+
+  const verdict = (word) => el("span", { class: `verdict ${word}` }, el("span", { "aria-hidden": "true" }, MARKS[word]), ` ${word}`);
+
+  const item = (word, text, said) =>
+    el("li", { class: word }, el("span", { class: "line" }, word && verdict(word), " ", el("bdi", { class: "text" }, text)), said && el("span", { class: "said" }, said));
+
+  // A probability, and the atom on the other side that it is of.
+  const by = (what, value, side, place) => `${what} ${value}${place === undefined ? "" : ` (${side} ${place + 1})`}`;
+
+  const atomic = (judged, reference) => [
+    el("h4", {}, "Caption, against the reference"),
+    el(
+      "ol",
+      { class: "atoms" },
+      judged.atoms.map((text, place) => {
+        const [contradiction, nearest] = [judged.contradiction[place], judged.nearest[place]];
+        if (contradiction === undefined) return item(judged.verdicts[place], text, "");
+        const entailment = number(judged.matrices[0][place * reference.length + nearest] / 1000, { digits: 3 });
+        return item(
+          judged.verdicts[place],
+          text,
+          `${by("contradiction", number(contradiction), "reference", judged.picks[place])}, ${by("entailment", entailment, "reference", nearest)}`,
+        );
+      }),
+    ),
+    el("h4", {}, "Reference, against the caption"),
+    el(
+      "ol",
+      { class: "atoms" },
+      reference.map((text, place) => {
+        const coverage = judged.coverage[place];
+        return item(judged.covered[place], text, coverage === undefined ? "" : by("entailment", number(coverage), "caption", judged.covering[place]));
+      }),
+    ),
+  ];
+
+  const units = (judged, reference) => [
+    el("h4", {}, "Caption, against the reference"),
+    el(
+      "ol",
+      { class: "atoms" },
+      judged.atoms.map((text, place) => item("", text, judged.nearest.length ? `entailed most by reference ${judged.nearest[place] + 1}` : "")),
+    ),
+    el("h4", {}, "Reference"),
+    el("ol", { class: "atoms" }, reference.map((text) => item("", text, ""))),
+  ];
+
+  // One caption's row of a block of a judge's answers.
+  const row = (block, place) => Object.fromEntries(Object.entries(block).map(([name, rows]) => [name, rows[place]]));
+
+  molmix.atoms = (block, place, reference, judge, system) => {
+    const judged = row(block, place);
+    const notes = [];
+    if (judged.fallback) notes.push("The decomposer's answer could not be used: these units were made by `rules`.");
+    if (judged.truncated) notes.push(`${judged.truncated} of the pairs were cut to what the model can read.`);
+    return [
+      notes.map((text) => el("p", { class: "note" }, text)),
+      ...(judge.atomic ? atomic(judged, reference) : units(judged, reference)),
+      molmix.matrices(judged, reference, judge, system),
+    ];
+  };
+})();

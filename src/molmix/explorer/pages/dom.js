@@ -1,0 +1,33 @@
+"use strict";
+// Elements made from data. Text becomes text nodes and attributes only, so nothing in it can be markup or run.
+const molmix = {};
+
+molmix.el = (name, attributes = {}, ...children) => {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (value !== null && value !== false) element.setAttribute(key, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== ""));
+  return element;
+};
+
+molmix.by = (id) => document.getElementById(id);
+
+// A text from a model or a file: it may run from right to left, and has its own lines.
+molmix.prose = (text) => molmix.el("p", { class: "prose", dir: "auto" }, text === "" ? molmix.el("em", {}, "(empty)") : text);
+
+// A score, or a difference of two: U+2212 is as wide as a digit.
+molmix.number = (value, { digits = 4, sign = false } = {}) => {
+  if (value === null || value === undefined) return "undefined";
+  const text = Math.abs(value).toFixed(digits);
+  if (Number(text) === 0) return text;
+  return (value < 0 ? "−" : sign ? "+" : "") + text;
+};
+
+molmix.minus = (a, b) => (a === null || b === null ? null : a - b);
+
+// A drawing as an image of its own: a script in it could not run.
+molmix.drawing = (svg, alt) =>
+  svg === null
+    ? molmix.el("p", { class: "note" }, "No drawing: RDKit cannot read it.")
+    : molmix.el("img", { class: "drawing", alt, src: `data:image/svg+xml,${encodeURIComponent(svg)}` });

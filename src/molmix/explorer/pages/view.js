@@ -1,0 +1,35 @@
+"use strict";
+// What is shown, by names: it stands in the address behind the #, so that a link opens the same view again.
+(() => {
+  const KEYS = ["test", "a", "b", "metric", "sort", "order", "filter", "judge", "id"];
+  const defaults = { test: "", a: "", b: "", metric: "", sort: "", order: "worst", filter: "", judge: "", id: "" };
+
+  const read = () => {
+    const given = new URLSearchParams(location.hash.slice(1));
+    const view = { ...defaults };
+    for (const key of KEYS) if (given.has(key)) view[key] = given.get(key);
+    return view;
+  };
+
+  const hash = (view) => {
+    const said = new URLSearchParams();
+    for (const key of KEYS) if (view[key] !== defaults[key]) said.set(key, view[key]);
+    return `#${said}`;
+  };
+
+  // `step`: whether the browser's back button is to come back to what was shown before.
+  const write = (view, step) => {
+    const address = hash(view);
+    if (address === location.hash) return;
+    if (step) history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+  };
+
+  // A name that there is: the one asked for, or the first. Names are kept, so that a link lives through a new run.
+  const place = (names, name, otherwise = 0) => {
+    const found = names.indexOf(name);
+    return found < 0 ? otherwise : found;
+  };
+
+  molmix.view = { read, write, place };
+})();

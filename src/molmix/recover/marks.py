@@ -1,0 +1,70 @@
+"""What Snakemake noted of a run in ``.snakemake/``: its locks, what was begun, how finished results were made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+from snakemake.io import IOFile
+from snakemake.persistence.file import FilePersistence
+
+from molmix.marks import begun
+
+CLOCKS = 10  # seconds that clocks on a shared file system may differ by
+
+
+class Marks:
+    """The notes on one run, among those on others in the same folder."""
+
+    def __init__(self, run: str, snakemake: Path) -> None:
+        self.ours = f"results/{run}/"
+        self.locks = {lock: lock.read_text().splitlines() for lock in (snakemake / "locks").glob("*.lock")}
+        self.notes = FilePersistence(path=snakemake)
+        self.begun = begun(snakemake / "incomplete")
+
+    def cluster_ids(self) -> set[str]:
+        """Ids in SLURM of the jobs that were begun."""
+        return self._ids([path for path in self.begun if path.startswith(self.ours)])
+
+    def cluster_ids_of_others(self) -> set[str]:
+        """Ids in SLURM of the jobs that other runs began, and this one did not."""
+        return self._ids([path for path in self.begun if not path.startswith(self.ours)]) - self.cluster_ids()
+
+    def unfinished(self) -> list[str]:
+        """Files that exist and that no job says it has finished: `rerun-incomplete` makes them again."""
+        return [path for path in self.begun if path.startswith(self.ours) and Path(path).exists()]
+
+    def unrecorded(self) -> tuple[list[str], list[str]]:
+        """Results that exist without a record of how they were made: those made since the dead head took its lock,
+        which are now marked to be made again, and older ones.
+        """
+        young, older = [], []
+        for lock, paths in self._locks("output").items():
+            for path in paths:
+                file = IOFile(path)
+                if not Path(path).exists() or path in self.begun or self.notes.metadata(file):
+                    continue
+                if Path(path).stat().st_mtime >= lock.stat().st_mtime - CLOCKS:
+                    self.notes.started(SimpleNamespace(output=[file]))
+                    young.append(path)
+                else:
+                    older.append(path)
+        return young, older
+
+    def unlock(self) -> bool:
+        """Take away this run's locks, and no others; whether there were any."""
+        runs = {lock.name.partition(".")[0] for lock in self._locks("output")}
+        for lock in self.locks:
+            if lock.name.partition(".")[0] in runs:
+                lock.unlink(missing_ok=True)
+        return bool(runs)
+
+    def _locks(self, kind: str) -> dict[Path, list[str]]:
+        return {
+            lock: paths
+            for lock, paths in self.locks.items()
+            if lock.name.endswith(f".{kind}.lock") and any(path.startswith(self.ours) for path in paths)
+        }
+
+    def _ids(self, paths: list[str]) -> set[str]:
+        return set(self.notes.external_jobids(SimpleNamespace(output=[IOFile(path) for path in paths])))

@@ -1,0 +1,366 @@
+"""The explorer in a real browser: choosing, sorting, filters, links, keys, hostile texts, any width, light and dark."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from molmix import config
+from molmix.explorer import build
+from molmix.files import read_table
+from tests.runs import write_run, write_tables
+
+HOSTILE = [
+    "<img src=x onerror=\"window.hacked='img'\">",
+    "</script><script>window.hacked='script'</script>",
+    "<svg onload=\"window.hacked='svg'\"></svg>",
+    "javascript:window.hacked='link'",
+    '=HYPERLINK("http://example.org","click")',
+    "הפולימר הוא צבע. يحتوي على حلقة.",
+    "👩‍🔬 has one ring\u2028and 🧪.",
+    "The molecule has one ring. " * 2000,
+]
+STUDY = """
+run: small
+data:
+  tests:
+    id: {source: {kind: file, path: r.tsv}}
+    back: {source: {kind: file, path: r.tsv}, direction: cap2mol}
+systems:
+  - {name: ours, predictions: {id: {path: o.txt}, back: {path: o.txt}}}
+  - {name: theirs, predictions: {id: {path: t.txt}, back: {path: t.txt}}}
+  - {name: same, predictions: {id: {path: s.txt}, back: {path: s.txt}}}
+judges:
+  first: {kind: atomic}
+  whole: {kind: fulldoc}
+statistics: {resamples: 100}
+"""
+SMILES = ["CCO", "c1ccccc1", "CC(=O)O", "CCN", "O=C([O-])c1ccccc1Cl"]
+NAMES = ["</title><script>window.hacked='id'</script>", "a&b=c#d e", "__proto__"]  # ids that are hard in a link
+MOLECULES = 120
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The explorer of three systems on two test sets."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "study.yaml").write_text(STUDY)
+    rows = [(f"m{n}", SMILES[n % 5], [f"The molecule has {n % 4} rings. It is a dye."]) for n in range(MOLECULES)]
+    for place, name in enumerate(NAMES):
+        rows[place] = (name, *rows[place][1:])
+    rows[3] = ("m3", "CCN", ["First. It is a dye.", "A second reference <b>says</b> more."])
+    rows[4] = ("m4", SMILES[4], [""])
+    ours = [*HOSTILE, *(f"The molecule has {n % 3} rings. It is small." for n in range(len(HOSTILE), MOLECULES))]
+    theirs = [f"The molecule has one ring. It has a role as dye {n}." for n in range(MOLECULES)]
+    theirs[5] = ""
+    back = {"ours": ["CCO", "not a molecule", HOSTILE[2], ""], "theirs": ["CCO"] * 4, "same": ["c1ccccc1"] * 4}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        study = config.load(Path("study.yaml"))
+        answers = {"ours": ours, "theirs": theirs, "same": ["One ring."] * MOLECULES}
+        write_run(study, {"id": rows, "back": rows[:4]}, {"id": answers, "back": back})
+        write_tables(study)
+        build(study, Path("pages"))
+    return folder / "pages"
+
+
+def shown(page: Page) -> str:
+    return page.locator("#molecule-heading").inner_text()
+
+
+def listed(page: Page) -> list[str]:
+    return page.locator("#list .row .name").all_inner_texts()
+
+
+def values(page: Page, place: int) -> list[str]:
+    return page.locator(f"#list .row .value:nth-child({place})").all_inner_texts()
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-"))
+
+
+def table(pages: Path, system: str, test: str = "id") -> dict:
+    rows = read_table(pages.parent / f"results/small/scores/{system}/{test}.parquet").to_pylist()
+    return {row["id"]: row for row in rows}
+
+
+def test_opens_on_the_largest_loss(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages)
+    ours, theirs = table(pages, "ours"), table(pages, "theirs")
+    worst = max(ours, key=lambda name: ours[name]["hallucination"] - theirs[name]["hallucination"])
+    assert shown(page) == listed(page)[0] == worst
+    differences = [number(text) for text in values(page, 4)]
+    assert len(differences) < MOLECULES / 2 and differences == sorted(differences, reverse=True)
+    assert page.locator(".answer h3 bdi").all_inner_texts() == ["ours", "theirs"]
+    assert f"{MOLECULES} molecules" in page.locator("#status").inner_text()
+    assert f"{ours[worst]['hallucination']:.4f}" in page.locator(".answer .score").first.inner_text()
+
+
+def test_choosing_sorting_and_what_the_tables_say(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages)
+    page.select_option("#a", "theirs")
+    page.select_option("#b", "same")
+    page.select_option("#metric", "bleu2")
+    page.select_option("#sort", "a")
+    page.select_option("#order", "best")
+    expect(page.locator("#columns")).to_contain_text("A − B")
+    expect(page.locator(".scores .chosen")).to_contain_text("BLEU-2")
+    found = [number(text) for text in values(page, 2)]
+    best = sorted((row["bleu2"] for row in table(pages, "theirs").values()), reverse=True)
+    assert found == pytest.approx(best[: len(found)], abs=1e-4)
+    board = (pages.parent / "results/small/tables/leaderboard.csv").read_text().splitlines()
+    cells = dict(
+        zip(board[0].split(","), next(line for line in board if line.startswith("theirs,id,")).split(","), strict=True)
+    )
+    figures = page.locator("#system").inner_text()
+    assert f"{float(cells['bleu2']):.4f} [{float(cells['bleu2_low']):.4f}, {float(cells['bleu2_high']):.4f}]" in figures
+    assert "after Holm" in figures
+    page.select_option("#b", "-")
+    expect(page.locator(".answer")).to_have_count(1)
+    assert page.locator("#sort option[value=difference]").is_disabled()
+
+
+def test_filter(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages)
+    page.fill("#filter", "DYE 17")
+    expect(page.locator("#status")).to_contain_text(f"1 of {MOLECULES} molecules")
+    assert listed(page) == [shown(page)] == ["m17"]
+    page.fill("#filter", "O=C([O-])")
+    expect(page.locator("#status")).to_contain_text(f"{MOLECULES // 5} of {MOLECULES}")
+    page.fill("#filter", "nowhere at all")
+    expect(page.locator("#status")).to_contain_text("nothing holds “nowhere at all”")
+    expect(page.locator("#molecule")).to_be_hidden()
+    page.fill("#filter", "")
+    expect(page.locator("#molecule")).to_be_visible()
+
+
+def test_keyboard(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages)
+    names = listed(page)
+    for key, place in (("j", 1), ("j", 2), ("k", 1)):
+        page.keyboard.press(key)
+        expect(page.locator("#molecule-heading")).to_have_text(names[place])
+    page.keyboard.press("/")
+    page.keyboard.type("jk/")
+    assert page.input_value("#filter") == "jk/"
+    page.keyboard.press("Escape")
+    assert page.input_value("#filter") == ""
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "list"
+    page.keyboard.press("End")
+    expect(page.locator("#status")).to_contain_text(f"number {MOLECULES}")
+    active = page.locator("#" + page.get_attribute("#list", "aria-activedescendant"))
+    assert active.get_attribute("aria-selected") == "true"
+    assert active.get_attribute("aria-posinset") == active.get_attribute("aria-setsize") == str(MOLECULES)
+    expect(active).to_be_in_viewport()
+    page.keyboard.press("PageUp")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Home")
+    expect(page.locator("#molecule-heading")).to_have_text(names[0])
+    # Nothing holds the focus back: it comes from the list to the end of the page.
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('footer') !== null"):
+            break
+    else:
+        pytest.fail("the focus does not reach the footer")
+
+
+def test_skip_link_goes_to_the_molecule_and_keeps_the_view(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    before = page.url
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "molecule-heading" and page.url == before
+
+
+def test_a_link_opens_the_same_view_and_back_goes_back(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages)
+    page.select_option("#a", "same")
+    page.select_option("#metric", "coverage")
+    page.locator("#list .row").nth(4).click()
+    chosen = listed(page)[4]
+    expect(page.locator("#molecule-heading")).to_have_text(chosen)
+    again = open_page(pages, "#" + page.url.partition("#")[2])
+    assert shown(again) == chosen and listed(again)[:10] == listed(page)[:10]
+    assert [again.input_value(f"#{name}") for name in ("a", "b", "metric")] == ["same", "ours", "coverage"]
+    page.go_back()
+    expect(page.locator("#molecule-heading")).not_to_have_text(chosen)
+    page.go_back()
+    expect(page.locator("#metric")).to_have_value("hallucination")
+    page.go_forward()
+    expect(page.locator("#metric")).to_have_value("coverage")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_link_to_an_id_that_is_hard(name: str, pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages)
+    page.fill("#filter", name)
+    expect(page.locator("#molecule-heading")).to_have_text(name)
+    assert shown(open_page(pages, "#" + page.url.partition("#")[2])) == name
+
+
+def test_names_that_are_gone_from_a_link_do_no_harm(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages, "#test=gone&a=gone&b=gone&metric=gone&sort=gone&order=gone&judge=gone&id=gone")
+    assert [page.input_value(f"#{name}") for name in ("test", "a", "b", "sort")] == [
+        "id",
+        "ours",
+        "theirs",
+        "difference",
+    ]
+
+
+@pytest.mark.parametrize("row", range(len(HOSTILE)))
+def test_hostile_texts_are_text(row: int, pages: Path, open_page: Callable[..., Page]) -> None:
+    name = NAMES[row] if row < len(NAMES) else f"m{row}"
+    page = open_page(pages, "#" + urlencode({"id": name}))
+    expect(page.locator("#molecule-heading")).to_have_text(name)
+    said = page.locator(".answer > .prose").first
+    assert said.text_content() == HOSTILE[row]
+    assert said.get_attribute("dir") == "auto"
+    assert page.evaluate("window.hacked") is None
+    assert (
+        page.locator("script:not([src])").count()
+        == page.locator(".answer img, .answer svg, .answer script").count()
+        == 0
+    )
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_atoms_have_a_mark_a_word_and_numbers(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages, "#id=m9")
+    words = page.locator(".answer").first.locator(".verdict").all_inner_texts()
+    assert words and all(
+        re.fullmatch(r"[✓✗?–] (supported|contradicted|unsupported|covered|missed)", word) for word in words
+    )
+    assert "contradiction" in page.locator(".answer").first.locator(".said").first.inner_text()
+    assert page.locator(".drawing").first.evaluate("image => image.naturalWidth") > 0
+    assert "results/small/nli/first/ours/id.parquet" in page.locator(".files").inner_text()
+    assert "molmix explain hallucination ours id m9" in page.locator(".files").inner_text()
+    page.select_option("#judge", "whole")
+    expect(page.locator(".answer").first.locator(".heat")).to_have_count(2)
+    expect(page.locator(".verdict")).to_have_count(0)
+
+
+def test_heat_maps(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages, "#id=m9")
+    answer = page.locator(".answer").first
+    pairs = read_table(pages.parent / "results/small/nli/first/ours/id.parquet").to_pylist()[9]
+    assert pairs["n_generated"] == pairs["n_reference"] == 2
+    expect(answer.locator(".heat caption")).to_have_text(
+        [
+            f"{way}: {what}"
+            for way in ("reference → caption", "caption → reference")
+            for what in ("entailment", "contradiction")
+        ]
+    )
+    cells = answer.locator(".heat").nth(1).locator("td.cell").all_inner_texts()
+    assert [float(cell) for cell in cells] == pytest.approx(pairs["forward_contradiction"], abs=0.006)
+    answer.locator(".heat").first.locator("td.cell").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    told = answer.locator(".told")
+    expect(told).to_contain_text("caption 2")
+    expect(told).to_contain_text("reference 2")
+    e, c = pairs["forward_entailment"][3], pairs["forward_contradiction"][3]
+    expect(told).to_contain_text(f"reference → caption: entailment {e:.3f}")
+    expect(told).to_contain_text(f"contradiction {c:.3f}")
+    answer.locator(".heat").first.locator("td.cell").first.hover()
+    expect(told).to_contain_text("caption 1")
+    assert page.locator(".heat th[scope=col]").count() and page.locator(".heat th[scope=row]").count()
+
+
+def test_references_missing_sides_and_undefined_scores(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages, "#id=m3")
+    assert page.locator(".reference li .prose").all_inner_texts() == [
+        "First. It is a dye.",
+        "A second reference <b>says</b> more.",
+    ]
+    page = open_page(pages, "#metric=coverage&id=m4&order=best")
+    expect(page.locator("#status")).to_contain_text(f"number {MOLECULES}")  # undefined: the last, whichever way
+    assert "undefined" in page.locator(".answer .score").first.inner_text()
+    assert "there are no pairs" in page.locator(".answer").first.inner_text()
+
+
+def test_answers_that_are_molecules(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages, "#test=back&id=m3")
+    assert page.locator("#judge-label").is_hidden() and page.locator(".verdict").count() == 0
+    assert page.locator(".answer").nth(0).locator(".note").all_inner_texts() == ["No drawing: RDKit cannot read it."]
+    assert page.locator(".answer").nth(1).locator("img").get_attribute("alt") == "the answer of theirs"
+    page.select_option("#test", "id")
+    expect(page.locator("#judge-label")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 900, 1920])
+def test_any_width_light_and_dark(width: int, scheme: str, pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages, "#id=m9", viewport={"width": width, "height": 800}, color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    faint = page.evaluate(CONTRAST)
+    assert faint == []
+    back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, re.findall(r"\d+", back)[:3])) > 382) == (scheme == "light")
+
+
+# Texts whose contrast with what is painted behind them is below 4.5 (WCAG 2.2, 1.4.3).
+CONTRAST = """() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const rgba = (color) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = (color) => {
+    const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = rgba(color).map((c) => linear(c / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    for (let node = element; node; node = node.parentElement) {
+      const color = getComputedStyle(node).backgroundColor;
+      if (rgba(color)[3] === 255) return color;
+    }
+    return "white";
+  };
+  const faint = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    if (!own || element.disabled || !element.checkVisibility()) continue;
+    if (["SCRIPT", "NOSCRIPT", "OPTION"].includes(element.tagName)) continue;
+    const [a, b] = [light(getComputedStyle(element).color), light(behind(element))].sort((x, y) => y - x);
+    if ((a + 0.05) / (b + 0.05) < 4.5) faint.push(`${element.className} ${element.textContent.slice(0, 30)}`);
+  }
+  return faint;
+}"""
+
+
+def test_landmarks_and_labels(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages)
+    assert [page.locator(name).count() for name in ("main", "header", "footer", "h1")] == [1, 1, 1, 1]
+    unnamed = "e => e.filter((c) => !c.labels.length).length"
+    assert page.locator("select, input").evaluate_all(unnamed) == 0
+    assert page.locator("table:not(:has(caption, thead))").count() == 0
+    assert page.get_by_role("status").count() == 1 and page.get_by_role("listbox").count() == 1
+    assert page.locator("img:not([alt])").count() == 0
+    assert page.evaluate("document.documentElement.lang") == "en"
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_a_damaged_or_missing_chunk_is_said(pages: Path, tmp_path: Path, browser) -> None:
+    import shutil
+
+    shutil.copytree(pages, tmp_path / "pages")
+    for content, said in ((None, "Was the whole folder copied?"), ("", "is damaged")):
+        path = tmp_path / "pages/data/t0/s0/scores.js"
+        path.unlink() if content is None else path.write_text(content)
+        page = browser.new_page()
+        page.goto((tmp_path / "pages/index.html").as_uri())
+        expect(page.get_by_role("alert")).to_contain_text(said)
+        page.close()

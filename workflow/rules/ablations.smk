@@ -1,0 +1,76 @@
+# Needs: the config's `ablations`, and the scores of the models that are their arms.
+# Makes: tables/ablation-<name> (CSV, Markdown, LaTeX) and plots/ablation-<name>. Each can be asked for by itself, and
+#        then makes the models of its own arms only (`snakemake ablation_<name>`; `ablations` for all).
+rule arms:
+    input:
+        scores=lambda wildcards: expand(
+            f"{R}/scores/{{model}}/{{test}}.parquet",
+            model=study.ablations[wildcards.ablation].models(),
+            test=TESTS,
+        ),
+    output:
+        expand(f"{R}/tables/ablation-{{{{ablation}}}}.{{kind}}", kind=KINDS),
+    log:
+        f"{LOGS}/arms/{{ablation}}.log",
+    benchmark:
+        f"{BENCH}/arms/{{ablation}}.tsv"
+    wildcard_constraints:
+        ablation=any_of(study.ablations),
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        ablation=lambda wildcards: study.ablations[wildcards.ablation].model_dump(),
+        tests=TESTS,
+        statistics=study.statistics.model_dump(),
+        seeds=study.seeds,
+        config=DIGEST,
+        options=OPTIONS,
+        scores=f"{R}/scores",
+    message:
+        "Comparing the arms of the ablation {wildcards.ablation}"
+    script:
+        "../scripts/arms.py"
+
+
+rule arms_plot:
+    input:
+        f"{R}/tables/ablation-{{ablation}}.csv",
+    output:
+        svg=f"{R}/plots/ablation-{{ablation}}.svg",
+        png=f"{R}/plots/ablation-{{ablation}}.png",
+    log:
+        f"{LOGS}/arms_plot/{{ablation}}.log",
+    benchmark:
+        f"{BENCH}/arms_plot/{{ablation}}.tsv"
+    wildcard_constraints:
+        ablation=any_of(study.ablations),
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        title=lambda wildcards: study.ablations[wildcards.ablation].title,
+        factor=lambda wildcards: study.ablations[wildcards.ablation].factor,
+        options=OPTIONS,
+    message:
+        "Drawing the ablation {wildcards.ablation}"
+    script:
+        "../scripts/arms_plot.py"
+
+
+rule ablations:
+    input:
+        [file for name in study.ablations for file in ablation_files(name)],
+
+
+for name in study.ablations:
+
+    rule:
+        name:
+            f"ablation_{name}"
+        input:
+            ablation_files(name),

@@ -1,0 +1,90 @@
+# Needs: the tables and figures of a run.
+# Makes: tables/<name>.html (each table as a page), report/index.html (Snakemake's own report: captions, figures, tables),
+#        and of a run that is not done so-far/index.html.
+
+# What the target `judge` makes is shown where it is there: no one should wait for it who only wants to look.
+MEASURED = [name for name in TRUST if Path(f"{R}/tables/{name}.md").exists()]
+PAGES = ["leaderboard", *COMPARED, *MEASURED]
+REPORTED = [
+    f"{R}/tables/{name}.{kind}" for name in PAGES for kind in ["html", "csv"]
+] + [
+    f"{R}/plots/{name}.svg"
+    for name in [
+        *FIGURES,
+        *(f"judges-{test}" for test in JUDGED if "judges" in MEASURED),
+    ]
+]
+
+
+rule pages:
+    input:
+        [f"{R}/tables/{name}.md" for name in PAGES],
+    output:
+        [shown(name, "html", "Page") for name in PAGES],
+    log:
+        f"{LOGS}/pages.log",
+    benchmark:
+        f"{BENCH}/pages.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        statistics=study.statistics.model_dump(),
+    message:
+        "Laying tables out as pages"
+    script:
+        "../scripts/pages.py"
+
+
+rule report:
+    input:
+        f"{R}/explorer",  # which its first page leads to
+        results=REPORTED,
+    output:
+        f"{R}/report/index.html",
+    log:
+        f"{LOGS}/report.log",
+    benchmark:
+        f"{BENCH}/report.tsv"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        seeds=study.seeds,
+        resamples=study.statistics.resamples,
+        config=DIGEST,
+    message:
+        "Putting the report together"
+    script:
+        "../scripts/report.py"
+
+
+# Whatever there is of a run that is not done, made anew each time: it has no inputs and no outputs. Beside a run under
+# way Snakemake wants `--nolock`.
+rule report_so_far:
+    log:
+        f"{LOGS}/report_so_far.log",
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        run=study.run,
+        models=MODELS,
+        tests=DIRECTIONS,
+        scores=f"{R}/scores",
+        others=[f"{R}/tables/{name}.md" for name in TRUST],
+        folder=f"{R}/so-far",
+        statistics=study.statistics.model_dump(),
+        seeds=study.seeds,
+        config=DIGEST,
+        options=OPTIONS,
+    message:
+        "Laying out what there is of {params.run}, in {params.folder}/index.html"
+    script:
+        "../scripts/report_so_far.py"

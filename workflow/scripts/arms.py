@@ -1,0 +1,20 @@
+"""Compare the arms of one ablation with its baseline."""
+
+from pathlib import Path
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.comparison.ablations import compare_arms
+
+    params = snakemake.params
+    compare_arms(
+        ablation=params.ablation,
+        tests=list(params.tests),
+        scores=Path(params.scores),
+        statistics=params.statistics,
+        options=params.options,
+        seeds=params.seeds,
+        config=params.config,
+        table=Path(snakemake.output[0]).with_suffix(""),
+    )

@@ -1,0 +1,18 @@
+"""Draw one ablation from its table."""
+
+from pathlib import Path
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.plots.ablations import draw
+
+    params = snakemake.params
+    draw(
+        Path(snakemake.input[0]),
+        title=params.title,
+        factor=params.factor,
+        options=params.options,
+        svg=Path(snakemake.output.svg),
+        png=Path(snakemake.output.png),
+    )

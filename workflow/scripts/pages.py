@@ -1,0 +1,11 @@
+"""Lay tables out as pages."""
+
+from pathlib import Path
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.report.page import write_page
+
+    for source, target in zip(snakemake.input, snakemake.output, strict=True):
+        write_page(Path(source), Path(target))
