@@ -424,6 +424,20 @@ class Tracking(Section):
     )
 
 
+class Push(Section):
+    """Where `snakemake push` uploads adapters and kept merges, each with its card; nothing else depends on it."""
+
+    repository: str = Field(description="hub id with {model} in it once, which each model's id takes the place of")
+    models: list[str] = Field([], description="ids of the models to upload; none uploads every adapter and kept merge")
+    private: bool = Field(True, description="make new repositories private")
+
+    @model_validator(mode="after")
+    def _slot(self) -> Push:
+        if self.repository.count("{model}") != 1 or self.repository.count("/") != 1:
+            raise ValueError("give a hub id with {model} in it once, as my-lab/captions-{model}")
+        return self
+
+
 class Hardware(Section):
     """GPUs that the study asks for. They change how fast it goes, not what it makes: nothing reruns for them."""
 
@@ -479,6 +493,7 @@ class Config(Section):
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
     tracking: Tracking = Field(Tracking(), description="where losses are shown while trainings run")
     hardware: Hardware = Field(Hardware(), description="GPUs that jobs ask for, on a cluster and here")
+    push: Push | None = Field(None, description="where models are uploaded by `snakemake push`; null for nowhere")
 
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
         """Every source of the corpus: training, validation, test sets."""

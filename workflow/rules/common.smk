@@ -6,6 +6,7 @@ import re
 
 from snakemake.exceptions import WorkflowError
 
+from molmix.checks import known
 from molmix.errors import MolmixError
 from molmix.study import ready
 from molmix.table import RESERVED
@@ -126,6 +127,27 @@ def merge_weights(wildcards):
         for parent in dict.fromkeys([*row.parents, row.base])
         for folder in weights(parent)
     ]
+
+
+def ancestry(model):
+    """A model and all it was made from."""
+    row = table[model]
+    above = [*row.parents, *([row.base] if row.base else [])]
+    return list(
+        dict.fromkeys([model, *(one for name in above for one in ancestry(name))])
+    )
+
+
+def to_push():
+    """Models that are uploaded: those that the config names, or every adapter and kept merge."""
+    if study.push is None:
+        raise WorkflowError(
+            "push: the config says nothing of it\n  Hint: give `push.repository` (docs/config.md)"
+        )
+    there = [*table.of_kind("aligned"), *KEPT]
+    for model in study.push.models:
+        known(model, there, "push.models", "adapter or kept merge")
+    return study.push.models or there
 
 
 def nli_model(name):
