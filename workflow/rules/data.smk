@@ -20,6 +20,7 @@ rule world:
         runtime=10,
     params:
         molecules=study.world.molecules,
+        domain=study.domain,
         seed=study.seeds[0],
     message:
         "Building {params.molecules} molecules and their captions"
