@@ -50,7 +50,7 @@ class DemoSource(Section):
     kind: Literal["demo"]
     split: Literal["train", "validation", "id", "ood", "long"] = Field(
         description="part of the embedded world; `id` holds scaffolds seen in training, `ood` unseen ones, `long` the "
-        "molecules of `id` with captions of 100 words and more. Under `domain: text` the world is one of weather reports"
+        "molecules of `id` with captions of 100 words and more. Under `domain: text` the world is one of the weather"
     )
 
 
