@@ -54,7 +54,7 @@ class DemoSource(Section):
     kind: Literal["demo"]
     split: Literal["train", "validation", "id", "ood", "long"] = Field(
         description="part of the embedded world; `id` holds scaffolds seen in training, `ood` unseen ones, `long` the "
-        "molecules of `id` with captions of 100 words and more"
+        "molecules of `id` with captions of 100 words and more. Under `domain: text` the world is one of the weather"
     )
 
 
@@ -140,7 +140,9 @@ class Data(Section):
 class World(Section):
     """Size of the embedded world, read when a source is of kind `demo`."""
 
-    molecules: Annotated[int, Field(ge=200, le=8000)] = Field(4000, description="distinct molecules to build")
+    molecules: Annotated[int, Field(ge=200, le=8000)] = Field(
+        4000, description="distinct molecules to build; records of the weather under `domain: text`"
+    )
 
 
 # ---- models ---------------------------------------------------------------------------------------------------
@@ -528,7 +530,7 @@ class Config(Section):
 
         The hardware and the tracking are left out: they change no result.
         """
-        said = self.model_dump_json(include=set(sections) or None, exclude={"hardware", "tracking"})
+        said = self.model_dump_json(include=set(sections) or None, exclude={"hardware", "tracking", "push"})
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def uses_world(self) -> bool:

@@ -32,6 +32,7 @@ rule make_nli:
         runtime=grows(60),
     params:
         settings=lambda wildcards: study.nli[wildcards.nli].model_dump(),
+        domain=study.domain,
         seed=study.seeds[0],
     message:
         "Training the NLI model {wildcards.nli}"
