@@ -100,7 +100,7 @@ def build(
 
     if spec.train is not None:
         _build_splits(spec, take, held, draw, counts, splits)
-    write_json(manifest, {"domain": domain, "seed": seed, "counts": counts})
+    write_json(manifest, {"domain": domain, "seed": seed, "counts": counts}, sealed=True)
 
 
 def _look_up(rows: list[Row], path: Path, counts: dict[str, Any]) -> None:

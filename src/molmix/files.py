@@ -1,6 +1,7 @@
 """Files that a run makes: written beside their place and renamed into it, read back with a clear error.
 
-Tables are Parquet, small facts are JSON. Nothing here imports pandas or torch.
+Tables are Parquet, small facts are JSON; both can tell when a byte of them has changed. Nothing here imports pandas
+or torch.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from molmix.errors import fault
+from molmix.scratch import scratch
+from molmix.seal import BLANK, KEY, broken, seal
+
+AGAIN = "delete it and run the same command again"
 
 
 @contextmanager
@@ -30,7 +35,7 @@ def beside(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner reads
+        _settle(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -39,18 +44,26 @@ def beside(path: Path) -> Iterator[Path]:
 @contextmanager
 def folder_beside(path: Path) -> Iterator[Path]:
     """As :func:`beside` for a folder: an older one is replaced whole, one left by a killed job is cleared away."""
-    part = path.parent / f".{path.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    try:
+    with scratch(path.parent, path.name) as part:
         yield part
         for file in part.rglob("*"):
             if file.is_file():
-                file.chmod(0o666 & ~_umask())  # safetensors makes files that only the owner reads
+                _settle(file)
         shutil.rmtree(path, ignore_errors=True)
-        part.rename(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+        try:
+            part.rename(path)
+        except OSError:  # another job that makes the same was faster by a blink
+            shutil.rmtree(path)
+            part.rename(path)
+
+
+def _settle(file: Path) -> None:
+    """Ready to get its name: readable (mkstemp and safetensors make files that only the owner reads), and on the disk,
+    as a machine that stops can otherwise leave a file of zeros under it.
+    """
+    file.chmod(0o666 & ~_umask())
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def _umask() -> int:
@@ -59,8 +72,16 @@ def _umask() -> int:
     return umask
 
 
-def write_json(path: Path | str, content: dict[str, Any]) -> None:
-    """Write small facts, keys in the order given, so that the same facts are the same bytes."""
+def write_json(path: Path | str, content: dict[str, Any], *, sealed: bool = False) -> None:
+    """Write small facts, keys in the order given, so that the same facts are the same bytes.
+
+    Args:
+        path: where they go.
+        content: plain JSON.
+        sealed: put a digest of the content to it, as the last key, which :func:`read_json` checks and takes away.
+    """
+    if sealed:
+        content = content | {KEY: digest(content)}
     with beside(Path(path)) as temporary:
         temporary.write_text(
             json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
@@ -74,13 +95,18 @@ def read_json(path: Path | str) -> dict[str, Any]:
         MolmixError: the file is missing or damaged.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise fault(path, f"cannot be read as JSON ({error})", "delete it and run the same command again") from None
+        raise fault(path, f"cannot be read as JSON ({error})", AGAIN) from None
+    if not isinstance(content, dict):
+        raise fault(path, "holds no JSON object", AGAIN)
+    if KEY in content and content.pop(KEY) != digest(content):
+        raise fault(path, "is not as it was written", AGAIN)
+    return content
 
 
 def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
-    """Write a table as Parquet.
+    """Write a table as Parquet, sealed (:mod:`molmix.seal`).
 
     Args:
         path: where it goes.
@@ -90,7 +116,10 @@ def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema
     if not isinstance(table, pa.Table):
         table = pa.Table.from_pylist(table, schema=schema)
     with beside(Path(path)) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        with pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
+            writer.write_table(table)
+            writer.add_key_value_metadata({KEY: BLANK})
+        seal(temporary)
 
 
 def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
@@ -100,9 +129,14 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
         MolmixError: the file is missing or damaged.
     """
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
+        data = Path(path).read_bytes()
+        if broken(data):
+            raise fault(path, "is not as it was written", AGAIN)
+        table = pq.read_table(pa.BufferReader(data), columns=columns)
     except (OSError, pa.ArrowException) as error:
-        raise fault(path, f"cannot be read as Parquet ({error})", "delete it and run the same command again") from None
+        raise fault(path, f"cannot be read as Parquet ({error})", AGAIN) from None
+    metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != KEY.encode()}
+    return table.replace_schema_metadata(metadata or None)
 
 
 def digest(*parts: Any) -> str:

@@ -44,6 +44,7 @@ def write_manifest(path: Path, facts: dict[str, Any], weights: Path) -> None:
             },
             "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
         },
+        sealed=True,
     )
 
 
@@ -54,14 +55,20 @@ def weights_digest(folder: Path) -> str:
 
 
 def weights_path(manifest: Path) -> Path:
-    """Folder of the weights or the adapter that a manifest speaks of.
+    """Folder of the weights or the adapter that a manifest speaks of, to be loaded.
+
+    Its files are read once to see that they are the same still: some seconds for 14 GB.
 
     Raises:
-        MolmixError: the folder is gone.
+        MolmixError: the folder is gone, or its files are other ones than the manifest was written for.
     """
-    folder = manifest.parent / read_json(manifest)["weights"]["path"]
+    weights = read_json(manifest)["weights"]
+    folder = manifest.parent / weights["path"]
+    again = f"delete {manifest} and run the same command again"
     if not folder.is_dir():
-        raise fault(folder, "the weights of this model are gone", f"delete {manifest} to have it made again")
+        raise fault(folder, "the weights of this model are gone", again)
+    if weights_digest(folder) != weights["digest"]:
+        raise fault(folder, f"holds other files than {manifest} tells of: damaged, or changed since", again)
     return folder
 
 

@@ -89,7 +89,7 @@ def pair(
     if not any(row["split"] == "train" for row in made):
         raise fault("preferences", f"no pair is left ({counts})", "give rejected texts that differ from the captions")
     write_table(pairs, made, PAIRS)
-    write_json(manifest, {"pairs": len(made), "counts": counts, "digest": digest(made)})
+    write_json(manifest, {"pairs": len(made), "counts": counts, "digest": digest(made)}, sealed=True)
 
 
 def _from_file(path: Path, source: dict[str, Any], domain: str) -> tuple[dict[str, list[str]], int]:

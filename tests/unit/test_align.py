@@ -156,24 +156,27 @@ def run(start, pairs):
     """Align by a method into a folder; checkpoints go beside it."""
 
     def _run(method, out, over=None, lora=None, **given):
+        from molmix.align.launch import launch
         from molmix.align.run import align
 
         trl = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-2}
         resolved = settings(method, "modern", trl | (over or {}), {"r": 4} | (lora or {}))
         resolved |= {"method": method, "reference": given.pop("reference", "start"), "quantize": False}
-        align(
-            **{
-                "model_id": out.name,
-                "start": start,
-                "pairs": pairs,
-                "out": out,
-                "work": out.with_name(f"{out.name}.work"),
-                "settings": resolved,
-                "seed": 3,
-                "threads": 1,
-            }
-            | given
-        )
+        processes = given.pop("processes", 1)
+        arguments = {
+            "model_id": out.name,
+            "start": start,
+            "pairs": pairs,
+            "out": out,
+            "work": out.with_name(f"{out.name}.work"),
+            "settings": resolved,
+            "seed": 3,
+            "threads": 1,
+        } | given
+        if processes > 1:
+            launch(arguments, processes)
+        else:
+            align(**arguments)
         return read_json(out / "manifest.json")
 
     return _run
@@ -217,6 +220,29 @@ def test_every_method_makes_an_adapter_a_log_and_a_manifest(method, run, start, 
     model, tokenizer = load(out / "manifest.json")
     assert tokenizer.pad_token_id != tokenizer.eos_token_id
     assert model.peft_config["default"].r == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_two_processes_make_what_one_makes(method, run, tmp_path):
+    # Without dropout, which each process draws for itself.
+    manifests = [
+        run(method, tmp_path / f"on-{count}", {"gradient_accumulation_steps": 2}, {"dropout": 0.0}, processes=count)
+        for count in (1, 2)
+    ]
+    assert [manifest["steps"] for manifest in manifests] == [2, 2]
+    logs = [read_table(tmp_path / f"on-{count}" / "log.parquet") for count in (1, 2)]
+    for column in ("loss", "eval_loss"):
+        one, two = (log[column].drop_null().to_pylist() for log in logs)
+        assert two == pytest.approx(one, rel=1e-3)
+    assert {path.name for path in (tmp_path / "on-2").iterdir()} == {"adapter", "log.parquet", "manifest.json"}
+    assert not (tmp_path / "on-2.work").exists()
+
+
+@pytest.mark.slow
+def test_processes_that_cannot_share_the_batch_say_so(run, tmp_path):
+    with pytest.raises(MolmixError, match=r"hardware.gpus.align: 3 divides neither .*steps` \(1\) nor .*size` \(4\)"):
+        run("sft", tmp_path / "m", processes=3)
 
 
 @pytest.mark.parametrize("method", ["sft", "kto"])
@@ -353,8 +379,8 @@ def kill_at(monkeypatch, step: int) -> None:
     monkeypatch.setattr(Watch, "on_step_end", _dying)
 
 
-# 2 epochs of 4 steps; a checkpoint every second step, one of them at the first epoch's end; logs in between.
-LONG = {"num_train_epochs": 2.0, "save_steps": 2, "logging_steps": 3}
+# 2 epochs of 4 steps; a checkpoint every second step, one of them at the first epoch's end.
+LONG = {"num_train_epochs": 2.0, "save_steps": 2}
 
 
 @pytest.fixture(scope="module")
@@ -400,17 +426,72 @@ def test_how_far_it_is_can_be_read_while_it_runs(run, tmp_path, monkeypatch):
     assert progress.last(work) is None  # it is done: its log is a table
 
 
-def test_a_torn_checkpoint_is_passed_over(run, undisturbed, tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", [1, 4, 7])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_run_that_is_asked_to_end_saves_that_step_and_goes_on_from_it(
+    name, step, run, undisturbed, tmp_path, monkeypatch
+):
+    import signal
+
+    from molmix.align.watch import Watch
+
+    def _asked(self, args, state, control, **given):
+        if state.global_step == step:
+            os.kill(os.getpid(), signal.Signals[name])
+        return whole(self, args, state, control, **given)
+
+    out, whole = tmp_path / "m", Watch.on_step_end
+    before = signal.getsignal(signal.Signals[name])
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "on_step_end", _asked)
+        with pytest.raises(MolmixError, match=f"model m: {name} ended its training at step {step} of 8\n.*again"):
+            run("sft", out, LONG, {"dropout": 0.2})
+    assert signal.getsignal(signal.Signals[name]) is before
+    (place,) = (tmp_path / "m.work").iterdir()
+    assert checkpoints.last_whole(place).name == f"checkpoint-{step}"
+    kill_at(monkeypatch, step)  # would die if it did not go on from that step
+    run("sft", out, LONG, {"dropout": 0.2})
+    assert contents(out) == undisturbed
+
+
+def test_a_run_saves_by_the_clock_too(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("molmix.align.watch.SAVED_EVERY", 0)
+    kill_at(monkeypatch, 6)
+    with pytest.raises(Killed):
+        run("sft", tmp_path / "m", LONG | {"save_steps": 100})
+    (place,) = (tmp_path / "m.work").iterdir()
+    assert checkpoints.last_whole(place).name == "checkpoint-5"
+
+
+def flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= 1
+    path.write_bytes(data)
+
+
+def test_torn_and_damaged_checkpoints_are_passed_over(run, undisturbed, tmp_path, monkeypatch):
     out, work = tmp_path / "m", tmp_path / "m.work"
     with monkeypatch.context() as patch:
         kill_at(patch, 7)
         with pytest.raises(Killed):
             run("sft", out, LONG, {"dropout": 0.2})
     (place,) = work.iterdir()
-    assert checkpoints.last_whole(place).name == "checkpoint-6"
-    with (place / "checkpoint-6" / "optimizer.pt").open("r+b") as stream:
-        stream.truncate(100)
-    assert checkpoints.last_whole(place).name == "checkpoint-4"
+    newest = place / "checkpoint-6"
+    files = [path.relative_to(newest) for path in newest.rglob("*") if path.is_file()]
+    assert {"optimizer.pt", "adapter_model.safetensors", "trainer_state.json", "whole.json"} <= set(map(str, files))
+    for number, file in enumerate(files):
+        assert checkpoints.last_whole(place) == newest
+        whole = (newest / file).read_bytes()
+        for damage in (
+            lambda path, number=number: flip(path, 7919 * number),
+            lambda path: path.write_bytes(b"\0" * path.stat().st_size),
+            lambda path: os.truncate(path, path.stat().st_size // 2),
+            Path.unlink,
+        ):
+            damage(newest / file)
+            assert checkpoints.last_whole(place).name == "checkpoint-4", file
+            (newest / file).write_bytes(whole)
+    os.truncate(newest / "optimizer.pt", 100)
     run("sft", out, LONG, {"dropout": 0.2})
     assert contents(out) == undisturbed
 
@@ -430,7 +511,7 @@ def test_checkpoints_of_other_settings_are_not_gone_on_from(run, tmp_path, monke
     assert len(list(work.iterdir())) == 2
     # Under their own name they are refused if they tell of another run.
     write_json(place / checkpoints.RUN, read_json(place / checkpoints.RUN) | {"seed": 99})
-    with pytest.raises(MolmixError, match="holds checkpoints of another run"):
+    with pytest.raises(MolmixError, match="is damaged, or tells of another run"):
         run("sft", out, LONG)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from molmix.audit import audit
 from molmix.decompose.tables import cut
-from molmix.files import read_table, write_json, write_table
+from molmix.files import read_table, write_table
+from molmix.models import write_manifest
 from tests.nli_models import make_model
 
 REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
@@ -47,7 +48,7 @@ def test_the_audit_asks_of_atoms_and_of_captions(tables, tmp_path) -> None:
     units(tables, tmp_path, "rules", {"backend": "rules"})
     make_model(tmp_path / "nli" / "weights", "bert")
     manifest = tmp_path / "nli" / "manifest.json"
-    write_json(manifest, {"id": "nli", "weights": {"path": "weights", "digest": "0123"}})
+    write_manifest(manifest, {"id": "nli"}, manifest.parent / "weights")
     audit(
         judges={"atomic": {"nli": "nli", "decomposer": "rules"}},
         captions={("reference", "t"): tables[0], ("system", "t"): tables[1]},

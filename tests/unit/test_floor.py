@@ -2,18 +2,24 @@
 
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from molmix import gpus
 from molmix.errors import MolmixError
 from molmix.fetch import fetch
 from molmix.files import beside, folder_beside, read_json, read_table, write_json, write_table
+from molmix.models import weights_path, write_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,6 +64,47 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["weights"]
 
 
+def test_two_jobs_that_make_one_folder_do_not_meet_in_it(tmp_path: Path) -> None:
+    """The other one, a process of its own, makes the same at the same time, and both end well."""
+    other = f"""
+import sys
+from pathlib import Path
+from molmix.files import folder_beside
+with folder_beside(Path({str(tmp_path / "weights")!r})) as part:
+    (part / "one").write_text("same")
+    print("begun", flush=True)
+    sys.stdin.readline()
+    (part / "two").write_text("same")
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", other], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
+    )
+    assert process.stdout.readline() == "begun\n"
+    with folder_beside(tmp_path / "weights") as part:
+        for name in ("one", "two"):
+            (part / name).write_text("same")
+    assert {path.name for path in (tmp_path / "weights").iterdir()} == {"one", "two"}
+    process.communicate("go on\n")
+    assert process.returncode == 0
+    assert {path.name for path in (tmp_path / "weights").iterdir()} == {"one", "two"}
+    assert [path.name for path in tmp_path.iterdir()] == ["weights"]
+
+
+def test_what_a_killed_job_left_is_cleared_away_and_what_another_machine_works_in_is_not(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    mine = socket.gethostname()
+    left = [f".weights.{mine}-{gone.pid}.part", ".weights.elsewhere-7.part"]
+    theirs = [f".weights.{mine}-{os.getppid()}.part", ".weights.there-7.part", f".weights.other.{mine}-x.part"]
+    for name in left + theirs:
+        (tmp_path / name).mkdir()
+        if name in left[1:]:
+            os.utime(tmp_path / name, (0, 0))
+    with folder_beside(tmp_path / "weights"):
+        pass
+    assert {path.name for path in tmp_path.iterdir()} == {"weights", *theirs}
+
+
 def test_the_same_facts_are_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_json(tmp_path / name, {"x": 1.0, "y": "ü"})
@@ -69,6 +116,72 @@ def test_damaged_files_are_named_with_the_mend(tmp_path: Path, reader, content) 
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(MolmixError, match="delete it and run the same command again"):
         reader(tmp_path / "x")
+
+
+def damages(data: bytes) -> Iterator[bytes]:
+    """A bit turned over in every byte, a block of zeros at several places, and the file cut short there."""
+    for place in range(len(data)):
+        yield data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]
+    for place in range(0, len(data), max(1, len(data) // 10)):
+        yield data[:place] + bytes(len(data[place : place + 64])) + data[place + 64 :]
+        yield data[:place]
+
+
+def test_damage_to_any_byte_of_a_table_is_noticed_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    write_table(path, pa.table({"id": ["a", "b"], "score": [0.5, None], "facts": [["x", "y"], []]}))
+    sound, refused = path.read_bytes(), 0
+    whole = read_table(path)
+    for data in damages(sound):
+        path.write_bytes(data)
+        try:
+            assert read_table(path).equals(whole)  # a seal that looks like none, over sound data
+        except MolmixError as error:
+            refused += str(path) in str(error) and "delete it and run the same command again" in str(error)
+    assert refused > 0.95 * len(sound)
+
+
+def test_damage_to_any_byte_of_a_manifest_is_noticed_or_harmless(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    facts = {"id": "m", "steps": 12, "loss": 0.25, "weights": {"digest": "00ff"}, "parents": ["é"]}
+    write_json(path, facts, sealed=True)
+    sound, refused = path.read_bytes(), 0
+    assert read_json(path) == facts
+    for data in damages(sound):
+        path.write_bytes(data)
+        try:
+            assert {name: value for name, value in read_json(path).items() if name in facts} == facts
+        except MolmixError as error:
+            refused += str(path) in str(error) and "delete it and run the same command again" in str(error)
+    assert refused > 0.8 * len(sound)
+
+
+def test_tables_of_others_have_no_seal_and_are_read(tmp_path: Path) -> None:
+    table = pa.table({"id": ["a"]})
+    pq.write_table(table, tmp_path / "theirs.parquet")
+    assert read_table(tmp_path / "theirs.parquet").equals(table)
+
+
+def test_a_seal_does_not_live_on_in_what_is_made_from_its_table(tmp_path: Path) -> None:
+    write_table(tmp_path / "a", pa.table({"id": ["a"]}))
+    write_table(tmp_path / "b", read_table(tmp_path / "a"))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert read_table(tmp_path / "b").schema.metadata is None
+
+
+def test_weights_that_are_not_those_of_the_manifest_are_not_loaded(tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (weights / "config.json").write_text("{}")
+    (weights / "model.safetensors").write_bytes(b"12345678")
+    write_manifest(tmp_path / "manifest.json", {"id": "m"}, weights)
+    assert weights_path(tmp_path / "manifest.json") == weights
+    (weights / "model.safetensors").write_bytes(b"12345679")
+    with pytest.raises(MolmixError, match=r"weights: holds other files .*\n.*delete .*manifest\.json and run"):
+        weights_path(tmp_path / "manifest.json")
+    shutil.rmtree(weights)
+    with pytest.raises(MolmixError, match=r"are gone\n.*delete .*manifest\.json and run"):
+        weights_path(tmp_path / "manifest.json")
 
 
 def test_no_rows_still_make_columns(tmp_path: Path) -> None:
@@ -86,7 +199,9 @@ def run_job(folder: Path, body: str, resources: str = "{}") -> tuple[subprocess.
             "from types import SimpleNamespace",
             "from molmix.job import job",
             "from molmix.errors import fault",
-            f"with job(SimpleNamespace(threads=1, log=['logs/x.log'], rule='align', resources={resources})):",
+            "INPUT = ['results/a', 'results/folder', 'results/gone', 'theirs']",
+            f"RESOURCES = {resources}",
+            "with job(SimpleNamespace(threads=1, log=['logs/x.log'], rule='align', input=INPUT, resources=RESOURCES)):",
             *(f"    {line}" for line in body.splitlines()),
         ]
     )
@@ -98,6 +213,17 @@ def test_chatter_goes_to_the_log(tmp_path: Path) -> None:
     done, log = run_job(tmp_path, "print('loading')")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert log == "loading\n"
+
+
+def test_results_from_the_future_are_dated_back_and_files_of_others_are_not(tmp_path: Path) -> None:
+    future = time.time() + 1000
+    places = ["results/a", "results/folder/.snakemake_timestamp", "theirs"]
+    for place in places:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+        os.utime(tmp_path / place, (future, future))
+    run_job(tmp_path, "pass")
+    assert [(tmp_path / place).stat().st_mtime < future - 500 for place in places] == [True, True, False]
 
 
 def test_a_mistake_of_the_users_is_one_message(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from molmix.errors import MolmixError
-from molmix.files import read_json, read_table, write_json, write_table
+from molmix.files import read_json, read_table, write_table
+from molmix.models import write_manifest
 from molmix.nli.pairs import Pairs
 from molmix.nli.run import ask, cross
 from tests.nli_models import TEXTS, make_model
@@ -33,7 +34,7 @@ def write_atoms(path: Path, atoms: dict[str, list[str]]) -> Path:
 def stage(tmp_path: Path) -> dict:
     """Arguments of a small stage."""
     weights = make_model(tmp_path / "model" / "weights", "bert")
-    write_json(tmp_path / "model" / "manifest.json", {"id": "nli", "weights": {"path": "weights", "digest": "0123"}})
+    write_manifest(tmp_path / "model" / "manifest.json", {"id": "nli"}, weights)
     tables = (write_atoms(tmp_path / "r.parquet", REFERENCE), write_atoms(tmp_path / "g.parquet", GENERATED))
     assert weights.is_dir()
     return {

@@ -2,20 +2,23 @@
 
 They lie in ``<work>/<fingerprint>/checkpoint-<step>/``, away from the outputs, which Snakemake deletes before
 each try. The fingerprint is a digest of all that the run is made from, which stands beside the checkpoints in
-``run.json``. A checkpoint is whole when its last file, ``whole.json``, tells the size of every other one.
+``run.json``. A checkpoint is whole when its last file, ``whole.json``, tells the digest of every other one.
 """
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
 from molmix.errors import MolmixError, fault
-from molmix.files import digest, read_json, write_json
+from molmix.files import digest, file_digest, read_json, write_json
 
 RUN = "run.json"
 WHOLE = "whole.json"
+
+log = logging.getLogger(__name__)
 
 
 def folder(work: Path, run: dict[str, Any]) -> Path:
@@ -26,7 +29,8 @@ def folder(work: Path, run: dict[str, Any]) -> Path:
         run: all that the run is made from, as plain JSON.
 
     Raises:
-        MolmixError: `work` holds something else than checkpoints of molmix, or another run's under this name.
+        MolmixError: `work` holds something else than checkpoints of molmix, or another run's under this name, or
+            what says whose they are is damaged.
     """
     if work.exists() and not work.is_dir():
         raise fault(work, "is a file, where a folder of checkpoints belongs", "move it away")
@@ -34,8 +38,8 @@ def folder(work: Path, run: dict[str, Any]) -> Path:
         _check(entry)
     place = work / digest(run)
     if (place / RUN).exists():
-        if read_json(place / RUN) != run:
-            raise fault(place, "holds checkpoints of another run under this run's name", "delete the folder")
+        if _read(place / RUN) != run:
+            raise fault(place / RUN, "is damaged, or tells of another run", f"delete the folder {place}")
     else:
         write_json(place / RUN, run)
     return place
@@ -51,13 +55,17 @@ def _check(entry: Path) -> None:
 
 def mark_whole(checkpoint: Path) -> None:
     """Note that a checkpoint is complete; to be called last."""
-    write_json(checkpoint / WHOLE, {"files": _sizes(checkpoint)})
+    write_json(checkpoint / WHOLE, {"files": _digests(checkpoint)})
 
 
 def last_whole(place: Path) -> Path | None:
-    """The checkpoint with the most steps that is complete, None where there is none."""
+    """The checkpoint with the most steps that is complete and undamaged, None where there is none."""
     steps = sorted(place.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
-    return next((checkpoint for checkpoint in steps if _is_whole(checkpoint)), None)
+    for checkpoint in steps:
+        if _is_whole(checkpoint):
+            return checkpoint
+        log.warning("%s is torn or damaged and was passed over", checkpoint)
+    return None
 
 
 def clear(work: Path) -> None:
@@ -66,15 +74,20 @@ def clear(work: Path) -> None:
 
 
 def _is_whole(checkpoint: Path) -> bool:
+    said = _read(checkpoint / WHOLE)
+    return said is not None and said.get("files") == _digests(checkpoint)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
-        return read_json(checkpoint / WHOLE)["files"] == _sizes(checkpoint)
-    except (MolmixError, KeyError):
-        return False
+        return read_json(path)
+    except MolmixError:
+        return None
 
 
-def _sizes(checkpoint: Path) -> dict[str, int]:
+def _digests(checkpoint: Path) -> dict[str, str]:
     return {
-        path.relative_to(checkpoint).as_posix(): path.stat().st_size
+        path.relative_to(checkpoint).as_posix(): file_digest(path)
         for path in sorted(checkpoint.rglob("*"))
         if path.is_file() and path.name != WHOLE
     }

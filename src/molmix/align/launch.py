@@ -29,9 +29,7 @@ def launch(arguments: dict[str, Any], processes: int) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="molmix-align-") as folder:
         given = Path(folder) / "arguments.json"
-        given.write_text(
-            json.dumps({name: str(value) if isinstance(value, Path) else value for name, value in arguments.items()})
-        )
+        given.write_text(json.dumps(arguments, default=str))
         # Both are torchrun; accelerate's own command line wants MPI for several processes without GPUs.
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
         done = subprocess.run(  # noqa: S603 # our own command

@@ -18,6 +18,22 @@ def writes() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def any_says(flag: bool, device: Any) -> bool:
+    """Whether any of the processes says so: they save and end at the same step, or wait for each other for ever.
+
+    Args:
+        flag: what this one says.
+        device: where this process trains.
+    """
+    if count() == 1:
+        return flag
+    import torch
+
+    flags = torch.tensor(int(flag), device=device)
+    torch.distributed.all_reduce(flags, op=torch.distributed.ReduceOp.MAX)
+    return bool(flags.item())
+
+
 def wait_for_all() -> None:
     """Go on when every process has come as far as this."""
     if count() > 1:

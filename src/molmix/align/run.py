@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from datasets import Dataset
 
-from molmix.align import METHODS, checkpoints
+from molmix.align import METHODS, checkpoints, ranks
 from molmix.align.lora import Lora
 from molmix.align.rows import Example, prepare
 from molmix.align.settings import check_reference
@@ -25,8 +25,8 @@ from molmix.models import PACKAGES, default_device, write_manifest
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# A run's log entries and checkpoints, about, where its settings do not say otherwise.
-LOGS, CHECKPOINTS = 50, 5
+# A run's checkpoints, about, where its settings do not say otherwise.
+CHECKPOINTS = 5
 
 # Numbers that differ from rerun to rerun (times), or once a run was resumed (TRL counts tokens anew).
 VOLATILE = ("runtime", "per_second", "num_tokens", "total_flos", "train_loss")
@@ -45,7 +45,8 @@ def align(
 ) -> None:
     """Train an adapter on a start and write ``adapter/``, ``log.parquet`` and, last, ``manifest.json``.
 
-    A killed run goes on from its last whole checkpoint and ends in the same bytes as an undisturbed one.
+    A killed run goes on from its last whole checkpoint and ends in the same bytes as an undisturbed one. One that is
+    asked to end (:mod:`molmix.align.stop`) writes a checkpoint first.
 
     Args:
         model_id: id in the model table.
@@ -59,8 +60,8 @@ def align(
         threads: CPU cores to use.
 
     Raises:
-        MolmixError: a start, rows or settings that cannot be trained with, a loss that is no finite number, or
-            too little GPU memory.
+        MolmixError: a start, rows or settings that cannot be trained with, a loss that is no finite number,
+            too little GPU memory, or an end that was asked for before the last step.
     """
     check_reference(settings["method"], settings["reference"])
     torch.set_num_threads(threads)
@@ -86,6 +87,7 @@ def align(
     }
     # Without one, the reference is the start: the policy with its adapter off.
     reference = {"ref_model": random_reference(start, seed)} if settings["reference"] == "random" else {}
+    watch = Watch(model_id)
     try:
         trainer = method.trainer(
             arguments,
@@ -94,7 +96,7 @@ def align(
             peft_config=Lora(**settings["lora"]).peft(),
             train_dataset=_dataset(rows.train),
             eval_dataset=_dataset(rows.validation) if rows.validation else None,
-            callbacks=[Watch(model_id)],
+            callbacks=[watch],
             **reference,
         )
     except (ValueError, NotImplementedError) as error:
@@ -105,7 +107,8 @@ def align(
 
     last = checkpoints.last_whole(place)
     try:
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        with watch.stop.heard():
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
     except torch.OutOfMemoryError as error:
         raise fault(
             f"model {model_id}",
@@ -114,6 +117,8 @@ def align(
             " `settings.gradient_checkpointing: true`",
         ) from error
 
+    if not ranks.writes():
+        return
     (out / "manifest.json").unlink(missing_ok=True)  # what others depend on goes first and comes last
     _write_adapter(trainer.model, tokenizer, start.parent.name, out)
     log = _log(trainer.state.log_history)
@@ -138,13 +143,13 @@ def align(
 
 def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]:
     """Arguments of the TRL config: the settings, and what molmix decides itself."""
-    batches = math.ceil(rows / trl["per_device_train_batch_size"])
+    trl = trl | ranks.share(trl)
+    batches = math.ceil(rows / (trl["per_device_train_batch_size"] * ranks.count()))
     an_epoch = math.ceil(batches / trl["gradient_accumulation_steps"])
     steps = trl.get("max_steps", -1)
     if steps < 1:
         steps = math.ceil(trl["num_train_epochs"] * an_epoch)
     rhythm = {
-        "logging_steps": max(1, steps // LOGS),
         "save_steps": math.ceil(steps / CHECKPOINTS),
         "eval_steps": an_epoch,
     }
@@ -159,6 +164,8 @@ def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]
             "save_total_limit": 2,
             # By steps, also at an epoch's end: then it stands before the checkpoint of its step.
             "eval_strategy": "steps" if validate else "no",
+            # Sums since the last log are not part of a checkpoint: only so does a resumed run log the same.
+            "logging_steps": 1,
             "logging_nan_inf_filter": False,  # it puts the mean of earlier losses for an exploding one
             "disable_tqdm": True,
             "report_to": "none",

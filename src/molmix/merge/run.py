@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from molmix.files import beside, folder_beside, read_json, write_json
 from molmix.merge import MergeMethod
 from molmix.merge.card import card
 from molmix.models import default_device, write_manifest
+from molmix.scratch import scratch
 
 # What makes a folder of weights usable, beside the weights and the config.
 CARRIED = ["tokenizer*", "*.model", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"]
@@ -42,7 +41,7 @@ def merge(
         parents: manifests of the two parents: initial, merged or aligned models.
         base: manifest of their common parent, which task vectors are taken against.
         out: the model's folder.
-        work: scratch folder for folded adapters, 4 bytes a parameter each; emptied first, removed afterwards.
+        work: folder for folded adapters, 4 bytes a parameter each; empty afterwards, and gone.
         settings: a class of :data:`molmix.merge.MergeMethod`, dumped by alias.
         seed: for methods that draw random numbers.
 
@@ -60,14 +59,14 @@ def merge(
     method = TypeAdapter(MergeMethod).validate_python(settings)
     # The manifest is what others depend on: it goes first and comes last.
     (out / "manifest.json").unlink(missing_ok=True)
-    with folder_beside(out / "weights") as part, _scratch(work):
+    with folder_beside(out / "weights") as part, scratch(work, "folded") as folded:
         first, second, origin = inputs = [read(manifest) for manifest in (*parents, base)]
         alike(first.full, second.full)
         alike(first.full, origin.full)
         dtype = torch.promote_types(first.full.dtype, second.full.dtype)
         names = {"dtype": "float32", "out_dtype": str(dtype).removeprefix("torch.")}
         recipe = method.recipe((first.id, second.id), origin.id) | names
-        models = {model.id: model.folded(work / str(number)) for number, model in enumerate(inputs)}
+        models = {model.id: model.folded(folded / str(number)) for number, model in enumerate(inputs)}
         _run(recipe, {name: model.folder for name, model in models.items()}, part, seed)
         _carry(first.full.folder, part, names["out_dtype"])
         merged = Checkpoint(part)
@@ -92,16 +91,6 @@ def merge(
     )
     _write(out / "README.md", card(facts, lineage, text))
     write_manifest(out / "manifest.json", facts, out / "weights")
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[None]:
-    """No such folder before (a killed job may have left it) and none after."""
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        yield
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int) -> None:
