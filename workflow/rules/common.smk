@@ -52,6 +52,7 @@ COMPARED = ["comparisons"] + [
     }.items()
     if has_any
 ]
+HAS_GPU = study.hardware.gpus
 # Hardware changes no result, so it is no part of a study's digest, nor of any rule's parameters.
 DIGEST = hashlib.sha256(
     study.model_dump_json(exclude={"hardware"}).encode()
@@ -139,7 +140,7 @@ def gpus(stage, where=lambda wildcards: True):
     """What the jobs of a stage need where the config gives it GPUs: their number, their memory, and the profile's
     partition for such jobs. `where` says which of its jobs use them.
     """
-    count, memory = study.hardware.gpus.get(stage, 0), study.hardware.gpu_memory_gb
+    count, memory = getattr(HAS_GPU, stage), study.hardware.gpu_memory_gb
     if not count:
         return {}
     site = workflow.resource_settings.default_resources or {}
@@ -158,7 +159,7 @@ def gpus(stage, where=lambda wildcards: True):
 
 def cores(stage, otherwise=1):
     """CPU cores of a job: a few for each of its GPUs."""
-    return 4 * study.hardware.gpus.get(stage, 0) or otherwise
+    return 4 * getattr(HAS_GPU, stage) or otherwise
 
 
 # One NLI job at a time: each adds to the pair store what the next one then finds there. Said here and not in a profile,
@@ -171,9 +172,8 @@ workflow.global_resources.setdefault("nli", 1)
 LLM_UNITS = [
     name for name, spec in study.decomposers.items() if spec.backend != "rules"
 ]
-HAS_GPU = study.hardware.gpus
 # Where the judges need no GPU, all that follows from the captions, tables included, hangs together.
-CHAIN = not HAS_GPU.get("nli")
+CHAIN = not HAS_GPU.nli
 EXTERNAL_GROUP = "judge" if CHAIN else None
 TRIAL_GROUP = "trial" if CHAIN and not LLM_UNITS else None
 # What reads the hub runs beside Snakemake itself: nodes of a cluster are often without a network.
@@ -183,7 +183,7 @@ DATA_GROUP = None if FROM_HUB else "data"
 
 def decompose_group(wildcards):
     if wildcards.units in LLM_UNITS:
-        return None if HAS_GPU.get("decompose") else "decompose"
+        return None if HAS_GPU.decompose else "decompose"
     if wildcards.author == "reference":
         return DATA_GROUP
     if not CHAIN:
