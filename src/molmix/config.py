@@ -26,7 +26,7 @@ from molmix.schema import Count, FilePath, Name, Revision, Section, Share, Size
 from molmix.tracking import TRACKERS
 
 Direction = Literal["mol2cap", "cap2mol"]
-Stage = Literal["initial", "reject", "align", "generate", "decompose", "nli"]
+OneGpu = Annotated[int, Field(ge=0, le=1)]
 
 
 # ---- data -----------------------------------------------------------------------------------------------------
@@ -440,25 +440,24 @@ class Push(Section):
         return self
 
 
-class Hardware(Section):
-    """GPUs that the study asks for. They change how fast it goes, not what it makes: nothing reruns for them."""
+class Gpus(Section):
+    """GPUs that a job of each stage asks for; it makes sure that it got them, and with 0 takes what is there."""
 
-    gpus: dict[Stage, Annotated[int, Field(ge=0, le=16)]] = Field(
-        {},
-        description="GPUs of a job, by stage: `initial`, `reject`, `align`, `generate`, `decompose` (language models), "
-        "`nli`; 0 where not given. A job makes sure that it got them, and with 0 takes what is there. More than one is "
-        "for `align`, which then runs a process on each",
-    )
+    initial: OneGpu = Field(0, description="training an initial model")
+    reject: OneGpu = Field(0, description="writing rejected texts")
+    align: Annotated[int, Field(ge=0, le=16)] = Field(0, description="aligning; on several, a process on each")
+    generate: OneGpu = Field(0, description="writing captions, and the merge before it")
+    decompose: OneGpu = Field(0, description="cutting captions by a local language model")
+    nli: OneGpu = Field(0, description="training an NLI model, and asking it")
+
+
+class Hardware(Section):
+    """What jobs ask for, of a cluster above all. It changes how fast they are, not what they make: nothing reruns."""
+
+    gpus: Gpus = Field(Gpus(), description="number of GPUs, by stage")
     gpu_memory_gb: Annotated[float, Field(gt=0)] | None = Field(
         None, description="memory that each of these GPUs must have, in GB (10^9 bytes); null for any"
     )
-
-    @model_validator(mode="after")
-    def _one_process(self) -> Hardware:
-        for stage, count in self.gpus.items():
-            if count > 1 and stage != "align":
-                raise ValueError(f"{stage} runs on one GPU; only align uses several")
-        return self
 
 
 class Config(Section):

@@ -53,6 +53,11 @@ CASES = {
         lambda c: c["align"]["sft"].update(method="spo"),
         ["align.sft.method", "'spo'", "'sft'"],
     ),
+    "unknown stage": (lambda c: c.update(hardware={"gpus": {"algin": 1}}), ["hardware.gpus.algin", "'align'"]),
+    "several GPUs for NLI": (
+        lambda c: c.update(hardware={"gpus": {"nli": 2}}),
+        ["hardware.gpus.nli", "2", "equal to 1"],
+    ),
     "unknown merge": (lambda c: c["merge"]["methods"]["slerp"].update(method="slrp"), ["slrp", "'slerp'"]),
     "fraction 0": (
         lambda c: c["data"].update(subset={"fraction": 0}),
