@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from datasets import Dataset
 
-from molmix.align import METHODS, checkpoints
+from molmix.align import METHODS, checkpoints, ranks
 from molmix.align.curves import CurvesCallback
 from molmix.align.lora import Lora
 from molmix.align.rows import Example, prepare
@@ -124,6 +124,8 @@ def align(
             " `settings.gradient_checkpointing: true`",
         ) from error
 
+    if not ranks.writes():
+        return
     (out / "manifest.json").unlink(missing_ok=True)  # what others depend on goes first and comes last
     _write_adapter(trainer.model, tokenizer, start.parent.name, out)
     log = _log(trainer.state.log_history)
@@ -148,7 +150,8 @@ def align(
 
 def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]:
     """Arguments of the TRL config: the settings, and what molmix decides itself."""
-    batches = math.ceil(rows / trl["per_device_train_batch_size"])
+    trl = trl | ranks.share(trl)
+    batches = math.ceil(rows / (trl["per_device_train_batch_size"] * ranks.count()))
     an_epoch = math.ceil(batches / trl["gradient_accumulation_steps"])
     steps = trl.get("max_steps", -1)
     if steps < 1:
