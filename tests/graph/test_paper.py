@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def tiny() -> dict[str, Any]:
-    """The paper's study with fewer rows, starts and seeds. 4 bits need CUDA, so `quantize` is off."""
+    """The paper's study with fewer rows, starts and seeds. 4 bits need CUDA: `quantize` is off, and no GPU asked for."""
     study = config.read_yaml(ROOT / "config/paper.yaml")
     study["seeds"] = study["seeds"][:1]
     study["data"]["subset"]["fraction"] = 0.3
@@ -31,6 +31,7 @@ def tiny() -> dict[str, Any]:
     starts = {"sft": ["cap2mol"], "dpo": ["universal.slerp"], "cpo": ["cap2mol"], "kto": ["agnostic"]}
     for name, align in study["align"].items():
         align.update(quantize=False, starts=starts[name])
+    study["hardware"] = {}
     study["merge"]["starts"] = ["cap2mol"]
     study["generation"]["max_new_tokens"] = 12
     study["decomposers"]["llama"]["max_new_tokens"] = 12

@@ -147,6 +147,19 @@ def test_trust_in_the_judges_is_measured(done, snakemake) -> None:
     assert all((folder / f"results/mine/plots/judges-one.{kind}").stat().st_size > 1000 for kind in ("svg", "png"))
 
 
+def test_the_explorer_shows_it(done, snakemake) -> None:
+    folder, study = done
+    run = snakemake(folder, "explorer", study=study)
+    assert run.returncode == 0, run.stdout
+    pages = folder / "results/mine/explorer"
+    assert (pages / "index.html").exists()
+    scores = (pages / "data/t0/s1/scores.js").read_text(encoding="ascii")
+    assert "\\u003cscript>alert('x')" in scores and "<" not in scores
+    assert '"missing":[]' in (pages / "data/index.js").read_text(encoding="ascii")
+    again = snakemake(folder, "explorer", study=study)
+    assert again.returncode == 0 and "Nothing to be done" in again.stdout
+
+
 def test_the_report_shows_every_table_and_what_was_measured_of_the_judges(done, snakemake) -> None:
     folder, study = done
     run = snakemake(folder, "report", study=study)

@@ -8,6 +8,7 @@ rule arms:
             model=study.ablations[wildcards.ablation].models(),
             test=TESTS,
         ),
+        corpus=f"{R}/data/manifest.json",
     output:
         data_file("ablation-{ablation}"),
         expand(f"{R}/tables/ablation-{{{{ablation}}}}.{{kind}}", kind=["md", "tex"]),

@@ -64,9 +64,14 @@ def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrained
     )
     folder = weights_path(manifest)
     model = AutoModelForCausalLM.from_pretrained(
-        folder, quantization_config=four_bit, dtype=torch.bfloat16, device_map={"": 0}, use_safetensors=True
+        folder,
+        quantization_config=four_bit,
+        dtype=torch.bfloat16,
+        device_map={"": 0},
+        use_safetensors=True,
+        trust_remote_code=False,
     )
-    return model, AutoTokenizer.from_pretrained(folder)
+    return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def _pad(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
@@ -109,7 +114,7 @@ def reference_model(reference: str, manifest: Path, seed: int) -> PreTrainedMode
     if reference == "start":
         return None
     device = default_device()
-    dtype, config = default_dtype(device), AutoConfig.from_pretrained(weights_path(manifest))
+    dtype, config = default_dtype(device), AutoConfig.from_pretrained(weights_path(manifest), trust_remote_code=False)
     if reference == "uniform":
         return _uniform(config.get_text_config().vocab_size).to(device, dtype).eval()
     torch.manual_seed(seed)

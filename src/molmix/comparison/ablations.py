@@ -36,6 +36,7 @@ def compare_arms(
     options: dict[str, Any],
     seeds: list[int],
     config: str,
+    corpus: Path,
     table: Path,
 ) -> None:
     """Write an ablation's table as CSV (every metric), Markdown and LaTeX (the metrics that are shown).
@@ -50,6 +51,7 @@ def compare_arms(
         options: as in :class:`molmix.metrics.Options`.
         seeds: of the study; the first is that of resamples and tosses.
         config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
         table: what to write, without its ending.
     """
     chosen = Options(**options)
@@ -77,7 +79,14 @@ def compare_arms(
         f"{BOLD} {star('the difference from the baseline')} {beyond_chance(level, f'{table.name}.csv')}",
         "",
         *(f"- {line}" for line in _chosen(choices, rankings)),
-        *provenance(config=config, seeds=seeds, resamples=statistics["resamples"], tosses=tosses, counted=counted),
+        *provenance(
+            config=config,
+            seeds=seeds,
+            corpus=corpus,
+            resamples=statistics["resamples"],
+            tosses=tosses,
+            counted=counted,
+        ),
     ]
     write_pages(ablation["title"], _grids(layout, models, baseline, ablation["factor"]), notes, table)
 

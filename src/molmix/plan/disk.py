@@ -12,9 +12,7 @@ from molmix.plan.models import ADAPTER, Sizes
 from molmix.prefetch import Wanted, wanted
 from molmix.table import ModelTable
 
-TOKENIZER = (
-    45_000  # bytes of a made model's tokenizer, beside its weights and every adapter; others' are lost in the weights
-)
+TOKENIZER = 45_000  # bytes of a made model's tokenizer, beside its weights and every adapter
 TABLE = 6_000  # bytes of a small Parquet file before it holds a row
 TEXT, SCORES, CELL = 250, 250, 16  # bytes of a caption in its tables, of its scores, and of a pair's four probabilities
 STORED = 45  # bytes of a pair in the store

@@ -72,9 +72,9 @@ def _numbers(arms: list[str]) -> np.ndarray | None:
 
 def _differences(axes: Axes, own: pd.DataFrame) -> None:
     marks = ["*" if verdict else "" for verdict in own["verdict"].fillna("")]
-    ends = (own[name].to_numpy(dtype=float) for name in ("difference", "difference_low", "difference_high"))
+    value, low, high = (own[name].tolist() for name in ("difference", "difference_low", "difference_high"))
     # The baseline is compared with nothing: it is the axis.
-    bars(axes, [short(arm) for arm in own.index], *ends, marks)
+    bars(axes, [short(arm) for arm in own.index], value, low, high, marks)
 
 
 def _curve(axes: Axes, own: pd.DataFrame, numbers: np.ndarray) -> None:

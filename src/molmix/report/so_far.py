@@ -72,8 +72,8 @@ def _standing(run: str, missing: Mapping[str, Sequence[str]], shown: Mapping[str
     if not left:
         return "\n".join([*lines, "Every model is scored: the target `report` shows all of it."])
     lines += [
-        f"{len(shown)} of {len(missing)} models are shown. Figures of these will not change; what is bold or has a star "
-        "may, as it is tested against those that are there. Missing:",
+        f"{len(shown)} of {len(missing)} models are shown. Figures of these will not change; what is bold or has a "
+        "star may, as it is tested against those that are there. Missing:",
         "",
     ]
     for model in left:

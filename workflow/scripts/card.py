@@ -1,0 +1,20 @@
+"""Write the model card of one model."""
+
+from pathlib import Path
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.cards import write_card
+
+    files, params = snakemake.input, snakemake.params
+    write_card(
+        model=snakemake.wildcards.model,
+        run=params.run,
+        manifests=Path(files.manifests[0]).parents[1],
+        data=Path(files.data),
+        pairs=Path(files.pairs) if files.pairs else None,
+        leaderboard=Path(files.leaderboard),
+        level=params.level,
+        out=Path(snakemake.output[0]),
+    )

@@ -1,0 +1,16 @@
+"""Upload one model with its card."""
+
+from pathlib import Path
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.push import push
+
+    push(
+        manifest=Path(snakemake.input.manifest),
+        card=Path(snakemake.input.card),
+        repository=snakemake.params.repository,
+        private=snakemake.params.private,
+        out=Path(snakemake.output[0]),
+    )
