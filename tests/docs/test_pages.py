@@ -109,6 +109,15 @@ def test_quoted_messages_are_those_of_the_code(block: Snippet) -> None:
             assert part in source, f"no message holds {part!r}"
 
 
+def test_the_map_names_every_rule_that_makes_something() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk")]
+    blocks = [block for text in texts for block in re.split(r"^(?=rule |use rule )", text, flags=re.MULTILINE)]
+    heads = (re.match(r"(?:use )?rule (?:\w+ as )?(\w+)", block) for block in blocks if " output:" in block)
+    made = [head.group(1) for head in heads if head]
+    assert len(made) > 20 and [rule for rule in made if f"`{rule}`" not in page] == []
+
+
 def test_every_config_has_its_line() -> None:
     named = (ROOT / "config/README.md").read_text(encoding="utf-8")
     assert [path.name for path in (ROOT / "config").glob("*.yaml") if f"`{path.name}`" not in named] == []
