@@ -20,9 +20,9 @@ def main(given: Path) -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     arguments = json.loads(given.read_text(encoding="utf-8"))
-    paths = {name: Path(arguments.pop(name)) for name in ("start", "pairs", "out", "work", "curves")}
+    arguments |= {name: Path(arguments[name]) for name in ("start", "pairs", "out", "work", "curves")}
     try:
-        align(**arguments, **paths)
+        align(**arguments)
     except MolmixError as error:
         given.with_name(f"{os.environ['RANK']}.fault").write_text(str(error), encoding="utf-8")
         raise SystemExit(1) from None

@@ -103,7 +103,7 @@ def align(
             peft_config=Lora(**settings["lora"]).peft(),
             train_dataset=_dataset(rows.train),
             eval_dataset=_dataset(rows.validation) if rows.validation else None,
-            callbacks=[watch, CurvesCallback(curves, trackers)],
+            callbacks=[watch, CurvesCallback(curves, trackers if ranks.writes() else [])],
             **({"ref_model": reference} if reference else {}),  # some methods' trainers know no reference
         )
     except (ValueError, NotImplementedError) as error:

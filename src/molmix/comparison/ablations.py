@@ -103,8 +103,8 @@ def _ranking(scores: Path, arm: dict[str, Any], metric: Metric, options: Options
 def _chosen(choices: Mapping[str, dict[str, Any]], rankings: Mapping[str, pd.Series]) -> Iterator[str]:
     """Which models were chosen, and how alike two metrics rank the same ones (Kendall's tau-b)."""
     for label, arm in choices.items():
-        ranked = rankings[label]
-        yield f"{label}: {ranked.index[0]}, the best of {len(ranked)} by {arm['best']} on {arm['test']}."
+        ranking = rankings[label]
+        yield f"{label}: {ranking.index[0]}, the best of {len(ranking)} by {arm['best']} on {arm['test']}."
     for one, other in combinations(choices, 2):
         metrics = [choices[label]["best"] for label in (one, other)]
         same = all(choices[one][key] == choices[other][key] for key in ("test", "of"))
@@ -157,7 +157,7 @@ def _grids(layout: Layout, models: Mapping[str, str], baseline: str, factor: str
     return made
 
 
-def _beside(found: dict[str, Any] | None) -> list[Cell]:
+def _beside(found: Mapping[Any, Any] | None) -> list[Cell]:
     """Difference, p and effect; dashes where there was nothing to compare."""
     if found is None:
         return [Cell("–")] * 3
