@@ -88,12 +88,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @cache
-def said(package: str) -> str:
-    """Every text that stands in a package's code, between the places that are filled in."""
-    spec = find_spec(package)
-    assert spec and spec.submodule_search_locations
-    folder = Path(spec.submodule_search_locations[0])
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py"))
+def said(name: str) -> str:
+    """Every text that stands in the code of a package or a module, between the places that are filled in."""
+    spec = find_spec(name)
+    assert spec and spec.origin
+    files = Path(spec.origin).parent.rglob("*.py") if spec.submodule_search_locations else [Path(spec.origin)]
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in files)
     texts = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
     return "\n\0".join(text for text in texts if isinstance(text, str))
 
@@ -103,10 +103,19 @@ QUOTED = [block for block in snippets(ROOT / "docs/troubleshooting.md") if block
 
 @pytest.mark.parametrize("block", QUOTED, ids=str)
 def test_quoted_messages_are_those_of_the_code(block: Snippet) -> None:
-    source = said("snakemake" if block.language.endswith("snakemake") else "molmix")
+    source = said("snakemake.exceptions" if block.language.endswith("snakemake") else "molmix")
     for line in block.text.splitlines():
         for part in filter(None, map(str.strip, line.split("…"))):
             assert part in source, f"no message holds {part!r}"
+
+
+def test_the_map_names_every_rule_that_makes_something() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "workflow/rules").glob("*.smk")]
+    blocks = [block for text in texts for block in re.split(r"^(?=rule |use rule )", text, flags=re.MULTILINE)]
+    heads = (re.match(r"(?:use )?rule (?:\w+ as )?(\w+)", block) for block in blocks if " output:" in block)
+    made = [head.group(1) for head in heads if head]
+    assert len(made) > 20 and [rule for rule in made if f"`{rule}`" not in page] == []
 
 
 def test_every_config_has_its_line() -> None:

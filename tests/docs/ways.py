@@ -1,6 +1,7 @@
 """The known ways to try a command of the docs. One that is not known fails, so that each is taken care of."""
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -24,7 +25,21 @@ OWN = {
 # Commands of other programs: nothing of ours is in them but their place in the text.
 FOREIGN = {
     *("cd", "cp", "mkdir", "mv", "rm", "ls", "cat", "export", "source", "git", "pip", "python3", "tar"),
-    *("sbatch", "srun", "squeue", "sinfo", "sacct", "scancel", "ssh", "scp", "rsync", "tmux", "nohup", "tensorboard"),
+    *(
+        "$EDITOR",
+        "sbatch",
+        "srun",
+        "squeue",
+        "sinfo",
+        "sacct",
+        "scancel",
+        "ssh",
+        "scp",
+        "rsync",
+        "tmux",
+        "nohup",
+        "tensorboard",
+    ),
 }
 
 
@@ -49,8 +64,10 @@ class Command:
 
 def commands(snippet: Snippet) -> list[Command]:
     """The commands of a block, continued lines joined."""
-    lines = snippet.text.replace("\\\n", " ").splitlines()
-    bare = (" ".join(shlex.split(line, comments=True, posix=False)) for line in lines)
+    text = snippet.text.replace("\\\n", " ")
+    ends = set(re.findall(r"<<'(\w+)'", text))  # what is handed to a program that way are commands too
+    lines = (line for line in text.splitlines() if line not in ends)
+    bare = (" ".join(shlex.split(line, comments=True, posix=False)).removeprefix("exec ") for line in lines)
     return [Command(snippet, part.strip()) for line in bare for part in line.split("&&") if part.strip()]
 
 
@@ -83,9 +100,9 @@ def attempt(command: Command, folder: Path) -> None:
 def _snakemake(words: list[str], folder: Path) -> None:
     words = [OWN.get(word, word) for word in words]
     for name, value in pairwise(words):
-        assert name != "--workflow-profile" or (folder / value).is_dir(), f"no profile {value}"
+        assert name not in ("--profile", "--workflow-profile") or (folder / value).is_dir(), f"no profile {value}"
     dry = [] if {"--unlock", "--summary", "-n", "--dry-run"} & set(words) else ["-n"]
-    if dry and "--cores" not in words and "--workflow-profile" not in words:
+    if dry and not {"--cores", "--profile", "--workflow-profile"} & set(words):
         dry += ["--cores", "1"]
     # Targets may stand behind an option that takes any number of words, so what is put to them goes in front.
     _done([sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *dry, *words], folder)
