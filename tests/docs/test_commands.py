@@ -40,7 +40,12 @@ def test_there_are_commands() -> None:
     assert {command.words[0] for command in ONCE} >= {"make", "snakemake", "molmix"}
 
 
-@pytest.mark.parametrize("command", [one for one in ONCE if not is_run(one)], ids=str)
+def marked(command: Command):
+    """Dry runs of Snakemake are many, and take seconds each."""
+    return pytest.param(command, marks=[pytest.mark.slow] if command.words[0] == "snakemake" else [], id=str(command))
+
+
+@pytest.mark.parametrize("command", [marked(one) for one in ONCE if not is_run(one)])
 def test_it_would_run(command: Command, empty: Path) -> None:
     attempt(command, empty)
 

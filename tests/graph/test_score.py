@@ -167,14 +167,12 @@ def test_the_report_shows_every_table_and_what_was_measured_of_the_judges(done, 
     assert run.returncode == 0, run.stdout
     assert planned(run.stdout) == {"explorer": 1, "pages": 1, "report": 1}
     text = (folder / "results/mine/report/index.html").read_text()
-    results, categories = (
-        json.loads(re.search(rf"var {name} = (.*);\n", text).group(1)) for name in ("results", "categories")
-    )
+    shown = dict(re.findall(r'<script id="(results|categories|workflow-desc)">\s*var \w+ = (.*);\s*</script>', text))
+    results, categories, about = (json.loads(shown[name]) for name in ("results", "categories", "workflow-desc"))
     assert categories.keys() == {"Figures", "Tables", "Judges"}
     tables = {"leaderboard", "comparisons", "judges", "agreement", "audit"}
     assert set(results) >= {f"results/mine/tables/{name}.{kind}" for name in tables for kind in ("csv", "html")}
     assert all(entry["caption"] and "format" in entry["labels"] for entry in results.values())
-    about = json.loads(re.search(r"var workflow_desc = (.*);\n", text).group(1))
     assert all(said in about for said in ("Config ", "molmix ", "seeds 7", "numpy ", "../explorer/index.html"))
     again = snakemake(folder, "report", study=study)
     assert "Nothing to be done" in again.stdout
