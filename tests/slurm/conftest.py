@@ -130,7 +130,7 @@ def finished(slurm: Slurm, whole: dict[str, Any], tmp_path_factory: pytest.TempP
     """The whole graph, run through SLURM once; its folder, and what the head said."""
     folder = tmp_path_factory.mktemp("whole")
     head = slurm.head(folder, "all", "judge", study=whole)
-    status = head.ends(1500)
+    status = head.ends(3000)
     assert status == 0, head.said()[-5000:]
     return folder, head.said()
 

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,10 +20,10 @@ def main(given: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    arguments = json.loads(given.read_text(encoding="utf-8"))
-    paths = {name: Path(arguments.pop(name)) for name in ("start", "pairs", "out", "work")}
+    arguments: dict[str, Any] = json.loads(given.read_text(encoding="utf-8"))
+    arguments |= {name: Path(arguments[name]) for name in ("start", "pairs", "out", "work")}
     try:
-        align(**arguments, **paths)
+        align(**arguments)
     except MolmixError as error:
         given.with_name(f"{os.environ['RANK']}.fault").write_text(str(error), encoding="utf-8")
         raise SystemExit(1) from None
