@@ -40,6 +40,8 @@ def cluster(folder: Path, accounting: bool = False) -> Iterator[dict[str, str]]:
         RuntimeError: it does not come up; the message holds the end of its logs.
     """
     folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
     for name in ("state", "spool", "log", "dev", "bin", "db"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder / 'bin'}:{_path()}"}
