@@ -40,6 +40,8 @@ def cluster(folder: Path, accounting: bool = False) -> Iterator[dict[str, str]]:
         RuntimeError: it does not come up; the message holds the end of its logs.
     """
     folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
     for name in ("state", "spool", "log", "dev", "bin", "db"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": f"{folder / 'bin'}:{_path()}"}
@@ -222,4 +224,6 @@ def _says(environment: dict[str, str], *command: str) -> str:
 if __name__ == "__main__":
     with cluster(Path(sys.argv[1]), accounting="accounting" in sys.argv[2:]) as shell:
         print(f"export SLURM_CONF={shell['SLURM_CONF']} PATH={Path(sys.argv[1]).resolve()}/bin:$PATH", flush=True)
-        signal.sigwait([signal.SIGINT, signal.SIGTERM])
+        ends = {signal.SIGINT, signal.SIGTERM}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ends)  # a background process of a script ignores Ctrl-C otherwise
+        signal.sigwait(ends)

@@ -6,6 +6,7 @@ import copy
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -108,11 +109,15 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
 
 
 @pytest.fixture(scope="session")
-def accounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+def accounted() -> Iterator[Slurm]:
     """A cluster with accounting: munge, MariaDB and slurmdbd."""
     if reason := cluster.why_not(accounting=True):
         pytest.skip(reason)
-    with cluster.cluster(tmp_path_factory.mktemp("slurm-accounted"), accounting=True) as environment:
+    # Not in pytest's folder: munge's socket must be one that everybody can reach.
+    with (
+        tempfile.TemporaryDirectory(prefix="slurm-") as folder,
+        cluster.cluster(Path(folder), accounting=True) as environment,
+    ):
         yield Slurm(environment)
 
 
@@ -130,7 +135,7 @@ def finished(slurm: Slurm, whole: dict[str, Any], tmp_path_factory: pytest.TempP
     """The whole graph, run through SLURM once; its folder, and what the head said."""
     folder = tmp_path_factory.mktemp("whole")
     head = slurm.head(folder, "all", "judge", study=whole)
-    status = head.ends(1500)
+    status = head.ends(3000)
     assert status == 0, head.said()[-5000:]
     return folder, head.said()
 

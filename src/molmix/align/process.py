@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -19,7 +20,7 @@ def main(given: Path) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    arguments = json.loads(given.read_text(encoding="utf-8"))
+    arguments: dict[str, Any] = json.loads(given.read_text(encoding="utf-8"))
     arguments |= {name: Path(arguments[name]) for name in ("start", "pairs", "out", "work", "curves")}
     try:
         align(**arguments)

@@ -67,7 +67,8 @@ def _here(folder: Path) -> list[tuple[int, list[str]]]:
 
 def _is_snakemake(words: list[str]) -> bool:
     """``python -m snakemake …`` or ``python …/bin/snakemake …``, and not a shell or a tool that starts it."""
-    return "python" in words[0] and (words[1:3] == ["-m", "snakemake"] or words[1].endswith("/snakemake"))
+    started = words[1:3] == ["-m", "snakemake"] or any(word.endswith("/snakemake") for word in words[1:2])
+    return "python" in words[0] and started
 
 
 def _in_slurm(pid: int) -> bool:
