@@ -5,11 +5,13 @@ draws the loss curves (docs/figures/resume.png).
 """
 
 import argparse
+import multiprocessing
+import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from molmix.align import METHODS, checkpoints, progress
@@ -19,6 +21,7 @@ from molmix.files import read_table, write_table
 
 FIGURE = Path(__file__).resolve().parents[1] / "docs/figures/resume.png"
 ROWS, AT = 240, 0.55  # pairs; share of the steps after which the signal is sent
+NOISE = 1e-6  # more than that between two trainings fails
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 TRAIN = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 3e-3, "warmup_steps": 0.1}
 
@@ -63,30 +66,37 @@ def prepare(folder: Path) -> None:
     write_table(folder / "pairs.parquet", pa.Table.from_pylist(pairs))
 
 
-def process(method: str, folder: Path, out: str) -> subprocess.Popen:
-    """One training as a process."""
-    command = [sys.executable, "-m", "faults.resume", "--train", method, str(folder), out]
-    return subprocess.Popen(command, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def process(method: str, folder: Path, out: str) -> BaseProcess:
+    """One training as a process; forked, so that libraries are imported once."""
+    training = multiprocessing.get_context("fork").Process(target=_trained, args=(method, folder, out))
+    training.start()
+    return training
+
+
+def _trained(method: str, folder: Path, out: str) -> None:
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)  # the trainer's chatter
+    try:
+        train(method, folder, out)
+    except MolmixError as error:
+        sys.exit(str(error))
 
 
 def disturb(method: str, folder: Path, out: str, number: signal.Signals) -> tuple[int, int]:
     """A training that gets a signal, and is begun again; gives the step it had reached, and the one it went on from."""
     running, work = process(method, folder, out), folder / f"{out}.work"
     while not (said := progress.last(work) if work.exists() else None) or said["step"] < AT * said["of"]:
-        if running.poll() is not None:
-            sys.exit(f"{out} ended before its signal: {running.communicate()[1]}")
-        time.sleep(0.01)
-    running.send_signal(number)
-    _, message = running.communicate()
-    print(
-        f"{out}: status {running.returncode}; {message.strip().splitlines()[-2:] if message else ''}", file=sys.stderr
-    )
+        if not running.is_alive():
+            sys.exit(f"{out} ended before its signal")
+        time.sleep(0.05)
+    os.kill(running.pid, number)
+    running.join()
     reached = progress.last(work)
     whole = checkpoints.last_whole(next(work.iterdir()))
-    assert running.returncode != 0 and reached and whole
+    assert running.exitcode != 0 and reached and whole
     again = process(method, folder, out)
-    _, message = again.communicate()
-    assert again.returncode == 0, message
+    again.join()
+    assert again.exitcode == 0
     return reached["step"], int(whole.name.split("-")[1])
 
 
@@ -128,12 +138,20 @@ def draw(folder: Path, found: dict[str, dict[str, tuple[int, int, float, float]]
 
 def compare(folder: Path, methods: list[str], figure: Path) -> float:
     """Train everything, print the table and draw the figure; gives the largest difference of all."""
+    import torch
+
+    import molmix.align.run  # noqa: F401 (for all processes)
+
+    torch.set_num_threads(1)  # other threads than this one do not come along in a fork
+    for method in methods:
+        METHODS[method].config()
     prepare(folder)
     found: dict[str, dict[str, tuple[int, int, float, float]]] = {}
     print("| method | signal | at step | on from | log | adapter |\n| --- | --- | ---: | ---: | ---: | ---: |")
     for method in methods:
         undisturbed = process(method, folder, method)
-        assert undisturbed.wait() == 0, undisturbed.communicate()[1]
+        undisturbed.join()
+        assert undisturbed.exitcode == 0
         found[method] = {}
         for number in SIGNALS:
             out = f"{method}.{number.name}"
@@ -150,16 +168,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m faults.resume", description=__doc__)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--figure", type=Path, default=FIGURE)
-    parser.add_argument("--train", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.train:
-        try:
-            train(options.train[0], Path(options.train[1]), options.train[2])
-        except MolmixError as error:
-            sys.exit(str(error))
-        return
     with tempfile.TemporaryDirectory() as folder:
-        compare(Path(folder), options.methods, options.figure)
+        sys.exit(compare(Path(folder), options.methods, options.figure) > NOISE)
 
 
 if __name__ == "__main__":

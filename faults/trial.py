@@ -13,8 +13,9 @@ import psutil
 from faults.stages import R, Stage
 from faults.study import FULL, finished, run, snakemake
 
-# Not results: what a kill may leave behind or change, and loses nothing but time.
+# Not results: what a kill may leave behind or change, and loses nothing but time; and Snakemake's mark in folders.
 BESIDE = ("benchmarks", "work")
+STAMP = ".snakemake_timestamp"
 TRIES = 4  # of one command; each of them may name one file to delete
 _MESSAGE = re.compile(r"^molmix \w+: (.+?): .*\n  Hint: delete (it|(?:the folder )?(\S+))", re.MULTILINE)
 
@@ -136,5 +137,5 @@ def _results(folder: Path) -> dict[str, Path]:
     return {
         str(name): path
         for name, path in found.items()
-        if name.parts[0] not in BESIDE and not any(part.endswith(".part") for part in name.parts)
+        if name.parts[0] not in BESIDE and name.name != STAMP and not any(part.endswith(".part") for part in name.parts)
     }
