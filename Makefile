@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 READY := .venv/.ready
 
-.PHONY: demo test test-fast lint bench faults docs figures lock
+.PHONY: demo test test-fast lint audit bench faults docs figures lock
 
 demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	snakemake --cores all --quiet reason
@@ -31,6 +31,14 @@ lint: $(READY)
 	mypy
 	snakemake --lint
 
+audit: .venv-audit/.ready  ## known vulnerabilities in the pins, where pypi.org can be asked
+	PATH=$(CURDIR)/.venv-audit/bin:$$PATH python envs/audit.py
+
+.venv-audit/.ready:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet 'pip-audit>=2.9,<3'
+	@touch $@
+
 bench: $(READY)  ## ratios side by side, in one run
 	python -m benchmarks
 
@@ -43,6 +51,7 @@ figures: $(READY)  ## README's figure, from the embedded study
 
 docs: $(READY)  ## what is generated from the config schema and the lock
 	python -m molmix.config_docs
+	python -m tests.badinput.page
 	python envs/split.py
 
 lock:  ## new pins from the ranges of pyproject.toml, from an environment made for that alone

@@ -25,6 +25,13 @@ _MENDS = {
     "bool_type": "give true or false",
     "bool_parsing": "give true or false",
 }
+# And its own words where they hold a bound or a choice.
+_WORDS = {
+    "Input should be greater than or equal to": "give at least",
+    "Input should be greater than": "give more than",
+    "Input should be less than or equal to": "give at most",
+    "Input should be": "give",
+}
 
 
 def explain(content: Any, item: dict[str, Any], schema: dict[str, Any]) -> str:
@@ -84,7 +91,9 @@ def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None:
 
 def mend(item: Any) -> str:
     """What to do about one of pydantic's errors, where the value is of the wrong kind or out of range."""
-    said = item["msg"].removeprefix("Value error, ").replace("Input should be", "give what is")
+    said = item["msg"].removeprefix("Value error, ")
+    for theirs, ours in _WORDS.items():
+        said = said.replace(theirs, ours)
     return _MENDS.get(item["type"]) or said[0].lower() + said[1:]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +34,14 @@ def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -
         check_files(config)
         check_trackers(config.tracking.to)
     return config, models
+
+
+def shut_out() -> None:
+    """Let owner and group alone write into a run, whatever the shell allows; jobs parse the workflow, and this, too."""
+    os.umask(os.umask(0o022) | stat.S_IWOTH)
+    # Snakemake makes these before it reads the workflow; what it later runs jobs from lies in the first.
+    folder = Path(".snakemake")
+    for path in [folder, folder / "log", *folder.glob("log/*")]:
+        with suppress(OSError):  # not there, or somebody else's
+            if (mode := path.stat().st_mode) & stat.S_IWOTH:
+                path.chmod(stat.S_IMODE(mode) & ~stat.S_IWOTH)

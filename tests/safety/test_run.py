@@ -107,7 +107,7 @@ def test_no_token_is_written(done: tuple[Path, str]) -> None:
 
 def test_nothing_is_writable_by_everybody(done: tuple[Path, str]) -> None:
     folder, _ = done
-    for root in ("results", "logs"):
+    for root in ("results", "logs", ".snakemake"):
         for path in [folder / root, *(folder / root).rglob("*")]:
             assert path.is_symlink() or not path.stat().st_mode & stat.S_IWOTH, path
 

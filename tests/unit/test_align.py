@@ -52,7 +52,7 @@ def test_numbers_as_yaml_reads_them():
         ("sft", {"learning_rate": "fast"}, r"settings\.learning_rate: 'fast' is refused\n.*float"),
         ("sft", {"learning_rate": 0.0}, r"settings\.learning_rate: 0.0 is refused\n.*above 0"),
         ("sft", {"weight_decay": float("nan")}, r"settings\.weight_decay: nan is refused"),
-        ("sft", {"gradient_accumulation_steps": True}, r"True is refused"),
+        ("sft", {"gradient_accumulation_steps": True}, r"true is refused"),
         ("sft", {"gradient_accumulation_steps": 2.0}, r"2.0 is refused\n.*int"),
         ("cpo", {"max_length": None}, r"settings\.max_length: None is refused"),
         ("sft", {"lr_scheduler_type": "cosin"}, r"did you mean 'cosine'\?"),

@@ -61,9 +61,9 @@ CASES = {
     "unknown merge": (lambda c: c["merge"]["methods"]["slerp"].update(method="slrp"), ["slrp", "'slerp'"]),
     "fraction 0": (
         lambda c: c["data"].update(subset={"fraction": 0}),
-        ["data.subset.fraction", "greater than 0"],
+        ["data.subset.fraction", "more than 0"],
     ),
-    "fraction 2": (lambda c: c["data"].update(subset={"fraction": 2}), ["data.subset.fraction", "less than"]),
+    "fraction 2": (lambda c: c["data"].update(subset={"fraction": 2}), ["data.subset.fraction", "at most 1"]),
     "unsafe run name": (lambda c: c.update(run="../up"), ["run", "'../up'", "letters"]),
     "unsafe model name": (
         lambda c: c["initial"].update({"a+b": c["initial"]["agnostic"]}),

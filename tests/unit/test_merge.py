@@ -368,8 +368,8 @@ SPOILERS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing": (lambda f: (f / "weights/model.safetensors").unlink(), "model.safetensors: is missing"),
     "cut": (lambda f: (f / "weights/model.safetensors").write_bytes(b"\x10" * 20), "cannot be read as safetensors"),
     "index": (
-        lambda f: (f / "weights/model.safetensors.index.json").write_text('{"weight_map": {"a": "shard"}}'),
-        "shard: is missing",
+        lambda f: (f / "weights/model.safetensors.index.json").write_text('{"weight_map": {"a": "shard.safetensors"}}'),
+        "shard.safetensors: is missing",
     ),
 }
 

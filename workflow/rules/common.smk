@@ -1,18 +1,16 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
 # Makes: the checked config, the model table, and what the other files share: helpers for paths, and for what a job
 #        needs of a cluster and which jobs go there as one.
-import os
 import re
 
 from snakemake.exceptions import WorkflowError
 
 from molmix.checks import known
 from molmix.errors import MolmixError
-from molmix.study import ready
+from molmix.study import ready, shut_out
 from molmix.table import RESERVED
 
-# Whatever the shell allows, nobody but owner and group writes into a run; jobs, which read this too, take it over.
-os.umask(os.umask(0o022) | 0o002)
+shut_out()
 
 
 # A config file given on the command line replaces the default one whole: `configfile:` would let entries of the

@@ -61,6 +61,7 @@ _OURS = {
 }
 REFUSED = {name: reason for reason, names in _OURS.items() for name in names.split()}
 
+LARGEST = 10**9  # whole number; more is a slip, and beyond what a 64-bit counter holds
 POSITIVE = (
     "learning_rate",
     "num_train_epochs",
@@ -145,6 +146,8 @@ def _checked(method: str, key: str, value: Any) -> Any:
         raise fault(where, f"{quoted(value)} is refused", f"give a value of the type {' or '.join(entry['type'])}")
     if isinstance(value, float) and not math.isfinite(value):
         raise fault(where, f"{value} is refused", "give a finite number")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise fault(where, f"{quoted(value)} is refused", f"give at most {LARGEST}")
     if key in POSITIVE and (value is None or value <= 0):
         raise fault(where, f"{value} is refused", "give a number above 0")
     choices = entry.get("choices")
@@ -161,7 +164,7 @@ def _type(value: Any) -> str:
 def _number(value: str | int) -> Any:
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return value
 
 

@@ -1,0 +1,175 @@
+"""Write docs/bad-input.md: the kinds of bad input, each with the message that it really meets. Run by `make docs`."""
+
+import copy
+import gzip
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from molmix.config import read_yaml
+from molmix.errors import MolmixError
+from molmix.study import ready
+from tests.badinput.studies import BASE, write_files
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/bad-input.md"
+
+HEAD = """\
+# What bad input meets
+
+Everything that can be known before a job starts is checked when `snakemake` reads the workflow: every key of the
+config, every name, every file that it names, and the first 100,000 rows of each. What is wrong ends the command with
+one message that names the key or the file (and row), the value and the mend; no job has run, and earlier results are as
+they were. All keys of a wrong kind are told at once. Jobs parse the workflow again, and do not read the files again.
+
+The messages below are what the code says (`make docs` writes them, and a test compares). `tests/badinput` spoils
+configs and data files by the hundred from a fixed seed, at least {configs} distinct configs and {tables} distinct files
+a time, and asks the same of every message.
+
+| kind | for example | message |
+| --- | --- | --- |
+"""
+
+FOOT = """
+Rows beyond the first 100,000 are checked by the job that reads them, in the same words. Data sets of the hub and models
+at a revision are read by jobs too, as they may have to be fetched.
+
+What stays Snakemake's: it reads the config file before anything of molmix runs. A file that is not there, is not UTF-8,
+or whose anchors contain themselves ends in Snakemake's own words (a traceback); `molmix models --configfile <file>`
+says plainly what is wrong with it.
+"""
+
+TSV = "SMILES\tdescription\tkey\nCCO\tAn alcohol.\tm0\n"
+
+
+def _set(*place: Any) -> Callable[[dict[str, Any]], None]:
+    """A change of the study: the last argument is put where the others lead to."""
+    *way, key, value = place
+
+    def change(study: dict[str, Any]) -> None:
+        for part in way:
+            study = study[part]
+        study[key] = value
+
+    return change
+
+
+def _take_out(study: dict[str, Any]) -> None:
+    del study["data"]["tests"]["id"]["source"]
+
+
+CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
+    ("misspelt key", "`algn: {}`", _set("algn", {})),
+    ("missing key", "a test set without `source`", _take_out),
+    ("key given twice", "`run` on two lines", "run: a\nrun: b\n"),
+    ("key that is no text", "`data: {1: x}`", _set("data", 1, "x")),
+    ("misspelt value", "`method: spo`", _set("align", "sft", "method", "spo")),
+    ("misspelt kind", "`kind: fulldok`", _set("judges", "atomic", {"kind": "fulldok"})),
+    ("wrong type", "`seeds: 7`", _set("seeds", 7)),
+    ("true for a number", "`rows: yes`", _set("data", "tests", "id", "rows", True)),
+    ("out of range", "`fraction: 0`", _set("data", "subset", "fraction", 0)),
+    ("not finite", "`temperature: .inf`", _set("generation", "temperature", float("inf"))),
+    ("huge", "`max_new_tokens: 1e30`", _set("generation", "max_new_tokens", 10**30)),
+    ("unsafe name", "`run: ../up`", _set("run", "../up")),
+    ("reserved name", "`run: store`", _set("run", "store")),
+    ("names that differ by case", "judges `atomic`, `Atomic`", _set("judges", "Atomic", {"kind": "atomic"})),
+    ("name that is not there", "`starts: [mol2cpa]`", _set("align", "sft", "starts", ["mol2cpa"])),
+    ("setting of TRL", "`learning_rte: 1`", _set("align", "sft", "settings", {"learning_rte": 1})),
+    ("setting that is molmix's", "`hub_token: …`", _set("align", "sft", "settings", {"hub_token": "x"})),
+    ("password in an address", "`base_url: http://me:x@host`", _set("decomposers", "llm", "base_url", "http://m:x@h")),
+    (
+        "revision with a path",
+        "`revision: ../x`",
+        _set("nli", "e", {"kind": "pretrained", "id": "a", "revision": "../x"}),
+    ),
+    ("no YAML", "`run: [a`", "run: [a\n"),
+    ("tab", "a key behind a tab", "data:\n\ttests: {}\n"),
+    ("no keys", "an empty file", ""),
+    ("path with braces", "`path: {x}.tsv`", _set("data", "tests", "mine", "source", "path", "{x}.tsv")),
+]
+FILES: list[tuple[str, str, str, bytes | None]] = [
+    ("file that is not there", "`path: none.tsv`", "none.tsv", None),
+    ("unknown ending", "a spreadsheet", "t.xlsx", b"PK\x03\x04"),
+    ("empty file", "0 bytes", "t.tsv", b""),
+    ("header alone", "no row", "t.tsv", TSV.partition("\n")[0].encode() + b"\n"),
+    ("misspelt column", "`Description`", "t.tsv", TSV.replace("desc", "Desc").encode()),
+    ("column given twice", "two `key`", "t.tsv", TSV.replace("key\n", "key\tkey\n").encode()),
+    ("ragged row", "a tab in a caption", "t.tsv", TSV.replace("An a", "An\ta").encode()),
+    ("open quote", "a quote that never ends", "t.csv", TSV.replace("\t", ",").replace("An", '"An').encode()),
+    ("UTF-16", "as spreadsheets save it", "t.tsv", TSV.encode("utf-16")),
+    ("latin-1", "one byte", "t.tsv", TSV.replace("An", "é").encode("latin-1")),
+    ("gzip without `.gz`", "a download", "t.tsv", gzip.compress(TSV.encode(), mtime=0)),
+    ("gzip cut short", "a download that broke", "t.tsv.gz", gzip.compress(TSV.encode(), mtime=0)[:-12]),
+    ("no Parquet", "JSON by that name", "t.parquet", b'{"a": 1}\n'),
+    ("no JSON", "a line cut short", "t.jsonl", b'{"SMILES": "C\n'),
+    ("blank caption", "spaces", "t.tsv", TSV.replace("An alcohol.", "  ").encode()),
+    ("number for a caption", "`5`", "t.jsonl", b'{"SMILES": "C", "description": 5, "key": "m0"}\n'),
+    ("half a character", "`\\ud83d`", "t.jsonl", b'{"SMILES": "C", "description": "\\ud83d", "key": "m0"}\n'),
+    ("id given twice", "`m0`", "t.tsv", (TSV + "CC\tA gas.\tm0\n").encode()),
+]
+
+
+@contextmanager
+def _elsewhere() -> Iterator[Path]:
+    """A folder with the study's files, for the working folder."""
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as name:
+        os.chdir(name)
+        try:
+            write_files(Path(name))
+            yield Path("study.yaml")
+        finally:
+            os.chdir(before)
+
+
+def refusal(path: Path, text: str) -> str:
+    """What is said of a config of this text.
+
+    Raises:
+        ValueError: nothing; it was accepted.
+    """
+    path.write_text(text, encoding="utf-8")
+    try:
+        ready(read_yaml(path), [path], read_files=True)
+    except MolmixError as error:
+        return str(error)
+    raise ValueError(f"accepted: {text}")
+
+
+def rows() -> Iterator[tuple[str, str, str]]:
+    """Kind, example and message of each row of the table."""
+    with _elsewhere() as path:
+        for kind, example, change in CONFIGS:
+            study = copy.deepcopy(BASE)
+            if callable(change):
+                change(study)
+            text = change if isinstance(change, str) else yaml.safe_dump(study, sort_keys=False)
+            yield kind, example, refusal(path, text)
+        for kind, example, name, data in FILES:
+            if data is not None:
+                Path(name).write_bytes(data)
+            study = copy.deepcopy(BASE)
+            study["data"]["tests"]["mine"]["source"]["path"] = name
+            yield kind, example, refusal(path, yaml.safe_dump(study, sort_keys=False))
+
+
+def page() -> str:
+    """The page as it is now to be."""
+    from tests.badinput.test_configs import DISTINCT
+    from tests.badinput.test_tables import DISTINCT as DISTINCT_TABLES
+
+    lines = []
+    for kind, example, message in rows():
+        told = message.removeprefix("study.yaml: 1 thing(s) to mend\n").replace("\n  Hint:", ". Hint:")
+        told = " ".join(told.split())
+        told = told.replace("`", "'").replace("|", "\\|")
+        lines.append(f"| {kind} | {example} | `{told if len(told) <= 240 else told[:239] + '…'}` |\n")
+    return HEAD.format(configs=DISTINCT, tables=DISTINCT_TABLES) + "".join(lines) + FOOT
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
