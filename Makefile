@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 READY := .venv/.ready
 
-.PHONY: demo test test-fast lint bench docs lock
+.PHONY: demo test test-fast lint bench faults docs lock
 
 demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	snakemake --cores all --quiet reason
@@ -33,6 +33,9 @@ lint: $(READY)
 
 bench: $(READY)  ## ratios side by side, in one run
 	python -m benchmarks
+
+faults: $(READY)  ## kill, fill up and damage a small study, and see that it ends in the same tables
+	python -m faults
 
 docs: $(READY)  ## what is generated from the config schema and the lock
 	python -m molmix.config_docs

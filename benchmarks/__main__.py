@@ -9,7 +9,7 @@ import sys
 from contextlib import redirect_stdout
 from importlib import import_module
 
-SECTIONS = ("metrics", "nli", "generation", "training", "merging", "workflow")
+SECTIONS = ("metrics", "nli", "generation", "training", "merging", "explorer", "workflow", "cluster")
 
 
 def main() -> None:

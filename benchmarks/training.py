@@ -75,6 +75,8 @@ def _method(name: str, folder: Path, seconds: list[float]) -> Row:
             settings=resolved | {"method": name, "reference": "start", "quantize": False},
             seed=1,
             threads=THREADS,
+            trackers=["tensorboard"],
+            curves=folder / "tensorboard" / "policy",
         )
 
     def bare() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 DATA = "numpy pandas pyarrow rdkit pydantic PyYAML nltk rouge_score RapidFuzz scipy tokenizers"
 DATA += " tqdm datasets matplotlib snakemake markdown-it-py Pygments"
-MODELS = "torch transformers trl peft mergekit accelerate safetensors openai"
+MODELS = "torch transformers trl peft mergekit accelerate safetensors openai tensorboard"
 KINDS = {"data": DATA.split(), "models": [*DATA.split(), *MODELS.split()]}
 HERE = Path(__file__).parent
 

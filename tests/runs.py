@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from molmix.config import Config
 from molmix.data import TEST
 from molmix.decompose.tables import cut
 from molmix.explain.case import judged_folders, options_of
-from molmix.files import read_table, write_table
+from molmix.files import read_table, write_json, write_table
 from molmix.judges.cross import Cross
 from molmix.leaderboard import leaderboard
 from molmix.score import score
@@ -58,13 +59,17 @@ def write_tables(study: Config) -> None:
         | {"start": row.start, "unseeded": row.unseeded}
         for model, row in models.build(study).items()
     }
-    shared = {
+    shared: dict[str, Any] = {
         "models": rows,
         "scores": run / "scores",
         "statistics": study.statistics.model_dump(),
         "options": vars(options_of(study)),
         "config": study.digest(),
+        "corpus": run / "data/manifest.json",
+        "manifests": [],  # systems from elsewhere were made on machines that nobody knows
     }
+    counts = {f"tests.{test}": {"molecules": read_table(run / f"data/tests/{test}.parquet").num_rows} for test in tests}
+    write_json(shared["corpus"], {"counts": counts})
     tables = {"comparisons": run / "tables/comparisons"}
     compare_models(**shared, tests=[*tests], study_seeds=study.seeds, tables=tables)
     comparisons, board = run / "tables/comparisons.csv", run / "tables/leaderboard"

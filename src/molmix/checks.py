@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from molmix.config import Best, Config, FileSource, HubSource
+from molmix.config import Best, Config, DemoSource, FileSource, HubSource
 from molmix.decompose.units import UNITS
 from molmix.errors import fault
 
@@ -95,6 +95,8 @@ def _sources(config: Config) -> None:
         if config.initial or test.direction == "cap2mol":
             asked[f"data.tests.{name}.source"] = test.source
     for key, source in asked.items():
+        if config.domain == "text" and isinstance(source, DemoSource) and source.split == "long":
+            raise fault(f"{key}.split", "'long' is of molecules", "choose another split, or set domain: molecules")
         if _has_no_molecules(source):
             raise fault(f"{key}.columns.molecule", "null, and models answer to molecules", "name the molecules' column")
 

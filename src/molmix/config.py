@@ -17,15 +17,16 @@ from pydantic import Field, ValidationError, model_validator
 
 from molmix.align import METHODS
 from molmix.decompose import Decomposer, RulesSettings, TransformersSettings
-from molmix.errors import MolmixError, fault
+from molmix.errors import MolmixError, fault, quoted
 from molmix.judges import Atomic, Judge
 from molmix.merge import MergeMethod
 from molmix.metrics.settings import PropertySettings, Text2MolSettings
 from molmix.refusals import explain
 from molmix.schema import Count, FilePath, Name, Revision, Section, Share, Size
+from molmix.tracking import TRACKERS
 
 Direction = Literal["mol2cap", "cap2mol"]
-Stage = Literal["initial", "reject", "align", "generate", "decompose", "nli"]
+OneGpu = Annotated[int, Field(ge=0, le=1)]
 
 
 # ---- data -----------------------------------------------------------------------------------------------------
@@ -53,7 +54,7 @@ class DemoSource(Section):
     kind: Literal["demo"]
     split: Literal["train", "validation", "id", "ood", "long"] = Field(
         description="part of the embedded world; `id` holds scaffolds seen in training, `ood` unseen ones, `long` the "
-        "molecules of `id` with captions of 100 words and more"
+        "molecules of `id` with captions of 100 words and more. Under `domain: text` the world is one of the weather"
     )
 
 
@@ -139,7 +140,9 @@ class Data(Section):
 class World(Section):
     """Size of the embedded world, read when a source is of kind `demo`."""
 
-    molecules: Annotated[int, Field(ge=200, le=8000)] = Field(4000, description="distinct molecules to build")
+    molecules: Annotated[int, Field(ge=200, le=8000)] = Field(
+        4000, description="distinct molecules to build; records of the weather under `domain: text`"
+    )
 
 
 # ---- models ---------------------------------------------------------------------------------------------------
@@ -413,6 +416,16 @@ class Statistics(Section):
     level: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="confidence level")
 
 
+class Tracking(Section):
+    """Where losses are shown while trainings run; it changes no result."""
+
+    to: list[Literal[tuple(TRACKERS)]] = Field(  # type: ignore[valid-type]
+        ["tensorboard"],
+        description="`tensorboard` writes results/<run>/tensorboard; the others are offline too, and see alignments "
+        "only; `[]` for none",
+    )
+
+
 class Push(Section):
     """Where `snakemake push` uploads adapters and kept merges, each with its card; nothing else depends on it."""
 
@@ -427,25 +440,24 @@ class Push(Section):
         return self
 
 
-class Hardware(Section):
-    """GPUs that the study asks for. They change how fast it goes, not what it makes: nothing reruns for them."""
+class Gpus(Section):
+    """GPUs that a job of each stage asks for; it makes sure that it got them, and with 0 takes what is there."""
 
-    gpus: dict[Stage, Annotated[int, Field(ge=0, le=16)]] = Field(
-        {},
-        description="GPUs of a job, by stage: `initial`, `reject`, `align`, `generate`, `decompose` (language models), "
-        "`nli`; 0 where not given. A job makes sure that it got them, and with 0 takes what is there. More than one is "
-        "for `align`, which then runs a process on each",
-    )
+    initial: OneGpu = Field(0, description="training an initial model")
+    reject: OneGpu = Field(0, description="writing rejected texts")
+    align: Annotated[int, Field(ge=0, le=16)] = Field(0, description="aligning; on several, a process on each")
+    generate: OneGpu = Field(0, description="writing captions, and the merge before it")
+    decompose: OneGpu = Field(0, description="cutting captions by a local language model")
+    nli: OneGpu = Field(0, description="training an NLI model, and asking it")
+
+
+class Hardware(Section):
+    """What jobs ask for, of a cluster above all. It changes how fast they are, not what they make: nothing reruns."""
+
+    gpus: Gpus = Field(Gpus(), description="number of GPUs, by stage")
     gpu_memory_gb: Annotated[float, Field(gt=0)] | None = Field(
         None, description="memory that each of these GPUs must have, in GB (10^9 bytes); null for any"
     )
-
-    @model_validator(mode="after")
-    def _one_process(self) -> Hardware:
-        for stage, count in self.gpus.items():
-            if count > 1 and stage != "align":
-                raise ValueError(f"{stage} runs on one GPU; only align uses several")
-        return self
 
 
 class Config(Section):
@@ -480,6 +492,7 @@ class Config(Section):
     trial: Trial = Field(Trial(), description="planted errors, which measure the judges")
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
+    tracking: Tracking = Field(Tracking(), description="where losses are shown while trainings run")
     hardware: Hardware = Field(Hardware(), description="GPUs that jobs ask for, on a cluster and here")
     push: Push | None = Field(None, description="where models are uploaded by `snakemake push`; null for nowhere")
 
@@ -514,9 +527,9 @@ class Config(Section):
     def digest(self, *sections: str) -> str:
         """Name of what the config says, or some of its sections do: 16 hex digits.
 
-        The hardware is left out: it changes no result.
+        The hardware and the tracking are left out: they change no result.
         """
-        said = self.model_dump_json(include=set(sections) or None, exclude={"hardware"})
+        said = self.model_dump_json(include=set(sections) or None, exclude={"hardware", "tracking", "push"})
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def uses_world(self) -> bool:
@@ -534,10 +547,12 @@ class _StrictLoader(yaml.SafeLoader):
 def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
+        where = f"{key_node.start_mark.name}, line {key_node.start_mark.line + 1}"
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise fault(where, "a list or a mapping is no key", "put the key in quotes")
+        key = key_node.value if key_node.tag.endswith(":merge") else loader.construct_object(key_node)
         if key in seen:
-            line = key_node.start_mark.line + 1
-            raise fault(f"{key_node.start_mark.name}, line {line}", f"key {key!r} is given twice", "remove one")
+            raise fault(where, f"key {quoted(key)} is given twice", "remove one")
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
@@ -557,14 +572,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise fault(path, f"cannot be read ({error.strerror})", "name an existing config file") from None
     except UnicodeDecodeError as error:
         raise fault(path, f"is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
-    loader = _StrictLoader(text)
-    loader.name = str(path)
     try:
+        loader = _StrictLoader(text)
+        loader.name = str(path)
         content = loader.get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date without such a day, brackets by the thousand
         raise fault(path, f"is not YAML: {' '.join(str(error).split())}", "mend the syntax") from None
-    finally:
-        loader.dispose()
     if not isinstance(content, dict):
         raise fault(path, "holds no keys", "start from config/config.yaml")
     return content

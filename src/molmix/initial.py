@@ -19,6 +19,7 @@ from molmix.files import file_digest, folder_beside, read_json, read_table, writ
 from molmix.job import progress
 from molmix.models import load, write_manifest
 from molmix.prompts import answer, prompt
+from molmix.tracking import Curves
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -43,6 +44,8 @@ def made(
     settings: dict[str, Any],
     seed: int,
     threads: int,
+    trackers: list[str],
+    curves: Path,
 ) -> None:
     """Train a small Llama and write its folder: ``weights/``, ``log.parquet`` and, last, ``manifest.json``.
 
@@ -54,6 +57,8 @@ def made(
         settings: :class:`molmix.config.MadeModel` as a dict, and ``prompts``, the templates.
         seed: of the weights and of the order of rows.
         threads: CPU cores to use.
+        trackers: where losses are shown, see :mod:`molmix.tracking`; here only TensorBoard can be.
+        curves: folder for its file of this model.
 
     Raises:
         MolmixError: no text fits, sizes that make no Llama, or a loss that is not a number.
@@ -73,7 +78,9 @@ def made(
     fitting = [row for row in rows if len(row[0]) <= CONTEXT]
     if not fitting:
         raise fault(train, f"none of its {len(rows)} texts has up to {CONTEXT} tokens", "look at its captions")
-    log = _train(f"initial.{model_id}", model, fitting, settings, seed)
+    shown = Curves(curves, trackers)
+    log = _train(f"initial.{model_id}", model, fitting, settings, seed, shown)
+    shown.close()
 
     # The manifest is what others depend on: it goes first and comes last.
     (out / "manifest.json").unlink(missing_ok=True)
@@ -179,7 +186,7 @@ def _random_model(model_id: str, tokenizer: PreTrainedTokenizerBase, settings: d
 
 
 def _train(
-    name: str, model: PreTrainedModel, rows: list[Row], settings: dict[str, Any], seed: int
+    name: str, model: PreTrainedModel, rows: list[Row], settings: dict[str, Any], seed: int, shown: Curves
 ) -> list[dict[str, Any]]:
     """AdamW with linear warm-up and cosine decay to zero; one entry of :data:`LOG` a step."""
     import torch
@@ -202,6 +209,7 @@ def _train(
         optimizer.step()
         optimizer.zero_grad()
         log.append({"step": step, "epoch": step / an_epoch, "loss": loss.item(), "learning_rate": rate})
+        shown.add(step, {name: value for name, value in log[-1].items() if name != "step"})
     model.eval()
     return log
 

@@ -102,6 +102,7 @@ def load(
     Raises:
         MolmixError: weights are gone, cannot be loaded, or do not fit into the memory that is free.
     """
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
     device = device or default_device()
@@ -109,16 +110,23 @@ def load(
     if read_json(manifest)["kind"] == "aligned":
         from peft import PeftModel
 
+        adapter = weights_path(manifest)
+        if not (adapter / "adapter_model.safetensors").is_file():  # PEFT would look for a pickle, then on the hub
+            raise fault(adapter, "holds no adapter_model.safetensors", f"delete {manifest.parent}")
         start, tokenizer = load(start_manifest(manifest), dtype, device)
-        adapted: Any = PeftModel.from_pretrained(start, weights_path(manifest))
+        try:
+            adapted: Any = PeftModel.from_pretrained(start, adapter)
+        except (OSError, ValueError, SafetensorError) as error:
+            raise fault(adapter, f"cannot be loaded as an adapter ({error})", f"delete {manifest.parent}") from None
         return adapted.eval(), tokenizer
     folder = weights_path(manifest)
     check_memory(folder, dtype.itemsize, device)
     try:
-        auto = AutoModelForSeq2SeqLM if AutoConfig.from_pretrained(folder).is_encoder_decoder else AutoModelForCausalLM
-        model: Any = auto.from_pretrained(folder, dtype=dtype, use_safetensors=True)
-        return model.to(device).eval(), AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError) as error:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+        model: Any = auto.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False)
+        return model.to(device).eval(), AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, SafetensorError) as error:
         raise fault(folder, f"cannot be loaded as a language model ({error})", f"delete {manifest.parent}") from None
 
 

@@ -25,7 +25,7 @@ def provenance(
     *,
     config: str,
     seeds: Sequence[int],
-    corpus: Path,
+    corpus: Path | None,
     models: Sequence[Path] = (),
     resamples: int | None = None,
     tosses: int | None = None,
@@ -36,7 +36,7 @@ def provenance(
     Args:
         config: digest of the whole config.
         seeds: of the study; the first is that of resamples and tosses.
-        corpus: ``data/manifest.json``, which counts the rows of every source.
+        corpus: ``data/manifest.json``, which counts the rows of every source; None where it is not there (yet).
         models: manifests of the models that the table shows; what they were made on stands in them.
         resamples: of the intervals; None for a table that has none.
         tosses: of the tests, at most; None for a table that makes none.
@@ -46,7 +46,7 @@ def provenance(
     code = f"molmix {molmix.__version__}" + (f", commit {commit}" if commit else "")
     tested = f", at most {tosses} tosses a test" if tosses else ""
     said = [
-        *sources(read_json(corpus)["counts"]),
+        *(sources(read_json(corpus)["counts"]) if corpus else []),
         *counted,
         f"Config {config}; {code}; seeds {', '.join(map(str, seeds))}.",
         f"{resamples} bootstrap resamples{tested}, drawn with seed {seeds[0]}." if resamples else "",

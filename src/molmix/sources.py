@@ -74,7 +74,7 @@ def read_file(
             number += 1
             yield row
     except UnicodeDecodeError as error:
-        raise fault(f"{path}, after row {number}", f"is not UTF-8 ({error.reason})", "save it as UTF-8") from None
+        raise fault(f"{path}, line {_wrong_line(path)}", f"is not UTF-8 ({error.reason})", "save it as UTF-8") from None
     except (OSError, EOFError, zlib.error) as error:
         raise fault(
             f"{path}, after row {number}", f"cannot be read ({error})", "check or fetch the file again"
@@ -131,6 +131,17 @@ def _open(path: Path, newline: str = "") -> IO[str]:
     return path.open(encoding="utf-8-sig", newline=newline)
 
 
+def _wrong_line(path: Path) -> int:
+    """The first line that is not UTF-8; a reader notices it blocks before it gets there."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return number
+
+
 def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[dict[str, Any]]:
     tab = "\t" if format == "tsv" else ","
     with _open(path) as stream:
@@ -179,7 +190,7 @@ def _parquet(path: Path, columns: dict[str, str], format: str, quoting: str) -> 
             for batch in table.iter_batches(columns=list(columns.values())):
                 for record in batch.to_pylist():
                     yield {ours: record[theirs] for ours, theirs in columns.items()}
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise fault(path, f"is no Parquet file ({error})", "check or fetch the file again") from None
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from molmix import table
 from molmix.config import Config, parse, read_yaml
 from molmix.inputs import check_files
+from molmix.tracking import check_trackers
 
 
 def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -> tuple[Config, table.ModelTable]:
@@ -28,4 +29,5 @@ def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -
     models = table.build(config)
     if read_files:
         check_files(config)
+        check_trackers(config.tracking.to)
     return config, models

@@ -52,7 +52,17 @@ def test_one_file_can_be_asked_for(tmp_path: Path, snakemake) -> None:
     assert jobs["score"] == jobs["align"] == jobs["generate"] == 1
 
 
-PHASES = ["data_all", "align_all", "merge_all", "generate_all", "score_all", "tables", "judge"]
+PHASES = [
+    "data_all",
+    "align_all",
+    "merge_all",
+    "generate_all",
+    "score_all",
+    "tables",
+    "judge",
+    "report",
+    "report_so_far",
+]
 
 
 @pytest.mark.parametrize("target", PHASES)
@@ -97,3 +107,17 @@ def test_refused_before_any_job(change, expected, tmp_path: Path, snakemake, mic
     assert "Traceback" not in done.stdout
     assert all(part in done.stdout for part in expected), done.stdout
     assert not (tmp_path / "results").exists()
+
+
+def test_an_ablation_makes_the_models_of_its_own_arms_only(tmp_path: Path, snakemake) -> None:
+    path = ROOT / "config/ablations.yaml"
+    done = snakemake(tmp_path, "-n", "ablation_share-sft", "--configfile", str(path))
+    assert done.returncode == 0, done.stdout
+    jobs = planned(done.stdout)
+    shares = config.load(path).ablations["share-sft"].models()
+    assert jobs["align"] == jobs["score"] == jobs["generate"] == len(shares)
+    # One generation of rejected texts, and pairs of every share.
+    assert (jobs["reject"], jobs["pairs"], jobs["pairs_of_share"]) == (1, 1, 4)
+    assert (jobs["arms"], jobs["arms_plot"]) == (1, 1)
+    everything = snakemake(tmp_path, "-n", "ablations", "--configfile", str(path))
+    assert planned(everything.stdout)["arms"] == len(config.load(path).ablations)

@@ -11,6 +11,7 @@ from molmix.files import read_json, read_table
 from molmix.plan.counts import count
 from molmix.plan.disk import held
 from molmix.plan.models import sizes
+from tests.docs.files import absent, undocumented
 from tests.graph.test_dry_runs import planned
 
 pytestmark = pytest.mark.slow
@@ -103,6 +104,22 @@ def test_two_runs_with_one_seed_give_identical_predictions(done: Path, tmp_path:
     assert run.returncode == 0, run.stdout
     for target in targets:
         assert read_table(done / target).to_pylist() == read_table(tmp_path / target).to_pylist()
+
+
+# What the docs name and a run like this one has nothing for: see tests/graph/test_score.py for most of it.
+NOT_HERE = {
+    *("models/<system>/unjoined.parquet", "decomposers/<decomposer>/manifest.json", "results/store/atoms/"),
+    *("text2mol/<model>/<test>.parquet", "tables/seeds.csv", "work/align/<model>/"),
+    *("data/planted/<test>.parquet", "predictions/planted/<test>.parquet", "trial/<test>.parquet"),
+    *("tables/judges.csv", "tables/agreement.csv", "tables/audit.csv"),
+    *("plots/judges-<test>.svg", "plots/judges-<test>.png"),
+    *("tables/<name>.html", "report/index.html", "so-far/"),
+}
+
+
+def test_the_docs_name_every_file_and_every_named_file_is_made(done: Path) -> None:
+    assert undocumented(done, "micro") == []
+    assert absent(done, "micro") <= NOT_HERE
 
 
 def test_manifests_tell_what_a_model_was_made_from(done: Path) -> None:

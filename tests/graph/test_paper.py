@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def tiny() -> dict[str, Any]:
-    """The paper's study with fewer rows, starts and seeds. Without a GPU: `quantize` is off."""
+    """The paper's study with fewer rows, starts and seeds. 4 bits need CUDA: no `quantize`, and no GPU asked for."""
     study = config.read_yaml(ROOT / "config/paper.yaml")
     study["seeds"] = study["seeds"][:1]
     study["data"]["subset"]["fraction"] = 0.3

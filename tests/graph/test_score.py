@@ -1,6 +1,7 @@
 """Captions from elsewhere, judged by the real graph: every way to join, hard captions, judges side by side, trust."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from molmix.explain import explain
 from molmix.files import read_json, read_table
 from molmix.status.graph import jobs
 from molmix.status.state import standings
+from tests.docs.files import absent, undocumented
 from tests.graph.test_dry_runs import planned
 
 pytestmark = pytest.mark.slow
@@ -143,3 +145,68 @@ def test_trust_in_the_judges_is_measured(done, snakemake) -> None:
     assert set(pd.read_csv(tables / "audit.csv")["author"]) == {"reference", "same", "hard", "few"}
     assert {"models", "planted"} == set(pd.read_csv(tables / "agreement.csv")["ground"])
     assert all((folder / f"results/mine/plots/judges-one.{kind}").stat().st_size > 1000 for kind in ("svg", "png"))
+
+
+def test_the_explorer_shows_it(done, snakemake) -> None:
+    folder, study = done
+    run = snakemake(folder, "explorer", study=study)
+    assert run.returncode == 0, run.stdout
+    pages = folder / "results/mine/explorer"
+    assert (pages / "index.html").exists()
+    scores = (pages / "data/t0/s1/scores.js").read_text(encoding="ascii")
+    assert "\\u003cscript>alert('x')" in scores and "<" not in scores
+    assert '"missing":[]' in (pages / "data/index.js").read_text(encoding="ascii")
+    again = snakemake(folder, "explorer", study=study)
+    assert again.returncode == 0 and "Nothing to be done" in again.stdout
+
+
+def test_the_report_shows_every_table_and_what_was_measured_of_the_judges(done, snakemake) -> None:
+    folder, study = done
+    run = snakemake(folder, "report", study=study)
+    assert run.returncode == 0, run.stdout
+    assert planned(run.stdout) == {"pages": 1, "report": 1}
+    text = (folder / "results/mine/report/index.html").read_text()
+    results, categories = (
+        json.loads(re.search(rf"var {name} = (.*);\n", text).group(1)) for name in ("results", "categories")
+    )
+    assert categories.keys() == {"Tables", "Judges"}
+    tables = {"leaderboard", "comparisons", "judges", "agreement", "audit"}
+    assert set(results) >= {f"results/mine/tables/{name}.{kind}" for name in tables for kind in ("csv", "html")}
+    assert all(entry["caption"] and entry["labels"].keys() == {"name", "format"} for entry in results.values())
+    about = json.loads(re.search(r"var workflow_desc = (.*);\n", text).group(1))
+    assert all(said in about for said in ("Config ", "molmix ", "seeds 7", "numpy ", "../explorer/index.html"))
+    again = snakemake(folder, "report", study=study)
+    assert "Nothing to be done" in again.stdout
+
+
+def test_captions_of_the_report_come_through_as_text(done) -> None:
+    folder, _ = done
+    pages = [path.read_text() for path in (folder / "results/mine/tables").glob("*.html")]
+    assert len(pages) == 5
+    assert all("<script" not in page and "Content-Security-Policy" in page for page in pages)
+
+
+def test_of_an_unfinished_run_the_rest_is_shown(done, snakemake) -> None:
+    folder, study = done
+    scores = folder / "results/mine/scores/few/one.parquet"
+    kept = scores.read_bytes()
+    scores.unlink()
+    try:
+        run = snakemake(folder, "report_so_far", study=study)
+    finally:
+        scores.write_bytes(kept)
+    assert run.returncode == 0, run.stdout
+    page = (folder / "results/mine/so-far/index.html").read_text()
+    assert "2 of 3 models" in page and "few: no scores on one" in page
+    board = pd.read_csv(folder / "results/mine/so-far/leaderboard.csv")
+    whole = pd.read_csv(folder / "results/mine/tables/leaderboard.csv")
+    assert board["model"].tolist() == ["same", "hard"]
+    assert board["coverage"].tolist() == whole["coverage"].tolist()[:2]
+
+
+def test_every_file_that_it_made_is_in_the_docs(done) -> None:
+    folder, _ = done
+    assert undocumented(folder, "mine") == []
+    judged = {f"tables/{name}.csv" for name in ("judges", "agreement", "audit")} | {"trial/<test>.parquet"}
+    shown = {"report/index.html", "so-far/", "tables/<name>.html", "models/<system>/unjoined.parquet"}
+    assert not absent(folder, "mine") & (judged | shown)

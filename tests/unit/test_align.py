@@ -15,6 +15,7 @@ from molmix.align import METHODS, checkpoints, progress
 from molmix.align.settings import REFUSED, known, settings
 from molmix.errors import MolmixError
 from molmix.files import read_json, read_table, write_json, write_table
+from tests.unit.test_tracking import logged, scalars
 
 TEMPLATES = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
 CAPTIONS = ["an alcohol", "an acid that smells", "a ring", "a chain of carbon atoms", "an amine", "a salt"]
@@ -156,24 +157,29 @@ def run(start, pairs):
     """Align by a method into a folder; checkpoints go beside it."""
 
     def _run(method, out, over=None, lora=None, **given):
+        from molmix.align.launch import launch
         from molmix.align.run import align
 
         trl = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-2}
         resolved = settings(method, "modern", trl | (over or {}), {"r": 4} | (lora or {}))
         resolved |= {"method": method, "reference": given.pop("reference", "start"), "quantize": False}
-        align(
-            **{
-                "model_id": out.name,
-                "start": start,
-                "pairs": pairs,
-                "out": out,
-                "work": out.with_name(f"{out.name}.work"),
-                "settings": resolved,
-                "seed": 3,
-                "threads": 1,
-            }
-            | given
-        )
+        processes = given.pop("processes", 1)
+        arguments = {
+            "model_id": out.name,
+            "start": start,
+            "pairs": pairs,
+            "out": out,
+            "work": out.with_name(f"{out.name}.work"),
+            "settings": resolved,
+            "seed": 3,
+            "threads": 1,
+            "trackers": ["tensorboard"],
+            "curves": out.parent / "run" / "tensorboard" / out.name,
+        } | given
+        if processes > 1:
+            launch(arguments, processes)
+        else:
+            align(**arguments)
         return read_json(out / "manifest.json")
 
     return _run
@@ -219,6 +225,29 @@ def test_every_method_makes_an_adapter_a_log_and_a_manifest(method, run, start, 
     assert model.peft_config["default"].r == 4
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_two_processes_make_what_one_makes(method, run, tmp_path):
+    # Without dropout, which each process draws for itself.
+    manifests = [
+        run(method, tmp_path / f"on-{count}", {"gradient_accumulation_steps": 2}, {"dropout": 0.0}, processes=count)
+        for count in (1, 2)
+    ]
+    assert [manifest["steps"] for manifest in manifests] == [2, 2]
+    logs = [read_table(tmp_path / f"on-{count}" / "log.parquet") for count in (1, 2)]
+    for column in ("loss", "eval_loss"):
+        one, two = (log[column].drop_null().to_pylist() for log in logs)
+        assert two == pytest.approx(one, rel=1e-3)
+    assert {path.name for path in (tmp_path / "on-2").iterdir()} == {"adapter", "log.parquet", "manifest.json"}
+    assert not (tmp_path / "on-2.work").exists()
+
+
+@pytest.mark.slow
+def test_processes_that_cannot_share_the_batch_say_so(run, tmp_path):
+    with pytest.raises(MolmixError, match=r"hardware.gpus.align: 3 divides neither .*steps` \(1\) nor .*size` \(4\)"):
+        run("sft", tmp_path / "m", processes=3)
+
+
 @pytest.mark.parametrize("method", ["sft", "kto"])
 def test_the_same_run_again_makes_the_same_bytes(method, run, tmp_path):
     over, lora = {"max_steps": 3}, {"dropout": 0.2, "use_dora": True}
@@ -229,13 +258,13 @@ def test_the_same_run_again_makes_the_same_bytes(method, run, tmp_path):
     assert contents(tmp_path / "a" / "m") != contents(tmp_path / "c" / "m")
 
 
-def test_a_random_reference_changes_the_loss(run, tmp_path):
+def test_another_reference_changes_the_loss(run, tmp_path):
     losses = [
         run("dpo", tmp_path / reference, {"max_steps": 1}, reference=reference)["final_loss"]["train"]
-        for reference in ("start", "random")
+        for reference in ("start", "random", "uniform")
     ]
     assert losses[0] == pytest.approx(0.6931, abs=1e-3)  # log 2: policy and reference are one
-    assert abs(losses[1] - losses[0]) > 1e-4
+    assert min(abs(losses[1] - losses[0]), abs(losses[2] - losses[0]), abs(losses[2] - losses[1])) > 1e-4
     with pytest.raises(MolmixError, match="sft has no reference model"):
         run("sft", tmp_path / "sft", reference="random")
 
@@ -374,6 +403,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(step, run, undisturbed, tmp_path
     assert not out.exists()
     run("sft", out, LONG, {"dropout": 0.2})
     assert contents(out) == undisturbed
+    shown = scalars(tmp_path / "run" / "tensorboard" / "m")  # one curve, whatever was shown before the kill
+    for tag, column in (("train/loss", "loss"), ("eval/loss", "eval_loss"), ("train/learning_rate", "learning_rate")):
+        assert shown[tag] == logged(out / "log.parquet", column)
 
 
 def test_a_run_killed_while_it_writes_goes_on_to_the_same_bytes(run, undisturbed, tmp_path, monkeypatch):

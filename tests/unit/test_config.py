@@ -18,6 +18,11 @@ def demo() -> dict:
     return copy.deepcopy(config_docs.DEMO)
 
 
+def ablation(**changes) -> dict:
+    plain = {"title": "t", "factor": "f", "baseline": "a", "arms": {"a": "agnostic", "b": "mol2cap"}}
+    return {"one": plain | changes}
+
+
 def message(content: dict) -> str:
     with pytest.raises(MolmixError) as caught:
         table.build(config.parse(content, "study.yaml"))
@@ -48,6 +53,11 @@ CASES = {
         lambda c: c["align"]["sft"].update(method="spo"),
         ["align.sft.method", "'spo'", "'sft'"],
     ),
+    "unknown stage": (lambda c: c.update(hardware={"gpus": {"algin": 1}}), ["hardware.gpus.algin", "'align'"]),
+    "several GPUs for NLI": (
+        lambda c: c.update(hardware={"gpus": {"nli": 2}}),
+        ["hardware.gpus.nli", "2", "equal to 1"],
+    ),
     "unknown merge": (lambda c: c["merge"]["methods"]["slerp"].update(method="slrp"), ["slrp", "'slerp'"]),
     "fraction 0": (
         lambda c: c["data"].update(subset={"fraction": 0}),
@@ -77,6 +87,47 @@ CASES = {
         ["preferences.rejected.mol2cap.model", "nobody"],
     ),
     "no preferences": (lambda c: c.pop("preferences"), ["preferences", "rejected"]),
+    "merging what is not aligned": (
+        lambda c: c["merge"].update(alignments=["sft", "dop"]),
+        ["merge.alignments", "'dop'", "'dpo'"],
+    ),
+    "ablation of a model that is not there": (
+        lambda c: c.update(ablations=ablation(arms={"a": "agnostic", "b": "agnostic.stf"})),
+        ["ablations.one.arms", "'agnostic.stf'", "'agnostic.sft'"],
+    ),
+    "ablation chosen from a model that is not there": (
+        lambda c: c.update(
+            ablations=ablation(arms={"a": "agnostic", "b": {"best": "bleu4", "test": "id", "of": ["agnostc"]}})
+        ),
+        ["ablations.one.arms", "'agnostc'", "'agnostic'"],
+    ),
+    "ablation chosen on a test set that is not there": (
+        lambda c: c.update(
+            ablations=ablation(arms={"a": "agnostic", "b": {"best": "bleu4", "test": "odd", "of": ["agnostic"]}})
+        ),
+        ["ablations.one.arms.b.test", "'odd'", "'ood'"],
+    ),
+    "ablation chosen by hallucination, and nobody judges it": (
+        lambda c: c.update(
+            judges={"a": {"kind": "fulldoc"}},
+            ablations=ablation(arms={"a": "agnostic", "b": {"best": "coverage", "test": "id", "of": ["agnostic"]}}),
+        ),
+        ["ablations.one.arms.b.best", "atomic"],
+    ),
+    "ablation without its baseline": (
+        lambda c: c.update(ablations=ablation(baseline="aa")),
+        ["ablations.one.baseline", "'aa'", "'a'"],
+    ),
+    "ablation of one arm": (lambda c: c.update(ablations=ablation(arms={"a": "agnostic"})), ["ablations.one.arms"]),
+    "arm named by a bare word that YAML takes for a truth value": (
+        lambda c: c.update(ablations=ablation(arms={"a": "agnostic", False: "mol2cap"})),
+        ["ablations.one.arms", "False", "quotes"],
+    ),
+    "arm named as a formula": (
+        lambda c: c.update(ablations=ablation(arms={"a": "agnostic", "=1+1": "mol2cap"})),
+        ["ablations.one.arms.=1+1", "letter"],
+    ),
+    "share of nothing": (lambda c: c["align"]["sft"].update(share=0), ["align.sft.share", "greater than 0"]),
     "nothing to merge": (lambda c: c["merge"].update(starts=["cap2mol"]), ["merge.starts", "cap2mol"]),
     "repeated seeds": (lambda c: c.update(seeds=[1, 1]), ["seeds", "once"]),
     "prompt without its slot": (lambda c: c.update(prompts={"mol2cap": "Caption:"}), ["{molecule}"]),

@@ -27,11 +27,11 @@ def write(path: Path, rows: list[tuple[str, str]], header: str = "molecule\tcapt
 def corpus(tmp_path: Path):
     """Build a corpus from forty alkanes for training and three molecules for a test, with changes."""
 
-    def make(train=None, test=None, domain="molecules", seed=1, **data):
+    def make(train=None, test=None, domain="molecules", seed=1, shares=(), **data):
         train = train or [(smiles, f"A chain of {len(smiles)}.") for smiles in ALKANES]
         test = test or [("OCC", "An alcohol."), ("CCO", "Ethanol."), ("CC", "Ethane.")]
         spec = {
-            "train": write(tmp_path / "train.tsv", train),
+            "train": train if isinstance(train, dict) else write(tmp_path / "train.tsv", train),
             "tests": {"one": {"source": write(tmp_path / "test.tsv", test)}},
             "subset": {"fraction": 0.5},
             **data,
@@ -41,6 +41,7 @@ def corpus(tmp_path: Path):
             data=spec,
             domain=domain,
             seed=seed,
+            shares=shares,
             world=tmp_path / "none",
             splits={name: out / f"{name}.parquet" for name in ("train", "subset", "validation")},
             tests={"one": out / "one.parquet"},
@@ -114,6 +115,30 @@ def test_stratified_subset_keeps_shares(tmp_path: Path) -> None:
     )
     kept = [tuple(p) for p in read_table(out / "b").to_pandas()["properties"]]
     assert (kept.count(("rare",)), kept.count(("often",))) == (2, 18)
+
+
+@pytest.mark.parametrize("strategy", ["random", "scaffold", "stratified"])
+def test_smaller_shares_lie_inside_larger_ones(corpus, tmp_path: Path, strategy: str) -> None:
+    rows = [{"m": smiles, "c": f"x {smiles}", "p": [f"of {len(smiles) % 3}"]} for smiles in ALKANES]
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    columns = {"molecule": "m", "caption": "c", "properties": "p"}
+    train = {"kind": "file", "path": str(tmp_path / "p.jsonl"), "columns": columns}
+    given = {"train": train, "test": [("CCO", "y")], "subset": {"fraction": 0.5, "strategy": strategy}}
+    alone, counted = corpus(**given)
+    tables, counts = corpus(**given, shares=[0.1, 0.5, 1.0])
+    # What the rest of the study sees does not depend on the shares of some alignments, nor does validation.
+    subset = tables["subset"]
+    assert list(subset[subset["share"] <= 0.5]["id"]) == list(alone["subset"]["id"])
+    assert counts["subset"].items() >= counted["subset"].items()
+    assert list(tables["validation"]["id"]) == list(alone["validation"]["id"])
+    assert counts["subset"]["rows_by_share"] == {
+        str(share): int((subset["share"] <= share).sum()) for share in (0.1, 0.5, 1.0)
+    }
+    validated = counts["validation"]["held_out_of_subset"]
+    assert len(subset) == 40 - validated and sum(subset["share"] <= 0.5) == 20 - validated
+    if strategy == "stratified":  # thirteen or fourteen of each kind, in half of them six or seven
+        kept = alone["subset"]["properties"].map(lambda names: names[0]).value_counts()
+        assert kept.min() + validated >= 6
 
 
 def test_stratified_without_properties_is_refused(corpus) -> None:
@@ -283,3 +308,26 @@ def test_pairs_equal_ones_dropped_and_counted(tmp_path: Path, corpus) -> None:
     assert counts["equal_dropped"] == int("C" in set(read_table(out / "train.parquet").to_pandas()["molecule"]))
     assert rows[0]["rejected"] == " Some gas."
     assert rows[0]["prompt"].startswith("M: C") and rows[0]["prompt"].endswith("\nC:")
+
+
+def test_pairs_are_of_the_share_that_is_asked_for(tmp_path: Path, corpus) -> None:
+    tables, _ = corpus(test=[("CCO", "y")], shares=[0.1, 1.0])
+    write(tmp_path / "r.tsv", [(smiles, "Some gas.") for smiles in ALKANES], "molecule\ttext")
+    out, ids = tmp_path / "out", {}
+    source = {"kind": "file", "format": "auto", "quoting": "minimal", "molecule": "molecule", "text": "text"}
+    for share in (0.1, 0.5, 1.0):
+        preferences.pair(
+            rows={"train": out / "subset.parquet", "validation": out / "validation.parquet"},
+            rejected={"mol2cap": source},
+            texts={"mol2cap": tmp_path / "r.tsv"},
+            templates={"mol2cap": "M: {molecule}\nC:"},
+            domain="molecules",
+            share=share,
+            pairs=out / "pairs.parquet",
+            manifest=out / "pairs.json",
+        )
+        pairs = read_table(out / "pairs.parquet").to_pandas()
+        ids[share] = set(pairs[pairs["split"] == "train"]["id"])
+        assert ids[share] == set(tables["subset"][tables["subset"]["share"] <= share]["id"])
+        assert set(pairs[pairs["split"] == "validation"]["id"]) == set(tables["validation"]["id"])
+    assert ids[0.1] < ids[0.5] < ids[1.0]

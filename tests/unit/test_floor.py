@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -198,7 +199,9 @@ def run_job(folder: Path, body: str, resources: str = "{}") -> tuple[subprocess.
             "from types import SimpleNamespace",
             "from molmix.job import job",
             "from molmix.errors import fault",
-            f"with job(SimpleNamespace(threads=1, log=['logs/x.log'], rule='align', resources={resources})):",
+            "INPUT = ['results/a', 'results/folder', 'results/gone', 'theirs']",
+            f"RESOURCES = {resources}",
+            "with job(SimpleNamespace(threads=1, log=['logs/x.log'], rule='align', input=INPUT, resources=RESOURCES)):",
             *(f"    {line}" for line in body.splitlines()),
         ]
     )
@@ -210,6 +213,17 @@ def test_chatter_goes_to_the_log(tmp_path: Path) -> None:
     done, log = run_job(tmp_path, "print('loading')")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert log == "loading\n"
+
+
+def test_results_from_the_future_are_dated_back_and_files_of_others_are_not(tmp_path: Path) -> None:
+    future = time.time() + 1000
+    places = ["results/a", "results/folder/.snakemake_timestamp", "theirs"]
+    for place in places:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).touch()
+        os.utime(tmp_path / place, (future, future))
+    run_job(tmp_path, "pass")
+    assert [(tmp_path / place).stat().st_mtime < future - 500 for place in places] == [True, True, False]
 
 
 def test_a_mistake_of_the_users_is_one_message(tmp_path: Path) -> None:

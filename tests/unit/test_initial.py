@@ -16,6 +16,7 @@ from molmix.files import read_json, read_table, write_table
 from molmix.initial import encode, made, make_tokenizer
 from molmix.models import load
 from molmix.prompts import answer, prompt
+from tests.unit.test_tracking import logged, scalars
 
 TEMPLATES = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
 MOLECULES = [
@@ -47,7 +48,17 @@ def train(tmp_path_factory) -> Path:
 
 
 def make(out: Path, train: Path, parent: Path | None = None, seed: int = 7, **settings) -> Path:
-    made(model_id=out.name, train=train, parent=parent, out=out, settings=SETTINGS | settings, seed=seed, threads=1)
+    made(
+        model_id=out.name,
+        train=train,
+        parent=parent,
+        out=out,
+        settings=SETTINGS | settings,
+        seed=seed,
+        threads=1,
+        trackers=["tensorboard"],
+        curves=out.parent / "tensorboard" / out.name,
+    )
     return out / "manifest.json"
 
 
@@ -151,6 +162,9 @@ def test_the_manifest_says_how_it_went(base, train):
     assert facts["kind"] == "initial" and facts["method"] == "made" and facts["parents"] == []
     assert facts["rows"] == {"texts": 72, "dropped_too_long": 0}
     assert facts["steps"] == len(log) == 9
+    assert scalars(base.parents[1] / "tensorboard" / "base")["train/loss"] == logged(
+        base.parent / "log.parquet", "loss"
+    )
     assert log[-1]["step"] == 9 and log[-1]["epoch"] == 1.0
     rates = [entry["learning_rate"] for entry in log]
     assert rates == sorted(rates, reverse=True) and rates[0] == SETTINGS["learning_rate"] and rates[-1] > 0

@@ -1,5 +1,6 @@
 """Each method's loss, as its trainer works it out on a padded batch, against its formula on single texts."""
 
+import math
 import os
 
 import pytest
@@ -9,7 +10,7 @@ os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
 torch = pytest.importorskip("torch")
 
-from molmix.align import METHODS  # noqa: E402
+from molmix.align import METHODS, start  # noqa: E402
 from molmix.align.lora import Lora  # noqa: E402
 from molmix.initial import make_tokenizer  # noqa: E402
 
@@ -117,6 +118,16 @@ def test_dpo_with_a_random_reference(build, tokenizer):
     trainer = build("dpo", PAIRED, reference, beta=BETA)
     margin = ratios(trainer, tokenizer, CHOSEN, reference) - ratios(trainer, tokenizer, REJECTED, reference)
     assert loss(trainer) == pytest.approx(-SIGMOID(BETA * margin).mean().item(), rel=1e-5)
+
+
+def test_dpo_with_a_uniform_reference(build, tokenizer):
+    trainer = build("dpo", PAIRED, start._uniform(len(tokenizer)), beta=BETA)
+    texts = [[log_probs(trainer.model, tokenizer, *text) for text in side] for side in (CHOSEN, REJECTED)]
+    # Its log-probability of a text is -tokens * log(vocabulary).
+    chosen, rejected = (
+        torch.stack([tokens.sum() + len(tokens) * math.log(len(tokenizer)) for tokens in side]) for side in texts
+    )
+    assert loss(trainer) == pytest.approx(-SIGMOID(BETA * (chosen - rejected)).mean().item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.0])

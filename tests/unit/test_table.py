@@ -50,3 +50,22 @@ def test_lineage_is_what_loading_reads() -> None:
     models = build()
     assert models.lineage("universal.slerp.cpo") == ["universal.slerp.cpo", "universal.slerp"]
     assert models.lineage("agnostic.sft_dpo.ties") == ["agnostic.sft_dpo.ties"]
+
+
+def test_only_the_alignments_that_are_named_merge() -> None:
+    models = build(merge__alignments=["cpo", "sft"])
+    assert {m for m in models.of_kind("merged") if m.startswith("agnostic.")} == {
+        f"agnostic.sft_cpo.{merge}" for merge in ("slerp", "ties", "linear")
+    }
+
+
+def test_a_share_of_one_alignment_changes_its_row_alone() -> None:
+    one, two = build(), build(align__dpo__share=0.3)
+    assert {model for model in one if one[model].settings != two[model].settings} == {"agnostic.dpo"}
+
+
+def test_numbers_name_arms() -> None:
+    content = copy.deepcopy(config_docs.DEMO)
+    arms = {0.01: "agnostic", 1: "mol2cap"}
+    content["ablations"] = {"beta": {"title": "t", "factor": "f", "baseline": 0.01, "arms": arms}}
+    assert config.parse(content).ablations["beta"].arms == {"0.01": "agnostic", "1": "mol2cap"}

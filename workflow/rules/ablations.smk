@@ -8,8 +8,10 @@ rule arms:
             model=study.ablations[wildcards.ablation].models(),
             test=TESTS,
         ),
+        corpus=f"{R}/data/manifest.json",
     output:
-        expand(f"{R}/tables/ablation-{{{{ablation}}}}.{{kind}}", kind=KINDS),
+        data_file("ablation-{ablation}"),
+        expand(f"{R}/tables/ablation-{{{{ablation}}}}.{{kind}}", kind=["md", "tex"]),
     log:
         f"{LOGS}/arms/{{ablation}}.log",
     benchmark:
@@ -39,8 +41,15 @@ rule arms_plot:
     input:
         f"{R}/tables/ablation-{{ablation}}.csv",
     output:
-        svg=f"{R}/plots/ablation-{{ablation}}.svg",
-        png=f"{R}/plots/ablation-{{ablation}}.png",
+        **{
+            kind: report(
+                f"{R}/plots/ablation-{{ablation}}.{kind}",
+                caption="../report/ablation.rst",
+                category="Ablations",
+                labels={"name": "ablation-{ablation}", "format": kind.upper()},
+            )
+            for kind in ["svg", "png"]
+        },
     log:
         f"{LOGS}/arms_plot/{{ablation}}.log",
     benchmark:

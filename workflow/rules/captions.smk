@@ -31,14 +31,15 @@ rule generate:
         ),
     priority: 20
     group:
-        GENERATE_GROUP
+        "generate"
     conda:
         "../../envs/models.yaml"
     threads: cores("generate")
     resources:
         **gpus("generate"),
+        one_by_one=1,
         mem_mb=grows(3000),
-        runtime=grows(240),
+        runtime=grows(120),
     params:
         settings=study.generation.model_dump(),
         prompts=lambda wildcards: table[wildcards.model].prompts(study.prompts),

@@ -1,6 +1,7 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
 # Makes: the checked config, the model table, and what the other files share: helpers for paths, and for what a job
 #        needs of a cluster and which jobs go there as one.
+import os
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -8,6 +9,10 @@ from snakemake.exceptions import WorkflowError
 from molmix.errors import MolmixError
 from molmix.study import ready
 from molmix.table import RESERVED
+
+# Whatever the shell allows, nobody but owner and group writes into a run; jobs, which read this too, take it over.
+os.umask(os.umask(0o022) | 0o002)
+
 
 # A config file given on the command line replaces the default one whole: `configfile:` would let entries of the
 # default live on under it (dicts are merged deeply).
@@ -48,10 +53,10 @@ COMPARED = ["comparisons"] + [
     }.items()
     if has_any
 ]
+HAS_GPU = study.hardware.gpus
 DIGEST = study.digest()
 
-# Tables that people are shown in the report, and what they are called there. Those of the second kind are made by the
-# target `judge`.
+# Tables that people are shown in the report, and what they are called there. Those of TRUST are made by the target `judge`.
 TITLES = {
     "leaderboard": "Leaderboard",
     "comparisons": "Comparisons",
@@ -160,12 +165,13 @@ def reference_of(author):
 
 
 def shown(name, ending, format):
-    """A table's file, with what the report says of it."""
+    """A table's file, with what the report says of it; `{ablation}` in its name is a wildcard."""
+    ablation = name.startswith("ablation-")
     return report(
         f"{R}/tables/{name}.{ending}",
-        caption=f"../report/tables/{name}.rst",
-        category="Judges" if name in TRUST else "Tables",
-        labels={"name": (TITLES | TRUST)[name], "format": format},
+        caption=f"../report/tables/{'ablation' if ablation else name}.rst",
+        category=("Ablations" if ablation else "Judges" if name in TRUST else "Tables"),
+        labels={"name": (TITLES | TRUST).get(name, name), "format": format},
     )
 
 
@@ -185,7 +191,7 @@ def gpus(stage, where=lambda wildcards: True):
     """What the jobs of a stage need where the config gives it GPUs: their number, their memory, and the profile's
     partition for such jobs. `where` says which of its jobs use them.
     """
-    count, memory = study.hardware.gpus.get(stage, 0), study.hardware.gpu_memory_gb
+    count, memory = getattr(HAS_GPU, stage), study.hardware.gpu_memory_gb
     if not count:
         return {}
     site = workflow.resource_settings.default_resources or {}
@@ -204,22 +210,23 @@ def gpus(stage, where=lambda wildcards: True):
 
 def cores(stage, otherwise=1):
     """CPU cores of a job: a few for each of its GPUs."""
-    return 4 * study.hardware.gpus.get(stage, 0) or otherwise
+    return 4 * getattr(HAS_GPU, stage) or otherwise
 
 
-# Jobs that a cluster runs as one, if they are short and nothing costly is lost with one of them: a failing job takes
-# its mates' outputs along. (What a language model said, captions and NLI probabilities lie in stores, and stay.) Jobs
-# with GPUs share a cluster job only where they run one by one, and never with jobs without.
+# One NLI job at a time: each adds to the pair store what the next one then finds there. Said here and not in a profile,
+# as the Snakemake inside a cluster job reads none.
+workflow.global_resources.setdefault("nli", 1)
+
+# Jobs that a cluster runs as one. A job that fails takes its mates' outputs along, so what is costly is not among them,
+# or lies in a store: captions as they are written, a language model's answers, NLI probabilities. Groups whose jobs
+# hang together run them side by side, others one after the other (see docs/slurm.md).
 LLM_UNITS = [
     name for name, spec in study.decomposers.items() if spec.backend != "rules"
 ]
-HAS_GPU = study.hardware.gpus
-# Where the judges need no GPU, a model's way from atoms to scores is one chain.
-CHAIN = not HAS_GPU.get("nli")
+# Where the judges need no GPU, all that follows from the captions, tables included, hangs together.
+CHAIN = not HAS_GPU.nli
 EXTERNAL_GROUP = "judge" if CHAIN else None
-SCORE_GROUP = "judge" if CHAIN else "score"
 TRIAL_GROUP = "trial" if CHAIN and not LLM_UNITS else None
-GENERATE_GROUP = None if HAS_GPU.get("generate") else "generate"
 # What reads the hub runs beside Snakemake itself: nodes of a cluster are often without a network.
 FROM_HUB = any(source.kind == "hub" for source in study.sources())
 DATA_GROUP = None if FROM_HUB else "data"
@@ -227,7 +234,7 @@ DATA_GROUP = None if FROM_HUB else "data"
 
 def decompose_group(wildcards):
     if wildcards.units in LLM_UNITS:
-        return None if HAS_GPU.get("decompose") else "decompose"
+        return None if HAS_GPU.decompose else "decompose"
     if wildcards.author == "reference":
         return DATA_GROUP
     if not CHAIN:
@@ -239,6 +246,12 @@ def nli_group(wildcards):
     if not CHAIN:
         return "nli"
     return TRIAL_GROUP if wildcards.author in RESERVED else "judge"
+
+
+def nli_minutes(wildcards):
+    """Run time of an NLI job: its share, as the first one does the work of all, and those of a group add up."""
+    made = JUDGES[wildcards.judge].nli in MADE_NLI
+    return max(2 if made else 20, (120 if made else 1440) // (len(table) * len(JUDGES)))
 
 
 wildcard_constraints:

@@ -22,6 +22,7 @@ rule world:
         runtime=grows(10),
     params:
         molecules=study.world.molecules,
+        domain=study.domain,
         seed=study.seeds[0],
     message:
         "Building {params.molecules} molecules and their captions"

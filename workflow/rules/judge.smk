@@ -32,6 +32,7 @@ rule make_nli:
         runtime=grows(60),
     params:
         settings=lambda wildcards: study.nli[wildcards.nli].model_dump(),
+        domain=study.domain,
         seed=study.seeds[0],
     message:
         "Training the NLI model {wildcards.nli}"
@@ -110,7 +111,7 @@ rule decompose:
     resources:
         **gpus("decompose", lambda wildcards: wildcards.units in LOCAL_LLM),
         mem_mb=grows(1000),
-        runtime=grows(lambda wildcards: 240 if wildcards.units in LLM_UNITS else 10),
+        runtime=grows(lambda wildcards: 240 if wildcards.units in LLM_UNITS else 5),
     params:
         settings=lambda wildcards: (
             study.decomposers[wildcards.units].model_dump()
@@ -145,15 +146,13 @@ rule nli:
         nli_group
     conda:
         "../../envs/models.yaml"
-    # One at a time (see below), so one has the machine for itself; a small model made here has no use for it.
+    # One at a time (`nli`): two would both find the same pairs missing from the store and compute them twice. So one has
+    # the machine for itself; a small model made here has no use for it.
     threads: lambda wildcards: cores("nli", 1 if JUDGES[wildcards.judge].nli in MADE_NLI else 16)
     resources:
         **gpus("nli"),
-        # One at a time: two jobs would both find the same pairs missing from the store and compute them twice.
         mem_mb=grows(2500),
-        runtime=grows(
-            lambda wildcards: 10 if JUDGES[wildcards.judge].nli in MADE_NLI else 60
-        ),
+        runtime=grows(nli_minutes),
         nli=1,
     params:
         model=lambda wildcards: study.nli[JUDGES[wildcards.judge].nli].asked(),

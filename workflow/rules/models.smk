@@ -157,14 +157,15 @@ rule merge_and_generate:
         model=any_of(PASSING),
     priority: 20
     group:
-        GENERATE_GROUP
+        "generate"
     conda:
         "../../envs/models.yaml"
     threads: cores("generate")
     resources:
         **gpus("generate"),
+        one_by_one=1,
         mem_mb=grows(3000),
-        runtime=grows(240),
+        runtime=grows(120),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         seed=lambda wildcards: table[wildcards.model].seed,

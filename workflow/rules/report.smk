@@ -4,15 +4,10 @@
 
 # What the target `judge` makes is shown where it is there: no one should wait for it who only wants to look.
 MEASURED = [name for name in TRUST if Path(f"{R}/tables/{name}.md").exists()]
-PAGES = ["leaderboard", *COMPARED, *MEASURED]
-REPORTED = [
-    f"{R}/tables/{name}.{kind}" for name in PAGES for kind in ["html", "csv"]
-] + [
-    f"{R}/plots/{name}.svg"
-    for name in [
-        *FIGURES,
-        *(f"judges-{test}" for test in JUDGED if "judges" in MEASURED),
-    ]
+ABLATED = [f"ablation-{name}" for name in study.ablations]
+PAGES = ["leaderboard", *COMPARED, *ABLATED, *MEASURED]
+PICTURES = [*FIGURES, *ABLATED] + [
+    f"judges-{test}" for test in JUDGED if "judges" in MEASURED
 ]
 
 
@@ -28,8 +23,8 @@ rule pages:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         statistics=study.statistics.model_dump(),
     message:
@@ -41,7 +36,12 @@ rule pages:
 rule report:
     input:
         f"{R}/explorer",  # which its first page leads to
-        results=REPORTED,
+        corpus=f"{R}/data/manifest.json",
+        manifests=[manifest(model) for model in table],
+        results=expand(
+            f"{R}/tables/{{name}}.{{kind}}", name=PAGES, kind=["html", "csv"]
+        )
+        + [f"{R}/plots/{name}.svg" for name in PICTURES],
     output:
         f"{R}/report/index.html",
     log:
@@ -51,8 +51,8 @@ rule report:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         seeds=study.seeds,
         resamples=study.statistics.resamples,
@@ -71,13 +71,13 @@ rule report_so_far:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
     params:
         run=study.run,
         models=MODELS,
         tests=DIRECTIONS,
-        scores=f"{R}/scores",
+        root=R,
         others=[f"{R}/tables/{name}.md" for name in TRUST],
         folder=f"{R}/so-far",
         statistics=study.statistics.model_dump(),

@@ -40,12 +40,12 @@ rule score:
     benchmark:
         f"{BENCH}/score/{{model}}.tsv"
     group:
-        SCORE_GROUP
+        "judge"
     conda:
         "../../envs/data.yaml"
     resources:
         mem_mb=grows(1500),
-        runtime=grows(20),
+        runtime=grows(10),
     params:
         directions=DIRECTIONS,
         options=OPTIONS,
@@ -69,7 +69,7 @@ rule text2mol:
     benchmark:
         f"{BENCH}/text2mol/{{model}}.tsv"
     group:
-        SCORE_GROUP
+        "judge"
     conda:
         "../../envs/models.yaml"
     resources:
@@ -96,7 +96,7 @@ rule comparisons:
     benchmark:
         f"{BENCH}/comparisons.tsv"
     group:
-        "tables"
+        "judge"
     conda:
         "../../envs/data.yaml"
     resources:
@@ -130,7 +130,7 @@ rule leaderboard:
     benchmark:
         f"{BENCH}/leaderboard.tsv"
     group:
-        "tables"
+        "judge"
     conda:
         "../../envs/data.yaml"
     resources:

@@ -5,15 +5,28 @@ from pathlib import Path
 from molmix.job import job
 
 with job(snakemake):
-    from molmix.align.run import align
+    from molmix.config import Tracking
 
-    align(
-        model_id=snakemake.wildcards.model,
-        start=Path(snakemake.input.start),
-        pairs=Path(snakemake.input.pairs),
-        out=Path(snakemake.output.manifest).parent,
-        work=Path(snakemake.params.work),
-        settings=snakemake.params.settings,
-        seed=snakemake.params.seed,
-        threads=snakemake.threads,
-    )
+    out = Path(snakemake.output.manifest).parent
+    arguments = {
+        "model_id": snakemake.wildcards.model,
+        "start": Path(snakemake.input.start),
+        "pairs": Path(snakemake.input.pairs),
+        "out": out,
+        "work": Path(snakemake.params.work),
+        "settings": snakemake.params.settings,
+        "seed": snakemake.params.seed,
+        "threads": snakemake.threads,
+        # From the config, not a parameter of the rule: another tracker must not train anew.
+        "trackers": Tracking(**snakemake.config.get("tracking", {})).to,
+        "curves": out.parents[1] / "tensorboard" / out.name,
+    }
+    gpus = snakemake.resources.get("gpu", 0)
+    if gpus > 1:
+        from molmix.align.launch import launch
+
+        launch(arguments, gpus)
+    else:
+        from molmix.align.run import align
+
+        align(**arguments)

@@ -16,5 +16,6 @@ with job(snakemake):
         options=params.options,
         seeds=params.seeds,
         config=params.config,
+        corpus=Path(snakemake.input.corpus),
         table=Path(snakemake.output[0]).with_suffix(""),
     )

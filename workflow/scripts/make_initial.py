@@ -5,14 +5,19 @@ from pathlib import Path
 from molmix.job import job
 
 with job(snakemake):
+    from molmix.config import Tracking
     from molmix.initial import made
 
+    out = Path(snakemake.output.manifest).parent
     made(
         model_id=snakemake.wildcards.model,
         train=Path(snakemake.input.train),
         parent=Path(snakemake.input.parents[0]) if snakemake.input.parents else None,
-        out=Path(snakemake.output.manifest).parent,
+        out=out,
         settings=snakemake.params.settings,
         seed=snakemake.params.seed,
         threads=snakemake.threads,
+        # From the config, not a parameter of the rule: another tracker must not train anew.
+        trackers=Tracking(**snakemake.config.get("tracking", {})).to,
+        curves=out.parents[1] / "tensorboard" / out.name,
     )

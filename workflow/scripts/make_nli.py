@@ -13,6 +13,7 @@ with job(snakemake):
         epochs=settings["epochs"],
         min_accuracy=settings["min_accuracy"],
         seed=snakemake.params.seed,
+        domain=snakemake.params.domain,
         out=Path(snakemake.output.manifest).parent,
         threads=snakemake.threads,
     )

@@ -8,10 +8,16 @@ with job(snakemake):
     from molmix.provenance import provenance
     from molmix.report.whole import report
 
-    params = snakemake.params
+    files, params = snakemake.input, snakemake.params
     report(
         config=snakemake.config,
-        targets=list(snakemake.input.results),
-        about=provenance(config=params.config, seeds=params.seeds, resamples=params.resamples),
+        targets=list(files.results),
+        about=provenance(
+            config=params.config,
+            seeds=params.seeds,
+            resamples=params.resamples,
+            corpus=Path(files.corpus),
+            models=[Path(path) for path in files.manifests],
+        ),
         page=Path(snakemake.output[0]),
     )

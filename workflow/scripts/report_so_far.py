@@ -8,6 +8,6 @@ with job(snakemake):
     from molmix.report.so_far import so_far
 
     params = dict(snakemake.params.items())
-    for name in ("scores", "folder"):
+    for name in ("root", "folder"):
         params[name] = Path(params[name])
     so_far(**params | {"others": [Path(path) for path in params["others"]]})

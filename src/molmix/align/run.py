@@ -12,7 +12,8 @@ import pyarrow as pa
 import torch
 from datasets import Dataset
 
-from molmix.align import METHODS, checkpoints
+from molmix.align import METHODS, checkpoints, ranks
+from molmix.align.curves import CurvesCallback
 from molmix.align.lora import Lora
 from molmix.align.rows import Example, prepare
 from molmix.align.settings import check_reference
@@ -21,6 +22,7 @@ from molmix.align.watch import Watch
 from molmix.errors import fault
 from molmix.files import file_digest, folder_beside, read_json, write_json, write_table
 from molmix.models import PACKAGES, default_device, write_manifest
+from molmix.tracking import others
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,6 +44,8 @@ def align(
     settings: dict[str, Any],
     seed: int,
     threads: int,
+    trackers: list[str],
+    curves: Path,
 ) -> None:
     """Train an adapter on a start and write ``adapter/``, ``log.parquet`` and, last, ``manifest.json``.
 
@@ -58,6 +62,8 @@ def align(
             ``random`` or ``uniform``) and ``quantize`` (4-bit start, QLoRA).
         seed: of the adapter's first weights, of the order of rows, of dropout and of a random reference.
         threads: CPU cores to use.
+        trackers: where losses are shown, see :mod:`molmix.tracking`.
+        curves: folder for TensorBoard's file of this model, in the run's folder of them.
 
     Raises:
         MolmixError: a start, rows or settings that cannot be trained with, a loss that is no finite number,
@@ -84,6 +90,8 @@ def align(
         "output_dir": str(place),
         "max_length": window,
         "seed": seed,
+        "report_to": others(trackers, curves.parents[1]) or "none",
+        "run_name": model_id,
     }
     reference = reference_model(settings["reference"], start, seed)
     watch = Watch(model_id)
@@ -95,7 +103,7 @@ def align(
             peft_config=Lora(**settings["lora"]).peft(),
             train_dataset=_dataset(rows.train),
             eval_dataset=_dataset(rows.validation) if rows.validation else None,
-            callbacks=[watch],
+            callbacks=[watch, CurvesCallback(curves, trackers if ranks.writes() else [])],
             **({"ref_model": reference} if reference else {}),  # some methods' trainers know no reference
         )
     except (ValueError, NotImplementedError) as error:
@@ -116,6 +124,8 @@ def align(
             " `settings.gradient_checkpointing: true`",
         ) from error
 
+    if not ranks.writes():
+        return
     (out / "manifest.json").unlink(missing_ok=True)  # what others depend on goes first and comes last
     _write_adapter(trainer.model, tokenizer, start.parent.name, out)
     log = _log(trainer.state.log_history)
@@ -140,7 +150,8 @@ def align(
 
 def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]:
     """Arguments of the TRL config: the settings, and what molmix decides itself."""
-    batches = math.ceil(rows / trl["per_device_train_batch_size"])
+    trl = trl | ranks.share(trl)
+    batches = math.ceil(rows / (trl["per_device_train_batch_size"] * ranks.count()))
     an_epoch = math.ceil(batches / trl["gradient_accumulation_steps"])
     steps = trl.get("max_steps", -1)
     if steps < 1:
@@ -164,7 +175,6 @@ def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]
             "logging_steps": 1,
             "logging_nan_inf_filter": False,  # it puts the mean of earlier losses for an exploding one
             "disable_tqdm": True,
-            "report_to": "none",
         }
     )
 

@@ -32,9 +32,10 @@ _OURS = {
     "nothing is uploaded": """
         push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision""",
     "the log is a table, log.parquet, with every number of every step": """
-        report_to run_name project trackio_space_id trackio_bucket_id trackio_static_space_id logging_strategy
+        project trackio_space_id trackio_bucket_id trackio_static_space_id logging_strategy
         logging_steps logging_first_step logging_nan_inf_filter disable_tqdm log_level log_level_replica
         log_on_each_node include_num_input_tokens_seen skip_memory_metrics debug""",
+    "`tracking.to` says where losses are shown, and a run is called as its model": "report_to run_name",
     "validation loss is taken at every epoch's end, or every `eval_steps` steps": """
         eval_strategy eval_delay eval_on_start do_train do_eval do_predict prediction_loss_only
         include_for_metrics batch_eval_metrics eval_do_concat_batches eval_use_gather_object

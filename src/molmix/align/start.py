@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import (
@@ -13,7 +13,6 @@ from transformers import (
     AutoTokenizer,
     BitsAndBytesConfig,
     LlamaConfig,
-    LlamaForCausalLM,
 )
 
 from molmix.errors import fault
@@ -65,9 +64,14 @@ def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrained
     folder = weights_path(manifest)
     check_memory(folder, 0.6, device)  # bytes: 4 bits a weight and its scales; embeddings stay in bfloat16
     model = AutoModelForCausalLM.from_pretrained(
-        folder, quantization_config=four_bit, dtype=torch.bfloat16, device_map={"": 0}, use_safetensors=True
+        folder,
+        quantization_config=four_bit,
+        dtype=torch.bfloat16,
+        device_map={"": 0},
+        use_safetensors=True,
+        trust_remote_code=False,
     )
-    return model, AutoTokenizer.from_pretrained(folder)
+    return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def _pad(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
@@ -110,16 +114,12 @@ def reference_model(reference: str, manifest: Path, seed: int) -> PreTrainedMode
     if reference == "start":
         return None
     device = default_device()
-    dtype, config = default_dtype(device), AutoConfig.from_pretrained(weights_path(manifest))
-    if reference == "uniform":
-        return _uniform(config.get_text_config().vocab_size).to(device, dtype).eval()
+    config = AutoConfig.from_pretrained(weights_path(manifest), trust_remote_code=False)
+    if reference == "uniform":  # logits that are all 0 need no width; of the start, only its vocabulary counts
+        least: dict[str, Any] = {"hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1}
+        config = LlamaConfig(vocab_size=config.get_text_config().vocab_size, num_attention_heads=1, **least)
     torch.manual_seed(seed)
-    return AutoModelForCausalLM.from_config(config, dtype=dtype).to(device).eval()
-
-
-def _uniform(vocabulary: int) -> PreTrainedModel:
-    """A model whose logits are all 0, of the least size: of the start, only its vocabulary counts."""
-    least = {"hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1, "num_attention_heads": 1}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, **least))
-    torch.nn.init.zeros_(model.lm_head.weight)
+    model = AutoModelForCausalLM.from_config(config, dtype=default_dtype(device)).to(device).eval()
+    if reference == "uniform":
+        torch.nn.init.zeros_(model.lm_head.weight)
     return model

@@ -11,6 +11,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from molmix.align import progress as written
+from molmix.align import ranks
 from molmix.align.checkpoints import mark_whole
 from molmix.align.stop import Request
 from molmix.errors import fault
@@ -38,8 +39,9 @@ class Watch(TrainerCallback):
         Every step is logged, so a checkpoint more or less, at whatever step, changes nothing that is logged.
         """
         self.bar.update()
-        control.should_save |= bool(self.stop.by) or time.monotonic() - self.saved > SAVED_EVERY
-        control.should_training_stop |= bool(self.stop.by)
+        end = ranks.any_says(bool(self.stop.by), args.device)
+        control.should_save |= end or ranks.any_says(time.monotonic() - self.saved > SAVED_EVERY, args.device)
+        control.should_training_stop |= end
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
         """Note how far it is, and end a run that has exploded before it is saved: a log comes before its checkpoint.
@@ -57,11 +59,14 @@ class Watch(TrainerCallback):
                     f" ({args.max_grad_norm})",
                 )
         losses = {name: given["logs"][name] for name in ("loss", "eval_loss") if name in given["logs"]}
-        written.append(Path(str(args.output_dir)), {"step": state.global_step, "of": state.max_steps} | losses)
+        if ranks.writes():
+            written.append(Path(str(args.output_dir)), {"step": state.global_step, "of": state.max_steps} | losses)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Mark the checkpoint as whole."""
-        mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+        ranks.wait_for_all()  # each process writes its random state
+        if ranks.writes():
+            mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
         self.saved = time.monotonic()
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

@@ -36,6 +36,7 @@ def compare_arms(
     options: dict[str, Any],
     seeds: list[int],
     config: str,
+    corpus: Path,
     table: Path,
 ) -> None:
     """Write an ablation's table as CSV (every metric), Markdown and LaTeX (the metrics that are shown).
@@ -50,6 +51,7 @@ def compare_arms(
         options: as in :class:`molmix.metrics.Options`.
         seeds: of the study; the first is that of resamples and tosses.
         config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
         table: what to write, without its ending.
     """
     chosen = Options(**options)
@@ -77,7 +79,14 @@ def compare_arms(
         f"{BOLD} {star('the difference from the baseline')} {beyond_chance(level, f'{table.name}.csv')}",
         "",
         *(f"- {line}" for line in _chosen(choices, rankings)),
-        *provenance(config=config, seeds=seeds, resamples=statistics["resamples"], tosses=tosses, counted=counted),
+        *provenance(
+            config=config,
+            seeds=seeds,
+            corpus=corpus,
+            resamples=statistics["resamples"],
+            tosses=tosses,
+            counted=counted,
+        ),
     ]
     write_pages(ablation["title"], _grids(layout, models, baseline, ablation["factor"]), notes, table)
 
@@ -94,8 +103,8 @@ def _ranking(scores: Path, arm: dict[str, Any], metric: Metric, options: Options
 def _chosen(choices: Mapping[str, dict[str, Any]], rankings: Mapping[str, pd.Series]) -> Iterator[str]:
     """Which models were chosen, and how alike two metrics rank the same ones (Kendall's tau-b)."""
     for label, arm in choices.items():
-        ranked = rankings[label]
-        yield f"{label}: {ranked.index[0]}, the best of {len(ranked)} by {arm['best']} on {arm['test']}."
+        ranking = rankings[label]
+        yield f"{label}: {ranking.index[0]}, the best of {len(ranking)} by {arm['best']} on {arm['test']}."
     for one, other in combinations(choices, 2):
         metrics = [choices[label]["best"] for label in (one, other)]
         same = all(choices[one][key] == choices[other][key] for key in ("test", "of"))
@@ -148,7 +157,7 @@ def _grids(layout: Layout, models: Mapping[str, str], baseline: str, factor: str
     return made
 
 
-def _beside(found: dict[str, Any] | None) -> list[Cell]:
+def _beside(found: Mapping[Any, Any] | None) -> list[Cell]:
     """Difference, p and effect; dashes where there was nothing to compare."""
     if found is None:
         return [Cell("–")] * 3

@@ -12,14 +12,27 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from molmix.decompose import rules
+from molmix.decompose import clauses, rules
+from molmix.decompose.clauses import ClausesSettings
 from molmix.decompose.openai import OpenAISettings
 from molmix.decompose.rules import RulesSettings
 from molmix.decompose.transformers import TransformersSettings
 
-__all__ = ["Decomposed", "Decomposer", "OpenAISettings", "RulesSettings", "TransformersSettings", "decompose"]
+__all__ = [
+    "ClausesSettings",
+    "Decomposed",
+    "Decomposer",
+    "OpenAISettings",
+    "RulesSettings",
+    "TransformersSettings",
+    "decompose",
+]
 
-Decomposer = Annotated[RulesSettings | TransformersSettings | OpenAISettings, Field(discriminator="backend")]
+Decomposer = Annotated[
+    RulesSettings | ClausesSettings | TransformersSettings | OpenAISettings, Field(discriminator="backend")
+]
+# Backends that are called and need no model, server or cache.
+PLAIN = {"rules": rules.decompose, "clauses": clauses.decompose}
 
 
 @dataclass(frozen=True)
@@ -49,17 +62,17 @@ def decompose(
     Args:
         captions: any texts, empty ones included.
         settings: a :data:`Decomposer`, dumped.
-        cache: folder of answers so far, for all backends but `rules`; losing it costs time (and money) only. An
-            interrupted call goes on from it, and captions that it holds are not asked again.
+        cache: folder of answers so far, for all backends but the :data:`PLAIN` ones; losing it costs time (and money)
+            only. An interrupted call goes on from it, and captions that it holds are not asked again.
         weights: local folder of the model, for `transformers`.
 
     Raises:
         MolmixError: the model cannot be loaded, or the server cannot be had, refuses or stalls.
     """
-    if settings["backend"] == "rules":
+    if settings["backend"] in PLAIN:
         distinct = {text for caption in captions if rules.says_something(text := rules.clean(caption))}
         counts: dict[str, int | float] = {"captions": len(captions), "distinct": len(distinct), "fallback": 0}
-        return Decomposed(rules.decompose(captions), [False] * len(captions), counts)
+        return Decomposed(PLAIN[settings["backend"]](captions), [False] * len(captions), counts)
     from molmix.decompose.run import ask_and_read
 
     if cache is None:

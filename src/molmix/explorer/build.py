@@ -71,7 +71,14 @@ def _write(run: Run, folder: Path) -> None:
         held = {(model, m): int(frame[m].count()) for model, frame in frames.items() for m in run.metrics if m in frame}
         counted += counts(test, frames, held) if frames else []
     statistics, seeds = run.study.statistics, run.study.seeds
-    lines = provenance(config=run.study.digest(), seeds=seeds, resamples=statistics.resamples, counted=counted)
+    corpus = run.root / "data/manifest.json"
+    lines = provenance(
+        config=run.study.digest(),
+        seeds=seeds,
+        corpus=corpus if corpus.exists() else None,
+        resamples=statistics.resamples,
+        counted=counted,
+    )
     index = _index(run) | {"tests": tests, "tables": [str(path) for path in (board, compared) if path.exists()]}
     index |= {"provenance": [line.removeprefix("- ") for line in lines], "missing": run.missing}
     write_chunk(folder, "index", index)

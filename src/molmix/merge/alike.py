@@ -61,7 +61,7 @@ def _config(folder: Path) -> dict[str, Any]:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise fault(folder / "config.json", f"cannot be read ({error})", "name a model of a known type") from None
     return {name: getattr(config, name, None) for name in CONFIG}
@@ -79,6 +79,6 @@ def _tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise fault(folder, f"holds no readable tokenizer ({error})", "name a model that brings one") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from math import prod
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from molmix.errors import MolmixError, fault
+from molmix.errors import MolmixError, fault, quoted
 
 # Safetensors' names of the types that weights can be merged in; quantised ones cannot.
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
@@ -78,6 +79,9 @@ def _files(folder: Path) -> list[Path]:
             shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         except (ValueError, KeyError) as error:
             raise damaged(index, f"is no index of shards ({error})") from None
+        for name in shards:
+            if not re.fullmatch(r"[\w-][\w.-]*\.safetensors", str(name)):
+                raise damaged(index, f"names {quoted(name)}, which is no safetensors file beside it")
         files = [folder / name for name in sorted(shards)]
     for path in files:
         if not path.is_file():

@@ -90,11 +90,14 @@ class NliModel:
             MolmixError: it cannot be loaded, is no trained classifier, or lacks an entailment label.
         """
         try:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, split_special_tokens=True)
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, split_special_tokens=True, trust_remote_code=False
+            )
             model, info = AutoModelForSequenceClassification.from_pretrained(
                 folder,
                 dtype=getattr(torch, resolve(dtype)),
                 use_safetensors=True,
+                trust_remote_code=False,
                 local_files_only=True,
                 output_loading_info=True,
             )

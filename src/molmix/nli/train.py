@@ -31,7 +31,7 @@ from molmix.job import progress
 from molmix.models import write_manifest
 from molmix.nli.model import LABELS, NliModel
 from molmix.nli.muon import Muon
-from molmix.world.nli import nli_pairs
+from molmix.world import nli, weather
 
 HELD_OUT = 4000  # pairs that accuracy is measured on
 SHAPE: dict[str, Any] = {
@@ -45,11 +45,15 @@ SHAPE: dict[str, Any] = {
 }
 BATCH = 128
 RARE = 1000  # a word that is in fewer than one pair in so many is spelt
+# Worlds to judge, by the study's domain
+PAIRS = {"molecules": nli.nli_pairs, "text": weather.nli_pairs}
 PEAKS = {"muon": 0.02, "adamw": 2e-3}  # learning rates
 WARM_UP = 0.15  # share of the steps
 
 
-def train(*, pairs: int, epochs: float, seed: int, min_accuracy: float, out: Path, threads: int) -> None:
+def train(
+    *, pairs: int, epochs: float, seed: int, min_accuracy: float, out: Path, threads: int, domain: str = "molecules"
+) -> None:
     """Train, measure and save the judge.
 
     Writes ``out/weights`` (config with ``id2label``, safetensors, tokenizer) and ``out/manifest.json`` (kind ``nli``;
@@ -62,12 +66,14 @@ def train(*, pairs: int, epochs: float, seed: int, min_accuracy: float, out: Pat
         min_accuracy: least held-out accuracy.
         out: folder of the model.
         threads: CPU threads.
+        domain: of the study, whose embedded world is judged.
 
     Raises:
         MolmixError: the model stays below ``min_accuracy``.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
+    nli_pairs = PAIRS[domain]
     learned = nli_pairs(pairs, seed, "train")
     tokenizer = _tokenizer(learned)
     model = _model(len(tokenizer))

@@ -19,7 +19,7 @@ MOST = 40  # models that are numbered; the others are dots
 SIZE = 4.5  # points: of a marker
 NUMBERS = 6.0  # points: of the numbers' type
 _NEAR, _DOTS = 7.5, 200  # points: a number that is nearer needs no line; dots that numbers keep off
-_DIGIT, _HEIGHT = 0.64 * NUMBERS, 0.78 * NUMBERS  # of a digit
+_DIGIT, _HEIGHT = 0.64 * NUMBERS, NUMBERS  # of a digit
 _KINDS = ("initial", "aligned", "merged", "external")
 
 

@@ -16,7 +16,7 @@ def so_far(
     run: str,
     models: Mapping[str, dict[str, Any]],
     tests: dict[str, str],
-    scores: Path,
+    root: Path,
     others: Sequence[Path],
     folder: Path,
     config: str,
@@ -30,7 +30,7 @@ def so_far(
         run: the study's name.
         models: rows of the model table by id: kind, parents, method, seed, start and unseeded.
         tests: direction of each test set by name.
-        scores: folder that holds ``<model>/<test>.parquet``, of the models that are scored.
+        root: folder of the run.
         others: further tables, Markdown, which are shown as they are if they are there.
         folder: where all of it goes.
         config, seeds, statistics, options: as of :func:`molmix.leaderboard.leaderboard`.
@@ -38,11 +38,14 @@ def so_far(
     from molmix.comparison.run import compare_models
     from molmix.leaderboard import leaderboard
 
+    scores = root / "scores"
     missing = {model: [test for test in tests if not (scores / model / f"{test}.parquet").exists()] for model in models}
     shown = comparable(models, {model for model, absent in missing.items() if not absent})
     texts = [_standing(run, missing, shown)]
     if shown:
         same: dict[str, Any] = {"scores": scores, "statistics": statistics, "options": options, "config": config}
+        same |= {"corpus": root / "data/manifest.json"}
+        same |= {"manifests": [root / f"models/{model}/manifest.json" for model in shown]}
         comparisons, table = folder / "comparisons", folder / "leaderboard"
         compare_models(models=shown, tests=list(tests), study_seeds=seeds, tables={"comparisons": comparisons}, **same)
         leaderboard(
@@ -69,11 +72,17 @@ def _standing(run: str, missing: Mapping[str, Sequence[str]], shown: Mapping[str
     if not left:
         return "\n".join([*lines, "Every model is scored: the target `report` shows all of it."])
     lines += [
-        f"{len(shown)} of {len(missing)} models are shown. Figures of these will not change; what is bold or has "
+        f"{len(shown)} of {len(missing)} models are shown. Figures of these will not change; what is bold or has a "
+        "star may, as it is tested against those that are there. Missing:",
+        "",
     ]
-    lines += ["a star may, as it is tested against those that are there. Missing:", ""]
     for model in left:
         absent = missing[model]
         why = f"no scores on {', '.join(absent)}" if absent else "scored, but not the model that it is compared with"
         lines.append(f"- {markdown_text(model)}: {markdown_text(why)}")
-    return "\n".join([*lines, "", "`molmix status` tells what runs, what failed and why, and the time left."])
+    lines += [
+        "",
+        "`molmix status` tells what runs, what failed and why, and the time left; `molmix explorer` shows what is "
+        "scored, molecule by molecule.",
+    ]
+    return "\n".join(lines)

@@ -103,11 +103,14 @@
     const at = order.findIndex((row) => molecules.ids[row] === view.id);
     list.show({ order, at, molecules, a: shown.values[0], b: shown.values[1] ?? null });
     const total = molecules.ids.length;
-    const many = order.length === total ? `${total} molecules` : `${order.length} of ${total} molecules`;
+    const many = order.length === total ? `${total} ${total === 1 ? "molecule" : "molecules"}` : `${order.length} of ${total} molecules`;
     by("status").textContent = order.length ? `${many}; ${view.id} is number ${at + 1}` : `${many}: nothing holds “${view.filter}”`;
     by("molecule").hidden = !order.length;
     document.title = [view.id, shown.systems.map(({ name }) => name).join(" – "), "molmix explorer"].filter(Boolean).join(" · ");
-    if (order.length) await molmix.showMolecule(shown, order[at], () => question !== asked);
+    if (!order.length) return;
+    await molmix.showMolecule(shown, order[at], () => question !== asked);
+    // The next one is likely to be asked for next.
+    for (const row of [order[at + 1], order[at - 1]]) if (row !== undefined) molmix.needs(shown, row);
   };
 
   const show = async (step) => {

@@ -7,7 +7,7 @@ molmix.el = (name, attributes = {}, ...children) => {
   for (const [key, value] of Object.entries(attributes)) {
     if (value !== null && value !== false) element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== ""));
+  element.append(...children.flat().filter((child) => ![undefined, null, false, ""].includes(child)));
   return element;
 };
 

@@ -8,6 +8,8 @@
   const rows = by("rows");
   let shown = { order: [], at: -1, molecules: null, a: [], b: null };
   let choose = () => {};
+  let [top, height] = [0, 0]; // of what is in sight, in pixels
+  let painted = { first: 0, last: 0 };
 
   const difference = (row) => minus(shown.a[row], shown.b[row]);
 
@@ -20,7 +22,6 @@
       role: "option",
       id: `row-${place}`,
       class: "row",
-      "aria-selected": String(place === shown.at),
       "aria-posinset": String(place + 1),
       "aria-setsize": String(shown.order.length),
       "aria-label": `${id}: ${figures.map((pair) => pair.join(" ")).join(", ")}`,
@@ -37,33 +38,42 @@
     return made;
   };
 
-  const paint = () => {
-    const first = Math.max(0, Math.floor(list.scrollTop / HEIGHT) - SPARE);
-    const last = Math.min(shown.order.length, Math.ceil((list.scrollTop + list.clientHeight) / HEIGHT) + SPARE);
-    const made = [];
-    for (let place = first; place < last; place += 1) made.push(option(place));
-    rows.replaceChildren(...made);
-    const inSight = shown.at >= first && shown.at < last;
-    if (inSight) list.setAttribute("aria-activedescendant", `row-${shown.at}`);
+  // Rows in sight; made anew only where others are. What the browser laid out is asked for before anything is changed:
+  // asked after, it would lay out the whole page once more.
+  const paint = (anew) => {
+    const first = Math.max(0, Math.floor(top / HEIGHT) - SPARE);
+    const last = Math.min(shown.order.length, Math.ceil((top + height) / HEIGHT) + SPARE);
+    if (anew || first !== painted.first || last !== painted.last) {
+      painted = { first, last };
+      rows.replaceChildren(...shown.order.slice(first, last).map((_, place) => option(first + place)));
+    }
+    for (const row of rows.children) row.setAttribute("aria-selected", String(row.id === `row-${shown.at}`));
+    if (shown.at >= first && shown.at < last) list.setAttribute("aria-activedescendant", `row-${shown.at}`);
     else list.removeAttribute("aria-activedescendant");
   };
 
   const reveal = () => {
-    const top = shown.at * HEIGHT;
-    if (shown.at < 0) list.scrollTop = 0;
-    else if (top < list.scrollTop) list.scrollTop = top;
-    else if (top + HEIGHT > list.scrollTop + list.clientHeight) list.scrollTop = top + HEIGHT - list.clientHeight;
+    const place = Math.max(0, shown.at) * HEIGHT;
+    if (place < top) top = place;
+    else if (place + HEIGHT > top + height) top = place + HEIGHT - height;
+    else return;
+    list.scrollTop = top;
   };
 
   const show = (next) => {
+    const anew = ["order", "molecules", "a", "b"].some((part) => next[part] !== shown[part]);
     shown = next;
-    rows.style.height = `${shown.order.length * HEIGHT}px`;
-    list.classList.toggle("single", !shown.b);
+    height ||= list.clientHeight;
+    if (anew) {
+      rows.style.height = `${shown.order.length * HEIGHT}px`;
+      list.classList.toggle("single", !shown.b);
+      top = list.scrollTop;
+    }
     reveal();
-    paint();
+    paint(anew);
   };
 
-  const page = () => Math.max(1, Math.floor(list.clientHeight / HEIGHT) - 1);
+  const page = () => Math.max(1, Math.floor(height / HEIGHT) - 1);
   const steps = {
     ArrowDown: () => shown.at + 1,
     ArrowUp: () => shown.at - 1,
@@ -82,8 +92,12 @@
     return true;
   };
 
-  list.addEventListener("scroll", paint, { passive: true });
-  new ResizeObserver(paint).observe(list);
+  const follow = () => {
+    [top, height] = [list.scrollTop, list.clientHeight];
+    paint(false);
+  };
+  list.addEventListener("scroll", follow, { passive: true });
+  new ResizeObserver(follow).observe(list);
   list.addEventListener("keydown", (event) => {
     if (!event.ctrlKey && !event.metaKey && !event.altKey && move(event.key)) {
       event.preventDefault();

@@ -56,41 +56,46 @@
     );
   };
 
-  const judging = async (shown, system, row, units) => {
-    if (shown.judge === null) return "";
-    if (!system.scores.judged[shown.judge]) return el("p", { class: "note" }, "This judge's tables of the system are not there yet.");
+  // All chunks that a molecule is shown from: of the test set, then of each system its answers and their judging.
+  molmix.needs = (shown, row) => {
     const block = Math.floor(row / shown.block);
-    const found = await load(paths.judged(shown.testPlace, system.place, shown.judge, block));
-    return molmix.atoms(found, row % shown.block, units[row % shown.block], shown.judges[shown.judge], system.name);
-  };
-
-  const picture = async (shown, system, row) => {
-    if (shown.captions || !shown.draws) return "";
-    const { drawings } = await load(paths.answers(shown.testPlace, system.place, Math.floor(row / shown.block)));
-    return drawing(drawings[row % shown.block], `the answer of ${system.name}`);
+    const answers = shown.systems.map((system) => {
+      const judged = shown.judge !== null && system.scores.judged[shown.judge];
+      return [
+        !shown.captions && shown.draws ? load(paths.answers(shown.testPlace, system.place, block)) : null,
+        judged ? load(paths.judged(shown.testPlace, system.place, shown.judge, block)) : null,
+      ];
+    });
+    return [load(paths.drawings(shown.testPlace, block)), ...answers.flat()];
   };
 
   // Fills the article. `stale()`: whether another molecule was asked for since.
   molmix.showMolecule = async (shown, row, stale) => {
     const { ids, molecules, references: texts } = shown.molecules;
-    const { drawings, units } = await load(paths.drawings(shown.testPlace, Math.floor(row / shown.block)));
+    const [{ drawings, units }, ...chunks] = await Promise.all(molmix.needs(shown, row));
+    const place = row % shown.block;
     const judge = shown.judge === null ? null : shown.judges[shown.judge];
-    const own = judge ? units[judge.units] : [];
-    const sides = await Promise.all(
-      shown.systems.map(async (system, side) => [...answer(shown, system, "AB"[side], row), await picture(shown, system, row), await judging(shown, system, row, own)]),
-    );
     if (stale()) return;
+    const sides = shown.systems.map((system, side) => {
+      const [answers, judged] = chunks.slice(2 * side, 2 * side + 2);
+      return [
+        ...answer(shown, system, "AB"[side], row),
+        answers ? drawing(answers.drawings[place], `the answer of ${system.name}`) : "",
+        judged ? molmix.atoms(judged, place, units[judge.units][place], judge, system.name) : "",
+        judge && !judged ? el("p", { class: "note" }, "This judge's tables of the system are not there yet.") : "",
+      ];
+    });
     by("molecule-heading").replaceChildren(el("bdi", {}, ids[row]));
     const smiles = molecules[row];
     by("detail").replaceChildren(
       el(
         "div",
         { class: "given" },
-        smiles && el("figure", {}, shown.draws && drawing(drawings[row % shown.block], `structure of ${ids[row]}`), el("figcaption", {}, el("code", { dir: "auto" }, smiles))),
+        smiles && el("figure", {}, shown.draws && drawing(drawings[place], `structure of ${ids[row]}`), el("figcaption", {}, el("code", { dir: "auto" }, smiles))),
         references(texts[row], shown.captions ? (texts[row].length === 1 ? "Reference" : "References") : "Caption that was given"),
       ),
       judge ? el("p", { class: "note" }, judge.who) : "",
-      el("div", { class: "answers" }, sides.map((side) => el("section", { class: "answer" }, side.flat()))),
+      el("div", { class: "answers" }, sides.map((side) => el("section", { class: "answer" }, side.flat(2)))),
       el("div", { class: "more" }, allScores(shown, row), files(shown, ids[row])),
     );
   };

@@ -17,12 +17,16 @@
     return `#${said}`;
   };
 
-  // `step`: whether the browser's back button is to come back to what was shown before.
+  let later;
+
+  // `step`: whether the browser's back button is to come back to what was shown before. Without it the address follows
+  // when the reader pauses: browsers refuse to change it for every key that is held down.
   const write = (view, step) => {
     const address = hash(view);
+    clearTimeout(later);
     if (address === location.hash) return;
     if (step) history.pushState(null, "", address);
-    else history.replaceState(null, "", address);
+    else later = setTimeout(() => history.replaceState(null, "", address), 150);
   };
 
   // A name that there is: the one asked for, or the first. Names are kept, so that a link lives through a new run.

@@ -1,0 +1,102 @@
+"""What SLURM costs: the same jobs here and through a SLURM of one node, a dead head, and the parse in each job."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.slurm import cluster
+
+from benchmarks.common import Row
+from molmix import config, table
+
+ROOT = Path(__file__).resolve().parents[1]
+PROFILE = ["--workflow-profile", str(ROOT / "profiles/slurm")]
+
+
+def measure() -> list[Row]:
+    rows = [_parse()]
+    reason = cluster.why_not()
+    if reason:
+        return [*rows, (f"SLURM: {reason}", "-", "-", "-", "-")]
+    with tempfile.TemporaryDirectory(prefix="molmix-cluster-") as place:
+        folder = Path(place)
+        with cluster.cluster(folder / "slurm") as environment:
+            return [*rows, *_overhead(folder, environment), _recovery(folder, environment)]
+
+
+def _parse() -> Row:
+    """Each job reads the Snakefile and its config once or twice before it works."""
+    sizes = {path: len(table.build(config.load(path))) for path in sorted((ROOT / "config").glob("*.yaml"))}
+    largest = max(sizes, key=lambda path: sizes[path])
+    target = f"results/{config.load(largest).run}/data/manifest.json"
+    begin = time.perf_counter()
+    _snakemake(ROOT, None, "-n", "--quiet", "all", "--configfile", str(largest), target)
+    return (
+        f"parse, {largest.name} ({sizes[largest]} models)",
+        f"{time.perf_counter() - begin:.1f} s",
+        "-",
+        "-",
+        "1.5 s a job",
+    )
+
+
+def _overhead(folder: Path, environment: dict[str, str]) -> list[Row]:
+    """Captions scored, all of it short jobs: here on two cores, and on a node of four."""
+    seconds, said = {}, {}
+    for name, options, env in (("here", ["--cores", "2"], None), ("slurm", PROFILE, environment)):
+        place = _place(folder / name)
+        begin = time.perf_counter()
+        said[name] = _snakemake(place, env, *options, "--configfile", "config/score.yaml")
+        seconds[name] = time.perf_counter() - begin
+    jobs = int(said["here"].rpartition(" of ")[2].split()[0]) - 1  # `all` itself does nothing
+    sent = said["slurm"].count("has been submitted")
+    extra = (seconds["slurm"] - seconds["here"]) / jobs
+    times = f"{seconds['slurm']:.0f} s", f"{seconds['here']:.0f} s here"
+    return [
+        (f"score.yaml through SLURM, {jobs} jobs", *times, f"{seconds['slurm'] / seconds['here']:.1f}", "-"),
+        ("overhead of SLURM, a job", f"{extra:.1f} s", "-", "-", "-"),
+        ("jobs sent to SLURM", str(sent), f"{jobs} ungrouped", f"{sent / jobs:.2f}", "-"),
+    ]
+
+
+def _recovery(folder: Path, environment: dict[str, str]) -> Row:
+    """From the call of `molmix recover` to its end, after a head that was killed with a job running."""
+    place = _place(folder / "dead")
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *PROFILE]
+    head = subprocess.Popen(
+        [*command, "--configfile", "config/config.yaml", "results/demo/data/manifest.json"],
+        cwd=place,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    running = ["squeue", "-h", "-t", "RUNNING", "-o", "%i"]
+    while not subprocess.run(running, env=environment, capture_output=True, check=True).stdout:
+        time.sleep(0.2)
+    head.kill()
+    head.wait()
+    begin = time.perf_counter()
+    recover = [sys.executable, "-c", "from molmix.cli import run; run()", "recover"]
+    done = subprocess.run(recover, cwd=place, env=environment, capture_output=True, text=True, check=True)
+    assert "unlocked" in done.stdout, done.stdout
+    return "molmix recover, a job running", f"{time.perf_counter() - begin:.1f} s", "-", "-", "60 s"
+
+
+def _place(folder: Path) -> Path:
+    """A folder to run in, with the shipped configs and examples."""
+    folder.mkdir(parents=True)
+    shutil.copytree(ROOT / "config", folder / "config")
+    return folder
+
+
+def _snakemake(folder: Path, environment: dict[str, str] | None, *arguments: str) -> str:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(done.stdout[-3000:])
+    return done.stdout

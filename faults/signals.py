@@ -1,0 +1,42 @@
+"""Signals to a job, to Snakemake, and to all processes of a run at once, as when a node goes."""
+
+import os
+import signal
+import subprocess
+import time
+
+import psutil
+
+from faults.trial import Trial
+
+JOB, HEAD, NODE = "job", "head", "node"
+
+
+def send(trial: Trial, whom: str, number: signal.Signals) -> str:
+    """Send a signal at a random moment of the job.
+
+    Returns:
+        What was done, for the report; empty where the job was faster.
+    """
+    process = trial.start()
+    script = trial.script(process)
+    moment = trial.random.uniform(0, 0.6 * trial.stage.seconds)
+    time.sleep(moment)
+    done = _send(process, script, whom, number)
+    trial.end(process)
+    return f"{number.name} to the {whom}, {moment:.1f} s into the job" if done else ""
+
+
+def _send(process: subprocess.Popen, script: psutil.Process | None, whom: str, number: signal.Signals) -> bool:
+    if script is None or not script.is_running():
+        return False
+    try:
+        if whom == JOB:
+            script.send_signal(number)
+        elif whom == HEAD:
+            process.send_signal(number)
+        else:
+            os.killpg(process.pid, number)
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return False
+    return True

@@ -1,0 +1,74 @@
+"""The study that is disturbed, and how it is run: as a user would, by Snakemake's command line."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+FULL = ("all", "judge")
+# Seconds after which a command counts as hung: each takes some seconds, on a machine that does nothing else.
+LIMIT = 1200
+
+# As few jobs as go through every stage. Its models learn next to nothing.
+STUDY: dict[str, Any] = {
+    "run": "faults",
+    "data": {
+        "train": {"kind": "demo", "split": "train"},
+        "validation": {"kind": "demo", "split": "validation"},
+        "tests": {"id": {"source": {"kind": "demo", "split": "id"}, "rows": 8}},
+        "subset": {"fraction": 0.15},
+    },
+    "world": {"molecules": 300},
+    "initial": {
+        "agnostic": {"kind": "made", "task": "unpaired", "hidden_size": 32, "layers": 2, "heads": 2},
+        "mol2cap": {"kind": "made", "parent": "agnostic", "task": "mol2cap"},
+    },
+    "preferences": {"rejected": {"mol2cap": {"kind": "model", "model": "mol2cap"}}},
+    "align": {
+        "sft": {"method": "sft", "starts": ["mol2cap"], "lora": {"r": 4}},
+        "dpo": {"method": "dpo", "starts": ["mol2cap"], "lora": {"r": 4}},
+    },
+    "merge": {"starts": ["mol2cap"], "methods": {"slerp": {"method": "slerp"}}},
+    "generation": {"max_new_tokens": 24},
+    "nli": {"embedded": {"kind": "made", "pairs": 1000, "epochs": 0.5, "min_accuracy": 0.0}},
+    "trial": {"molecules": 6, "doses": [1]},
+    "statistics": {"resamples": 100},
+}
+
+
+def snakemake(folder: Path, *arguments: str, out: IO[str] | int = subprocess.PIPE, **more: Any) -> subprocess.Popen:
+    """Start Snakemake on the study in a folder, at the head of a session of its own, with SIGINT as at a terminal."""
+    # What runs in the background of a script ignores SIGINT, and what it starts would too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", "study.yaml"]
+    return subprocess.Popen(
+        [*command, "--cores", "2", *arguments],
+        cwd=folder,
+        text=True,
+        stdout=out,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        **more,
+    )
+
+
+def finished(process: subprocess.Popen) -> tuple[int | None, str]:
+    """Exit status and output of a run; the status is None if it had to be ended because it hung."""
+    try:
+        said, _ = process.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        said, _ = process.communicate()
+        return None, said or ""
+    return process.returncode, said or ""
+
+
+def run(folder: Path, *arguments: str) -> tuple[int | None, str]:
+    """Run Snakemake to its end; see :func:`finished`."""
+    return finished(snakemake(folder, *arguments))

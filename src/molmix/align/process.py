@@ -1,0 +1,32 @@
+"""What each process of an alignment on several GPUs runs (see :mod:`molmix.align.launch`)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from molmix.align.run import align
+from molmix.errors import MolmixError
+
+
+def main(given: Path) -> None:
+    """Align with the arguments in a JSON file; a mistake of the user's is left in a file beside it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    arguments = json.loads(given.read_text(encoding="utf-8"))
+    arguments |= {name: Path(arguments[name]) for name in ("start", "pairs", "out", "work", "curves")}
+    try:
+        align(**arguments)
+    except MolmixError as error:
+        given.with_name(f"{os.environ['RANK']}.fault").write_text(str(error), encoding="utf-8")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

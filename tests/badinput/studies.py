@@ -1,0 +1,185 @@
+"""A study with something in every section, its files, and the ways to spoil it."""
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from hypothesis import strategies as st
+
+Study = dict[str, Any]
+Place = tuple[Any, ...]
+
+ROWS = [("CCO", "An alcohol."), ("CC(=O)O", "An acid."), ("c1ccccc1", "A ring.")]
+
+COLUMNS = {"molecule": "SMILES", "caption": "description", "id": "key"}
+BASE: Study = {
+    "run": "base",
+    "domain": "molecules",
+    "seeds": [7, 8],
+    "data": {
+        "train": {"kind": "demo", "split": "train"},
+        "tests": {
+            "id": {"source": {"kind": "demo", "split": "id"}, "rows": 8},
+            "mine": {"source": {"kind": "file", "path": "refs.tsv", "columns": COLUMNS}, "direction": "mol2cap"},
+        },
+        "subset": {"fraction": 0.2, "strategy": "random"},
+    },
+    "world": {"molecules": 300},
+    "prompts": {"mol2cap": "Molecule: {molecule}\nCaption:"},
+    "initial": {
+        "agnostic": {"kind": "made", "task": "unpaired", "epochs": 1.0, "hidden_size": 32, "layers": 2, "heads": 2},
+        "mol2cap": {"kind": "made", "parent": "agnostic", "task": "mol2cap", "learning_rate": 1e-3},
+    },
+    "universal": {"both": {"parents": ["mol2cap", "agnostic"], "base": "agnostic"}},
+    "preferences": {"rejected": {"mol2cap": {"kind": "file", "path": "rejected.csv", "molecule": "m", "text": "t"}}},
+    "align": {
+        "sft": {"method": "sft", "starts": ["mol2cap"], "lora": {"r": 4}, "settings": {"learning_rate": 1e-3}},
+        "dpo": {"method": "dpo", "starts": ["mol2cap", "both.slerp"], "preset": "paper", "settings": {"beta": 0.1}},
+    },
+    "merge": {
+        "starts": ["mol2cap"],
+        "methods": {"slerp": {"method": "slerp", "t": 0.5}, "ties": {"method": "ties", "density": 0.2}},
+    },
+    "generation": {"max_new_tokens": 24, "temperature": 0.0, "top_p": 1.0},
+    "systems": [
+        {"name": "other", "predictions": {"id": {"path": "id.txt"}, "mine": {"path": "mine.jsonl", "id": "key"}}}
+    ],
+    "decomposers": {
+        "rules": {"backend": "rules"},
+        "llm": {"backend": "openai", "base_url": "http://localhost:8000/v1", "model": "m", "timeout": 10.0},
+    },
+    "nli": {"embedded": {"kind": "made", "pairs": 1000, "epochs": 0.5, "min_accuracy": 0.5}},
+    "judges": {
+        "atomic": {"kind": "atomic", "nli": "embedded", "decomposer": "rules"},
+        "sentence": {"kind": "summac_zs", "nli": "embedded"},
+    },
+    "trial": {"molecules": 6, "doses": [1, 2]},
+    "metrics": {"vocabulary": "vocab.txt"},
+    "statistics": {"resamples": 100, "level": 0.9},
+}
+
+# Entries whose names the user gives.
+NAMED: list[Place] = [
+    ("data", "tests"),
+    ("initial",),
+    ("universal",),
+    ("align",),
+    ("merge", "methods"),
+    ("decomposers",),
+    ("nli",),
+    ("judges",),
+]
+BAD_NAMES = [
+    "../up",
+    "a/b",
+    "..",
+    ".",
+    "",
+    " ",
+    "a+b",
+    "a@b",
+    "a b",
+    "é",
+    "分子",
+    "-a",
+    "_a",
+    "x" * 300,
+    "a\n",
+    "a\x1b[31m",
+]
+BAD_NAMES += ["$(touch pwned)", "`touch pwned`", ";ls", "a.b", "a\x00b", "{x}", "*", "~", "C:\\x", "%s", "\u202eab"]
+# Read by YAML as something else than text, where they are not in quotes.
+NOT_TEXT = [1, 1.5, None, True]
+
+WRONG: list[Any] = [None, True, -1, 0, 1.5, 10**30, float("nan"), float("inf"), -float("inf"), "", "x", "\x00", "1e999"]
+WRONG += ["../x", "x" * 5000, [], {}, [[]], {"a": 1}, [None], "{molecule}{molecule}", "\x1b[2J", "/dev/zero", "/"]
+NUMBERS: list[Any] = [-1, 0, -0.5, 10**30, 10**400, 1e308, float("nan"), float("inf"), -float("inf"), True, "many", 0.1]
+
+
+def write_files(folder: Path) -> None:
+    """The files that the study names."""
+    lines = [f"{smiles}\t{caption}\tm{number}" for number, (smiles, caption) in enumerate(ROWS)]
+    (folder / "refs.tsv").write_text("\n".join(["SMILES\tdescription\tkey", *lines]) + "\n")
+    (folder / "rejected.csv").write_text("m,t\n" + "".join(f"{smiles},Some gas.\n" for smiles, _ in ROWS))
+    (folder / "id.txt").write_text("A caption.\n" * 8)
+    (folder / "mine.jsonl").write_text("".join(f'{{"key": "m{n}", "caption": "A gas."}}\n' for n in range(len(ROWS))))
+    (folder / "vocab.txt").write_text("[UNK]\na\n")
+
+
+def places(node: Any, here: Place = ()) -> Iterator[Place]:
+    """Every key and every item of a list, by its way from the top."""
+    if here:
+        yield here
+    for part, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from places(child, (*here, part))
+
+
+PLACES = list(places(BASE))
+KEYS = [place for place in PLACES if isinstance(place[-1], str)]
+
+
+def at(study: Any, place: Place) -> Any:
+    """What stands at a place."""
+    for part in place:
+        study = study[part]
+    return study
+
+
+def changed(place: Place, change: Callable[[Any, Any], None]) -> Study:
+    """The study with a change made in what holds the place."""
+    study = copy.deepcopy(BASE)
+    change(at(study, place[:-1]), place[-1])
+    return study
+
+
+def _renamed(place: Place, name: Any) -> Study:
+    def change(holder: Any, part: Any) -> None:
+        kept = [(name if key == part else key, value) for key, value in holder.items()]
+        holder.clear()
+        holder.update(kept)
+
+    return changed(place, change)
+
+
+def _typo(name: str, spot: int, kind: str) -> str:
+    spot %= len(name)
+    swapped = name[:spot] + name[spot + 1 : spot + 2] + name[spot] + name[spot + 2 :]
+    return {"drop": name[:spot] + name[spot + 1 :], "double": name[: spot + 1] + name[spot:], "swap": swapped}[kind]
+
+
+@st.composite
+def spoiled(draw: Any) -> tuple[str, Place, str, Study]:
+    """A study that was spoilt: the kind of it, where, what stands there now, and the whole."""
+    kind = draw(st.sampled_from(["typo", "missing", "extra", "type", "range", "name", "case", "reference"]))
+    if kind == "typo":
+        place = draw(st.sampled_from(KEYS))
+        name = _typo(place[-1], draw(st.integers(0, 30)), draw(st.sampled_from(["drop", "double", "swap"])))
+        return kind, (*place[:-1], name), name, _renamed(place, name)
+    if kind == "missing":
+        place = draw(st.sampled_from(PLACES))
+        return kind, place, "", changed(place, lambda holder, part: holder.pop(part))
+    if kind == "extra":
+        place = draw(st.sampled_from([place for place in PLACES if isinstance(at(BASE, place), dict)]))
+        name = draw(st.sampled_from([*BAD_NAMES, *NOT_TEXT]))
+        return kind, (*place, name), repr(name), changed((*place, name), lambda holder, part: holder.update({part: 1}))
+    if kind == "name":
+        holder = draw(st.sampled_from(NAMED))
+        place = (*holder, draw(st.sampled_from(sorted(at(BASE, holder)))))
+        name = draw(st.sampled_from([*BAD_NAMES, *NOT_TEXT]))
+        return kind, (*holder, name), repr(name), _renamed(place, name)
+    if kind == "case":
+        holder = draw(st.sampled_from(NAMED))
+        name = draw(st.sampled_from(sorted(at(BASE, holder))))
+        twin = (*holder, name.upper())
+        entry = at(BASE, (*holder, name))
+        return kind, twin, twin[-1], changed(twin, lambda holder, part: holder.update({part: copy.deepcopy(entry)}))
+    if kind == "range":
+        place = draw(st.sampled_from([p for p in PLACES if type(at(BASE, p)) in (int, float)]))
+        value = draw(st.sampled_from(NUMBERS))
+    elif kind == "reference":
+        place = draw(st.sampled_from([p for p in PLACES if isinstance(at(BASE, p), str)]))
+        value = draw(st.sampled_from([at(BASE, place) + "x", at(BASE, place)[:-1], at(BASE, place).upper(), "nobody"]))
+    else:
+        place, value = draw(st.sampled_from(PLACES)), draw(st.sampled_from(WRONG))
+    return kind, place, repr(value), changed(place, lambda holder, part: holder.__setitem__(part, value))

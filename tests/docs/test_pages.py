@@ -1,0 +1,125 @@
+"""What the docs show and quote is what the code takes and says; their links lead somewhere."""
+
+import ast
+import copy
+import re
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+
+from molmix import config, table
+from molmix.errors import MolmixError
+from tests.docs.snippets import PAGES, ROOT, Snippet, snippets
+from tests.graph.conftest import MICRO
+
+# The page's own code defines what its configs name; tests/graph/test_extending.py plans them.
+EXTENDING = ROOT / "docs/extending.md"
+YAML = [block for page in PAGES if page != EXTENDING for block in snippets(page) if block.language in ("yaml", "yml")]
+
+
+def whole(fragment: dict[str, Any]) -> dict[str, Any]:
+    """A study of a part of one: what it leaves out is the micro study's, but for models where captions come from
+    elsewhere."""
+    study = copy.deepcopy(MICRO)
+    if "systems" in fragment:
+        for key in ("initial", "universal", "align", "merge", "preferences"):
+            study.pop(key)
+        study["data"].pop("train"), study["data"].pop("validation")
+    for key, value in fragment.items():
+        merged = key in ("data", "align", "nli", "merge", "initial", "metrics") and isinstance(study.get(key), dict)
+        study[key] = study[key] | value if merged else value
+    return study
+
+
+@pytest.mark.parametrize("block", YAML, ids=str)
+def test_configs_are_taken(block: Snippet, tmp_path: Path) -> None:
+    if block.file.startswith("profiles/"):  # options of Snakemake's command line
+        assert {str(key).replace("_", "-") for key in yaml.safe_load(block.text)} <= options()
+        return
+    path = tmp_path / "study.yaml"
+    path.write_text(block.text)
+    refused = re.match(r"# refused: (.+)\n", block.text)
+    if refused:
+        with pytest.raises(MolmixError, match=re.escape(refused.group(1))):
+            table.build(config.parse(whole(config.read_yaml(path))))
+        return
+    table.build(config.parse(whole(config.read_yaml(path))))
+
+
+@cache
+def options() -> set[str]:
+    """Names of Snakemake's options."""
+    from snakemake.cli import get_argument_parser
+
+    actions = get_argument_parser()._actions
+    return {name.removeprefix("--") for action in actions for name in action.option_strings}
+
+
+def slugs(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
+    titles = [tokens[place + 1] for place, token in enumerate(tokens) if token.type == "heading_open"]
+    plain = ("".join(part.content for part in title.children or ()) for title in titles)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in plain}
+
+
+def targets(page: Path) -> list[str]:
+    """What a page links to or shows."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+    parts = [part for token in tokens for part in token.children or ()]
+    return [str(part.attrs.get("href") or part.attrs["src"]) for part in parts if part.type in ("link_open", "image")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in targets(page):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = page.parent / name if name else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in slugs(linked), f"{page.name} links to {target}; there are {sorted(slugs(linked))}"
+
+
+@cache
+def said(package: str) -> str:
+    """Every text that stands in a package's code, between the places that are filled in."""
+    spec = find_spec(package)
+    assert spec and spec.submodule_search_locations
+    folder = Path(spec.submodule_search_locations[0])
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in folder.rglob("*.py"))
+    texts = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    return "\n\0".join(text for text in texts if isinstance(text, str))
+
+
+QUOTED = [block for block in snippets(ROOT / "docs/troubleshooting.md") if block.language.startswith("text")]
+
+
+@pytest.mark.parametrize("block", QUOTED, ids=str)
+def test_quoted_messages_are_those_of_the_code(block: Snippet) -> None:
+    source = said("snakemake" if block.language.endswith("snakemake") else "molmix")
+    for line in block.text.splitlines():
+        for part in filter(None, map(str.strip, line.split("…"))):
+            assert part in source, f"no message holds {part!r}"
+
+
+def test_every_config_has_its_line() -> None:
+    named = (ROOT / "config/README.md").read_text(encoding="utf-8")
+    assert [path.name for path in (ROOT / "config").glob("*.yaml") if f"`{path.name}`" not in named] == []
+
+
+def test_citation_and_catalog_are_whole() -> None:
+    """The keys that their formats require, and the version of the package."""
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["cff-version"] == "1.2.0" and {"message", "title", "authors"} <= citation.keys()
+    assert f'version = "{citation["version"]}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert all({"type", "title", "authors"} <= reference.keys() for reference in citation["references"])
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
+    assert usage["software-stack-deployment"] | {"conda": True, "report": True} == usage["software-stack-deployment"]
+    assert f"## [{citation['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
