@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 READY := .venv/.ready
 
-.PHONY: demo test test-fast lint bench faults docs lock
+.PHONY: demo test test-fast lint bench faults docs figures lock
 
 demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	snakemake --cores all --quiet reason
@@ -36,6 +36,10 @@ bench: $(READY)  ## ratios side by side, in one run
 
 faults: $(READY)  ## kill, fill up and damage a small study, and see that it ends in the same tables
 	python -m faults
+
+figures: $(READY)  ## README's figure, from the embedded study
+	snakemake --cores all --quiet reason plots
+	cp results/demo/plots/tradeoff.svg docs/figures/
 
 docs: $(READY)  ## what is generated from the config schema and the lock
 	python -m molmix.config_docs

@@ -25,7 +25,7 @@ SHOWN = {
     "atoms": "atoms a caption",
     "atoms_entailed": "atoms entailed by their caption",
     "captions_entailed": "captions entailed by their atoms",
-    "fallback": "left to `rules`",
+    "fallback": "left to rules",
 }
 
 
@@ -113,4 +113,4 @@ def _grid(board: pd.DataFrame) -> Grid:
         cells = [str(row[key]) for key in keys] + [str(row["captions"]), f"{row['atoms']:.1f}"]
         cells += [figure(row[name]) for name in list(SHOWN)[2:]]
         rows.append([Cell(text) for text in cells])
-    return Grid("Audit of the decomposers", [*keys, *SHOWN.values()], rows, names=len(keys))
+    return Grid("atoms against captions, by author and test set", [*keys, *SHOWN.values()], rows, names=len(keys))

@@ -21,8 +21,8 @@ class CurvesCallback(TrainerCallback):
         self._folder, self._names = folder, names
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Begin the curves, with what a checkpoint remembers."""
-        self._curves = Curves(self._folder, self._names)
+        """Begin the curves, with what a checkpoint remembers; of several processes, one does."""
+        self._curves = Curves(self._folder, self._names if state.is_world_process_zero else [])
         for entry in state.log_history:
             self._add(entry)
 

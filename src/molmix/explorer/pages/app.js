@@ -1,15 +1,13 @@
 "use strict";
-// What the reader chooses, put together: the address says it, the controls show it, the pages follow.
+// What the reader chooses, put together: the address says it, the controls show it, the page follows.
 (async () => {
-  const { el, by, load, paths, view: address, list } = molmix;
+  const { el, by, load, paths, view: address, list, NONE } = molmix;
   const CONTROLS = ["test", "a", "b", "metric", "sort", "order", "judge", "filter"];
-  const KINDS = { initial: "initial", aligned: "aligned", merged: "merged", external: "from elsewhere" };
-  const NONE = "-"; // in place of system B
   let asked = 0; // how often something was asked for: what comes later than the next question is dropped
   let shown = null;
   let view = address.read();
 
-  const complain = (error) => by("missing").replaceChildren(el("p", { class: "notice", role: "alert" }, error.message));
+  const complain = (error) => by("error").replaceChildren(el("p", { class: "notice", role: "alert" }, error.message));
 
   let index;
   try {
@@ -19,70 +17,34 @@
     return;
   }
 
-  // ---- controls ----------------------------------------------------------------------------------------------------
-
-  const options = (select, pairs, chosen) => {
-    by(select).replaceChildren(...pairs.map(([value, text, disabled]) => el("option", { value, disabled: disabled ?? false }, text)));
-    by(select).value = chosen;
-  };
-
-  const systemOptions = (select, test, chosen, first) => {
-    const groups = Object.entries(KINDS).map(([kind, label]) => {
-      const own = index.systems.map((system, place) => [system, place]).filter(([system]) => system.kind === kind);
-      const made = own.map(([{ name }, place]) => {
-        const there = test.systems.includes(place);
-        return el("option", { value: name, disabled: !there }, there ? name : `${name} (not scored yet)`);
-      });
-      return own.length ? el("optgroup", { label }, made) : null;
-    });
-    by(select).replaceChildren(...[...first, ...groups].filter(Boolean));
-    by(select).value = chosen;
-  };
-
-  // The names asked for, where they exist; else what is nearest to them.
-  const settle = () => {
-    const withScores = index.tests.filter((test) => test.systems.length);
-    const test = withScores[address.place(withScores.map(({ name }) => name), view.test)];
-    const names = test.systems.map((place) => index.systems[place].name);
-    const a = names[address.place(names, view.a)];
-    const b = view.b === NONE ? NONE : (names[address.place(names, view.b, names.findIndex((name) => name !== a))] ?? NONE);
-    const metrics = test.metrics.map((place) => ({ place, ...index.metrics[place] }));
-    const metric = metrics[address.place(metrics.map(({ column }) => column), view.metric)];
-    const sorts = b === NONE ? ["a", "file"] : ["difference", "a", "b", "file"];
-    const sort = sorts[address.place(sorts, view.sort)];
-    const judges = test.direction === "mol2cap" ? index.judges.map(({ name }) => name) : [];
-    const judge = judges.length ? address.place(judges, view.judge, metric.judge ?? 0) : null;
-    return { test, a, b, metrics, metric, sort, judges, judge };
-  };
-
-  const fill = ({ test, a, b, metrics, metric, sort, judges }) => {
-    options("test", index.tests.map(({ name, systems }) => [name, systems.length ? name : `${name} (not scored yet)`, !systems.length]), test.name);
-    systemOptions("a", test, a, []);
-    systemOptions("b", test, b, [el("option", { value: NONE }, "none")]);
-    options("metric", metrics.map(({ column, title, better }) => [column, `${title} ${better === "higher" ? "↑" : "↓"}`]), metric.column);
-    options("judge", [["", "that of the metric"], ...judges.map((name) => [name, name])], judges.includes(view.judge) ? view.judge : "");
-    by("judge-label").hidden = judges.length < 2;
-    for (const option of by("sort").options) option.disabled = b === NONE && ["difference", "b"].includes(option.value);
-    by("sort").value = sort;
-    const whose = sort === "difference" ? " of A" : "";
-    by("order").options[0].text = `worst${whose} first`;
-    by("order").options[1].text = `best${whose} first`;
-    by("order").value = view.order === "best" ? "best" : "worst";
-    by("order").disabled = sort === "file";
-    if (document.activeElement !== by("filter")) by("filter").value = view.filter;
-  };
+  const controls = molmix.controls(index);
 
   // ---- what is shown -------------------------------------------------------------------------------------------------
 
   const gather = async (settled) => {
     const { test, a, b, metrics, metric, judge } = settled;
     const testPlace = index.tests.indexOf(test);
-    const places = [a, b].filter((name) => name !== NONE).map((name) => index.systems.findIndex((system) => system.name === name));
-    const [molecules, ...scores] = await Promise.all([load(paths.molecules(testPlace)), ...places.map((place) => load(paths.scores(testPlace, place)))]);
+    const places = [a, b]
+      .filter((name) => name !== NONE)
+      .map((name) => index.systems.findIndex((system) => system.name === name));
+    const [molecules, ...scores] = await Promise.all([
+      load(paths.molecules(testPlace)),
+      ...places.map((place) => load(paths.scores(testPlace, place))),
+    ]);
     const none = molecules.ids.map(() => null);
     return {
-      ...metric, metric: metric.place, metrics, judge, judges: index.judges, block: index.block, tables: index.tables,
-      test: test.name, testPlace, file: test.file, captions: test.direction === "mol2cap", draws: index.domain === "molecules",
+      ...metric,
+      metric: metric.place,
+      metrics,
+      judge,
+      judges: index.judges,
+      block: index.block,
+      tables: index.tables,
+      test: test.name,
+      testPlace,
+      file: test.file,
+      captions: test.direction === "mol2cap",
+      draws: index.domain === "molecules",
       molecules,
       systems: places.map((place, side) => ({ place, name: index.systems[place].name, scores: scores[side] })),
       values: scores.map(({ values }) => values[metric.place] ?? none),
@@ -91,11 +53,23 @@
 
   const sort = (by) => {
     const [a, b] = shown.values;
-    const columns = [shown.molecules.ids, shown.molecules.molecules, shown.molecules.references, ...shown.systems.map(({ scores }) => scores.texts)];
-    shown.order = molmix.sorted(molmix.matching(columns, view.filter), { by, a, b, better: shown.better, order: view.order });
+    const columns = [
+      shown.molecules.ids,
+      shown.molecules.molecules,
+      shown.molecules.references,
+      ...shown.systems.map(({ scores }) => scores.texts),
+    ];
+    shown.order = molmix.sorted(molmix.matching(columns, view.filter), {
+      by,
+      a,
+      b,
+      better: shown.better,
+      order: view.order,
+    });
   };
 
-  const heads = () => ["molecule", "A", ...(shown.systems[1] ? ["B", "A − B"] : [])].map((text) => el("span", {}, text));
+  const heads = () =>
+    ["molecule", "A", ...(shown.systems[1] ? ["B", "A − B"] : [])].map((text) => el("span", {}, text));
 
   const showSelected = async () => {
     const question = (asked += 1);
@@ -103,21 +77,29 @@
     const at = order.findIndex((row) => molecules.ids[row] === view.id);
     list.show({ order, at, molecules, a: shown.values[0], b: shown.values[1] ?? null });
     const total = molecules.ids.length;
-    const many = order.length === total ? `${total} ${total === 1 ? "molecule" : "molecules"}` : `${order.length} of ${total} molecules`;
-    by("status").textContent = order.length ? `${many}; ${view.id} is number ${at + 1}` : `${many}: nothing holds “${view.filter}”`;
+    const many =
+      order.length === total
+        ? `${total} ${total === 1 ? "molecule" : "molecules"}`
+        : `${order.length} of ${total} molecules`;
+    by("status").textContent = order.length
+      ? `${many}; ${view.id} is number ${at + 1}`
+      : `${many}: nothing holds “${view.filter}”`;
     by("molecule").hidden = !order.length;
-    document.title = [view.id, shown.systems.map(({ name }) => name).join(" – "), "molmix explorer"].filter(Boolean).join(" · ");
+    document.title = [view.id, shown.systems.map(({ name }) => name).join(" – "), "molmix explorer"]
+      .filter(Boolean)
+      .join(" · ");
     if (!order.length) return;
     await molmix.showMolecule(shown, order[at], () => question !== asked);
     // The next one is likely to be asked for next.
-    for (const row of [order[at + 1], order[at - 1]]) if (row !== undefined) molmix.needs(shown, row);
+    for (const row of [order[at + 1], order[at - 1]]) if (row !== undefined) molmix.needs(shown, row).catch(() => {});
   };
 
   const show = async (step) => {
     const question = (asked += 1);
+    by("error").replaceChildren();
     try {
-      const settled = settle();
-      fill(settled);
+      const settled = controls.settle(view);
+      controls.fill(view, settled);
       const gathered = await gather(settled);
       if (question !== asked) return;
       shown = gathered;
@@ -178,7 +160,18 @@
   by("provenance").replaceChildren(...index.provenance.map((line) => el("li", {}, line)));
   if (index.missing.length) {
     const what = `This run is not finished, and what is missing is not shown. Tables that are not there: ${index.missing.length}`;
-    by("missing").replaceChildren(el("details", { class: "notice" }, el("summary", {}, what), el("ul", {}, index.missing.map((path) => el("li", {}, el("code", {}, path))))));
+    by("missing").replaceChildren(
+      el(
+        "details",
+        { class: "notice" },
+        el("summary", {}, what),
+        el(
+          "ul",
+          {},
+          index.missing.map((path) => el("li", {}, el("code", {}, path))),
+        ),
+      ),
+    );
   }
   await show(false);
 })();

@@ -4,10 +4,16 @@
   const { el, number } = molmix;
   const MARKS = { supported: "✓", contradicted: "✗", unsupported: "?", covered: "✓", missed: "–" };
 
-  const verdict = (word) => el("span", { class: `verdict ${word}` }, el("span", { "aria-hidden": "true" }, MARKS[word]), ` ${word}`);
+  const verdict = (word) =>
+    el("span", { class: `verdict ${word}` }, el("span", { "aria-hidden": "true" }, MARKS[word]), ` ${word}`);
 
   const item = (word, text, said) =>
-    el("li", { class: word }, el("span", { class: "line" }, word && verdict(word), " ", el("bdi", { class: "text" }, text)), said && el("span", { class: "said" }, said));
+    el(
+      "li",
+      { class: word },
+      el("span", { class: "line" }, word && verdict(word), " ", el("bdi", { class: "text" }, text)),
+      said && el("span", { class: "said" }, said),
+    );
 
   // A probability, and the atom on the other side that it is of.
   const by = (what, value, side, place) => `${what} ${value}${place === undefined ? "" : ` (${side} ${place + 1})`}`;
@@ -34,7 +40,11 @@
       { class: "atoms" },
       reference.map((text, place) => {
         const coverage = judged.coverage[place];
-        return item(judged.covered[place], text, coverage === undefined ? "" : by("entailment", number(coverage), "caption", judged.covering[place]));
+        return item(
+          judged.covered[place],
+          text,
+          coverage === undefined ? "" : by("entailment", number(coverage), "caption", judged.covering[place]),
+        );
       }),
     ),
   ];
@@ -44,10 +54,16 @@
     el(
       "ol",
       { class: "atoms" },
-      judged.atoms.map((text, place) => item("", text, judged.nearest.length ? `entailed most by reference ${judged.nearest[place] + 1}` : "")),
+      judged.atoms.map((text, place) =>
+        item("", text, judged.nearest.length ? `entailed most by reference ${judged.nearest[place] + 1}` : ""),
+      ),
     ),
     el("h4", {}, "Reference"),
-    el("ol", { class: "atoms" }, reference.map((text) => item("", text, ""))),
+    el(
+      "ol",
+      { class: "atoms" },
+      reference.map((text) => item("", text, "")),
+    ),
   ];
 
   // One caption's row of a block of a judge's answers.

@@ -14,7 +14,8 @@ molmix.el = (name, attributes = {}, ...children) => {
 molmix.by = (id) => document.getElementById(id);
 
 // A text from a model or a file: it may run from right to left, and has its own lines.
-molmix.prose = (text) => molmix.el("p", { class: "prose", dir: "auto" }, text === "" ? molmix.el("em", {}, "(empty)") : text);
+molmix.prose = (text) =>
+  molmix.el("p", { class: "prose", dir: "auto" }, text === "" ? molmix.el("em", {}, "(empty)") : text);
 
 // A score, or a difference of two: U+2212 is as wide as a digit.
 molmix.number = (value, { digits = 4, sign = false } = {}) => {

@@ -30,7 +30,9 @@
       "div",
       attributes,
       el("span", { class: "name" }, el("bdi", {}, id)),
-      ...figures.map(([, value]) => el("span", { class: value === "undefined" ? "value none" : "value" }, value === "undefined" ? "–" : value)),
+      ...figures.map(([, value]) =>
+        el("span", { class: value === "undefined" ? "value none" : "value" }, value === "undefined" ? "–" : value),
+      ),
       el("span", { class: "smiles" }, el("bdi", {}, shown.molecules.molecules[row] ?? "")),
     );
     made.style.transform = `translateY(${place * HEIGHT}px)`;

@@ -32,7 +32,9 @@
       "tr",
       {},
       el("td", {}),
-      reference.map((text, column) => el("th", { scope: "col", title: text }, String(column + 1), el("span", { class: "unseen" }, ` ${text}`))),
+      reference.map((text, column) =>
+        el("th", { scope: "col", title: text }, String(column + 1), el("span", { class: "unseen" }, ` ${text}`)),
+      ),
     );
     const body = judged.atoms.map((text, row) =>
       el(
@@ -56,14 +58,26 @@
         }),
       ),
     );
-    const made = el("table", { class: "heat" }, el("caption", {}, `${direction}: ${what}`), el("thead", {}, head), el("tbody", {}, body));
+    const made = el(
+      "table",
+      { class: "heat" },
+      el("caption", {}, `${direction}: ${what}`),
+      el("thead", {}, head),
+      el("tbody", {}, body),
+    );
     const tell = (event) => {
       const { row, column } = event.target.closest("td.cell")?.dataset ?? {};
       if (row === undefined) return;
       const place = Number(row) * reference.length + Number(column);
       told.replaceChildren(
-        el("b", {}, `caption ${Number(row) + 1}`), " ", el("bdi", {}, judged.atoms[row]), el("br"),
-        el("b", {}, `reference ${Number(column) + 1}`), " ", el("bdi", {}, reference[column]), el("br"),
+        el("b", {}, `caption ${Number(row) + 1}`),
+        " ",
+        el("bdi", {}, judged.atoms[row]),
+        el("br"),
+        el("b", {}, `reference ${Number(column) + 1}`),
+        " ",
+        el("bdi", {}, reference[column]),
+        el("br"),
         pair(judged.matrices, place),
       );
     };
@@ -91,16 +105,30 @@
       ? "Outlined: the reference unit that entails each unit of the caption most."
       : `Outlined: the pair that decides. Entailment: the highest of each atom${reason ? `; contradiction: the reference atom that each atom is ${reason.replace(/ by$/, "")}` : ""}.`;
     const tables = judged.matrices.map((_, kind) => table(judged, reference, kind, told));
-    return [el("p", { class: "note" }, `Row: caption; column: reference. Premise → hypothesis. Bold: 0.5 or more. ${outlined}`), el("div", { class: "heats" }, tables), told];
+    return [
+      el(
+        "p",
+        { class: "note" },
+        `Row: caption; column: reference. Premise → hypothesis. Bold: 0.5 or more. ${outlined}`,
+      ),
+      el("div", { class: "heats" }, tables),
+      told,
+    ];
   };
 
   // One system's heat maps, folded where they are many.
   molmix.matrices = (judged, reference, judge, system) => {
-    if (!judged.matrices.length) return el("p", { class: "note" }, "One side has nothing to ask about, so there are no pairs.");
+    if (!judged.matrices.length)
+      return el("p", { class: "note" }, "One side has nothing to ask about, so there are no pairs.");
     const pairs = judged.atoms.length * reference.length;
-    const fold = el("details", { class: "pairs" }, el("summary", {}, `Pairs, ${judged.atoms.length} × ${reference.length}`));
+    const fold = el(
+      "details",
+      { class: "pairs" },
+      el("summary", {}, `Pairs, ${judged.atoms.length} × ${reference.length}`),
+    );
     const fill = () => {
-      if (fold.open && fold.childElementCount === 1) fold.append(...layOut(judged, reference, judge.atomic, judge.reason));
+      if (fold.open && fold.childElementCount === 1)
+        fold.append(...layOut(judged, reference, judge.atomic, judge.reason));
     };
     fold.open = pairs <= MANY && (open.get(system) ?? true);
     fill();

@@ -4,14 +4,40 @@
   const { el, by, load, paths, number, minus, prose, drawing } = molmix;
 
   const references = (texts, title) =>
-    el("section", { class: "reference" }, el("h3", {}, title), texts.length === 1 ? prose(texts[0]) : el("ol", {}, texts.map((text) => el("li", {}, prose(text)))));
+    el(
+      "section",
+      { class: "reference" },
+      el("h3", {}, title),
+      texts.length === 1
+        ? prose(texts[0])
+        : el(
+            "ol",
+            {},
+            texts.map((text) => el("li", {}, prose(text))),
+          ),
+    );
 
   const answer = (shown, system, side, row) => {
     const { texts, finish, values } = system.scores;
     const value = values[shown.metric]?.[row] ?? null;
-    const ended = finish[row] === "stop" ? "" : el("p", { class: "note" }, finish[row] === "missing" ? "The system has no caption for this molecule: an empty one is scored." : `finish: ${finish[row]}`);
+    const ended =
+      finish[row] === "stop"
+        ? ""
+        : el(
+            "p",
+            { class: "note" },
+            finish[row] === "missing"
+              ? "The system has no caption for this molecule: an empty one is scored."
+              : `finish: ${finish[row]}`,
+          );
     return [
-      el("h3", {}, `${side} `, el("bdi", {}, system.name), el("span", { class: "score" }, `${shown.title} ${number(value)}`)),
+      el(
+        "h3",
+        {},
+        `${side} `,
+        el("bdi", {}, system.name),
+        el("span", { class: "score" }, `${shown.title} ${number(value)}`),
+      ),
       prose(texts[row]),
       ended,
     ];
@@ -27,13 +53,34 @@
       el(
         "table",
         {},
-        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "metric"), shown.systems.map((_, side) => el("th", { scope: "col" }, "AB"[side])), shown.systems[1] && el("th", { scope: "col" }, "A − B"))),
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            el("th", { scope: "col" }, "metric"),
+            shown.systems.map((_, side) => el("th", { scope: "col" }, "AB"[side])),
+            shown.systems[1] && el("th", { scope: "col" }, "A − B"),
+          ),
+        ),
         el(
           "tbody",
           {},
           shown.metrics.map(({ place, title, better }) => {
             const both = values(place);
-            return el("tr", { class: place === shown.metric ? "chosen" : "" }, el("th", { scope: "row" }, title, el("span", { "aria-label": `${better} is better` }, better === "higher" ? " ↑" : " ↓")), both.map((value) => cell(value, false)), shown.systems[1] && cell(minus(...both), true));
+            return el(
+              "tr",
+              { class: place === shown.metric ? "chosen" : "" },
+              el(
+                "th",
+                { scope: "row" },
+                title,
+                el("span", { "aria-label": `${better} is better` }, better === "higher" ? " ↑" : " ↓"),
+              ),
+              both.map((value) => cell(value, false)),
+              shown.systems[1] && cell(minus(...both), true),
+            );
           }),
         ),
       ),
@@ -43,14 +90,23 @@
   const quoted = (text) => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
   const files = (shown, id) => {
-    const own = shown.systems.flatMap((system) => [...system.scores.files, ...(system.scores.judged[shown.judge] ?? [])]);
+    const own = shown.systems.flatMap((system) => [
+      ...system.scores.files,
+      ...(system.scores.judged[shown.judge] ?? []),
+    ]);
     const all = [...new Set([shown.file, ...own, ...shown.tables])];
-    const commands = shown.systems.map((system) => `molmix explain ${[shown.column, system.name, shown.test, id].map(quoted).join(" ")}`);
+    const commands = shown.systems.map(
+      (system) => `molmix explain ${[shown.column, system.name, shown.test, id].map(quoted).join(" ")}`,
+    );
     return el(
       "section",
       { class: "files" },
       el("h3", {}, "Where these numbers stand"),
-      el("ul", {}, all.map((path) => el("li", {}, el("code", {}, path)))),
+      el(
+        "ul",
+        {},
+        all.map((path) => el("li", {}, el("code", {}, path))),
+      ),
       el("p", {}, "The same in a terminal, in the folder of the run and with its --configfile:"),
       commands.map((command) => el("pre", {}, command)),
     );
@@ -66,13 +122,13 @@
         judged ? load(paths.judged(shown.testPlace, system.place, shown.judge, block)) : null,
       ];
     });
-    return [load(paths.drawings(shown.testPlace, block)), ...answers.flat()];
+    return Promise.all([load(paths.drawings(shown.testPlace, block)), ...answers.flat()]);
   };
 
   // Fills the article. `stale()`: whether another molecule was asked for since.
   molmix.showMolecule = async (shown, row, stale) => {
     const { ids, molecules, references: texts } = shown.molecules;
-    const [{ drawings, units }, ...chunks] = await Promise.all(molmix.needs(shown, row));
+    const [{ drawings, units }, ...chunks] = await molmix.needs(shown, row);
     const place = row % shown.block;
     const judge = shown.judge === null ? null : shown.judges[shown.judge];
     if (stale()) return;
@@ -91,11 +147,24 @@
       el(
         "div",
         { class: "given" },
-        smiles && el("figure", {}, shown.draws && drawing(drawings[place], `structure of ${ids[row]}`), el("figcaption", {}, el("code", { dir: "auto" }, smiles))),
-        references(texts[row], shown.captions ? (texts[row].length === 1 ? "Reference" : "References") : "Caption that was given"),
+        smiles &&
+          el(
+            "figure",
+            {},
+            shown.draws && drawing(drawings[place], `structure of ${ids[row]}`),
+            el("figcaption", {}, el("code", { dir: "auto" }, smiles)),
+          ),
+        references(
+          texts[row],
+          shown.captions ? (texts[row].length === 1 ? "Reference" : "References") : "Caption that was given",
+        ),
       ),
       judge ? el("p", { class: "note" }, judge.who) : "",
-      el("div", { class: "answers" }, sides.map((side) => el("section", { class: "answer" }, side.flat(2)))),
+      el(
+        "div",
+        { class: "answers" },
+        sides.map((side) => el("section", { class: "answer" }, side.flat(2))),
+      ),
       el("div", { class: "more" }, allScores(shown, row), files(shown, ids[row])),
     );
   };

@@ -5,7 +5,11 @@
   const folded = new WeakMap(); // lists of texts -> the same in lower case
 
   const lower = (texts) => {
-    if (!folded.has(texts)) folded.set(texts, texts.map((text) => [text ?? ""].flat().join("\n").toLowerCase()));
+    if (!folded.has(texts))
+      folded.set(
+        texts,
+        texts.map((text) => [text ?? ""].flat().join("\n").toLowerCase()),
+      );
     return folded.get(texts);
   };
 

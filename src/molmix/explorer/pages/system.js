@@ -4,7 +4,9 @@
   const { el, number, minus } = molmix;
 
   const interval = (figure, sign = false) =>
-    figure ? `${number(figure[0], { sign })} [${number(figure[1], { sign })}, ${number(figure[2], { sign })}]` : "not in the tables";
+    figure
+      ? `${number(figure[0], { sign })} [${number(figure[1], { sign })}, ${number(figure[2], { sign })}]`
+      : "not in the tables";
 
   // Rows of the comparisons of A with B; where B was compared with A, turned round.
   const compared = (shown) => {
@@ -12,9 +14,19 @@
     const of = (own, other) => own.scores.compared.filter((row) => row[0] === shown.metric && row[1] === other.place);
     const turned = (value) => (value === null ? null : -value);
     const verdicts = { better: "worse", worse: "better", "": "" };
-    const straight = of(a, b).map(([, , sort, n, gap, low, high, p, verdict]) => ({ sort, n, figure: [gap, low, high], p, verdict }));
+    const straight = of(a, b).map(([, , sort, n, gap, low, high, p, verdict]) => ({
+      sort,
+      n,
+      figure: [gap, low, high],
+      p,
+      verdict,
+    }));
     const other = of(b, a).map(([, , sort, n, gap, low, high, p, verdict]) => ({
-      sort, n, figure: [turned(gap), turned(high), turned(low)], p, verdict: verdicts[verdict],
+      sort,
+      n,
+      figure: [turned(gap), turned(high), turned(low)],
+      p,
+      verdict: verdicts[verdict],
     }));
     return [...straight, ...other];
   };
@@ -32,15 +44,36 @@
     if (b) {
       const found = compared(shown);
       const values = shown.systems.map((system) => figure(system)?.[0] ?? null);
-      const gap = found.length ? interval(found[0].figure, true) : figure(a) && figure(b) ? `${number(minus(...values), { sign: true })}, no interval` : "–";
-      rows.push(["A − B", "", gap, found.length ? found.map(beyond).join("; ") : "the tables do not compare these two"]);
+      const gap = found.length
+        ? interval(found[0].figure, true)
+        : figure(a) && figure(b)
+          ? `${number(minus(...values), { sign: true })}, no interval`
+          : "–";
+      rows.push([
+        "A − B",
+        "",
+        gap,
+        found.length ? found.map(beyond).join("; ") : "the tables do not compare these two",
+      ]);
     }
     const caption = `${shown.title} (${shown.better} is better), all molecules of ${shown.test}, with ${Math.round(level * 100)} % intervals`;
     return el(
       "table",
       { class: "figures" },
       el("caption", {}, caption),
-      el("tbody", {}, rows.map(([side, name, value, said]) => el("tr", {}, el("th", { scope: "row" }, el("b", {}, side), " ", el("bdi", {}, name)), el("td", {}, value), el("td", { class: "said" }, said)))),
+      el(
+        "tbody",
+        {},
+        rows.map(([side, name, value, said]) =>
+          el(
+            "tr",
+            {},
+            el("th", { scope: "row" }, el("b", {}, side), " ", el("bdi", {}, name)),
+            el("td", {}, value),
+            el("td", { class: "said" }, said),
+          ),
+        ),
+      ),
     );
   };
 })();

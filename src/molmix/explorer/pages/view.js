@@ -1,10 +1,12 @@
 "use strict";
 // What is shown, by names: it stands in the address behind the #, so that a link opens the same view again.
 (() => {
-  const KEYS = ["test", "a", "b", "metric", "sort", "order", "filter", "judge", "id"];
   const defaults = { test: "", a: "", b: "", metric: "", sort: "", order: "worst", filter: "", judge: "", id: "" };
+  const KEYS = Object.keys(defaults);
+  let later; // when the address is to follow
 
   const read = () => {
+    clearTimeout(later);
     const given = new URLSearchParams(location.hash.slice(1));
     const view = { ...defaults };
     for (const key of KEYS) if (given.has(key)) view[key] = given.get(key);
@@ -17,8 +19,6 @@
     return `#${said}`;
   };
 
-  let later;
-
   // `step`: whether the browser's back button is to come back to what was shown before. Without it the address follows
   // when the reader pauses: browsers refuse to change it for every key that is held down.
   const write = (view, step) => {
@@ -29,11 +29,5 @@
     else later = setTimeout(() => history.replaceState(null, "", address), 150);
   };
 
-  // A name that there is: the one asked for, or the first. Names are kept, so that a link lives through a new run.
-  const place = (names, name, otherwise = 0) => {
-    const found = names.indexOf(name);
-    return found < 0 ? otherwise : found;
-  };
-
-  molmix.view = { read, write, place };
+  molmix.view = { read, write };
 })();
