@@ -82,6 +82,8 @@ rule push:
         ],
     log:
         f"{LOGS}/push.log",
+    conda:
+        "../../envs/data.yaml"
     params:
         configured=study.push is not None,
     message:
