@@ -7,8 +7,10 @@ carry the digest of the weights; they reach the weights only through :func:`load
 
 from __future__ import annotations
 
+import json
 import platform
 from importlib.metadata import version
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,8 +75,18 @@ def weights_path(manifest: Path) -> Path:
 
 
 def start_manifest(manifest: Path) -> Path:
-    """Manifest of the model that an aligned model's adapter lies on."""
-    return manifest.parent.parent / read_json(manifest)["parents"][0] / "manifest.json"
+    """Manifest of the model that an aligned model's adapter lies on.
+
+    Raises:
+        MolmixError: that model's weights are other ones than the adapter was trained on.
+    """
+    facts = read_json(manifest)
+    start = manifest.parent.parent / facts["parents"][0] / "manifest.json"
+    trained_on = facts.get("inputs", {}).get("start")
+    if trained_on and trained_on != (there := read_json(start)["weights"]["digest"]):
+        what = f"its adapter was trained on {facts['parents'][0]} of the digest {trained_on}, which is {there} now"
+        raise fault(manifest.parent, what, f"delete {manifest} to have it trained again, or restore its start")
+    return start
 
 
 def load(
@@ -88,7 +100,7 @@ def load(
         device: default CUDA where there is one.
 
     Raises:
-        MolmixError: weights are gone, or cannot be loaded.
+        MolmixError: weights are gone, cannot be loaded, or do not fit into the memory that is free.
     """
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
@@ -108,6 +120,7 @@ def load(
             raise fault(adapter, f"cannot be loaded as an adapter ({error})", f"delete {manifest.parent}") from None
         return adapted.eval(), tokenizer
     folder = weights_path(manifest)
+    check_memory(folder, dtype.itemsize, device)
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
@@ -115,6 +128,57 @@ def load(
         return model.to(device).eval(), AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, SafetensorError) as error:
         raise fault(folder, f"cannot be loaded as a language model ({error})", f"delete {manifest.parent}") from None
+
+
+def check_memory(folder: Path, width: float, device: torch.device | str) -> None:
+    """Refuse weights that do not fit, by their headers, before any of them is read.
+
+    Args:
+        folder: of full weights.
+        width: bytes of a number once it is loaded.
+        device: where to.
+
+    Raises:
+        MolmixError: more is needed than is free. What is free is not known of every system; then nothing is refused.
+    """
+    needed, free = width * _parameters(folder), _free(device)
+    if free is not None and needed > free:
+        what = f"needs {needed / 1e9:.1f} GB for its weights alone, and {free / 1e9:.1f} GB are free ({device})"
+        raise fault(folder, what, "run it where there is more memory, or ask for more (`mem_mb`, `hardware`)")
+
+
+def _parameters(folder: Path) -> int:
+    """How many numbers the safetensors of a folder say that they hold; what is no such file is left to the loader."""
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        try:
+            with path.open("rb") as stream:
+                header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+            total += sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+        except (OSError, ValueError, KeyError, OverflowError, MemoryError, AttributeError):
+            continue
+    return total
+
+
+def _free(device: torch.device | str) -> int | None:
+    """Bytes that are free on a device: those of this job's control group, where that is the narrower bound."""
+    if str(device).startswith("cuda"):
+        import torch
+
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
+        free = 1024 * int(lines["MemAvailable"].split()[0])
+    except (OSError, ValueError, KeyError):  # no Linux
+        return None
+    try:
+        place = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition(":")[2].lstrip("/")
+        group = Path("/sys/fs/cgroup") / place
+        most = int((group / "memory.max").read_text(encoding="utf-8"))
+        counts = dict(line.split() for line in (group / "memory.stat").read_text(encoding="utf-8").splitlines())
+        return min(free, most - int(counts["anon"]))  # cached files make room when it is needed
+    except (OSError, ValueError, KeyError):  # no such group, or no bound ("max")
+        return free
 
 
 def default_device() -> str:

@@ -86,6 +86,7 @@ def build(config: Config) -> ModelTable:
     for name, ablation in config.ablations.items():
         for model in ablation.models():
             _known(table, model, f"ablations.{name}.arms")
+    _pushed(config, table)
     if not table:
         raise fault("config", "there is no model and no system", "give `initial` or `systems`")
     return table
@@ -214,3 +215,13 @@ def _merged(config: Config, table: ModelTable) -> None:
                 parents = (f"{start}.{first}{mark}", f"{start}.{second}{mark}")
                 stem = f"{start}.{first}_{second}"
                 _merge_by_every_method(config, table, stem, parents, start, seed, "merge.starts", mark)
+
+
+def _pushed(config: Config, table: ModelTable) -> None:
+    for name in config.push.models if config.push else []:
+        row = _known(table, name, "push.models")
+        started = any(other.kind == "aligned" and other.parents == (name,) for other in table.values())
+        if row.kind == "merged" and not started and not config.merge.keep_weights:
+            raise fault("push.models", f"the weights of {name!r} are not kept", "set `merge.keep_weights: true`")
+        if row.kind not in ("aligned", "merged"):
+            raise fault("push.models", f"{name!r} was not made here", "name aligned models and merges")

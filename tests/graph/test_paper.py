@@ -58,6 +58,10 @@ def done(tmp_path_factory) -> Path:
         hub.add(one.repository, repositories[one.repository], one.revision)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment["HF_HOME"] = str(folder / "hf")
+    # Snakemake's plugin for SLURM asks `scontrol`, where there is one, which looks for its cluster by name unless it is
+    # told of none.
+    (folder / "slurm.conf").touch()
+    environment["SLURM_CONF"] = str(folder / "slurm.conf")
     with serve(hub):
         subprocess.run(
             [sys.executable, "-c", "from molmix.cli import run; run()", "prefetch", "--configfile", "study.yaml"],
@@ -65,7 +69,9 @@ def done(tmp_path_factory) -> Path:
             env=environment | {"HF_ENDPOINT": hub.address},
             check=True,
         )
-    snakemake = f"{sys.executable} -m snakemake --snakefile {ROOT}/Snakefile --cores 2 --configfile study.yaml"
+    snakemake = (
+        f"{sys.executable} -m snakemake --snakefile {ROOT}/Snakefile --cores 2 tables cards --configfile study.yaml"
+    )
     # The kernel counts what found no route: one such packet is somebody who tried.
     count = "cat /proc/net/snmp /proc/net/snmp6 > network"
     run = subprocess.run(
@@ -120,3 +126,12 @@ def test_manifests_say_revision_commit_and_licence(done: Path) -> None:
 def test_several_captions_are_several_references(done: Path) -> None:
     rows = read_table(done / "results/paper/data/tests/lpm24.parquet").to_pylist()
     assert len(rows) == 6 and all(len(row["references"]) == 2 for row in rows)
+
+
+def test_every_adapter_and_merge_has_its_card(done: Path) -> None:
+    from huggingface_hub import ModelCard
+
+    for name in table.build(config.parse(tiny())).of_kind("aligned", "merged"):
+        card = ModelCard.load(done / f"results/paper/cards/{name}/README.md")
+        assert card.data.license == "llama2" and card.data.base_model
+        assert {result.dataset_name for result in card.data.eval_results} == {"lpm24", "chebi20"}

@@ -40,6 +40,7 @@ rule cards:
 # Where the network is: on a cluster's head node.
 localrules:
     push_model,
+    push,
 
 
 rule push_model:
@@ -71,4 +72,21 @@ rule push_model:
 
 rule push:
     input:
-        lambda wildcards: [f"{R}/pushed/{model}.json" for model in to_push()],
+        [
+            f"{R}/pushed/{model}.json"
+            for model in (
+                (study.push.models or [*table.of_kind("aligned"), *KEPT])
+                if study.push
+                else []
+            )
+        ],
+    log:
+        f"{LOGS}/push.log",
+    conda:
+        "../../envs/data.yaml"
+    params:
+        configured=study.push is not None,
+    message:
+        "Telling where models were uploaded to"
+    script:
+        "../scripts/pushed.py"

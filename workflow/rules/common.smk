@@ -5,7 +5,6 @@ import re
 
 from snakemake.exceptions import WorkflowError
 
-from molmix.checks import known
 from molmix.errors import MolmixError
 from molmix.study import ready, shut_out
 from molmix.table import RESERVED
@@ -135,18 +134,6 @@ def ancestry(model):
     return list(
         dict.fromkeys([model, *(one for name in above for one in ancestry(name))])
     )
-
-
-def to_push():
-    """Models that are uploaded: those that the config names, or every adapter and kept merge."""
-    if study.push is None:
-        raise WorkflowError(
-            "push: the config says nothing of it\n  Hint: give `push.repository` (docs/config.md)"
-        )
-    there = [*table.of_kind("aligned"), *KEPT]
-    for model in study.push.models:
-        known(model, there, "push.models", "adapter or kept merge")
-    return study.push.models or there
 
 
 def nli_model(name):

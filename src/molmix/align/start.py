@@ -16,7 +16,7 @@ from transformers import (
 )
 
 from molmix.errors import fault
-from molmix.models import default_device, default_dtype, load, weights_path
+from molmix.models import check_memory, default_device, default_dtype, load, weights_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -62,6 +62,7 @@ def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrained
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
     folder = weights_path(manifest)
+    check_memory(folder, 0.6, device)  # bytes: 4 bits a weight and its scales; embeddings stay in bfloat16
     model = AutoModelForCausalLM.from_pretrained(
         folder,
         quantization_config=four_bit,

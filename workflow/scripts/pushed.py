@@ -1,0 +1,15 @@
+"""Tell where models were uploaded to; refuse where the config says of no place."""
+
+import sys
+
+from molmix.job import job
+
+with job(snakemake):
+    from molmix.errors import fault
+    from molmix.files import read_json
+
+    if not snakemake.params.configured:
+        raise fault("push", "the config says nothing of it", "give `push.repository` (docs/config.md)")
+    for path in snakemake.input:
+        found = read_json(path)
+        print(f"{found['repository']} at {found['commit']}", file=sys.__stderr__)
