@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import (
@@ -111,14 +111,14 @@ def reference_model(reference: str, manifest: Path, seed: int) -> PreTrainedMode
     device = default_device()
     dtype, config = default_dtype(device), AutoConfig.from_pretrained(weights_path(manifest))
     if reference == "uniform":
-        return _uniform(config.get_text_config().vocab_size).to(device, dtype).eval()
+        return _uniform(config.get_text_config().vocab_size).to(dtype).to(device).eval()  # type: ignore[arg-type]
     torch.manual_seed(seed)
     return AutoModelForCausalLM.from_config(config, dtype=dtype).to(device).eval()
 
 
 def _uniform(vocabulary: int) -> PreTrainedModel:
     """A model whose logits are all 0, of the least size: of the start, only its vocabulary counts."""
-    least = {"hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1, "num_attention_heads": 1}
+    least: dict[str, Any] = {"hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1, "num_attention_heads": 1}
     model = LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, **least))
     torch.nn.init.zeros_(model.lm_head.weight)
     return model

@@ -41,8 +41,8 @@ def draw(csv: Path, *, title: str, factor: str, options: dict[str, Any], svg: Pa
     with style():
         height = min(TALLEST, panel * len(tests) + 0.75)
         figure = Figure(figsize=(PAGE, height), layout="constrained")
-        across = "none" if numbers is not None else "all"  # bars share the names of arms at the left
-        grid = figure.subplots(len(tests), len(shown), squeeze=False, sharey=across)
+        # Bars share the names of arms at the left
+        grid = figure.subplots(len(tests), len(shown), squeeze=False, sharey=numbers is None)
         for row, test in enumerate(tests):
             for axes, metric in zip(grid[row], shown, strict=True):
                 part = table[(table["test"] == test) & (table["metric"] == metric.column)]
@@ -72,9 +72,9 @@ def _numbers(arms: list[str]) -> np.ndarray | None:
 
 def _differences(axes: Axes, own: pd.DataFrame) -> None:
     marks = ["*" if verdict else "" for verdict in own["verdict"].fillna("")]
-    ends = (own[name].to_numpy(dtype=float) for name in ("difference", "difference_low", "difference_high"))
+    gap, low, high = (own[name].to_list() for name in ("difference", "difference_low", "difference_high"))
     # The baseline is compared with nothing: it is the axis.
-    bars(axes, [short(arm) for arm in own.index], *ends, marks)
+    bars(axes, [short(arm) for arm in own.index], gap, low, high, marks)
 
 
 def _curve(axes: Axes, own: pd.DataFrame, numbers: np.ndarray) -> None:
