@@ -113,8 +113,8 @@ def _chosen(choices: Mapping[str, dict[str, Any]], rankings: Mapping[str, pd.Ser
 
             sides = [_good(choices[label]["best"], rankings[label]) for label in (one, other)]
             tau = float(kendalltau(sides[0], sides[1].reindex(sides[0].index)).statistic)
-            ranked = f"{metrics[0]} and {metrics[1]} rank these {len(sides[0])} models"
-            yield f"{ranked} with Kendall's τ {figure(tau)} (1: alike, 0: no more than chance, −1: the other way)."
+            who = f"{metrics[0]} and {metrics[1]} rank these {len(sides[0])} models"
+            yield f"{who} with Kendall's τ {figure(tau)} (1: alike, 0: no more than chance, −1: the other way)."
 
 
 def _good(metric: str, ranked: pd.Series) -> pd.Series:

@@ -41,9 +41,8 @@ def draw(csv: Path, *, title: str, factor: str, options: dict[str, Any], svg: Pa
     with style():
         height = min(TALLEST, panel * len(tests) + 0.75)
         figure = Figure(figsize=(PAGE, height), layout="constrained")
-        across: Literal["none", "all"] = (
-            "none" if numbers is not None else "all"
-        )  # bars share the names of arms at the left
+        # Bars share the names of arms at the left.
+        across: Literal["none", "all"] = "none" if numbers is not None else "all"
         grid = figure.subplots(len(tests), len(shown), squeeze=False, sharey=across)
         for row, test in enumerate(tests):
             for axes, metric in zip(grid[row], shown, strict=True):
