@@ -77,17 +77,17 @@ def _write_atoms(path: Path, ids: list[str], atoms: list[list[str]]) -> None:
     write_table(path, pa.table({"id": ids, "atoms": atoms, "fallback": [False] * len(ids)}, schema=ATOMS))
 
 
-# Milliseconds from an act to the frame that shows what it brought: what `changed` says differs from before.
-_UNTIL_SHOWN = """async ([act, changed]) => {
-  const [does, says] = [new Function(act), new Function(`return ${changed}`)];
-  const [before, begin] = [says(), performance.now()];
+# Milliseconds from an act to the frame that shows what it brought: the element of some id has changed by then.
+_UNTIL_SHOWN = """async ([act, id]) => {
+  const does = new Function(act);
+  const place = document.getElementById(id);
+  const changed = new Promise((done) => new MutationObserver(done).observe(place, { childList: true }));
+  const begin = performance.now();
   does();
-  while (says() === before) await new Promise((next) => setTimeout(next));
+  await changed;
   await new Promise((next) => requestAnimationFrame(() => setTimeout(next)));
   return performance.now() - begin;
 }"""
-_HEADING = "document.getElementById('molecule-heading').textContent"
-_STATUS = "document.getElementById('status').textContent"
 
 
 def _in_browser(chromium: str, address: str) -> tuple[float, float, float]:
@@ -103,10 +103,10 @@ def _in_browser(chromium: str, address: str) -> tuple[float, float, float]:
             page.wait_for_selector("#detail .answer")
             opened.append(time.perf_counter() - begin)
         press = "document.getElementById('list').dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}))"
-        moved = [page.evaluate(_UNTIL_SHOWN, [press, _HEADING]) / 1000 for _ in range(30)]
+        moved = [page.evaluate(_UNTIL_SHOWN, [press, "molecule-heading"]) / 1000 for _ in range(30)]
         type_in = "const f = document.getElementById('filter'); f.value = '{}'; f.dispatchEvent(new Event('input'))"
         filtered = [
-            page.evaluate(_UNTIL_SHOWN, [type_in.format(text), _STATUS]) / 1000 for text in ("ring", "ester", "dye")
+            page.evaluate(_UNTIL_SHOWN, [type_in.format(text), "status"]) / 1000 for text in ("ring", "ester", "dye")
         ]
         browser.close()
     return median(opened), median(moved), median(filtered)

@@ -225,4 +225,4 @@ def test_tables_that_are_not_of_one_another_are_refused(run: config.Config) -> N
 def test_the_footer_says_where_it_comes_from(run: config.Config) -> None:
     build(run, Path("out"))
     lines = "\n".join(chunk("index")["provenance"])
-    assert run.digest() in lines and "105 molecules, 2 models" in lines and "coverage 2" in lines
+    assert run.digest() in lines and f"{BLOCK + 5} molecules, 2 models" in lines and "coverage 2" in lines

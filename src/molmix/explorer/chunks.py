@@ -14,7 +14,7 @@ from typing import Any
 
 from molmix.files import beside
 
-BLOCK = 100  # molecules whose drawings, units or probabilities share a file
+BLOCK = 50  # molecules whose drawings, units or probabilities share a file
 
 
 def write_chunk(folder: Path, name: str, content: Any) -> None:
