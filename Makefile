@@ -18,7 +18,7 @@ demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	@echo "  snakemake --cores all report                all of it as pages: results/demo/report/index.html"
 	@echo "  molmix explain hallucination mol2cap id     what is behind a number"
 
-test: $(READY) lint  ## everything that needs no cluster
+test: $(READY) lint  ## everything; what needs a browser or a SLURM is skipped where there is none
 	python -m pytest
 
 test-fast: $(READY)  ## between two edits: no trainings, no end-to-end run
