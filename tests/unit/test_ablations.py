@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from molmix.comparison.ablations import compare_arms
+from molmix.files import write_json
 from molmix.plots.ablations import draw
 from tests.unit.test_comparison_tables import BEST, write_scores
 
@@ -31,6 +32,7 @@ def made(scores: Path, tmp_path: Path):
     """The table of an ablation: its CSV, and its page."""
 
     def _made(arms: dict[str, Any], baseline: str) -> tuple[pd.DataFrame, str]:
+        write_json(tmp_path / "data.json", {"counts": {"tests.id": {"read": 3, "molecules": 2}}})
         compare_arms(
             ablation={"title": "A | b", "factor": "method", "baseline": baseline, "arms": arms},
             tests=["id"],
@@ -39,6 +41,7 @@ def made(scores: Path, tmp_path: Path):
             options=OPTIONS,
             seeds=[1],
             config="c0ffee",
+            corpus=tmp_path / "data.json",
             table=tmp_path / "ablation-one",
         )
         csv = pd.read_csv(tmp_path / "ablation-one.csv", dtype={"arm": str}, keep_default_na=False, na_values=[""])

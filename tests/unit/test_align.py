@@ -352,11 +352,14 @@ def test_cpo_adds_no_bos_that_the_tokenizer_does_not_use(tokenizer, start, run, 
     """GPT-2's kind of tokenizer: TRL's own check of texts would end the run if CPO added one."""
     import shutil
 
+    from molmix.models import write_manifest
+
     folder = tmp_path / "models" / "plain"
     shutil.copytree(start.parent, folder)
     text = json.loads((folder / "weights" / "tokenizer.json").read_text())
     text["post_processor"] = None
     (folder / "weights" / "tokenizer.json").write_text(json.dumps(text))
+    write_manifest(folder / "manifest.json", {"id": "plain", "kind": "initial", "parents": []}, folder / "weights")
     manifest = run("cpo", tmp_path / "models" / "m", {"max_steps": 1}, start=folder / "manifest.json")
     assert manifest["steps"] == 1
     assert "<s>" in (tmp_path / "models" / "m" / "adapter" / "tokenizer_config.json").read_text()
