@@ -10,9 +10,11 @@ os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
 torch = pytest.importorskip("torch")
 
-from molmix.align import METHODS, start  # noqa: E402
+from molmix.align import METHODS  # noqa: E402
 from molmix.align.lora import Lora  # noqa: E402
+from molmix.align.start import reference_model  # noqa: E402
 from molmix.initial import make_tokenizer  # noqa: E402
+from molmix.models import write_manifest  # noqa: E402
 
 TEMPLATES = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
 PAIRS = [
@@ -120,8 +122,11 @@ def test_dpo_with_a_random_reference(build, tokenizer):
     assert loss(trainer) == pytest.approx(-SIGMOID(BETA * margin).mean().item(), rel=1e-5)
 
 
-def test_dpo_with_a_uniform_reference(build, tokenizer):
-    trainer = build("dpo", PAIRED, start._uniform(len(tokenizer)), beta=BETA)
+def test_dpo_with_a_uniform_reference(build, tokenizer, tmp_path):
+    made = tmp_path / "start"
+    model(tokenizer, seed=1).save_pretrained(made / "weights")
+    write_manifest(made / "manifest.json", {"id": "start"}, made / "weights")
+    trainer = build("dpo", PAIRED, reference_model("uniform", made / "manifest.json", 1), beta=BETA)
     texts = [[log_probs(trainer.model, tokenizer, *text) for text in side] for side in (CHOSEN, REJECTED)]
     # Its log-probability of a text is -tokens * log(vocabulary).
     chosen, rejected = (
