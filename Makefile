@@ -19,10 +19,11 @@ demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	@echo "  molmix explain hallucination mol2cap id     what is behind a number"
 
 test: $(READY) lint  ## everything; what needs a browser or a SLURM is skipped where there is none
-	python -m pytest
+	python -m pytest -m "not slow" -n 2 --dist loadfile
+	python -m pytest -m slow
 
 test-fast: $(READY)  ## between two edits: no trainings, no end-to-end run
-	python -m pytest -m "not slow" -q
+	python -m pytest -m "not slow" -n 2 --dist loadfile
 
 lint: $(READY)
 	ruff format --check .

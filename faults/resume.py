@@ -41,6 +41,8 @@ def train(method: str, folder: Path, out: str) -> None:
         settings=chosen | {"method": method, "reference": "start", "quantize": False},
         seed=1,
         threads=1,
+        trackers=[],
+        curves=folder / "curves" / out,
     )
 
 

@@ -14,7 +14,8 @@ from faults.stages import R, Stage
 from faults.study import FULL, finished, run, snakemake
 
 # Not results: what a kill may leave behind or change, and loses nothing but time; and Snakemake's mark in folders.
-BESIDE = ("benchmarks", "work")
+BESIDE = ("benchmarks", "work", "tensorboard")  # no results: they tell of times and of tries
+TIMED = ("plots/cost.svg", "plots/cost.png")
 STAMP = ".snakemake_timestamp"
 TRIES = 4  # of one command; each of them may name one file to delete
 _MESSAGE = re.compile(r"^molmix \w+: (.+?): .*\n  Hint: delete (it|(?:the folder )?(\S+))", re.MULTILINE)
@@ -137,5 +138,8 @@ def _results(folder: Path) -> dict[str, Path]:
     return {
         str(name): path
         for name, path in found.items()
-        if name.parts[0] not in BESIDE and name.name != STAMP and not any(part.endswith(".part") for part in name.parts)
+        if name.parts[0] not in BESIDE
+        and name.as_posix() not in TIMED
+        and name.name != STAMP
+        and not any(part.endswith(".part") for part in name.parts)
     }

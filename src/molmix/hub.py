@@ -48,7 +48,7 @@ def snapshot(key: str, repository: str, revision: str, kind: Kind) -> Path:
     """
     os.environ["HF_HUB_OFFLINE"] = _ASKED or "0"  # read when the client is first imported
     from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
-    from huggingface_hub.errors import CachedRepoTreeNotFoundError, LocalEntryNotFoundError
+    from huggingface_hub.errors import CachedRepoTreeNotFoundError, HFValidationError, LocalEntryNotFoundError
 
     of: Any = {"repo_id": repository, "revision": revision, "repo_type": "dataset" if kind == "dataset" else "model"}
     wanted = of | {"allow_patterns": FILES[kind]}
@@ -58,6 +58,8 @@ def snapshot(key: str, repository: str, revision: str, kind: Kind) -> Path:
             return folder
         get_cached_repo_tree(**of)  # a cache without it cannot tell what is missing from a folder
         return folder
+    except HFValidationError:
+        raise fault(key, f"{repository!r} is no id of the hub", "write it as organisation/name") from None
     except (LocalEntryNotFoundError, CachedRepoTreeNotFoundError):
         if constants.HF_HUB_OFFLINE:
             what = f"{repository}@{revision} is not whole in the cache, and HF_HUB_OFFLINE forbids to fetch it"

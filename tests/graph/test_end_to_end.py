@@ -115,6 +115,7 @@ NOT_HERE = {
     *("plots/judges-<test>.svg", "plots/judges-<test>.png"),
     *("tables/ablation-<name>.csv", "plots/ablation-<name>.svg", "plots/ablation-<name>.png"),
     *("tables/<name>.html", "report/index.html", "explorer/", "so-far/"),
+    *("cards/<model>/README.md", "pushed/<model>.json"),
 }
 
 

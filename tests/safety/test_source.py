@@ -83,8 +83,10 @@ def test_nobody_trusts_remote_code() -> None:
 
 @pytest.mark.parametrize("name", ["HF_TOKEN", "OPENAI_API_KEY", "HUGGING_FACE_HUB_TOKEN"])
 def test_tokens_are_named_in_messages_and_defaults_alone(name: str) -> None:
-    """No code of ours takes a token out of the environment but the client that sends it (`key_variable`)."""
+    """No code of ours takes a token out of the environment but what sends it (`key_variable`, `push`)."""
     for path in FILES:
+        if (path.name, name) == ("push.py", "HF_TOKEN"):
+            continue
         for full, call, where in calls(path):
             if "environ" in full or full.endswith("getenv"):
                 assert not any(isinstance(part, ast.Constant) and part.value == name for part in call.args), where
