@@ -165,7 +165,7 @@ def test_the_report_shows_every_table_and_what_was_measured_of_the_judges(done, 
     folder, study = done
     run = snakemake(folder, "report", study=study)
     assert run.returncode == 0, run.stdout
-    assert planned(run.stdout) == {"explorer": 1, "pages": 1, "report": 1}
+    assert planned(run.stdout).keys() - {"explorer"} == {"pages", "report"}
     text = (folder / "results/mine/report/index.html").read_text()
     shown = dict(re.findall(r'<script id="(results|categories|workflow-desc)">\s*var \w+ = (.*);\s*</script>', text))
     results, categories, about = (json.loads(shown[name]) for name in ("results", "categories", "workflow-desc"))
