@@ -39,14 +39,13 @@ def test_a_job_that_fails_is_tried_again_with_more(slurm: Slurm, tmp_path: Path)
 
 
 def test_a_users_mistake_is_told_in_the_jobs_log(slurm: Slurm, tmp_path: Path) -> None:
-    rows = ["molecule\tcaption", "CCO\tIt is an alcohol.", "CCN\tIt is\textra\tan amine."]
-    (tmp_path / "broken.tsv").write_text("\n".join(rows) + "\n")
-    study = TINY | {"data": TINY["data"] | {"tests": {"id": {"source": {"kind": "file", "path": "broken.tsv"}}}}}
+    # One that is seen by a job alone: the demo's test set is drawn in the graph.
+    study = TINY | {"data": TINY["data"] | {"tests": {"id": {"source": {"kind": "demo", "split": "id"}, "rows": 5000}}}}
     head = slurm.head(tmp_path, DONE, "--retries", "0", study=study)
     assert head.ends() == 1
     (job,) = slurm.jobs(tmp_path)
     log = Path(job["StdOut"]).read_text()
-    assert "molmix corpus: broken.tsv" in log and "Traceback" not in log
+    assert "molmix corpus: data.tests.id.rows: 5000 asked for" in log and "Traceback" not in log
 
 
 def test_a_cancelled_job_is_tried_again(slurm: Slurm, tmp_path: Path) -> None:
