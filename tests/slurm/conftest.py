@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.graph.conftest import MICRO
+from tests.graph.conftest import MICRO, snakemake  # noqa: F401 # a fixture
 from tests.slurm import cluster
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -36,7 +36,7 @@ def test_jobs_ask_for_what_their_rules_say(slurm: Slurm, finished: tuple[Path, s
 
 def test_short_jobs_go_as_one(slurm: Slurm, finished: tuple[Path, str]) -> None:
     folder, said = finished
-    single = ("align", "make_initial", "make_nli", "reject", "pairs", "merge", "agreement", "audit")
+    single = ("align", "make_initial", "make_nli", "reject", "pairs", "merge", "plots", "agreement", "audit")
     grouped = [
         job for job in slurm.jobs(folder) if job["Comment"].split("_wildcards_")[0].removeprefix("rule_") not in single
     ]
