@@ -94,6 +94,11 @@ class Head:
             self.process.kill()
             pytest.fail(f"the head hangs after {seconds} s:\n{self.said()[-3000:]}")
 
+    def dies(self) -> None:
+        """Kill it as a power cut would: it cannot end its jobs."""
+        self.process.kill()
+        self.process.wait()
+
     def said(self) -> str:
         """All that heads in this folder printed."""
         return self.out.read_text()

@@ -92,8 +92,7 @@ def test_recover_after_a_killed_head(slurm: Slurm, tmp_path: Path, molmix) -> No
     left = slurm.until(tmp_path, "RUNNING")["JobId"]
     refused = molmix(tmp_path, "recover", "--configfile", "study.yaml")
     assert refused.returncode == 1 and "a Snakemake runs here" in refused.stderr
-    head.process.kill()
-    head.process.wait()
+    head.dies()
     done = molmix(tmp_path, "recover", "--configfile", "study.yaml", "--", *SNAKEMAKE, DONE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"cancelled in SLURM: {left} (" in done.stdout and "unlocked" in done.stdout
@@ -103,8 +102,7 @@ def test_recover_after_a_killed_head(slurm: Slurm, tmp_path: Path, molmix) -> No
 def test_a_result_finished_after_its_head_is_made_again(slurm: Slurm, tmp_path: Path, molmix) -> None:
     head = slurm.head(tmp_path, DONE)
     slurm.until(tmp_path, "RUNNING")
-    head.process.kill()
-    head.process.wait()
+    head.dies()
     slurm.until(tmp_path, "COMPLETED")
     done = molmix(tmp_path, "recover", "--configfile", "study.yaml")
     assert "finished after their head, to be made again" in done.stdout and DONE in done.stdout
@@ -115,8 +113,7 @@ def test_a_result_finished_after_its_head_is_made_again(slurm: Slurm, tmp_path: 
 def test_two_studies_in_one_folder_do_not_recover_each_other(slurm: Slurm, tmp_path: Path, molmix) -> None:
     head = slurm.head(tmp_path, DONE)
     slurm.until(tmp_path, "RUNNING")
-    head.process.kill()
-    head.process.wait()
+    head.dies()
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(TINY | {"run": "other"}, sort_keys=False))
     assert molmix(tmp_path, "recover", "--configfile", "other.yaml").stdout == "Nothing to recover.\n"
     assert slurm.until(tmp_path, "COMPLETED")
