@@ -27,6 +27,7 @@ from molmix.tracking import TRACKERS
 
 Direction = Literal["mol2cap", "cap2mol"]
 OneGpu = Annotated[int, Field(ge=0, le=1)]
+UNSEEN = {"hardware", "tracking", "push"}  # sections that no result depends on
 
 
 # ---- data -----------------------------------------------------------------------------------------------------
@@ -529,7 +530,7 @@ class Config(Section):
 
         The hardware and the tracking are left out: they change no result.
         """
-        said = self.model_dump_json(include=set(sections) or None, exclude={"hardware", "tracking", "push"})
+        said = self.model_dump_json(include=set(sections) or None, exclude=UNSEEN)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def uses_world(self) -> bool:

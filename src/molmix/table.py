@@ -63,6 +63,17 @@ class ModelTable(dict[str, Model]):
         row = self[model]
         return [model] + (self.lineage(row.parents[0]) if row.kind == "aligned" else [])
 
+    def ancestry(self, model: str) -> list[str]:
+        """A model and all it was made from, a merge's base among them."""
+        row = self[model]
+        above = [*row.parents, *([row.base] if row.base else [])]
+        return list(dict.fromkeys([model, *(one for name in above for one in self.ancestry(name))]))
+
+    def kept(self, every: bool) -> list[str]:
+        """Merges whose weights are kept: those that other models start from, or all of them (`merge.keep_weights`)."""
+        starts = {row.parents[0] for row in self.values() if row.kind == "aligned"}
+        return [model for model in self.of_kind("merged") if every or model in starts]
+
     def of_kind(self, *kinds: Kind) -> list[str]:
         """Ids of the models of some kinds."""
         return [row.id for row in self.values() if row.kind in kinds]
@@ -220,8 +231,7 @@ def _merged(config: Config, table: ModelTable) -> None:
 def _pushed(config: Config, table: ModelTable) -> None:
     for name in config.push.models if config.push else []:
         row = _known(table, name, "push.models")
-        started = any(other.kind == "aligned" and other.parents == (name,) for other in table.values())
-        if row.kind == "merged" and not started and not config.merge.keep_weights:
+        if row.kind == "merged" and name not in table.kept(config.merge.keep_weights):
             raise fault("push.models", f"the weights of {name!r} are not kept", "set `merge.keep_weights: true`")
         if row.kind not in ("aligned", "merged"):
             raise fault("push.models", f"{name!r} was not made here", "name aligned models and merges")

@@ -21,8 +21,8 @@ rule arms:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         ablation=lambda wildcards: study.ablations[wildcards.ablation].model_dump(),
         tests=TESTS,
@@ -59,8 +59,8 @@ rule arms_plot:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         title=lambda wildcards: study.ablations[wildcards.ablation].title,
         factor=lambda wildcards: study.ablations[wildcards.ablation].factor,

@@ -3,7 +3,7 @@
 rule card:
     input:
         manifests=lambda wildcards: [
-            manifest(model) for model in ancestry(wildcards.model)
+            manifest(model) for model in table.ancestry(wildcards.model)
         ],
         data=f"{R}/data/manifest.json",
         pairs=f"{R}/preferences/manifest.json" if study.align else [],

@@ -5,6 +5,7 @@ import re
 
 from snakemake.exceptions import WorkflowError
 
+from molmix.config import UNSEEN
 from molmix.errors import MolmixError
 from molmix.study import ready, shut_out
 from molmix.table import RESERVED
@@ -68,13 +69,7 @@ TRUST = {
     "audit": "Audit of the decomposers",
 }
 
-# Merges whose weights are kept: those that other models start from, or all of them where the config says so.
-STARTS = {row.parents[0] for row in table.values() if row.kind == "aligned"}
-KEPT = [
-    model
-    for model in table.of_kind("merged")
-    if study.merge.keep_weights or model in STARTS
-]
+KEPT = table.kept(study.merge.keep_weights)
 PASSING = [model for model in table.of_kind("merged") if model not in KEPT]
 
 
@@ -125,15 +120,6 @@ def merge_weights(wildcards):
         for parent in dict.fromkeys([*row.parents, row.base])
         for folder in weights(parent)
     ]
-
-
-def ancestry(model):
-    """A model and all it was made from."""
-    row = table[model]
-    above = [*row.parents, *([row.base] if row.base else [])]
-    return list(
-        dict.fromkeys([model, *(one for name in above for one in ancestry(name))])
-    )
 
 
 def nli_model(name):

@@ -30,10 +30,10 @@ rule explorer:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(3000),
+        runtime=grows(60),
     params:
-        study=study.model_dump(),
+        study=study.model_dump(exclude=UNSEEN),
     message:
         "Building the explorer"
     script:

@@ -50,8 +50,8 @@ rule plots:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=grows(1500),
+        runtime=grows(30),
     params:
         figures=FIGURES,
         models=MODELS,

@@ -42,8 +42,7 @@ def held(study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, at
     found.append(Held("initial models made here", _initial(study, table, sizes), "kept"))
     adapters = [sizes.adapter(table[model]) for model in table.of_kind("aligned")]
     found.append(Held(f"{len(adapters)} adapters", _sum([_adapter(number) for number in adapters]), "kept"))
-    starts = {row.parents[0] for row in table.values() if row.kind == "aligned"}
-    kept = [model for model in table.of_kind("merged") if study.merge.keep_weights or model in starts]
+    kept = table.kept(study.merge.keep_weights)
     found.append(Held(f"{len(kept)} merges that are kept", _sum([_full(sizes, model) for model in kept]), "kept"))
     if any(isinstance(spec, MadeNli) for spec in study.nli.values()):
         found.append(Held("NLI models made here", MADE_NLI, "kept"))
