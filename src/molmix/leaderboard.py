@@ -14,7 +14,7 @@ from molmix.metrics import FAMILIES, Metric, Options
 from molmix.metrics.figures import all_metrics, figures_of, read_scores
 from molmix.provenance import counts, provenance
 from molmix.stats import Interval, bootstrap
-from molmix.typeset import ARROWS, Cell, Grid, figure, write_csv, write_pages
+from molmix.typeset import Cell, Grid, figure, titled, write_csv, write_pages
 
 
 def leaderboard(
@@ -130,6 +130,6 @@ def _grids(
                 star = bool(marks.verdict(test, column, "start", model, models[model]["start"]))
                 cells.append(Cell(text, bold=marks.best(test, column) == model, star=star))
             rows.append(cells)
-        header = ["model", *(f"{metric.title} {ARROWS[metric.better]}" for metric in shown)]
+        header = ["model", *map(titled, shown)]
         grids.append(Grid(f"{test} ({part['captions'].iloc[0]} molecules)", header, rows))
     return grids

@@ -17,8 +17,10 @@ from molmix.files import beside
 if TYPE_CHECKING:
     import pandas as pd
 
+    from molmix.metrics import Metric
+
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the start of a formula
-ARROWS = {"higher": "↑", "lower": "↓"}
+_ARROWS = {"higher": "↑", "lower": "↓"}
 
 _MARKDOWN = str.maketrans(
     {"\\": "\\\\", "|": "\\|", "*": "\\*", "`": "\\`", "<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "}
@@ -32,6 +34,11 @@ _LATEX = str.maketrans(
         **{"≤": r"$\leq$", "√": r"$\surd$", "·": r"$\cdot$", "\n": " ", "\r": " "},
     }
 )
+
+
+def titled(metric: Metric) -> str:
+    """A metric's title, and which way is better."""
+    return f"{metric.title} {_ARROWS[metric.better]}"
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from molmix.comparison.layout import Layout, titled
+from molmix.comparison.layout import Layout
 from molmix.comparison.marks import BOLD, beyond_chance, star
-from molmix.comparison.measure import COLUMNS, compare
+from molmix.comparison.over_tests import over_tests
 from molmix.metrics import Metric, Options
 from molmix.metrics.figures import all_metrics, figures_of, read_scores
-from molmix.provenance import counts, provenance
+from molmix.provenance import provenance
 from molmix.stats import mean
-from molmix.typeset import Cell, Grid, figure, write_csv, write_pages
+from molmix.typeset import Cell, Grid, figure, titled, write_csv, write_pages
 
 SORT = "baseline"
 COMPARED = ["difference", "difference_low", "difference_high", "p", "p_holm", "family", "effect", "verdict"]
@@ -61,16 +61,15 @@ def compare_arms(
     models = {label: rankings[label].index[0] if label in choices else arm for label, arm in ablation["arms"].items()}
     baseline = ablation["baseline"]
     pairs = [(SORT, label, baseline) for label in models if label != baseline]
-    figures, parts, counted, tosses = {}, [], [], 0
-    for test in tests:
-        frames = {label: read_scores(scores / model / f"{test}.parquet") for label, model in models.items()}
-        found = compare(frames, pairs, chosen, seed=seeds[0], **statistics)
-        figures[test] = found.figures
-        parts.append(found.comparisons.assign(test=test))
-        counted += counts(test, frames, {key: interval.n for key, interval in found.figures.items()})
-        tosses = max(tosses, found.tosses)
-    comparisons = pd.concat(parts, ignore_index=True)[["test", *COLUMNS]]
-    layout = Layout({label: {} for label in models}, tuple(metrics.values()), figures, comparisons)
+    layout, counted, tosses = over_tests(
+        {label: scores / model for label, model in models.items()},
+        tests,
+        pairs,
+        chosen,
+        rows={label: {} for label in models},
+        seed=seeds[0],
+        statistics=statistics,
+    )
     write_csv(_frame(layout, models), table.with_suffix(".csv"))
     level = statistics["level"]
     notes = [
@@ -78,7 +77,7 @@ def compare_arms(
         f"and effect (differences in standard deviations of their own) are those from the baseline, `{baseline}`. "
         f"{BOLD} {star('the difference from the baseline')} {beyond_chance(level, f'{table.name}.csv')}",
         "",
-        *(f"- {line}" for line in _chosen(choices, rankings)),
+        *(f"- {line}" for line in _chosen(choices, rankings, metrics)),
         *provenance(
             config=config,
             seeds=seeds,
@@ -100,26 +99,28 @@ def _ranking(scores: Path, arm: dict[str, Any], metric: Metric, options: Options
     return pd.Series(values).sort_values(ascending=metric.better == "lower", kind="stable")
 
 
-def _chosen(choices: Mapping[str, dict[str, Any]], rankings: Mapping[str, pd.Series]) -> Iterator[str]:
+def _chosen(
+    choices: Mapping[str, dict[str, Any]], rankings: Mapping[str, pd.Series], metrics: Mapping[str, Metric]
+) -> Iterator[str]:
     """Which models were chosen, and how alike two metrics rank the same ones (Kendall's tau-b)."""
     for label, arm in choices.items():
         ranking = rankings[label]
         yield f"{label}: {ranking.index[0]}, the best of {len(ranking)} by {arm['best']} on {arm['test']}."
     for one, other in combinations(choices, 2):
-        metrics = [choices[label]["best"] for label in (one, other)]
+        by = [choices[label]["best"] for label in (one, other)]
         same = all(choices[one][key] == choices[other][key] for key in ("test", "of"))
-        if same and metrics[0] != metrics[1]:
+        if same and by[0] != by[1]:
             from scipy.stats import kendalltau
 
-            sides = [_good(choices[label]["best"], rankings[label]) for label in (one, other)]
+            sides = [_good(metrics[metric], rankings[label]) for metric, label in zip(by, (one, other), strict=True)]
             tau = float(kendalltau(sides[0], sides[1].reindex(sides[0].index)).statistic)
-            who = f"{metrics[0]} and {metrics[1]} rank these {len(sides[0])} models"
+            who = f"{by[0]} and {by[1]} rank these {len(sides[0])} models"
             yield f"{who} with Kendall's τ {figure(tau)} (1: alike, 0: no more than chance, −1: the other way)."
 
 
-def _good(metric: str, ranked: pd.Series) -> pd.Series:
+def _good(metric: Metric, ranked: pd.Series) -> pd.Series:
     """Figures turned so that higher is better."""
-    return -ranked if metric == "hallucination" else ranked
+    return -ranked if metric.better == "lower" else ranked
 
 
 def _frame(layout: Layout, models: Mapping[str, str]) -> pd.DataFrame:

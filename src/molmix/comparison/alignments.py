@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from molmix.comparison.layout import Layout, titled
-from molmix.typeset import Cell, Grid
+from molmix.comparison.layout import Layout
+from molmix.typeset import Cell, Grid, titled
 
 STARRED = "the difference from the starting point, for better or worse,"
 

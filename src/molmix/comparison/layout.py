@@ -10,7 +10,7 @@ import pandas as pd
 from molmix.comparison.marks import Marks
 from molmix.metrics import Metric
 from molmix.stats import Interval
-from molmix.typeset import ARROWS, Cell, figure
+from molmix.typeset import Cell, figure
 
 _NONE = Interval(float("nan"), float("nan"), float("nan"), 0)
 
@@ -56,8 +56,3 @@ class Layout:
         """A model's figure with half the width of its interval, bold where it is the best."""
         found = self.figure(test, metric, model)
         return Cell(figure(found.value, found.low, found.high), self.marks.best(test, metric) == model, star)
-
-
-def titled(metric: Metric) -> str:
-    """A metric's title, and which way is better."""
-    return f"{metric.title} {ARROWS[metric.better]}"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 
-from molmix.comparison.layout import Layout, titled
+from molmix.comparison.layout import Layout
 from molmix.metrics import Metric
-from molmix.typeset import Cell, Grid
+from molmix.typeset import Cell, Grid, titled
 
 STARRED = "the difference from each of its parents, better than both or worse than both,"
 SIDES = ("first", "second")

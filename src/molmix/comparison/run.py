@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from molmix.comparison import alignments, differences, merges, seeds
-from molmix.comparison.layout import Layout
 from molmix.comparison.marks import BOLD, beyond_chance, star
-from molmix.comparison.measure import COLUMNS, compare
+from molmix.comparison.over_tests import over_tests
 from molmix.comparison.pairs import fixed_pairs
 from molmix.metrics import Options
-from molmix.metrics.figures import all_metrics, read_scores
-from molmix.provenance import counts, provenance
+from molmix.provenance import provenance
 from molmix.typeset import write_csv, write_pages
-
-log = logging.getLogger(__name__)
 
 
 def compare_models(
@@ -50,24 +43,21 @@ def compare_models(
         tables: what to write, without its ending: `comparisons`, and as the study has them `merges`, `alignments`,
             `seeds`.
     """
-    chosen = Options(**options)
-    figures, parts, counted, tosses = {}, [], [], 0
-    for test in tests:
-        frames = {model: read_scores(scores / model / f"{test}.parquet") for model in models}
-        found = compare(frames, fixed_pairs(models), chosen, seed=study_seeds[0], **statistics)
-        figures[test] = found.figures
-        parts.append(found.comparisons.assign(test=test))
-        counted += counts(test, frames, {key: figure.n for key, figure in found.figures.items()})
-        tosses = max(tosses, found.tosses)
-        log.info("%s: %d comparisons, %d tosses", test, len(found.comparisons), found.tosses)
-    comparisons = pd.concat(parts, ignore_index=True)[["test", *COLUMNS]]
-    layout = Layout(models, all_metrics(chosen), figures, comparisons)
+    layout, counted, tosses = over_tests(
+        {model: scores / model for model in models},
+        tests,
+        fixed_pairs(models),
+        Options(**options),
+        rows=models,
+        seed=study_seeds[0],
+        statistics=statistics,
+    )
     level = statistics["level"]
     half = f"Each figure stands with half the width of its {level:.0%} interval (bootstrap over molecules)."
     pages: dict[str, tuple[Any, ...]] = {
         "comparisons": (
             "Comparisons",
-            comparisons,
+            layout.comparisons,
             differences,
             [half, star(differences.STARRED), beyond_chance(level)],
         ),

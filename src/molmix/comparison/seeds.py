@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from molmix.comparison.layout import Layout, titled
+from molmix.comparison.layout import Layout
 from molmix.metrics import Metric
-from molmix.typeset import Cell, Grid, figure
+from molmix.typeset import Cell, Grid, figure, titled
 
 MEANING = (
     "Mean, sample standard deviation (SD) and range over trainings that differ in their seed only. The intervals of "

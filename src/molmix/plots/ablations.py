@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from molmix.metrics import Metric, Options
+from molmix.metrics import Options
 from molmix.metrics.figures import all_metrics
 from molmix.plots.bars import ROOM, bars
+from molmix.plots.results import read_csv
 from molmix.plots.style import INK, PAGE, PALE, TALLEST, save, short, style
-from molmix.typeset import ARROWS
+from molmix.typeset import titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def draw(csv: Path, *, title: str, factor: str, options: dict[str, Any], svg: Pa
     """
     from matplotlib.figure import Figure
 
-    table = pd.read_csv(csv, dtype={"arm": str, "verdict": str}, keep_default_na=False, na_values=[""])
+    table = read_csv(csv)
     tests, arms = list(table["test"].unique()), list(table["arm"].unique())
     held = set(table["metric"])
     shown = [m for m in all_metrics(Options(**options)) if m.headline and m.column in held][:ACROSS]
@@ -47,13 +48,13 @@ def draw(csv: Path, *, title: str, factor: str, options: dict[str, Any], svg: Pa
         for row, test in enumerate(tests):
             for axes, metric in zip(grid[row], shown, strict=True):
                 part = table[(table["test"] == test) & (table["metric"] == metric.column)]
-                own = part.set_index("arm").reindex(arms)
+                own = part.set_index("arm").reindex(arms).fillna({"verdict": ""})
                 if numbers is None:
                     _differences(axes, own)
                 else:
                     _curve(axes, own, numbers)
                 if row == 0:
-                    axes.set_title(_titled(metric))
+                    axes.set_title(titled(metric))
             grid[row][0].set_ylabel(test)
         if numbers is None:
             figure.supxlabel("difference from the baseline (dark, *: beyond chance)", fontsize="medium")
@@ -72,7 +73,7 @@ def _numbers(arms: list[str]) -> np.ndarray | None:
 
 
 def _differences(axes: Axes, own: pd.DataFrame) -> None:
-    marks = ["*" if verdict else "" for verdict in own["verdict"].fillna("")]
+    marks = ["*" if verdict else "" for verdict in own["verdict"]]
     value, low, high = (own[name].tolist() for name in ("difference", "difference_low", "difference_high"))
     # The baseline is compared with nothing: it is the axis.
     bars(axes, [short(arm) for arm in own.index], value, low, high, marks)
@@ -83,7 +84,7 @@ def _curve(axes: Axes, own: pd.DataFrame, numbers: np.ndarray) -> None:
     order = np.argsort(numbers)
     own, x = own.iloc[order], numbers[order]
     value, low, high = (own[name].to_numpy(dtype=float) for name in ("value", "low", "high"))
-    beyond = own["verdict"].notna().to_numpy()
+    beyond = (own["verdict"] != "").to_numpy()
     baseline = own["difference"].isna().to_numpy()
     for level in value[baseline]:
         axes.axhline(level, color=PALE, linestyle="--", linewidth=0.8, zorder=0)
@@ -96,7 +97,3 @@ def _curve(axes: Axes, own: pd.DataFrame, numbers: np.ndarray) -> None:
         axes.minorticks_off()
         axes.set_xticks(x, [f"{number:g}" for number in x])
     axes.margins(0.08)
-
-
-def _titled(metric: Metric) -> str:
-    return f"{metric.title} {ARROWS[metric.better]}"

@@ -8,7 +8,7 @@ import numpy as np
 
 from molmix.plots.results import Results, foremost, reach, told
 from molmix.plots.style import INK, PAGE, PALE, nothing, short
-from molmix.typeset import ARROWS
+from molmix.typeset import titled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,7 +46,7 @@ def distribution(results: Results, first: str, other: str) -> Figure:
             )
         axes.set_xlim(*reach(pair))
         axes.xaxis.set_major_locator(MaxNLocator(2, min_n_ticks=2))
-        axes.set_title(f"{metric.title} {ARROWS[metric.better]}", loc="left")
+        axes.set_title(titled(metric), loc="left")
         axes.spines["left"].set_visible(False)
         axes.set_ylim(len(models) - 0.4, -0.6)
         axes.set_yticks([])  # not `sharey`, which lays out every name for every metric

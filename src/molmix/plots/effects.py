@@ -9,7 +9,7 @@ import numpy as np
 from molmix.plots.bars import ROOM, bars
 from molmix.plots.results import Results, foremost, told
 from molmix.plots.style import PAGE, nothing, short
-from molmix.typeset import ARROWS
+from molmix.typeset import titled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +39,7 @@ def effects(results: Results, test: str) -> Figure:
         value, low, high = (rows[name].tolist() for name in ("difference", "difference_low", "difference_high"))
         bars(axes, labels, value, low, high, marks)
         axes.xaxis.set_major_locator(MaxNLocator(2, min_n_ticks=2, symmetric=True))
-        axes.set_title(f"{metric.title} {ARROWS[metric.better]}", loc="left")
+        axes.set_title(titled(metric), loc="left")
         axes.spines["left"].set_visible(False)
     for axes in columns[1:]:
         axes.set_yticks([])  # not `sharey`, which lays out every name for every metric

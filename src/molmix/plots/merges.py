@@ -11,8 +11,8 @@ import pandas as pd
 from molmix.metrics import Metric
 from molmix.plots.results import Results
 from molmix.plots.style import INK, PAGE, TALLEST, nothing, short
-from molmix.typeset import ARROWS
 from molmix.typeset import figure as written
+from molmix.typeset import titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -76,7 +76,7 @@ def merges(results: Results, test: str) -> Figure:
         limits = _limits(np.stack([each.cells for each in drawn]))
         for place, (axes, method, each) in enumerate(zip(line, methods, drawn, strict=True)):
             _draw(axes, each, limits, block, first=place == 0)
-            title = f"{block.metric.title} {ARROWS[block.metric.better]}, {method}" if place == 0 else method
+            title = f"{titled(block.metric)}, {method}" if place == 0 else method
             axes.set_title(title, loc="left")
     note = [f"{test}: merges of row and column; on the diagonal the models themselves"]
     note += [f"{len(shown)} of {len(found)} rows have room"] * (len(shown) < len(found))

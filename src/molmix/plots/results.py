@@ -14,7 +14,7 @@ from molmix.errors import fault
 from molmix.metrics import Metric
 
 # A model or a test set may be called NA, or 007.
-_NAMES = ("test", "metric", "sort", "model", "other", "start", "merge", "first", "second", "verdict")
+_NAMES = ("test", "metric", "sort", "arm", "model", "other", "start", "merge", "first", "second", "verdict")
 
 
 @dataclass(frozen=True)
