@@ -6,11 +6,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from snakemake.io import IOFile
-from snakemake.persistence.file import FilePersistence
 from typer.testing import CliRunner
 
 from molmix import cli
@@ -53,6 +50,11 @@ def lock(number: int, *paths: str) -> None:
     write(f".snakemake/locks/{number}.input.lock", "some/input.tsv")
 
 
+def logged(name: str, path: str) -> None:
+    """What a head with the SLURM executor says of itself before it hands a job out."""
+    write(f".snakemake/log/{name}.snakemake.log", f"SLURM run ID: {name}\n    output: {path}\n")
+
+
 def marked(path: str) -> bool:
     return path in begun(Path(".snakemake/incomplete"))
 
@@ -80,18 +82,19 @@ def test_another_run_in_the_same_folder_keeps_its_lock_and_its_jobs(
 ) -> None:
     lock(0, OURS)
     lock(1, OTHERS)
-    notes = FilePersistence()
-    notes.started(SimpleNamespace(output=[IOFile(OURS)]), "11")
-    notes.started(SimpleNamespace(output=[IOFile(OTHERS)]), "12")
+    logged("molmix_a", OURS)
+    logged("molmix_b", OTHERS)
     marks = Marks("tiny", Path(".snakemake"))
-    assert (marks.cluster_ids(), marks.cluster_ids_of_others()) == ({"11"}, {"12"})
-    queue = {"11": place, "12": place, "13": place, "14": place.parent}
-    lines = "\n".join(f"{number}|RUNNING|rule_align_wildcards_a.sft|{where}" for number, where in queue.items())
+    assert (marks.in_slurm(), marks.names_of_others()) == (True, {"molmix_b"})
+    queue = {"11": ("molmix_a", place), "12": ("molmix_b", place), "13": ("molmix_c", place)}
+    queue["14"] = ("molmix_a", place.parent)
+    what = "rule_align_wildcards_a.sft"
+    lines = "\n".join(f"{number}|RUNNING|{name}|{what}|{where}" for number, (name, where) in queue.items())
     asked = []
 
     def ask(*command: str) -> str:
         asked.append(command)
-        return lines if "%i|%T|%k|%Z" in command else ""
+        return lines if "%i|%T|%j|%k|%Z" in command else ""
 
     monkeypatch.setattr(cluster, "_ask", ask)
     said = list(recover("tiny", place))
@@ -106,7 +109,7 @@ def test_nothing_is_unlocked_while_slurm_does_not_answer(place: Path, monkeypatc
 
     monkeypatch.setattr(cluster, "_ask", silent)
     lock(0, OURS)
-    FilePersistence().started(SimpleNamespace(output=[IOFile(OURS)]), "11")
+    logged("molmix_a", OURS)
     with pytest.raises(MolmixError, match="squeue: gives no answer"):
         list(recover("tiny", place))
     assert Path(".snakemake/locks/0.output.lock").exists()

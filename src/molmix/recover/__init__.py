@@ -35,7 +35,7 @@ def recover(run: str, folder: Path) -> Iterator[str]:
             "let it work, or end it with Ctrl-C (kill -INT): it then ends its jobs itself",
         )
     marks = Marks(run, folder / ".snakemake")
-    queued = cluster.queued(folder, required=bool(marks.cluster_ids()), others=marks.cluster_ids_of_others())
+    queued = cluster.queued(folder, required=marks.in_slurm(), others=marks.names_of_others())
     if queued:
         yield f"cancelled in SLURM: {', '.join(f'{job.id} ({job.what}, {job.state.lower()})' for job in queued)}"
         cluster.cancel(queued)

@@ -37,13 +37,13 @@ def queued(folder: Path, required: bool, others: Collection[str] = ()) -> list[Q
     Args:
         folder: where the head ran.
         required: whether there must be an answer: without one it is taken that nothing is in SLURM.
-        others: ids of jobs that are another run's, in the same folder.
+        others: names of jobs that are another run's, in the same folder.
 
     Raises:
         MolmixError: an answer is required and none comes.
     """
     try:
-        lines = _ask("squeue", "-h", "-u", getpass.getuser(), "-o", "%i|%T|%k|%Z").splitlines()
+        lines = _ask("squeue", "-h", "-u", getpass.getuser(), "-o", "%i|%T|%j|%k|%Z").splitlines()
     except _Silent as error:
         if required:
             raise fault(
@@ -52,9 +52,9 @@ def queued(folder: Path, required: bool, others: Collection[str] = ()) -> list[Q
         return []
     jobs = []
     for line in lines:
-        number, state, comment, place = line.split("|", 3)
+        number, state, name, comment, place = line.split("|", 4)
         # Every job of Snakemake's SLURM executor has such a comment.
-        if comment.startswith("rule_") and number not in others and Path(place).resolve() == folder.resolve():
+        if comment.startswith("rule_") and name not in others and Path(place).resolve() == folder.resolve():
             jobs.append(Queued(number, state, comment.removeprefix("rule_").replace("_wildcards_", " ")))
     return jobs
 

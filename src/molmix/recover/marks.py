@@ -1,7 +1,13 @@
-"""What Snakemake noted of a run in ``.snakemake/``: its locks, what was begun, how finished results were made."""
+"""What Snakemake noted of a run in ``.snakemake/``: its locks, what was begun, how finished results were made, and
+which jobs in SLURM its heads handed out.
+
+All jobs of one head have one name in SLURM, which the head's log tells before the first of them. (The mark of a file
+that was begun holds its job's number too, but only until the Snakemake inside that job writes the mark anew.)
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +16,8 @@ from snakemake.persistence.file import FilePersistence
 
 from molmix.marks import begun
 
+_HEAD = re.compile(r"^SLURM run ID: (\S+)$", re.MULTILINE)
+_RUN = re.compile(r"\bresults/([\w.-]+)/")
 CLOCKS = 10  # seconds that clocks on a shared file system may differ by
 
 
@@ -17,18 +25,20 @@ class Marks:
     """The notes on one run, among those on others in the same folder."""
 
     def __init__(self, run: str, snakemake: Path) -> None:
-        self.ours = f"results/{run}/"
+        self.run, self.ours = run, f"results/{run}/"
         self.locks = {lock: lock.read_text().splitlines() for lock in (snakemake / "locks").glob("*.lock")}
         self.notes = FilePersistence(path=snakemake)
         self.begun = begun(snakemake / "incomplete")
+        texts = [log.read_text(encoding="utf-8", errors="replace") for log in (snakemake / "log").glob("*.log")]
+        self._heads = {head[1]: set(_RUN.findall(text)) for text in texts if (head := _HEAD.search(text))}
 
-    def cluster_ids(self) -> set[str]:
-        """Ids in SLURM of the jobs that were begun."""
-        return self._ids([path for path in self.begun if path.startswith(self.ours)])
+    def in_slurm(self) -> bool:
+        """Whether a head of this run that took its lock may have handed jobs out to SLURM."""
+        return bool(self._locks("output")) and any(self.run in runs for runs in self._heads.values())
 
-    def cluster_ids_of_others(self) -> set[str]:
-        """Ids in SLURM of the jobs that other runs began, and this one did not."""
-        return self._ids([path for path in self.begun if not path.startswith(self.ours)]) - self.cluster_ids()
+    def names_of_others(self) -> set[str]:
+        """Names in SLURM of the jobs of other runs' heads."""
+        return {name for name, runs in self._heads.items() if runs and self.run not in runs}
 
     def unfinished(self) -> list[str]:
         """Files that exist and that no job says it has finished: `rerun-incomplete` makes them again."""
@@ -65,6 +75,3 @@ class Marks:
             for lock, paths in self.locks.items()
             if lock.name.endswith(f".{kind}.lock") and any(path.startswith(self.ours) for path in paths)
         }
-
-    def _ids(self, paths: list[str]) -> set[str]:
-        return set(self.notes.external_jobids(SimpleNamespace(output=[IOFile(path) for path in paths])))
