@@ -54,7 +54,7 @@ def write_card(
     run: str,
     manifests: Path,
     data: Path,
-    pairs: Path | None,
+    pairs: Sequence[Path],
     leaderboard: Path,
     level: float,
     out: Path,
@@ -66,7 +66,7 @@ def write_card(
         run: the study's name.
         manifests: folder that holds ``<id>/manifest.json`` of it and all it was made from.
         data: manifest of the corpus.
-        pairs: manifest of the preference pairs; None where nothing was aligned.
+        pairs: manifests of the preference pairs that it, or what it was made from, was aligned with.
         leaderboard: the CSV of the leaderboard.
         level: confidence level of its intervals.
         out: the file to write.
@@ -84,7 +84,7 @@ def write_card(
         what={"aligned": "A LoRA adapter", "merged": "A merge of two language models"}[facts["kind"]],
         run=run,
         lineage="\n".join(_line(made) for made in lineage.values()),
-        data=_data(read_json(data), read_json(pairs) if pairs else {}),
+        data=_data(read_json(data), [read_json(path) for path in pairs]),
         settings=yaml.safe_dump(facts["settings"] | {"seed": facts["seed"]}, sort_keys=False, allow_unicode=True),
         recipe=f"\n## Merge\n\n```yaml\n{recipe.read_text(encoding='utf-8')}```\n" if recipe.is_file() else "",
         level=level,
@@ -142,16 +142,15 @@ def _line(made: dict[str, Any]) -> str:
     return "| " + " | ".join((*cells, str(made.get("license", "-")))) + " |"
 
 
-def _data(data: dict[str, Any], pairs: dict[str, Any]) -> str:
+def _data(data: dict[str, Any], pairs: list[dict[str, Any]]) -> str:
     counts = data["counts"]
     lines = [
         f"- {name}: {counts[name]['rows']} captions of {counts[name]['molecules']} molecules, "
         f"digest `{counts[name]['digest']}`"
-        for name in ("train", "subset", "validation")
-        if "digest" in counts.get(name, {})
+        for name in counts
+        if "digest" in counts[name]
     ]
-    if pairs:
-        lines.append(f"- preference pairs: {pairs['pairs']}, digest `{pairs['digest']}`")
+    lines += [f"- preference pairs: {made['pairs']}, digest `{made['digest']}`" for made in pairs]
     return "\n".join(lines) or "None was trained on."
 
 

@@ -60,6 +60,7 @@ def _names(config: Config) -> None:
     """Names become names of files, and some file systems take A for a."""
     spaces: dict[str, Iterable[str]] = {
         "data.tests": config.data.tests,
+        "data.corpora": config.data.corpora,
         "judges": config.judges,
         "nli": config.nli,
         "decomposers": config.decomposers,
@@ -90,7 +91,14 @@ def _sources(config: Config) -> None:
         raise fault("data.train", "missing, and models are trained", "say where the training split comes from")
     if config.data.train is None and config.data.validation is not None:
         raise fault("data.validation", "given, and data.train is not", "take it out, or give a training split")
+    if config.data.train is None and config.data.corpora:
+        raise fault("data.corpora", "given, and data.train is not", "call the first corpus `train`")
+    made = {f"initial.{name}": model.corpus for name, model in config.initial.items() if model.kind == "made"}
+    for key, corpus in (made | {f"align.{name}": spec.corpus for name, spec in config.align.items()}).items():
+        if corpus is not None:
+            known(corpus, config.data.corpora, f"{key}.corpus", "corpus")
     asked = {"data.train": config.data.train, "data.validation": config.data.validation}
+    asked |= {f"data.corpora.{name}": source for name, source in config.data.corpora.items()}
     for name, test in config.data.tests.items():
         if config.initial or test.direction == "cap2mol":
             asked[f"data.tests.{name}.source"] = test.source

@@ -131,6 +131,11 @@ class Data(Section):
         description="training split: initial models made in the graph see all of it; null where nothing is trained",
     )
     validation: Source | None = Field(None, description="validation split; null holds out 5 % of the subset")
+    corpora: dict[Name, Source] = Field(
+        {},
+        description="further training corpora by name, for `initial.<name>.corpus` and `align.<name>.corpus`; each is "
+        "cleaned and subset as `train` is, and 5 % of its subset are held out",
+    )
     tests: dict[Name, TestSet] = Field(min_length=1, description="any number of named test sets")
     subset: Subset = Field(Subset(), description="what alignment sees of the training split")
     unparsable: Literal["drop", "keep"] = Field(
@@ -184,6 +189,7 @@ class MadeModel(Section):
     task: Literal["unpaired", "mol2cap", "cap2mol"] = Field(
         description="`unpaired` sees molecules and captions but never which belongs to which"
     )
+    corpus: Name | None = Field(None, description="one of `data.corpora`; null is `data.train`")
     epochs: Annotated[float, Field(gt=0, le=10_000)] = Field(1.0, description="passes over the training split")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1.5e-3, description="peak, cosine to 0 after warm-up")
     batch_size: Count = Field(16, description="rows a step")
@@ -243,6 +249,9 @@ class Align(Section):
         None,
         description="share of the training molecules that it sees; null is `data.subset.fraction`. Smaller shares lie "
         "inside larger ones",
+    )
+    corpus: Name | None = Field(
+        None, description="one of `data.corpora`, whose pairs it is aligned and validated on; null is `data.train`"
     )
     quantize: bool = Field(False, description="QLoRA: load the start in 4-bit nf4; needs CUDA")
     lora: dict[str, Any] = Field({}, description="adapter settings over the preset's: r, alpha, dropout, …")
@@ -498,9 +507,9 @@ class Config(Section):
     push: Push | None = Field(None, description="where models are uploaded by `snakemake push`; null for nowhere")
 
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
-        """Every source of the corpus: training, validation, test sets."""
-        data = self.data
-        return [s for s in (data.train, data.validation, *(test.source for test in data.tests.values())) if s]
+        """Every source of rows: training, validation, further corpora, test sets."""
+        data, tests = self.data, (test.source for test in self.data.tests.values())
+        return [s for s in (data.train, data.validation, *data.corpora.values(), *tests) if s]
 
     def shares(self) -> list[float]:
         """Every share of the training molecules that some alignment sees, and that of the subset, in order."""

@@ -3,6 +3,7 @@
 Tables made here:
 
 * ``train``, ``validation``: one row a caption, columns of `CORPUS`; ``subset``: the same, columns of `SUBSET`.
+* ``corpora/<name>/``: the same three of a further corpus (`data.corpora`).
 * ``tests/<name>``: one row a molecule with all its reference captions, columns of `TEST`.
 """
 
@@ -55,7 +56,7 @@ def build(
     seed: int,
     world: Path | None,
     tests: dict[str, Path],
-    splits: dict[str, Path],
+    splits: dict[str, dict[str, Path]],
     manifest: Path,
     properties: Path | None = None,
     shares: Sequence[float] = (),
@@ -71,7 +72,8 @@ def build(
         seed: of the subset and of the draws.
         world: table of the embedded world; None where no source is of kind `demo`.
         tests, manifest: files to write.
-        splits: files to write of ``train``, ``subset`` and ``validation``; none where there is no training split.
+        splits: by corpus (the study's own is called ""), files to write of ``train``, ``subset`` and ``validation``;
+            none where there is no training split.
         properties: file of molecules' properties as L+M-24 publishes it, for test rows that bring none.
         shares: of the training molecules that alignments see beside `data.subset.fraction`; the subset is as large as
             the largest, and holds each inside the next.
@@ -102,8 +104,8 @@ def build(
             _look_up(rows, properties, counts[f"tests.{name}"])
         write_table(tests[name], rows, TEST)
 
-    if spec.train is not None:
-        _build_splits(spec, sorted({spec.subset.fraction, *shares}), take, held, draw, counts, splits)
+    for name, files in splits.items():
+        _build_splits(spec, name, sorted({spec.subset.fraction, *shares}), take, dict(held), draw, counts, files)
     write_json(manifest, {"domain": domain, "seed": seed, "counts": counts}, sealed=True)
 
 
@@ -118,40 +120,41 @@ def _look_up(rows: list[Row], path: Path, counts: dict[str, Any]) -> None:
 
 def _build_splits(
     spec: Data,
+    name: str,
     shares: list[float],
     take: Callable[[str, Any], list[Row]],
     held: dict[str, str],
     draw: np.random.Generator,
     counts: dict[str, Any],
-    splits: dict[str, Path],
+    files: dict[str, Path],
 ) -> None:
-    """Training split, its subset and validation, without the molecules that test sets hold."""
+    """Training split of a corpus, its subset and validation, without the molecules that test sets hold."""
     valid = []
-    if spec.validation is not None:
-        valid = _without(take("validation", spec.validation), held, counts["validation"])
+    source, validation = (spec.corpora[name], None) if name else (spec.train, spec.validation)
+    train, prefix = (f"corpora.{name}", f"corpora.{name}.") if name else ("train", "")
+    if validation is not None:
+        valid = _without(take("validation", validation), held, counts["validation"])
         held |= {row["molecule"]: "validation" for row in valid}
-    corpus = _without(take("train", spec.train), held, counts["train"])
+    corpus = _without(take(train, source), held, counts[train])
     if not corpus:
-        raise fault("data.train", f"has no rows left: {counts['train']}", "give it rows that no test set holds")
+        raise fault(f"data.{train}", f"has no rows left: {counts[train]}", "give it rows that no test set holds")
 
     widest = _subset(corpus, shares, spec.subset.strategy, draw)
-    if spec.validation is None:
+    if validation is None:
         valid = _hold_out([row for row in widest if row["share"] <= spec.subset.fraction], draw)
-        counts["validation"] = {"held_out_of_subset": len(valid)}
+        counts[f"{prefix}validation"] = {"held_out_of_subset": len(valid)}
         outside = {row["molecule"] for row in valid}
         corpus, widest = ([row for row in rows if row["molecule"] not in outside] for rows in (corpus, widest))
     part = [row for row in widest if row["share"] <= spec.subset.fraction]
-    counts["subset"] = {"strategy": spec.subset.strategy, "fraction": spec.subset.fraction}
+    drawn = counts[f"{prefix}subset"] = {"strategy": spec.subset.strategy, "fraction": spec.subset.fraction}
     if len(shares) > 1:
-        counts["subset"]["rows_by_share"] = {
-            str(share): sum(row["share"] <= share for row in widest) for share in shares
-        }
-    for name, rows in (("train", corpus), ("subset", part), ("validation", valid)):
-        counts[name] |= {"rows": len(rows), "molecules": len({row["molecule"] for row in rows})}
-        counts[name]["digest"] = digest([[row["molecule"], row["caption"]] for row in rows])
-    write_table(splits["train"], corpus, CORPUS)
-    write_table(splits["subset"], widest, SUBSET)
-    write_table(splits["validation"], valid, CORPUS)
+        drawn["rows_by_share"] = {str(share): sum(row["share"] <= share for row in widest) for share in shares}
+    for key, rows in ((train, corpus), (f"{prefix}subset", part), (f"{prefix}validation", valid)):
+        counts[key] |= {"rows": len(rows), "molecules": len({row["molecule"] for row in rows})}
+        counts[key]["digest"] = digest([[row["molecule"], row["caption"]] for row in rows])
+    write_table(files["train"], corpus, CORPUS)
+    write_table(files["subset"], widest, SUBSET)
+    write_table(files["validation"], valid, CORPUS)
 
 
 def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name: str) -> list[Row]:

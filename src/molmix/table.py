@@ -206,6 +206,7 @@ def resolve(name: str, spec: Align) -> dict[str, Any]:
             "reference": spec.reference,
             "quantize": spec.quantize,
             "share": spec.share,
+            "corpus": spec.corpus,
         }
     except MolmixError as error:
         raise MolmixError(f"align.{name}.{error}") from None

@@ -117,7 +117,9 @@ def test_an_ablation_makes_the_models_of_its_own_arms_only(tmp_path: Path, snake
     shares = config.load(path).ablations["share-sft"].models()
     assert jobs["align"] == jobs["score"] == jobs["generate"] == len(shares)
     # One generation of rejected texts, and pairs of every share.
-    assert (jobs["reject"], jobs["pairs"], jobs["pairs_of_share"]) == (1, 1, 4)
+    assert (jobs["reject"], jobs["pairs"]) == (1, 5)
     assert (jobs["arms"], jobs["arms_plot"]) == (1, 1)
+    across = snakemake(tmp_path, "-n", "ablation_corpus", "--configfile", str(path))
+    assert (planned(across.stdout)["reject"], planned(across.stdout)["pairs"]) == (2, 2)
     everything = snakemake(tmp_path, "-n", "ablations", "--configfile", str(path))
     assert planned(everything.stdout)["arms"] == len(config.load(path).ablations)

@@ -109,7 +109,14 @@ def test_two_runs_with_one_seed_give_identical_predictions(done: Path, tmp_path:
 # What the docs name and a run like this one has nothing for: see tests/graph/test_score.py for most of it.
 NOT_HERE = {
     *("models/<system>/unjoined.parquet", "decomposers/<decomposer>/manifest.json", "results/store/atoms/"),
-    *("text2mol/<model>/<test>.parquet", "preferences/share-<share>/", "tables/seeds.csv", "work/align/<model>/"),
+    *(
+        "text2mol/<model>/<test>.parquet",
+        "preferences/share-<share>/",
+        "preferences/corpora/<corpus>/",
+        "data/corpora/<corpus>/",
+        "tables/seeds.csv",
+        "work/align/<model>/",
+    ),
     *("data/planted/<test>.parquet", "predictions/planted/<test>.parquet", "trial/<test>.parquet"),
     *("tables/judges.csv", "tables/agreement.csv", "tables/audit.csv"),
     *("plots/judges-<test>.svg", "plots/judges-<test>.png"),

@@ -48,7 +48,7 @@ def card(run: Path, model: str) -> str:
         run="far",
         manifests=run / "models",
         data=run / "data.json",
-        pairs=run / "pairs.json",
+        pairs=[run / "pairs.json"],
         leaderboard=run / "board.csv",
         level=0.95,
         out=run / "README.md",

@@ -43,7 +43,10 @@ def corpus(tmp_path: Path):
             seed=seed,
             shares=shares,
             world=tmp_path / "none",
-            splits={name: out / f"{name}.parquet" for name in ("train", "subset", "validation")},
+            splits={
+                corpus: {name: out / f"{corpus}{name}.parquet" for name in ("train", "subset", "validation")}
+                for corpus in ("", *data.get("corpora", {}))
+            },
             tests={"one": out / "one.parquet"},
             manifest=out / "manifest.json",
         )
@@ -73,6 +76,18 @@ def test_splits_share_no_molecule(corpus) -> None:
     assert not sets["validation"] & sets["train"]
     assert not sets["one"] & (sets["train"] | sets["validation"])
     assert sets["subset"] <= sets["train"]
+
+
+def test_a_further_corpus_is_split_for_itself_and_changes_nothing_of_the_first(corpus, tmp_path: Path) -> None:
+    amines = [(f"{smiles}N", f"An amine of {len(smiles)}.") for smiles in ALKANES] + [("CCO", "Ethanol.")]
+    alone, _ = corpus()
+    tables, counts = corpus(corpora={"amines": write(tmp_path / "amines.tsv", amines)})
+    assert all(tables[name].equals(table) for name, table in alone.items())
+    sets = {name: set(tables[f"amines{name}"]["molecule"]) for name in ("train", "subset", "validation")}
+    assert counts["corpora.amines"]["removed_in_tests.one"] == 1 and "CCO" not in sets["train"]
+    assert all("N" in molecule for molecule in sets["train"]) and sets["subset"] <= sets["train"]
+    assert len(sets["validation"]) == counts["corpora.amines.validation"]["held_out_of_subset"] > 0
+    assert not sets["validation"] & sets["train"]
 
 
 def test_the_seed_decides_the_subset(corpus) -> None:
@@ -109,7 +124,7 @@ def test_stratified_subset_keeps_shares(tmp_path: Path) -> None:
         domain="molecules",
         seed=1,
         world=tmp_path,
-        splits={"train": out / "a", "subset": out / "b", "validation": out / "c"},
+        splits={"": {"train": out / "a", "subset": out / "b", "validation": out / "c"}},
         tests={"one": out / "d"},
         manifest=out / "e",
     )

@@ -6,7 +6,13 @@ rule card:
             manifest(model) for model in table.ancestry(wildcards.model)
         ],
         data=f"{R}/data/manifest.json",
-        pairs=f"{R}/preferences/manifest.json" if study.align else [],
+        pairs=lambda wildcards: sorted(
+            {
+                f"{pairs_of(model)}manifest.json"
+                for model in table.ancestry(wildcards.model)
+                if table[model].kind == "aligned"
+            }
+        ),
         leaderboard=f"{R}/tables/leaderboard.csv",
     output:
         f"{R}/cards/{{model}}/README.md",

@@ -95,11 +95,17 @@ def weights(model):
     ]
 
 
-def pairs_of(share):
-    """Preference pairs of a share of the training molecules; None is that of the study."""
-    own = share in (None, study.data.subset.fraction)
-    folder = f"{R}/preferences" if own else f"{R}/preferences/share-{share}"
-    return f"{folder}/pairs.parquet"
+def corpus_folder(name):
+    """Where a further corpus lies, below the folder of the study's own."""
+    return f"corpora/{name}/" if name else ""
+
+
+def pairs_of(model):
+    """Folder of the preference pairs that a model is aligned with."""
+    settings = table[model].settings
+    own = settings["share"] in (None, study.data.subset.fraction)
+    share = "" if own else f"share-{settings['share']}/"
+    return f"{R}/preferences/{corpus_folder(settings['corpus'])}{share}"
 
 
 def ablation_files(name):
@@ -244,3 +250,5 @@ wildcard_constraints:
     judge=any_of(JUDGES),
     test=any_of(TESTS),
     direction="mol2cap|cap2mol",
+    corpus=f"(corpora/({any_of(study.data.corpora)})/)?",
+    share=f"(share-({any_of(map(str, study.shares()))})/)?",

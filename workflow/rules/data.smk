@@ -1,6 +1,7 @@
 # Needs: the sources of `data` and `preferences` (demo, files or hub).
 # Makes: data/train (what initial models see), data/subset (what alignment sees), data/validation, data/tests/*,
-#        preferences/pairs and preferences/share-<share>/pairs, each with its counts in a manifest.
+#        preferences/pairs with their counts in a manifest. Further corpora have the same below corpora/<corpus>/, and
+#        the pairs of other shares than the study's lie in share-<share>/.
 # Where nothing is trained (captions from elsewhere), there are test sets only.
 SPLITS = ["train", "subset", "validation"] if study.data.train else []
 PROPERTIES = study.metrics.files().get("metrics.properties.molecules")
@@ -42,7 +43,11 @@ rule corpus:
         files=[source.path for source in study.sources() if source.kind == "file"],
         properties=PROPERTIES or [],
     output:
-        splits=expand(f"{R}/data/{{split}}.parquet", split=SPLITS),
+        splits=[
+            f"{R}/data/{corpus_folder(corpus)}{split}.parquet"
+            for corpus in ["", *study.data.corpora]
+            for split in SPLITS
+        ],
         tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
         manifest=f"{R}/data/manifest.json",
     log:
@@ -71,13 +76,15 @@ rule reject:
     input:
         manifest=lambda wildcards: manifest(study.rejected()[wildcards.direction].model),
         weights=lambda wildcards: weights(study.rejected()[wildcards.direction].model),
-        rows=[f"{R}/data/subset.parquet", f"{R}/data/validation.parquet"],
+        rows=expand(
+            f"{R}/data/{{{{corpus}}}}{{split}}.parquet", split=["subset", "validation"]
+        ),
     output:
-        f"{R}/preferences/rejected.{{direction}}.parquet",
+        f"{R}/preferences/{{corpus}}rejected.{{direction}}.parquet",
     log:
-        f"{LOGS}/reject/{{direction}}.log",
+        f"{LOGS}/reject/{{corpus}}{{direction}}.log",
     benchmark:
-        f"{BENCH}/reject/{{direction}}.tsv"
+        f"{BENCH}/reject/{{corpus}}{{direction}}.tsv"
     conda:
         "../../envs/models.yaml"
     threads: cores("reject")
@@ -100,23 +107,23 @@ rule reject:
 
 rule pairs:
     input:
-        subset=f"{R}/data/subset.parquet",
-        validation=f"{R}/data/validation.parquet",
+        subset=f"{R}/data/{{corpus}}subset.parquet",
+        validation=f"{R}/data/{{corpus}}validation.parquet",
         rejected=[
             (
                 source.path
                 if source.kind == "file"
-                else f"{R}/preferences/rejected.{direction}.parquet"
+                else f"{R}/preferences/{{corpus}}rejected.{direction}.parquet"
             )
             for direction, source in study.rejected().items()
         ],
     output:
-        pairs=f"{R}/preferences/pairs.parquet",
-        manifest=f"{R}/preferences/manifest.json",
+        pairs=f"{R}/preferences/{{corpus}}{{share}}pairs.parquet",
+        manifest=f"{R}/preferences/{{corpus}}{{share}}manifest.json",
     log:
-        f"{LOGS}/pairs.log",
+        f"{LOGS}/{{corpus}}{{share}}pairs.log",
     benchmark:
-        f"{BENCH}/pairs.tsv"
+        f"{BENCH}/{{corpus}}{{share}}pairs.tsv"
     conda:
         "../../envs/data.yaml"
     resources:
@@ -129,31 +136,11 @@ rule pairs:
         },
         prompts=study.prompts.model_dump(),
         domain=study.domain,
-        share=study.data.subset.fraction,
+        share=lambda wildcards: float(
+            wildcards.share.removeprefix("share-").rstrip("/")
+            or study.data.subset.fraction
+        ),
     message:
         "Pairing references with rejected texts"
     script:
         "../scripts/pairs.py"
-
-
-# For alignments that see another share than the rest of the study.
-use rule pairs as pairs_of_share with:
-    output:
-        pairs=f"{R}/preferences/share-{{share}}/pairs.parquet",
-        manifest=f"{R}/preferences/share-{{share}}/manifest.json",
-    log:
-        f"{LOGS}/pairs_of_share/{{share}}.log",
-    benchmark:
-        f"{BENCH}/pairs_of_share/{{share}}.tsv"
-    wildcard_constraints:
-        share=any_of(map(str, study.shares())),
-    params:
-        rejected={
-            direction: source.model_dump()
-            for direction, source in study.rejected().items()
-        },
-        prompts=study.prompts.model_dump(),
-        domain=study.domain,
-        share=lambda wildcards: float(wildcards.share),
-    message:
-        "Pairing references with rejected texts, share {wildcards.share}"

@@ -3,7 +3,7 @@
 # One rule a way of making; which models it makes is in its wildcard constraint, from the model table.
 rule make_initial:
     input:
-        train=f"{R}/data/train.parquet",
+        train=lambda wildcards: f"{R}/data/{corpus_folder(table[wildcards.model].settings['corpus'])}train.parquet",
         parents=lambda wildcards: [
             manifest(parent) for parent in table[wildcards.model].parents
         ],
@@ -71,7 +71,7 @@ rule fetch_initial:
 
 rule align:
     input:
-        pairs=lambda wildcards: pairs_of(table[wildcards.model].settings["share"]),
+        pairs=lambda wildcards: f"{pairs_of(wildcards.model)}pairs.parquet",
         start=lambda wildcards: manifest(table[wildcards.model].parents[0]),
         weights=lambda wildcards: weights(table[wildcards.model].parents[0]),
     output:

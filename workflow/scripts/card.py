@@ -13,7 +13,7 @@ with job(snakemake):
         run=params.run,
         manifests=Path(files.manifests[0]).parents[1],
         data=Path(files.data),
-        pairs=Path(files.pairs) if files.pairs else None,
+        pairs=[Path(path) for path in files.pairs],
         leaderboard=Path(files.leaderboard),
         level=params.level,
         out=Path(snakemake.output[0]),
