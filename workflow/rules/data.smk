@@ -79,7 +79,7 @@ rule reject:
     benchmark:
         f"{BENCH}/reject/{{direction}}.tsv"
     conda:
-        "../../envs/models.yaml"
+        env_of_models(BY_VLLM)
     threads: cores("reject")
     resources:
         **gpus("reject"),
