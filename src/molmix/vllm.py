@@ -166,9 +166,8 @@ class Writer(Answering):
             self.llm = LLM(**engine(folder, adapter, settings))
         except (ImportError, OSError, ValueError, RuntimeError) as error:
             said = " ".join(str(error).split())[:300]
-            raise fault(
-                folder, f"vLLM cannot run it ({type(error).__name__}: {said})", f"mend it, or {OTHERWISE}"
-            ) from error
+            hint = f"see the job's log; free or enlarge the GPU's memory if it speaks of that, or {OTHERWISE}"
+            raise fault(folder, f"vLLM cannot run it ({type(error).__name__}: {said})", hint) from error
         self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self.context = self.llm.model_config.max_model_len
         self.settings, self.seed = settings, seed
