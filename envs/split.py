@@ -5,7 +5,16 @@ from pathlib import Path
 DATA = "numpy pandas pyarrow rdkit pydantic PyYAML nltk rouge_score RapidFuzz scipy tokenizers"
 DATA += " tqdm datasets matplotlib snakemake markdown-it-py Pygments"
 MODELS = "torch transformers trl peft mergekit accelerate safetensors openai tensorboard"
-KINDS = {"data": DATA.split(), "models": [*DATA.split(), *MODELS.split()]}
+# What a job that writes by vLLM needs beside it: a merge that is not kept is made in the job that lets it write.
+MERGES = "peft mergekit accelerate safetensors"
+KINDS = {
+    "data": DATA.split(),
+    "models": [*DATA.split(), *MODELS.split()],
+    "vllm": [*DATA.split(), *MERGES.split(), "vllm"],
+}
+# By hand, over the lock's, which cannot hold vLLM: it brings a torch and a transformers of its own, and what it is
+# built on (mistral-common) takes no numpy from 2.4 on.
+OWN = {"vllm": {"vllm": "0.33.0", "numpy": "2.3.5"}}
 HERE = Path(__file__).parent
 
 
@@ -23,7 +32,7 @@ def environments() -> dict[str, str]:
                 "  - python=3.11",
                 "  - pip",
                 "  - pip:",
-                *(f"      - {name}=={pins[name]}" for name in names),
+                *(f"      - {name}=={(pins | OWN.get(kind, {}))[name]}" for name in names),
                 "",
             ]
         )

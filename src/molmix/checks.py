@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
+from molmix import vllm
 from molmix.config import Best, Config, DemoSource, FileSource, HubSource
 from molmix.decompose.units import UNITS
 from molmix.errors import fault
@@ -31,6 +33,7 @@ def check(config: Config) -> None:
             check_heads(name, model.hidden_size, model.heads)
     _sources(config)
     _systems(config)
+    _temperature(config)
     for name in config.decomposers:
         if name in UNITS:
             raise fault(f"decomposers.{name}", f"{name!r} is a name of its own", "call the decomposer something else")
@@ -82,6 +85,28 @@ def check_heads(name: str, hidden_size: int, heads: int) -> None:
     if hidden_size % (2 * heads):
         what = f"{heads} heads do not divide a hidden_size of {hidden_size} into even parts"
         raise fault(f"initial.{name}.heads", what, "choose a hidden_size that is a multiple of 2 * heads")
+
+
+def check_served(key: str, lora: dict[str, Any]) -> None:
+    """Refuse an adapter that vLLM does not serve.
+
+    Args:
+        key: of its alignment.
+        lora: the adapter's settings, resolved.
+    """
+    otherwise = "or `generation.backend: hf`"
+    if lora["use_dora"]:
+        raise fault(f"{key}.lora.use_dora", "true, and vLLM serves no DoRA adapter", f"set it to false, {otherwise}")
+    if lora["r"] > vllm.RANKS[-1]:
+        what = f"{lora['r']}, and vLLM serves adapters up to a rank of {vllm.RANKS[-1]}"
+        raise fault(f"{key}.lora.r", what, f"lower it, {otherwise}")
+
+
+def _temperature(config: Config) -> None:
+    temperature, (least, most) = config.generation.temperature, vllm.TEMPERATURES
+    if config.generation.backend == "vllm" and temperature and not least <= temperature <= most:
+        what = f"{temperature:g}, and vLLM samples at {least:g} to {most:g}"
+        raise fault("generation.temperature", what, "choose one of these, 0 for greedy answers, or `backend: hf`")
 
 
 def _sources(config: Config) -> None:

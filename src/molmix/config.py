@@ -16,7 +16,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from molmix.align import METHODS
-from molmix.decompose import Decomposer, RulesSettings, TransformersSettings
+from molmix.decompose import Decomposer, LocalSettings, RulesSettings
 from molmix.errors import MolmixError, fault, quoted
 from molmix.judges import Atomic, Judge
 from molmix.merge import MergeMethod
@@ -280,8 +280,17 @@ class Universal(Section):
 class Generation(Section):
     """How captions are written."""
 
+    # `hf` is left out where settings are dumped, which names caches and reruns jobs: older results stay what they are.
+    backend: Literal["hf", "vllm"] = Field(
+        "hf",
+        exclude_if=lambda backend: backend == "hf",
+        description="what runs the models: transformers, or vLLM, which needs a CUDA GPU and has an environment of its "
+        "own (docs/vllm.md)",
+    )
     max_new_tokens: Count = Field(300, description="longest answer, in tokens")
-    batch_tokens: Annotated[Count, Field(ge=64)] = Field(16384, description="prompt and answer tokens in a batch")
+    batch_tokens: Annotated[Count, Field(ge=64)] = Field(
+        16384, description="prompt and answer tokens in a batch; those of a step of `vllm`"
+    )
     temperature: Annotated[float, Field(ge=0)] = Field(0.0, description="0 is greedy")
     top_p: Share = Field(1.0, description="nucleus; read where temperature is above 0")
 
@@ -524,15 +533,24 @@ class Config(Section):
         """Files that judges read their weights from."""
         return [judge.weights for judge in self.judges.values() if judge.kind == "summac_conv"]
 
-    def pretrained(self) -> dict[str, HubModel | PretrainedNli | TransformersSettings]:
+    def pretrained(self) -> dict[str, HubModel | PretrainedNli | LocalSettings]:
         """Every model that comes from the hub or a local folder, by its key."""
         models = {
             **{f"initial.{name}": model for name, model in self.initial.items()},
             **{f"nli.{name}": model for name, model in self.nli.items()},
             **{f"decomposers.{name}": model for name, model in self.decomposers.items()},
         }
-        kinds = HubModel | PretrainedNli | TransformersSettings
+        kinds = HubModel | PretrainedNli | LocalSettings
         return {key: model for key, model in models.items() if isinstance(model, kinds)}
+
+    def by_vllm(self) -> dict[str, HubModel | LocalSettings]:
+        """Those of the pretrained models that vLLM runs, by their key."""
+        return {
+            key: model
+            for key, model in self.pretrained().items()
+            if (isinstance(model, HubModel) and self.generation.backend == "vllm")
+            or (isinstance(model, LocalSettings) and model.backend == "vllm")
+        }
 
     def digest(self, *sections: str) -> str:
         """Name of what the config says, or some of its sections do: 16 hex digits.

@@ -16,13 +16,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from molmix import journal
+from molmix import journal, vllm
+from molmix.answering import Answering
 from molmix.files import digest, read_json, read_table, write_table
 from molmix.job import progress
 from molmix.models import start_manifest
 from molmix.prompts import prompt
 
-PACKAGES = ("torch", "transformers", "tokenizers", "peft")  # what answers can change with
+PACKAGES = ("torch", "transformers", "tokenizers", "peft")  # what answers of the backend `hf` can change with
 ANSWERS = pa.schema([("id", pa.string()), ("text", pa.string()), ("tokens", pa.int32()), ("finish", pa.string())])
 
 # The columns of ANSWERS but `id`.
@@ -60,19 +61,17 @@ def generate(
         cache: folder of finished batches, a file for each model and test set; losing it costs time only.
 
     Raises:
-        MolmixError: the model's weights are gone or cannot be loaded.
+        MolmixError: the model's weights are gone or cannot be loaded; or the backend, or its GPU, is not here.
     """
-    about = (_lineage(manifest), settings, seed, {name: version(name) for name in PACKAGES})
-    writer = None
+    about = (_lineage(manifest), settings, seed, _versions(settings))
+    writer: Answering | None = None
     for test, (ids, asked) in prompts.items():
         distinct = sorted(set(asked))
         finished = cache / f"{digest(*about, distinct)}.jsonl"
         answers = journal.read(finished)
         if len(answers) < len(distinct):
             if writer is None:
-                from molmix.writer import Writer  # imports torch
-
-                writer = Writer(manifest, settings, seed)
+                writer = _writer(manifest, settings, seed)
             with progress(total=len(distinct), desc=f"{manifest.parent.name} {test}", unit="row") as bar:
                 for batch in writer.batches(distinct):
                     if not answers.keys() >= set(batch):
@@ -102,6 +101,24 @@ def test_prompts(
         asked = [row["molecule"] if way == "mol2cap" else row["references"][0] for row in rows]
         prompts[test] = ([row["id"] for row in rows], [prompt(templates[way], way, text) for text in asked])
     return prompts
+
+
+def _versions(settings: dict[str, Any]) -> dict[str, str]:
+    """Versions that answers can change with."""
+    return vllm.versions() if _by_vllm(settings) else {name: version(name) for name in PACKAGES}
+
+
+def _writer(manifest: Path, settings: dict[str, Any], seed: int) -> Answering:
+    """The model, loaded."""
+    if _by_vllm(settings):
+        return vllm.Writer(manifest, settings, seed)
+    from molmix.writer import Writer  # imports torch
+
+    return Writer(manifest, settings, seed)
+
+
+def _by_vllm(settings: dict[str, Any]) -> bool:
+    return settings.get("backend") == "vllm"  # `hf` is not named: see the schema
 
 
 def _lineage(manifest: Path) -> list[str]:

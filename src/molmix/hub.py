@@ -72,6 +72,18 @@ def snapshot(key: str, repository: str, revision: str, kind: Kind) -> Path:
         raise _told(key, f"{repository}@{revision}", repository, error) from None
 
 
+def cached(repository: str, revision: str | None) -> Path | None:
+    """Folder of a model in the hub's cache, which holds its config.json at least; None where it does not."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(repository, "config.json", revision=revision)
+    except HFValidationError:
+        return None
+    return Path(found).parent if isinstance(found, str) else None
+
+
 def _told(key: str, what: str, repository: str, error: Exception) -> MolmixError:
     """The client's error as a person can mend it."""
     from huggingface_hub import constants

@@ -12,7 +12,9 @@ from typing import Any
 
 from molmix.config import Config, FileRejected, FileSource, HubSource, Predictions
 from molmix.errors import fault, quoted
+from molmix.hub import cached
 from molmix.sources import check_weights, is_there, read_file, read_hub
+from molmix.vllm import check_decoder
 
 Row = dict[str, Any]
 
@@ -105,6 +107,10 @@ def check_files(config: Config) -> None:
         elif model.revision is None:
             what = f"{quoted(model.id)} is no local folder"
             raise fault(f"{key}.id", what, "give a hub id its `revision`, or mend the path")
+    for key, model in config.by_vllm().items():
+        folder = Path(model.id) if is_there(Path(model.id), Path.is_dir) else cached(model.id, model.revision)
+        if folder:
+            check_decoder(f"{key}.id", folder)
     for path in config.judge_files():
         if not is_there(Path(path), Path.is_file):
             raise fault("judges", f"there is no {quoted(path)} to read weights from", "mend the path of `weights`")

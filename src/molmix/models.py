@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import platform
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,10 +45,19 @@ def write_manifest(path: Path, facts: dict[str, Any], weights: Path) -> None:
                 "path": str(weights.relative_to(path.parent) if inside else weights),
                 "digest": weights_digest(weights),
             },
-            "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+            "versions": _versions() | {"python": platform.python_version()},
         },
         sealed=True,
     )
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the packages that are installed: not every environment of `envs/` holds all of them."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def weights_digest(folder: Path) -> str:
@@ -89,6 +99,19 @@ def start_manifest(manifest: Path) -> Path:
     return start
 
 
+def adapter_path(manifest: Path) -> Path:
+    """Folder of an aligned model's adapter, to be loaded.
+
+    Raises:
+        MolmixError: as :func:`weights_path`; or there are no safetensors in it, where loaders would look for a pickle,
+            then on the hub.
+    """
+    adapter = weights_path(manifest)
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise fault(adapter, "holds no adapter_model.safetensors", f"delete {manifest.parent}")
+    return adapter
+
+
 def load(
     manifest: Path, dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -110,9 +133,7 @@ def load(
     if read_json(manifest)["kind"] == "aligned":
         from peft import PeftModel
 
-        adapter = weights_path(manifest)
-        if not (adapter / "adapter_model.safetensors").is_file():  # PEFT would look for a pickle, then on the hub
-            raise fault(adapter, "holds no adapter_model.safetensors", f"delete {manifest.parent}")
+        adapter = adapter_path(manifest)
         start, tokenizer = load(start_manifest(manifest), dtype, device)
         try:
             adapted: Any = PeftModel.from_pretrained(start, adapter)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
-from molmix.checks import check, known
+from molmix.checks import check, check_served, known
 from molmix.config import Align, Config, HubModel, MadeModel, ModelRejected, Prompts
 from molmix.errors import MolmixError, fault
 
@@ -181,6 +181,9 @@ def _aligned(config: Config, table: ModelTable) -> None:
                     "aligned models come after the pairs: name an initial model",
                 )
     for name, spec in config.align.items():
+        settings = resolve(name, spec)
+        if config.generation.backend == "vllm":
+            check_served(f"align.{name}", settings["lora"])
         for start in spec.starts:
             _known(table, start, f"align.{name}.starts")
             if table[start].kind == "aligned":
@@ -188,7 +191,7 @@ def _aligned(config: Config, table: ModelTable) -> None:
             for number, seed in enumerate(config.seeds):
                 mark = f"-s{seed}" if number else ""
                 stem = f"{start}.{name}"
-                row = Model(f"{stem}{mark}", "aligned", (start,), name, resolve(name, spec), seed, unseeded=stem)
+                row = Model(f"{stem}{mark}", "aligned", (start,), name, settings, seed, unseeded=stem)
                 _add(table, row, f"align.{name}")
 
 

@@ -12,6 +12,7 @@ from transformers import Cache, DynamicCache, EncoderDecoderCache, GenerationCon
 from transformers.cache_utils import DynamicLayer
 from transformers.modeling_outputs import BaseModelOutput
 
+from molmix.answering import Answering
 from molmix.files import digest
 from molmix.models import load
 
@@ -19,8 +20,8 @@ STRIDE = 16  # tokens between two looks at which rows have finished
 ROOM = 64  # tokens by which the cache grows
 
 
-class Writer:
-    """A model of the table with its settings of generation."""
+class Writer(Answering):
+    """A model of the table with its settings of generation, run by transformers."""
 
     def __init__(self, manifest: Path, settings: dict[str, Any], seed: int) -> None:
         """Load the model; see :func:`molmix.generate.generate` for the arguments and for what is raised."""
@@ -68,26 +69,17 @@ class Writer:
     def answers(self, batch: list[str]) -> list[dict[str, Any]]:
         """Text, number of tokens and finish of each prompt; the same for the same batch, whenever asked."""
         torch.manual_seed(int(digest(self.seed, batch), 16) % 2**63)
-        prompts = self.tokenizer(batch)["input_ids"]
-        limits = [min(self.settings["max_new_tokens"], self._room(len(ids))) for ids in prompts]
-        fitting = [place for place, limit in enumerate(limits) if limit > 0]
-        written = self._write([prompts[place] for place in fitting], [limits[place] for place in fitting])
-        answers = [{"text": "", "tokens": 0, "finish": "prompt_too_long"} for _ in batch]
-        for place, tokens in zip(fitting, written, strict=True):
-            text = self.tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            finish = "stop" if tokens[-1] in self.ends else "length"
-            answers[place] = {"text": text.removeprefix(" "), "tokens": len(tokens), "finish": finish}
-        return answers
+        return super().answers(batch)
 
     def _room(self, prompt: int) -> int:
-        """How many tokens fit after a prompt of so many; none where it does not fit itself."""
+        """An encoder-decoder keeps its prompt apart from its answer."""
         if self.model.config.is_encoder_decoder:
             return self.context if prompt <= self.context else 0
-        return self.context - prompt
+        return super()._room(prompt)
 
     @torch.inference_mode()
     def _write(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
-        """Token ids written after each prompt, up to its end or its limit (at least 1).
+        """Token ids written after each prompt; see :meth:`Answering._write`.
 
         Generates in strides and takes finished rows out in between: the work goes by what is written, not by
         the longest row of the batch.

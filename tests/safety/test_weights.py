@@ -207,7 +207,7 @@ def test_templates_of_chats_run_in_a_sandbox(copied: Path, trap: Path) -> None:
     """A chat template comes with a model too, and is a program of its own: it reaches nothing outside."""
     from jinja2.exceptions import SecurityError
 
-    from molmix.decompose.transformers import _templated
+    from molmix.decompose.local import _templated
 
     _, tokenizer = load(copied)
     tokenizer.chat_template = "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ messages[0]['content'] }}"

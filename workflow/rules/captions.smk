@@ -33,7 +33,7 @@ rule generate:
     group:
         "generate"
     conda:
-        "../../envs/models.yaml"
+        env_of_models(BY_VLLM)
     threads: cores("generate")
     resources:
         **gpus("generate"),

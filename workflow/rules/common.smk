@@ -53,6 +53,7 @@ COMPARED = ["comparisons"] + [
     if has_any
 ]
 HAS_GPU = study.hardware.gpus
+BY_VLLM = study.generation.backend == "vllm"
 DIGEST = study.digest()
 
 # Tables that people are shown in the report, and what they are called there. Those of TRUST are made by the target `judge`.
@@ -113,6 +114,11 @@ def ablation_files(name):
     return [f"{R}/tables/ablation-{name}.{kind}" for kind in KINDS] + [
         f"{R}/plots/ablation-{name}.{kind}" for kind in ("svg", "png")
     ]
+
+
+def env_of_models(by_vllm):
+    """The environment of a job that runs models: vLLM brings a torch of its own."""
+    return f"../../envs/{'vllm' if by_vllm else 'models'}.yaml"
 
 
 def merge_parents(wildcards):
@@ -212,6 +218,9 @@ workflow.global_resources.setdefault("nli", 1)
 # hang together run them side by side, others one after the other (see docs/slurm.md).
 LLM_UNITS = [
     name for name, spec in study.decomposers.items() if spec.backend != "rules"
+]
+VLLM_UNITS = [
+    name for name, spec in study.decomposers.items() if spec.backend == "vllm"
 ]
 # Where the judges need no GPU, all that follows from the captions, tables included, hangs together.
 CHAIN = not HAS_GPU.nli

@@ -86,7 +86,7 @@ rule reject:
     benchmark:
         f"{BENCH}/reject/{{corpus}}{{direction}}.tsv"
     conda:
-        "../../envs/models.yaml"
+        env_of_models(BY_VLLM)
     threads: cores("reject")
     resources:
         **gpus("reject"),

@@ -3,7 +3,7 @@
 #        atoms, sentences, …), nli/<judge>/<author>/<test> (probabilities of every pair of units).
 # An author is a model, `reference`, or one of the planted captions' two sides (see trial.smk).
 LOCAL_LLM = [
-    name for name, spec in study.decomposers.items() if spec.backend == "transformers"
+    name for name in study.decomposers if f"decomposers.{name}" in study.pretrained()
 ]
 UNITS = {
     units
@@ -107,7 +107,7 @@ rule decompose:
     group:
         decompose_group
     conda:
-        "../../envs/models.yaml"
+        lambda wildcards: env_of_models(wildcards.units in VLLM_UNITS)
     resources:
         **gpus("decompose", lambda wildcards: wildcards.units in LOCAL_LLM),
         mem_mb=grows(1000),

@@ -159,7 +159,7 @@ rule merge_and_generate:
     group:
         "generate"
     conda:
-        "../../envs/models.yaml"
+        env_of_models(BY_VLLM)
     threads: cores("generate")
     resources:
         **gpus("generate"),

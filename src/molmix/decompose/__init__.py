@@ -14,22 +14,27 @@ from pydantic import Field
 
 from molmix.decompose import clauses, rules
 from molmix.decompose.clauses import ClausesSettings
+from molmix.decompose.local import LocalSettings
 from molmix.decompose.openai import OpenAISettings
 from molmix.decompose.rules import RulesSettings
 from molmix.decompose.transformers import TransformersSettings
+from molmix.decompose.vllm import VllmSettings
 
 __all__ = [
     "ClausesSettings",
     "Decomposed",
     "Decomposer",
+    "LocalSettings",
     "OpenAISettings",
     "RulesSettings",
     "TransformersSettings",
+    "VllmSettings",
     "decompose",
 ]
 
 Decomposer = Annotated[
-    RulesSettings | ClausesSettings | TransformersSettings | OpenAISettings, Field(discriminator="backend")
+    RulesSettings | ClausesSettings | TransformersSettings | VllmSettings | OpenAISettings,
+    Field(discriminator="backend"),
 ]
 # Backends that are called and need no model, server or cache.
 PLAIN = {"rules": rules.decompose, "clauses": clauses.decompose}
@@ -64,10 +69,10 @@ def decompose(
         settings: a :data:`Decomposer`, dumped.
         cache: folder of answers so far, for all backends but the :data:`PLAIN` ones; losing it costs time (and money)
             only. An interrupted call goes on from it, and captions that it holds are not asked again.
-        weights: local folder of the model, for `transformers`.
+        weights: local folder of the model, for `transformers` and `vllm`.
 
     Raises:
-        MolmixError: the model cannot be loaded, or the server cannot be had, refuses or stalls.
+        MolmixError: the model cannot be loaded or run here, or the server cannot be had, refuses or stalls.
     """
     if settings["backend"] in PLAIN:
         distinct = {text for caption in captions if rules.says_something(text := rules.clean(caption))}

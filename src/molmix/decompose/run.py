@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from molmix import journal
-from molmix.decompose import Decomposed, openai, rules, transformers
+from molmix.decompose import Decomposed, openai, rules, transformers, vllm
 from molmix.decompose.answers import REASONS, Answer, Unusable, read
 from molmix.files import digest
 from molmix.job import progress
@@ -33,6 +33,7 @@ class Asker(Protocol):
 # backend -> makes an asker of its settings, the cache and the weights
 ASKERS: dict[str, Callable[[dict[str, Any], Path, Path | None], Asker]] = {
     "transformers": transformers.Asker,
+    "vllm": vllm.Asker,
     "openai": openai.Asker,
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from molmix.config import MadeModel
+from molmix.hub import cached
 
 # Shapes of the models that the shipped configs name, by hub id: from the config.json on their pages, or on those of
 # models made from them (Meditron: vocab_size 32017). MolT5: those of T5 1.1, which it goes on from.
@@ -59,7 +60,7 @@ class Shape:
 
 def pretrained(name: str, revision: str | None) -> Shape | None:
     """Shape of a hub id or a local folder; None where nobody here knows it."""
-    folder = Path(name) if Path(name).is_dir() else _cached(name, revision)
+    folder = Path(name) if Path(name).is_dir() else cached(name, revision)
     if folder is not None and (folder / "config.json").is_file():
         files = list(folder.glob("*.safetensors"))
         stored = sum(path.stat().st_size for path in files)
@@ -128,14 +129,3 @@ def _deberta(config: dict[str, Any]) -> tuple[int, int]:
 
 def _dtype(config: dict[str, Any]) -> str:
     return str(config.get("dtype") or config.get("torch_dtype") or "float32")
-
-
-def _cached(name: str, revision: str | None) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        found = try_to_load_from_cache(name, "config.json", revision=revision)
-    except HFValidationError:
-        return None
-    return Path(found).parent if isinstance(found, str) else None

@@ -10,7 +10,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from molmix.config import Config, PretrainedNli, TransformersSettings
+from molmix.config import Config, PretrainedNli
+from molmix.decompose import LocalSettings
 from molmix.plan import shapes
 from molmix.plan.counts import ASK, ATOMISED, ATOMS, CAPTION, DISTINCT, PAIR, PROMPT, Counts
 from molmix.plan.models import Sizes
@@ -123,7 +124,7 @@ class Estimator:
 
     def _decompose(self, job: Job, rows: Counts) -> tuple[float, bool] | None:
         spec = self.study.decomposers.get(job.name.partition("/")[0])
-        if not isinstance(spec, TransformersSettings):
+        if not isinstance(spec, LocalSettings):
             return LIGHT, False
         shape = shapes.pretrained(spec.id, spec.revision)
         return (self._write(rows.captions, ASK, ATOMISED, shape, self.gpu), True) if shape else None
