@@ -32,6 +32,7 @@ def inputs(trial: Trial, how: str) -> str:
     """Damage a file that the job reads: a table, a manifest, or one of a model's."""
     places = [trial.folder / path for path in trial.stage.inputs]
     files = [file for place in places for file in [place, *sorted(place.rglob("*"))] if file.is_file()]
+    files = [file for file in files if file.stat().st_size]  # Snakemake leaves empty time stamps in folders
     return _spoilt(trial, trial.random.choice(files), how)
 
 
