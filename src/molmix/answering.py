@@ -7,6 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 
+def ends_of(own: Any, tokenizer: Any) -> list[int]:
+    """Ids of the tokens that end an answer: those of a model's own GenerationConfig, or its tokenizer's one."""
+    found = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
+    return [found] if isinstance(found, int) else found
+
+
 class Answering(ABC):
     """A loaded model that answers batches of prompts.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from molmix.data import counted
 from molmix.errors import fault
 from molmix.files import beside, read_json
 
@@ -84,7 +85,7 @@ def write_card(
         what={"aligned": "A LoRA adapter", "merged": "A merge of two language models"}[facts["kind"]],
         run=run,
         lineage="\n".join(_line(made) for made in lineage.values()),
-        data=_data(read_json(data), [read_json(path) for path in pairs]),
+        data=_data(read_json(data), _corpora(lineage), [read_json(path) for path in pairs]),
         settings=yaml.safe_dump(facts["settings"] | {"seed": facts["seed"]}, sort_keys=False, allow_unicode=True),
         recipe=f"\n## Merge\n\n```yaml\n{recipe.read_text(encoding='utf-8')}```\n" if recipe.is_file() else "",
         level=level,
@@ -142,13 +143,20 @@ def _line(made: dict[str, Any]) -> str:
     return "| " + " | ".join((*cells, str(made.get("license", "-")))) + " |"
 
 
-def _data(data: dict[str, Any], pairs: list[dict[str, Any]]) -> str:
+def _corpora(lineage: dict[str, dict[str, Any]]) -> list[str]:
+    """Names of the corpora that a model, and what it was made from, was trained on; the study's own is ""."""
+    trained = [made for made in lineage.values() if made["method"] == "made" or made["kind"] == "aligned"]
+    return sorted({made["settings"].get("corpus", "") for made in trained})
+
+
+def _data(data: dict[str, Any], corpora: list[str], pairs: list[dict[str, Any]]) -> str:
     counts = data["counts"]
     lines = [
         f"- {name}: {counts[name]['rows']} captions of {counts[name]['molecules']} molecules, "
         f"digest `{counts[name]['digest']}`"
-        for name in counts
-        if "digest" in counts[name]
+        for corpus in corpora
+        for name in counted(corpus)
+        if "digest" in counts.get(name, {})
     ]
     lines += [f"- preference pairs: {made['pairs']}, digest `{made['digest']}`" for made in pairs]
     return "\n".join(lines) or "None was trained on."

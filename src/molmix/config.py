@@ -28,6 +28,8 @@ from molmix.tracking import TRACKERS
 Direction = Literal["mol2cap", "cap2mol"]
 OneGpu = Annotated[int, Field(ge=0, le=1)]
 UNSEEN = {"hardware", "tracking", "push"}  # sections that no result depends on
+# Keys with `exclude_if` came later than others. Dumped settings name caches and rerun jobs: where such a key has its
+# default it is left out, and older results stay what they are.
 
 
 # ---- data -----------------------------------------------------------------------------------------------------
@@ -133,6 +135,7 @@ class Data(Section):
     validation: Source | None = Field(None, description="validation split; null holds out 5 % of the subset")
     corpora: dict[Name, Source] = Field(
         {},
+        exclude_if=lambda corpora: not corpora,
         description="further training corpora by name, for `initial.<name>.corpus` and `align.<name>.corpus`; each is "
         "cleaned and subset as `train` is, and 5 % of its subset are held out",
     )
@@ -189,7 +192,11 @@ class MadeModel(Section):
     task: Literal["unpaired", "mol2cap", "cap2mol"] = Field(
         description="`unpaired` sees molecules and captions but never which belongs to which"
     )
-    corpus: Name | None = Field(None, description="one of `data.corpora`; null is `data.train`")
+    corpus: Name | None = Field(
+        None,
+        exclude_if=lambda corpus: corpus is None,
+        description="one of `data.corpora`; null is `data.train`",
+    )
     epochs: Annotated[float, Field(gt=0, le=10_000)] = Field(1.0, description="passes over the training split")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1.5e-3, description="peak, cosine to 0 after warm-up")
     batch_size: Count = Field(16, description="rows a step")
@@ -251,7 +258,9 @@ class Align(Section):
         "inside larger ones",
     )
     corpus: Name | None = Field(
-        None, description="one of `data.corpora`, whose pairs it is aligned and validated on; null is `data.train`"
+        None,
+        exclude_if=lambda corpus: corpus is None,
+        description="one of `data.corpora`, whose pairs it is aligned and validated on; null is `data.train`",
     )
     quantize: bool = Field(False, description="QLoRA: load the start in 4-bit nf4; needs CUDA")
     lora: dict[str, Any] = Field({}, description="adapter settings over the preset's: r, alpha, dropout, …")
@@ -280,7 +289,6 @@ class Universal(Section):
 class Generation(Section):
     """How captions are written."""
 
-    # `hf` is left out where settings are dumped, which names caches and reruns jobs: older results stay what they are.
     backend: Literal["hf", "vllm"] = Field(
         "hf",
         exclude_if=lambda backend: backend == "hf",

@@ -56,7 +56,7 @@ def build(
     seed: int,
     world: Path | None,
     tests: dict[str, Path],
-    splits: dict[str, dict[str, Path]],
+    corpora: dict[str, Path],
     manifest: Path,
     properties: Path | None = None,
     shares: Sequence[float] = (),
@@ -72,8 +72,8 @@ def build(
         seed: of the subset and of the draws.
         world: table of the embedded world; None where no source is of kind `demo`.
         tests, manifest: files to write.
-        splits: by corpus (the study's own is called ""), files to write of ``train``, ``subset`` and ``validation``;
-            none where there is no training split.
+        corpora: by corpus (the study's own is called ""), the folder to write its ``train.parquet``,
+            ``subset.parquet`` and ``validation.parquet`` into; none where there is no training split.
         properties: file of molecules' properties as L+M-24 publishes it, for test rows that bring none.
         shares: of the training molecules that alignments see beside `data.subset.fraction`; the subset is as large as
             the largest, and holds each inside the next.
@@ -104,9 +104,15 @@ def build(
             _look_up(rows, properties, counts[f"tests.{name}"])
         write_table(tests[name], rows, TEST)
 
-    for name, files in splits.items():
-        _build_splits(spec, name, sorted({spec.subset.fraction, *shares}), take, dict(held), draw, counts, files)
+    for name, folder in corpora.items():
+        _build_splits(spec, name, sorted({spec.subset.fraction, *shares}), take, dict(held), draw, counts, folder)
     write_json(manifest, {"domain": domain, "seed": seed, "counts": counts}, sealed=True)
+
+
+def counted(corpus: str) -> tuple[str, str, str]:
+    """What the manifest calls the training split of a corpus (the study's own is ""), its subset and validation."""
+    train = f"corpora.{corpus}" if corpus else "train"
+    return (train, f"{train}.subset", f"{train}.validation") if corpus else (train, "subset", "validation")
 
 
 def _look_up(rows: list[Row], path: Path, counts: dict[str, Any]) -> None:
@@ -126,12 +132,12 @@ def _build_splits(
     held: dict[str, str],
     draw: np.random.Generator,
     counts: dict[str, Any],
-    files: dict[str, Path],
+    folder: Path,
 ) -> None:
     """Training split of a corpus, its subset and validation, without the molecules that test sets hold."""
     valid = []
     source, validation = (spec.corpora[name], None) if name else (spec.train, spec.validation)
-    train, prefix = (f"corpora.{name}", f"corpora.{name}.") if name else ("train", "")
+    train, subset, held_out = counted(name)
     if validation is not None:
         valid = _without(take("validation", validation), held, counts["validation"])
         held |= {row["molecule"]: "validation" for row in valid}
@@ -142,19 +148,19 @@ def _build_splits(
     widest = _subset(corpus, shares, spec.subset.strategy, draw)
     if validation is None:
         valid = _hold_out([row for row in widest if row["share"] <= spec.subset.fraction], draw)
-        counts[f"{prefix}validation"] = {"held_out_of_subset": len(valid)}
+        counts[held_out] = {"held_out_of_subset": len(valid)}
         outside = {row["molecule"] for row in valid}
         corpus, widest = ([row for row in rows if row["molecule"] not in outside] for rows in (corpus, widest))
     part = [row for row in widest if row["share"] <= spec.subset.fraction]
-    drawn = counts[f"{prefix}subset"] = {"strategy": spec.subset.strategy, "fraction": spec.subset.fraction}
+    drawn = counts[subset] = {"strategy": spec.subset.strategy, "fraction": spec.subset.fraction}
     if len(shares) > 1:
         drawn["rows_by_share"] = {str(share): sum(row["share"] <= share for row in widest) for share in shares}
-    for key, rows in ((train, corpus), (f"{prefix}subset", part), (f"{prefix}validation", valid)):
+    for key, rows in ((train, corpus), (subset, part), (held_out, valid)):
         counts[key] |= {"rows": len(rows), "molecules": len({row["molecule"] for row in rows})}
         counts[key]["digest"] = digest([[row["molecule"], row["caption"]] for row in rows])
-    write_table(files["train"], corpus, CORPUS)
-    write_table(files["subset"], widest, SUBSET)
-    write_table(files["validation"], valid, CORPUS)
+    write_table(folder / "train.parquet", corpus, CORPUS)
+    write_table(folder / "subset.parquet", widest, SUBSET)
+    write_table(folder / "validation.parquet", valid, CORPUS)
 
 
 def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name: str) -> list[Row]:

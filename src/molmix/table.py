@@ -209,7 +209,7 @@ def resolve(name: str, spec: Align) -> dict[str, Any]:
             "reference": spec.reference,
             "quantize": spec.quantize,
             "share": spec.share,
-            "corpus": spec.corpus,
+            **({"corpus": spec.corpus} if spec.corpus else {}),
         }
     except MolmixError as error:
         raise MolmixError(f"align.{name}.{error}") from None

@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from molmix.answering import Answering
+from molmix.answering import Answering, ends_of
 from molmix.errors import fault
 
 PACKAGES = ("vllm", "torch", "transformers", "tokenizers")  # what answers can change with
@@ -132,8 +132,7 @@ def ends(folder: Path, tokenizer: Any) -> list[int]:
         own = GenerationConfig.from_pretrained(folder)
     except OSError:  # a model need not bring one
         own = GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
-    found = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
-    return [found] if isinstance(found, int) else found
+    return ends_of(own, tokenizer)
 
 
 class Writer(Answering):

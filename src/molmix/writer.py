@@ -12,7 +12,7 @@ from transformers import Cache, DynamicCache, EncoderDecoderCache, GenerationCon
 from transformers.cache_utils import DynamicLayer
 from transformers.modeling_outputs import BaseModelOutput
 
-from molmix.answering import Answering
+from molmix.answering import Answering, ends_of
 from molmix.files import digest
 from molmix.models import load
 
@@ -32,8 +32,7 @@ class Writer(Answering):
             # Merged, an adapter costs nothing a token; in bfloat16 merging would round small updates away.
             model = model.merge_and_unload() if model.dtype == torch.float32 else model.get_base_model()
         own = model.generation_config
-        ends = own.eos_token_id if own.eos_token_id is not None else tokenizer.eos_token_id
-        self.ends = [ends] if isinstance(ends, int) else ends
+        self.ends = ends_of(own, tokenizer)
         self.pad = self.ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         # Whatever else a published model brings (a penalty, a temperature) is no setting of this study.
         model.generation_config = GenerationConfig(

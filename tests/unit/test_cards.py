@@ -10,7 +10,7 @@ from huggingface_hub import ModelCard
 
 from molmix.cards import write_card
 from molmix.errors import MolmixError
-from molmix.files import write_json
+from molmix.files import read_json, write_json
 from molmix.push import push
 from tests.hub import Hub, serve
 
@@ -69,6 +69,20 @@ def test_an_adapters_card(run: Path) -> None:
     assert "5eed5eed5eed5eed" in text and "feedfeedfeedfeed" in text  # digests of the data
     assert "learning_rate: 5.0e-05" in text and "seed: 7" in text
     assert "valid" not in text  # a metric of the other direction
+
+
+def test_a_card_tells_of_the_corpora_that_were_trained_on_and_no_others(run: Path) -> None:
+    counts = {
+        name: {"rows": 12, "molecules": 11, "digest": f"{number:016x}"}
+        for number, name in enumerate(("subset", "corpora.one.subset", "corpora.two.subset"), start=1)
+    }
+    write_json(run / "data.json", {"counts": counts})
+    other = run / "models/llm.dpo/manifest.json"
+    write_json(other, read_json(other) | {"settings": {"corpus": "two"}})
+    told = {model: card(run, model) for model in ("llm.sft", "llm.sft_dpo.ties")}
+    assert f"{1:016x}" in told["llm.sft"] and "corpora." not in told["llm.sft"]
+    assert "- subset: " in told["llm.sft_dpo.ties"] and "- corpora.two.subset: " in told["llm.sft_dpo.ties"]
+    assert "corpora.one" not in told["llm.sft_dpo.ties"]
 
 
 def test_a_merges_card_tells_of_all_it_was_made_from(run: Path) -> None:

@@ -43,14 +43,11 @@ def corpus(tmp_path: Path):
             seed=seed,
             shares=shares,
             world=tmp_path / "none",
-            splits={
-                corpus: {name: out / f"{corpus}{name}.parquet" for name in ("train", "subset", "validation")}
-                for corpus in ("", *data.get("corpora", {}))
-            },
+            corpora={"": out, **{name: out / name for name in data.get("corpora", {})}},
             tests={"one": out / "one.parquet"},
             manifest=out / "manifest.json",
         )
-        tables = {p.stem: read_table(p).to_pandas() for p in out.glob("*.parquet")}
+        tables = {str(p.relative_to(out).with_suffix("")): read_table(p).to_pandas() for p in out.rglob("*.parquet")}
         return tables, read_json(out / "manifest.json")["counts"]
 
     return make
@@ -83,7 +80,7 @@ def test_a_further_corpus_is_split_for_itself_and_changes_nothing_of_the_first(c
     alone, _ = corpus()
     tables, counts = corpus(corpora={"amines": write(tmp_path / "amines.tsv", amines)})
     assert all(tables[name].equals(table) for name, table in alone.items())
-    sets = {name: set(tables[f"amines{name}"]["molecule"]) for name in ("train", "subset", "validation")}
+    sets = {name: set(tables[f"amines/{name}"]["molecule"]) for name in ("train", "subset", "validation")}
     assert counts["corpora.amines"]["removed_in_tests.one"] == 1 and "CCO" not in sets["train"]
     assert all("N" in molecule for molecule in sets["train"]) and sets["subset"] <= sets["train"]
     assert len(sets["validation"]) == counts["corpora.amines.validation"]["held_out_of_subset"] > 0
@@ -124,11 +121,11 @@ def test_stratified_subset_keeps_shares(tmp_path: Path) -> None:
         domain="molecules",
         seed=1,
         world=tmp_path,
-        splits={"": {"train": out / "a", "subset": out / "b", "validation": out / "c"}},
+        corpora={"": out},
         tests={"one": out / "d"},
         manifest=out / "e",
     )
-    kept = [tuple(p) for p in read_table(out / "b").to_pandas()["properties"]]
+    kept = [tuple(p) for p in read_table(out / "subset.parquet").to_pandas()["properties"]]
     assert (kept.count(("rare",)), kept.count(("often",))) == (2, 18)
 
 

@@ -49,7 +49,7 @@ def test_cells_hold_what_the_model_says(stage: dict) -> None:
     from molmix.nli.model import NliModel
 
     cross(**stage, dtype="float32")  # bfloat16, where the CPU has it, rounds by the batch
-    model = NliModel.load(stage["model"].parent / "weights", dtype="float32")
+    model = NliModel.load(stage["model"].parent / "weights")
     rows = read_table(stage["outs"]["id"]).to_pylist()
     assert [row["id"] for row in rows] == list(GENERATED)
     assert [(row["n_generated"], row["n_reference"]) for row in rows] == [(0, 1), (2, 1), (1, 2), (1, 0)]
@@ -165,7 +165,7 @@ def test_any_pairs_are_asked_and_kept(stage: dict) -> None:
     pairs = [("A dye.", "The molecule."), ("The molecule.", "A dye."), ("It is long.", "The molecule is a dye.")] * 2
     where = {name: stage[name] for name in ("model", "store")} | {"dtype": "float32"}
     values = ask(pairs, **where, name="some")
-    expected = NliModel.load(stage["model"].parent / "weights", dtype="float32").score(pairs).probabilities
+    expected = NliModel.load(stage["model"].parent / "weights").score(pairs).probabilities
     assert values["entailment"] == pytest.approx(expected[:, 0], abs=1e-5)
     (stage["model"].parent / "weights").rename(stage["model"].parent / "gone")
     assert (ask(pairs[::-1], **where, name="again") == values[::-1]).all()

@@ -11,7 +11,7 @@ from molmix.plan.counts import Counts
 from molmix.plan.disk import held
 from molmix.plan.models import sizes
 from molmix.plan.times import LIGHT, Device, Estimator, Stage, stages
-from molmix.status.graph import Job
+from molmix.status.graph import Job, jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 GPU = Device(100e12, 1e12)
@@ -87,6 +87,22 @@ def test_hours_are_estimated_from_shapes_where_nothing_ran(paper, tmp_path, monk
     many = replace(ROWS, subset=100_000)
     one, other = (plan(paper, job("align", f"cap2mol.{name}"), rows=many)["align"] for name in ("sft", "dpo"))
     assert other.gpu == pytest.approx(3 * one.gpu, rel=0.01)  # a pair has two texts, and a reference reads them too
+
+
+def test_rejected_texts_of_a_further_corpus_are_jobs_of_their_own(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = ROOT / "config/ablations.yaml"
+    found = [job for job in jobs(path, ["ablation_corpus"]) if job.rule in ("reject", "pairs")]
+    assert {(job.rule, job.name) for job in found} == {
+        ("reject", "mol2cap"),
+        ("reject", "corpora/others/mol2cap"),
+        ("pairs", "share-0.051"),
+        ("pairs", "corpora/others/share-1.0"),
+    }
+    study = config.load(path)
+    models = table.build(study)
+    cost = stages(found, "none", Estimator(study, models, sizes(study, models), ROWS, GPU))["reject"]
+    assert (cost.jobs, cost.unknown) == (2, 0) and cost.cpu > 2 * LIGHT
 
 
 def test_jobs_that_are_done_cost_nothing(paper) -> None:

@@ -41,7 +41,7 @@ def joined(tmp_path: Path):
             seed=1,
             world=None,
             tests={"one": out / "one.parquet"},
-            splits={},
+            corpora={},
             manifest=out / "corpus.json",
         )
         path = tmp_path / name

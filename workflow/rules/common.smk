@@ -96,17 +96,17 @@ def weights(model):
     ]
 
 
-def corpus_folder(name):
-    """Where a further corpus lies, below the folder of the study's own."""
+def corpus_of(model):
+    """Where the corpus that a model is trained on lies, below the folder of the study's own."""
+    name = table[model].settings.get("corpus")
     return f"corpora/{name}/" if name else ""
 
 
 def pairs_of(model):
     """Folder of the preference pairs that a model is aligned with."""
-    settings = table[model].settings
-    own = settings["share"] in (None, study.data.subset.fraction)
-    share = "" if own else f"share-{settings['share']}/"
-    return f"{R}/preferences/{corpus_folder(settings['corpus'])}{share}"
+    seen = table[model].settings["share"]
+    share = "" if seen in (None, study.data.subset.fraction) else f"share-{seen}/"
+    return f"{R}/preferences/{corpus_of(model)}{share}"
 
 
 def ablation_files(name):

@@ -44,8 +44,8 @@ rule corpus:
         properties=PROPERTIES or [],
     output:
         splits=[
-            f"{R}/data/{corpus_folder(corpus)}{split}.parquet"
-            for corpus in ["", *study.data.corpora]
+            f"{R}/data/{corpus}{split}.parquet"
+            for corpus in ["", *(f"corpora/{name}/" for name in study.data.corpora)]
             for split in SPLITS
         ],
         tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),

@@ -3,7 +3,7 @@
 # One rule a way of making; which models it makes is in its wildcard constraint, from the model table.
 rule make_initial:
     input:
-        train=lambda wildcards: f"{R}/data/{corpus_folder(table[wildcards.model].settings['corpus'])}train.parquet",
+        train=lambda wildcards: f"{R}/data/{corpus_of(wildcards.model)}train.parquet",
         parents=lambda wildcards: [
             manifest(parent) for parent in table[wildcards.model].parents
         ],

@@ -8,15 +8,14 @@ with job(snakemake):
     from molmix.data import build
 
     out, params = snakemake.output, snakemake.params
-    corpora = ["", *params.data["corpora"]]
-    places = zip(*[map(Path, out.splits)] * 3, strict=True)  # as the rule lists them
+    folders = dict.fromkeys(Path(path).parent for path in out.splits)  # in the order of the corpora
     build(
         data=params.data,
         domain=params.domain,
         seed=params.seed,
         shares=params.shares,
         world=Path(snakemake.input.world) if snakemake.input.world else None,
-        splits={name: {path.stem: path for path in paths} for name, paths in zip(corpora, places, strict=False)},
+        corpora=dict(zip(["", *params.data.get("corpora", {})], folders, strict=False)),
         tests={name: Path(path) for name, path in zip(params.data["tests"], out.tests, strict=True)},
         manifest=Path(out.manifest),
         properties=Path(snakemake.input.properties) if snakemake.input.properties else None,

@@ -80,7 +80,8 @@ class Estimator:
         if job.rule in ("decompose", "nli"):
             return self._decompose(job, self.rows) if job.rule == "decompose" else self._nli(job, self.rows)
         writers = {way: source.model for way, source in self.study.rejected().items() if source.kind == "model"}
-        model = writers[job.name] if job.rule == "reject" else job.name  # type: ignore[index]
+        way = job.name.rpartition("/")[2]  # a further corpus stands before it
+        model = writers[way] if job.rule == "reject" else job.name  # type: ignore[index]
         shape = self.sizes.shapes[model]
         return (self._of_model(job.rule, model, shape, self.rows), self.sizes.gpu[model]) if shape else None
 

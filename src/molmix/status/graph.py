@@ -17,7 +17,7 @@ class Job:
 
     Attributes:
         rule: its stage.
-        name: what it is of, as ``atomic/trained``: its wildcards; empty where the rule has one job.
+        name: what it is of, as ``atomic/trained``: its wildcards but empty ones; empty where the rule has one job.
         outputs: files and folders that it makes.
         log: what it writes while it runs.
         benchmark: what Snakemake writes when it has ended well.
@@ -66,7 +66,7 @@ def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
         found = [
             Job(
                 job.rule.name,
-                "/".join(map(str, job.wildcards)),
+                "/".join(filter(None, (str(part).strip("/") for part in job.wildcards))),
                 tuple(map(str, job.output)),
                 Path(str(job.log[0])),
                 Path(str(job.benchmark)),
