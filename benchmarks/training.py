@@ -1,4 +1,5 @@
-"""Training steps of an alignment, against a bare TRL script with the same settings."""
+"""Training steps of an alignment, against a bare TRL script with the same settings; batches by length, against random
+ones."""
 
 import os
 import tempfile
@@ -11,6 +12,7 @@ from benchmarks.common import PROMPTS, Row, corpus, small_model
 from molmix.prompts import answer, prompt
 
 STEPS, ROUNDS, THREADS = 20, 3, 1
+BATCH = 16  # rows of a batch, where batches by length are compared with random ones
 
 
 def measure() -> list[Row]:
@@ -31,19 +33,15 @@ def measure() -> list[Row]:
     Trainer.train = timed  # both sides end up in it
     try:
         with tempfile.TemporaryDirectory() as folder:
-            return [_method(name, Path(folder), seconds) for name in ("sft", "dpo", "cpo")]
+            start, rows = _prepare(Path(folder))
+            against_bare = [_method(name, start, rows, Path(folder), seconds) for name in ("sft", "dpo", "cpo")]
+            return against_bare + [_by_length(name, start, Path(folder), seconds) for name in ("sft", "dpo")]
     finally:
         Trainer.train = train
 
 
-def _method(name: str, folder: Path, seconds: list[float]) -> Row:
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from molmix.align import METHODS
-    from molmix.align.lora import Lora
-    from molmix.align.run import align
-    from molmix.align.settings import settings
+def _prepare(folder: Path) -> tuple[Path, list[dict[str, str]]]:
+    """A start's manifest, and the pairs that are in ``pairs.parquet`` then."""
     from molmix.files import write_table
     from molmix.preferences import PAIRS
 
@@ -62,22 +60,35 @@ def _method(name: str, folder: Path, seconds: list[float]) -> Row:
         for number, ((molecule, caption), other) in enumerate(zip(captions, others, strict=True))
     ]
     write_table(folder / "pairs.parquet", rows, PAIRS)
-    over = {"max_steps": STEPS, "gradient_accumulation_steps": 1}
-    resolved = settings(name, "modern", over, {})
+    return start, rows
 
-    def ours() -> None:
-        align(
-            model_id="policy",
-            start=start,
-            pairs=folder / "pairs.parquet",
-            out=folder / "models" / "policy",
-            work=folder / "work",
-            settings=resolved | {"method": name, "reference": "start", "quantize": False},
-            seed=1,
-            threads=THREADS,
-            trackers=["tensorboard"],
-            curves=folder / "tensorboard" / "policy",
-        )
+
+def _align(name: str, resolved: dict[str, Any], start: Path, folder: Path) -> None:
+    from molmix.align.run import align
+
+    align(
+        model_id="policy",
+        start=start,
+        pairs=folder / "pairs.parquet",
+        out=folder / "models" / "policy",
+        work=folder / "work",
+        settings=resolved | {"method": name, "reference": "start", "quantize": False},
+        seed=1,
+        threads=THREADS,
+        trackers=["tensorboard"],
+        curves=folder / "tensorboard" / "policy",
+    )
+
+
+def _method(name: str, start: Path, rows: list[dict[str, str]], folder: Path, seconds: list[float]) -> Row:
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from molmix.align import METHODS
+    from molmix.align.lora import Lora
+    from molmix.align.settings import settings
+
+    resolved = settings(name, "modern", {"max_steps": STEPS, "gradient_accumulation_steps": 1}, {})
 
     def bare() -> None:
         shape = ("prompt", "chosen") if name == "sft" else ("prompt", "chosen", "rejected")
@@ -94,8 +105,51 @@ def _method(name: str, folder: Path, seconds: list[float]) -> Row:
 
     seconds.clear()
     for _ in range(ROUNDS):
-        ours()
+        _align(name, resolved, start, folder)
         bare()
     a, b = median(seconds[::2]), median(seconds[1::2])
     what = f"training, {name}, {STEPS} steps, checkpoints included"
     return (what, f"{a:.2f} s", f"{b:.2f} s (bare TRL, no checkpoints)", f"{b / a:.2f} x", "0.95 x")
+
+
+def _by_length(name: str, start: Path, folder: Path, seconds: list[float]) -> Row:
+    """An epoch of batches by length, and one of random batches."""
+    from transformers import Trainer
+
+    from molmix.align.settings import settings
+
+    masks: list[Any] = []
+    step = Trainer.training_step
+
+    def watched(self: Any, model: Any, inputs: Any, *arguments: Any) -> Any:
+        masks.append(inputs["attention_mask"])
+        return step(self, model, inputs, *arguments)
+
+    def padding() -> float:
+        """Share of padding in all that was computed since it was last asked for."""
+        share = 1 - sum(int(mask.sum()) for mask in masks) / sum(mask.numel() for mask in masks)
+        masks.clear()
+        return share
+
+    batch = {"per_device_train_batch_size": BATCH, "gradient_accumulation_steps": 1}
+    orders = ("group_by_length", "random")
+    resolved = [settings(name, "modern", batch | {"train_sampling_strategy": order}, {}) for order in orders]
+    shares = [0.0, 0.0]
+    seconds.clear()
+    Trainer.training_step = watched
+    try:
+        for _ in range(ROUNDS):
+            for number, chosen in enumerate(resolved):
+                _align(name, chosen, start, folder)
+                shares[number] = padding()
+    finally:
+        Trainer.training_step = step
+    a, b = median(seconds[::2]), median(seconds[1::2])
+    ours, theirs = (f"{time:.2f} s, {share:.0%} padding" for time, share in zip((a, b), shares, strict=True))
+    return (
+        f"training, {name}, an epoch in batches of {BATCH} by length",
+        ours,
+        f"{theirs} (random)",
+        f"{b / a:.2f} x",
+        "-",
+    )

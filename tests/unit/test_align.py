@@ -58,6 +58,8 @@ def test_numbers_as_yaml_reads_them():
         ("sft", {"lr_scheduler_type": "cosin"}, r"did you mean 'cosine'\?"),
         ("dpo", {"loss_type": ["sigmoid", "kto_pair"]}, r"there is no 'kto_pair'"),
         ("kto", {"per_device_train_batch_size": 1}, r"cannot learn from batches of 1"),
+        ("dpo", {"train_sampling_strategy": "sequential"}, r"'sequential' is refused\n.*random or group_by_length"),
+        ("kto", {"train_sampling_strategy": "group_by_length"}, r"settings\.train_sampling_strategy: kto estimates"),
         ("sft", {"output_dir": "x"}, r"settings\.output_dir: is not yours to set: molmix decides where"),
         ("sft", {"seed": 1}, r"settings\.seed: .*`seeds`"),
         ("dpo", {"push_to_hub": True}, r"nothing is uploaded"),
@@ -243,6 +245,22 @@ def test_two_processes_make_what_one_makes(method, run, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("method", "over"), [("sft", {}), ("dpo", {"precompute_ref_log_probs": True})])
+def test_two_processes_go_on_in_the_second_epoch_of_one(method, over, run, tmp_path, monkeypatch):
+    # 3 epochs of 2 steps; the checkpoint is in the middle of the second.
+    over = over | GROUPED | {"gradient_accumulation_steps": 4, "num_train_epochs": 3.0, "save_steps": 3}
+    run(method, tmp_path / "undisturbed", over, {"dropout": 0.0})
+    with monkeypatch.context() as patch:
+        kill_at(patch, 4)
+        with pytest.raises(Killed):
+            run(method, tmp_path / "m", over, {"dropout": 0.0})
+    run(method, tmp_path / "m", over, {"dropout": 0.0}, processes=2)
+    one, two = (read_table(tmp_path / name / "log.parquet")["loss"].to_pylist() for name in ("undisturbed", "m"))
+    assert two[:3] == one[:3]  # by the first process alone
+    assert two == pytest.approx(one, rel=1e-3)
+
+
+@pytest.mark.slow
 def test_processes_that_cannot_share_the_batch_say_so(run, tmp_path):
     with pytest.raises(MolmixError, match=r"hardware.gpus.align: 3 divides neither .*steps` \(1\) nor .*size` \(4\)"):
         run("sft", tmp_path / "m", processes=3)
@@ -328,6 +346,30 @@ def test_unpaired_rows_are_shuffled_with_the_seed(pairs, tokenizer):
     assert labels[0] not in ([True, False] * 16, sorted(labels[0]), sorted(labels[0], reverse=True))
 
 
+@pytest.mark.parametrize("rows", [1, 3, 4, 9, 100, 1003])
+def test_rows_by_length_are_all_there_and_in_an_order_of_their_own_each_epoch(rows):
+    import itertools
+    import random
+
+    from molmix.align.lengths import ByLength
+
+    lengths = [random.Random(number).randrange(10, 90) for number in range(rows)]
+    order, again, other = (ByLength(lengths, 4, seed) for seed in (1, 1, 5))
+    first = list(order)
+    assert sorted(first) == list(range(rows)) == list(range(len(order)))
+    assert first == list(order) == list(again)
+    assert max(lengths) in [lengths[place] for place in first[:4]]
+    order.set_epoch(1)
+    if rows > 9:
+        assert first != list(order) != list(other) != first
+        batches = [[lengths[place] for place in first[begin : begin + 4]] for begin in range(0, rows - 4, 4)]
+        assert sum(max(batch) * 4 - sum(batch) for batch in batches) < sum(lengths) * 0.2  # some .4 at random
+        falls = [one[0] > next_one[0] for one, next_one in itertools.pairwise(batches)]
+        assert sum(falls) < len(falls) * 0.7  # no way from long to short
+    again.set_epoch(1)
+    assert list(order) == list(again)
+
+
 @pytest.mark.parametrize("spare", ["<|finetune_right_pad_id|>", "<unk>", "<|reserved_special_token_0|>", None])
 def test_padding_takes_a_spare_token_and_never_eos(spare):
     from tokenizers import Tokenizer
@@ -409,6 +451,47 @@ def test_a_killed_run_goes_on_to_the_same_bytes(step, run, undisturbed, tmp_path
     shown = scalars(tmp_path / "run" / "tensorboard" / "m")  # one curve, whatever was shown before the kill
     for tag, column in (("train/loss", "loss"), ("eval/loss", "eval_loss"), ("train/learning_rate", "learning_rate")):
         assert shown[tag] == logged(out / "log.parquet", column)
+
+
+# Batches of two, so that there are several lengths to tell apart.
+GROUPED = {"train_sampling_strategy": "group_by_length", "per_device_train_batch_size": 2}
+
+
+@pytest.mark.parametrize("step", [5, 7])
+@pytest.mark.parametrize(
+    ("method", "over", "reference"),
+    [
+        ("sft", GROUPED, "start"),
+        ("cpo", GROUPED, "start"),
+        ("dpo", GROUPED | {"precompute_ref_log_probs": True}, "start"),
+        ("dpo", GROUPED | {"precompute_ref_log_probs": True}, "random"),
+        ("dpo", {"precompute_ref_log_probs": True}, "uniform"),
+        ("kto", {"precompute_ref_log_probs": True, "gradient_accumulation_steps": 2}, "start"),
+    ],
+)
+def test_one_killed_in_its_second_epoch_finds_its_rows_again(method, over, reference, step, run, tmp_path, monkeypatch):
+    given = (
+        LONG | {"gradient_accumulation_steps": 2 if over.items() >= GROUPED.items() else 1} | over,
+        {"dropout": 0.2},
+    )
+    run(method, tmp_path / "whole" / "m", *given, reference=reference)
+    with monkeypatch.context() as patch:
+        kill_at(patch, step)
+        with pytest.raises(Killed):
+            run(method, tmp_path / "m", *given, reference=reference)
+    kill_at(monkeypatch, step - 1)  # would die if it began anew
+    run(method, tmp_path / "m", *given, reference=reference)
+    assert contents(tmp_path / "m") == contents(tmp_path / "whole" / "m")
+
+
+@pytest.mark.parametrize("reference", ["start", "random", "uniform"])
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_a_reference_asked_once_says_what_it_says_each_time(method, reference, run, tmp_path):
+    for name, once in (("once", True), ("each", False)):
+        run(method, tmp_path / name, LONG | {"precompute_ref_log_probs": once}, reference=reference)
+    once, each = (read_table(tmp_path / name / "log.parquet") for name in ("once", "each"))
+    for column in ("loss", "eval_loss", "rewards/chosen"):
+        assert once[column].drop_null().to_pylist() == pytest.approx(each[column].drop_null().to_pylist(), abs=1e-4)
 
 
 def test_a_run_killed_while_it_writes_goes_on_to_the_same_bytes(run, undisturbed, tmp_path, monkeypatch):

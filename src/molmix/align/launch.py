@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from molmix.align import ranks
 from molmix.errors import MolmixError
 
 
@@ -34,7 +35,7 @@ def launch(arguments: dict[str, Any], processes: int) -> None:
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
         done = subprocess.run(  # noqa: S603 # our own command
             [*command, "-m", "molmix.align.process", str(given)],
-            env=os.environ | {"OMP_NUM_THREADS": str(max(1, arguments["threads"] // processes))},
+            env=os.environ | {"OMP_NUM_THREADS": str(max(1, arguments["threads"] // processes)), ranks.FOLDER: folder},
             stdout=sys.stdout,
             stderr=sys.stderr,
             check=False,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from molmix.errors import fault
+
+FOLDER = "MOLMIX_SHARED_FOLDER"  # what the launcher sets: a folder that goes when all of them have ended
 
 
 def count() -> int:
@@ -16,6 +19,11 @@ def count() -> int:
 def writes() -> bool:
     """Whether this process is the one that writes files."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def own_file(name: str) -> Path:
+    """A path in the folder that several processes share, which no other one of them writes to."""
+    return Path(os.environ[FOLDER]) / f"{os.environ['RANK']}-{name}"
 
 
 def any_says(flag: bool, device: Any) -> bool:

@@ -28,8 +28,8 @@ SIDES = {
     "unpaired": ("chosen", "rejected"),
 }
 
-# A row as a TRL trainer takes it, and the token ids of its first text.
-Example = tuple[dict[str, Any], list[int]]
+# A row as a TRL trainer takes it, and the token ids of its texts.
+Example = tuple[dict[str, Any], tuple[list[int], ...]]
 
 
 @dataclass
@@ -122,9 +122,10 @@ def _tokenized(
 def _shaped(row: dict[str, Any], whole: tuple[list[int], ...], shape: str) -> list[Example]:
     """The examples that a row makes: one, or one a side where the shape is unpaired."""
     if shape == "paired":
-        return [({"prompt": row["prompt"], "chosen": row["chosen"], "rejected": row["rejected"]}, whole[0])]
-    examples = [
-        ({"prompt": row["prompt"], "completion": row[side]}, ids) for side, ids in zip(SIDES[shape], whole, strict=True)
+        return [({"prompt": row["prompt"], "chosen": row["chosen"], "rejected": row["rejected"]}, whole)]
+    examples: list[Example] = [
+        ({"prompt": row["prompt"], "completion": row[side]}, (ids,))
+        for side, ids in zip(SIDES[shape], whole, strict=True)
     ]
     if shape == "unpaired":
         for (example, _), side in zip(examples, SIDES[shape], strict=True):

@@ -14,6 +14,7 @@ from datasets import Dataset
 
 from molmix.align import METHODS, checkpoints, ranks
 from molmix.align.curves import CurvesCallback
+from molmix.align.lengths import ByLength
 from molmix.align.lora import Lora
 from molmix.align.rows import Example, prepare
 from molmix.align.settings import check_reference
@@ -101,14 +102,18 @@ def align(
             model=model,
             processing_class=tokenizer,
             peft_config=Lora(**settings["lora"]).peft(),
-            train_dataset=_dataset(rows.train),
-            eval_dataset=_dataset(rows.validation) if rows.validation else None,
+            train_dataset=_dataset(rows.train, "train"),
+            eval_dataset=_dataset(rows.validation, "validation") if rows.validation else None,
             callbacks=[watch, CurvesCallback(curves, trackers if ranks.writes() else [])],
             **({"ref_model": reference} if reference else {}),  # some methods' trainers know no reference
         )
     except (ValueError, NotImplementedError) as error:
         raise fault(f"model {model_id}", f"its settings are refused: {error}", "mend them") from error
     _same_texts(trainer.train_dataset, method.HELD, rows.train, window)
+    if settings["trl"].get("train_sampling_strategy") == "group_by_length":
+        lengths = [min(window, max(map(len, texts))) for _, texts in rows.train]
+        order = ByLength(lengths, settings["trl"]["per_device_train_batch_size"], seed)
+        trainer._get_train_sampler = lambda *_: order
     # Model cards: nobody reads a checkpoint's, and they take most of its time.
     trainer.create_model_card = trainer.model.create_or_update_model_card = lambda *_, **__: None
 
@@ -150,7 +155,8 @@ def align(
 
 def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]:
     """Arguments of the TRL config: the settings, and what molmix decides itself."""
-    trl = trl | ranks.share(trl)
+    # The order of rows is molmix's own; TRL would order validation rows too, by a column that its data does not have.
+    trl = {name: value for name, value in trl.items() if name != "train_sampling_strategy"} | ranks.share(trl)
     batches = math.ceil(rows / (trl["per_device_train_batch_size"] * ranks.count()))
     an_epoch = math.ceil(batches / trl["gradient_accumulation_steps"])
     steps = trl.get("max_steps", -1)
@@ -179,14 +185,18 @@ def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]
     )
 
 
-def _dataset(examples: list[Example]) -> Dataset:
-    return Dataset.from_list([example for example, _ in examples])
+def _dataset(examples: list[Example], name: str) -> Dataset:
+    rows = Dataset.from_list([example for example, _ in examples])
+    if ranks.count() == 1:
+        return rows
+    # In a file: beside it one process writes the reference's log-probabilities (`precompute_ref_log_probs`) for all.
+    return rows.map(cache_file_name=str(ranks.own_file(f"{name}.arrow")))
 
 
 def _same_texts(dataset: Dataset, columns: tuple[str, ...], examples: list[Example], window: int) -> None:
     """Make sure that TRL trains on the rows, and the very tokens, that were checked."""
     texts = zip(*(dataset[column] for column in columns), strict=True)
-    if [list(chain(*parts))[:window] for parts in texts] != [ids[:window] for _, ids in examples]:
+    if [list(chain(*parts))[:window] for parts in texts] != [ids[0][:window] for _, ids in examples]:
         raise RuntimeError(f"TRL holds other rows or tokens than molmix checked ({len(dataset)}, {len(examples)})")
 
 

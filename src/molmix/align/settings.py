@@ -41,7 +41,7 @@ _OURS = {
         include_for_metrics batch_eval_metrics eval_do_concat_batches eval_use_gather_object
         generate_during_eval""",
     "seeds are the study's `seeds`, and the order of rows follows from them": """
-        seed data_seed train_sampling_strategy length_column_name shuffle_dataset""",
+        seed data_seed length_column_name shuffle_dataset""",
     "the device decides: bfloat16 on CUDA, float32 on a CPU": """
         bf16 fp16 bf16_full_eval fp16_full_eval use_cpu""",
     "an alignment runs on one device": """
@@ -61,6 +61,7 @@ _OURS = {
 }
 REFUSED = {name: reason for reason, names in _OURS.items() for name in names.split()}
 
+ORDERS = ("random", "group_by_length")  # those that follow from seed and epoch alone
 LARGEST = 10**9  # whole number; more is a slip, and beyond what a 64-bit counter holds
 POSITIVE = (
     "learning_rate",
@@ -109,6 +110,7 @@ def settings(
             f"{method} cannot learn from batches of {trl['per_device_train_batch_size']}",
             f"set it to {smallest} or more, and `gradient_accumulation_steps` lower",
         )
+    _check_order(method, trl.get("train_sampling_strategy"))
     return {"trl": trl, "lora": _lora(module.PRESETS[preset]["lora"] | lora_overrides)}
 
 
@@ -121,6 +123,17 @@ def check_reference(method: str, reference: str) -> None:
     if reference != "start" and not METHODS[method].REFERENCE:
         having = ", ".join(name for name, module in METHODS.items() if module.REFERENCE)
         raise fault("reference", f"{method} has no reference model", f"leave it out, or use one of: {having}")
+
+
+def _check_order(method: str, order: str | None) -> None:
+    """Refuse an order of rows that a resumed training would not find again, or that the method's loss forbids."""
+    where = "settings.train_sampling_strategy"
+    if order is not None and METHODS[method].SHAPE == "unpaired":
+        raise fault(
+            where, f"{method} estimates its divergence from rows that stay side by side, in one order", "remove it"
+        )
+    if order not in (None, *ORDERS):
+        raise fault(where, f"{quoted(order)} is refused", f"give {' or '.join(ORDERS)}")
 
 
 @functools.cache

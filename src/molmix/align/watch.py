@@ -33,6 +33,12 @@ class Watch(TrainerCallback):
         self.saved = time.monotonic()
         self.bar = progress(total=state.max_steps, initial=state.global_step, desc=self.model_id, unit="step")
 
+    def on_epoch_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
+    ) -> None:
+        """Tell the order of rows its epoch: with several processes, accelerate does not where it skips to a step."""
+        given["train_dataloader"].set_epoch(int(state.epoch or 0))
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Save where the clock says so, and save and end where that is asked for.
 
