@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 Row = tuple[str, str, str, str, str]
 PROMPTS = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
@@ -27,33 +28,49 @@ def python(*arguments: str) -> None:
     subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def small_model(folder: Path, name: str, pairs: list[tuple[str, str]], seed: int) -> Path:
-    """A model of the table with the demo's shape and random weights; returns its manifest."""
+def small_model(folder: Path, name: str, pairs: list[tuple[str, str]], seed: int, **shape: Any) -> Path:
+    """A model of the table with random weights and the demo's shape, or what of it is said otherwise; returns its
+    manifest.
+    """
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM, LlamaConfig
 
     from molmix.initial import make_tokenizer
     from molmix.models import write_manifest
 
     tokenizer = make_tokenizer(pairs, PROMPTS, 800)
     torch.manual_seed(seed)
-    shape = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=352,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
+    demo = {"hidden_size": 128, "intermediate_size": 352, "num_hidden_layers": 4, "num_attention_heads": 4}
+    tokens = {name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
+    rest = {"vocab_size": len(tokenizer), "max_position_embeddings": 512, "tie_word_embeddings": True}
+    config = LlamaConfig(**demo | tokens | rest | shape)
     weights = folder / "models" / name / "weights"
-    LlamaForCausalLM(shape).save_pretrained(weights)
+    AutoModelForCausalLM.from_config(config).save_pretrained(weights)
     tokenizer.save_pretrained(weights)
     manifest = folder / "models" / name / "manifest.json"
     write_manifest(manifest, {"id": name, "kind": "initial", "method": "made", "parents": []}, weights)
+    return manifest
+
+
+def sibling(start: Path, name: str, seed: int) -> Path:
+    """An aligned model: a LoRA of rank 16 with random weights on all linear layers of a start; returns its manifest."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from molmix.models import write_manifest
+
+    torch.manual_seed(seed)
+    lora = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(start.parent / "weights"), lora)
+    for part, weight in model.named_parameters():
+        if "lora_B" in part:  # zero before training, which would make the start of every sibling
+            torch.nn.init.normal_(weight, std=0.01)
+    adapter = start.parents[1] / name / "adapter"
+    model.save_pretrained(adapter, save_embedding_layers=False)
+    manifest = adapter.with_name("manifest.json")
+    facts = {"id": name, "kind": "aligned", "method": "made", "parents": [start.parent.name]}
+    write_manifest(manifest, facts, adapter)
     return manifest
 
 

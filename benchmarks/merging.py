@@ -1,6 +1,7 @@
 """A merge as a whole process, start-up included, against `mergekit-yaml` on the same inputs."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -8,21 +9,26 @@ from pathlib import Path
 
 import yaml
 
-from benchmarks.common import Row, corpus, in_turn, python, small_model
+from benchmarks.common import Row, corpus, in_turn, small_model
 from molmix.merge.slerp import Slerp
 from molmix.merge.ties import Ties
 
+Method = Slerp | Ties
+METHODS: tuple[Method, ...] = (Slerp(method="slerp"), Ties(method="ties"))
+
+# As workflow/scripts/merge.py, below Snakemake.
 OURS = """
 import json, sys
 from pathlib import Path
 from types import SimpleNamespace
 from molmix.job import job
-folder = Path(sys.argv[1])
-one, two, base = (folder / "models" / name / "manifest.json" for name in ("one", "two", "base"))
-with job(SimpleNamespace(threads=2, log=[str(folder / "log")], rule="merge")):
+folder, threads, out, first, second, base, settings = sys.argv[1:]
+models, log = Path(folder, "models"), Path(folder, "logs", out)
+with job(SimpleNamespace(threads=int(threads), log=[log], rule="merge", input=[], resources={})):
     from molmix.merge.run import merge
-    merge(model_id="merged", parents=[one, two], base=base, out=folder / "models/merged", work=folder / "work",
-          settings=json.loads(sys.argv[2]), seed=1)
+    merge(model_id=out, parents=[models / first / "manifest.json", models / second / "manifest.json"],
+          base=models / base / "manifest.json", out=models / out, work=Path(folder, "work", out),
+          settings=json.loads(settings), seed=1)
 """
 
 
@@ -31,20 +37,42 @@ def measure() -> list[Row]:
         folder, pairs = Path(name), corpus(400)
         for seed, model in enumerate(("base", "one", "two")):
             small_model(folder, model, pairs, seed)
-        return [_method(folder, method) for method in (Slerp(method="slerp"), Ties(method="ties"))]
+        return [_method(folder, method) for method in METHODS]
 
 
-def _method(folder: Path, method: Slerp | Ties) -> Row:
-    weights = {model: str(folder / "models" / model / "weights") for model in ("base", "one", "two")}
-    recipe = method.recipe((weights["one"], weights["two"]), weights["base"])
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"dtype": "float32"}))
-    tool = Path(sys.executable).with_name("mergekit-yaml")
-    settings = json.dumps(method.model_dump(by_alias=True))
+def _method(folder: Path, method: Method) -> Row:
+    one, two, base = (str(folder / "models" / model / "weights") for model in ("one", "two", "base"))
     a, b = in_turn(
-        lambda: python("-c", OURS, str(folder), settings),
-        lambda: subprocess.run(
-            [tool, str(folder / "recipe.yaml"), str(folder / "theirs")], check=True, capture_output=True
-        ),
+        lambda: quietly(ours(folder, method, "merged", "one", "two")),
+        lambda: quietly(theirs(folder, method, "merged", one, two, base)),
     )
     what = f"merge, {method.method}, demo size, start-up included"
     return (what, f"{a:.1f} s", f"{b:.1f} s (mergekit-yaml)", f"{a / b:.2f} x the time", "1.1 x")
+
+
+def ours(folder: Path, method: Method, out: str, first: str, second: str, threads: int = 2) -> list[str]:
+    """The command that merges two models of `folder/models`, whose base is `base`, into a third, `out`."""
+    settings = json.dumps(method.model_dump(by_alias=True))
+    return [sys.executable, "-c", OURS, str(folder), str(threads), out, first, second, "base", settings]
+
+
+def theirs(folder: Path, method: Method, out: str, first: str, second: str, base: str, *options: str) -> list[str]:
+    """The command that has mergekit make the same of `path` or `path+adapter`, in `folder/mergekit`."""
+    place = folder / "mergekit" / out
+    place.mkdir(parents=True, exist_ok=True)
+    recipe, dtype = method.recipe((first, second), base), json.loads(Path(base, "config.json").read_text())["dtype"]
+    (place / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"dtype": "float32", "out_dtype": dtype}))
+    tool = Path(sys.executable).with_name("mergekit-yaml")
+    return [str(tool), str(place / "recipe.yaml"), str(place), "--quiet", *options]
+
+
+def start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Begin a merge; neither side asks the hub."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, env=os.environ | {"HF_HUB_OFFLINE": "1"}, **quiet)
+
+
+def quietly(command: list[str]) -> None:
+    """Run a merge to its end."""
+    if code := start(command).wait():
+        raise subprocess.CalledProcessError(code, command)

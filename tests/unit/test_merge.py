@@ -250,17 +250,19 @@ def test_a_merge_loads_and_writes_with_its_tokenizer(make: Callable[..., Path], 
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "cpo"])
-def test_folded_adapters_answer_as_peft_does(models: Path, tmp_path: Path, method: str) -> None:
+def test_folded_adapters_answer_as_peft_does(models: Path, method: str) -> None:
     import torch
     from transformers import LlamaForCausalLM
 
     from molmix.merge.inputs import read as read_input
 
     manifest = models / f"start.{method}" / "manifest.json"
-    read_input(manifest).folded(tmp_path / "folded")
+    (folded,) = (model.folded() for model in read_input([manifest]))
+    model = LlamaForCausalLM.from_pretrained(models / "start" / "weights", dtype=torch.float32)
+    model.load_state_dict({name: folded.tensor(name) for name in folded.shapes})
     ids = torch.arange(len(WORDS))[None]
     with torch.no_grad():
-        ours = LlamaForCausalLM.from_pretrained(tmp_path / "folded", dtype=torch.float32)(ids).logits
+        ours = model(ids).logits
         theirs = load(manifest, torch.float32, "cpu")[0](ids).logits
         start = load(models / "start" / "manifest.json", torch.float32, "cpu")[0](ids).logits
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
@@ -298,7 +300,7 @@ def test_a_merge_can_be_a_parent_and_makes_the_same_bytes_again(make: Callable[.
         out = make(SETTINGS["linear"], "some.merge", "start.sft", "start", out="again")
         names = ("some.merge", "start.sft", "start")
         wanted = expected(SETTINGS["linear"], *(read(models / name / "manifest.json") for name in names))
-        # By now mergekit has met other adapters folded in the same places.
+        # By now mergekit has met other models in the same places.
         merged = load_file(out / "weights" / "model.safetensors")
         assert max(np.abs(merged[name] - wanted[name]).max() for name in wanted) < 2e-6
         shutil.rmtree(models / "some.merge")

@@ -148,4 +148,4 @@ def test_disk_is_bounded_by_merges_in_flight_not_by_their_number(paper) -> None:
 
     assert gigabytes(2, "kept") == gigabytes(1, "kept")
     assert gigabytes(2, "running") == pytest.approx(2 * gigabytes(1, "running"))
-    assert 60 < gigabytes(1, "running") < 80  # two 7B parents in float32, the result in bfloat16
+    assert 13 < gigabytes(1, "running") < 20  # a merge of 7B in bfloat16, and the checkpoints of a training

@@ -1,13 +1,13 @@
 """Fold an adapter onto its start: full weights that say the same as the two together.
 
-Done tensor by tensor rather than by PEFT's ``merge_and_unload``, which holds the whole model in fp32 (28 GB
-at 7B) and may write other tensor names than the start has. mergekit's own folding trusts a cache keyed by path.
+Done tensor by tensor, when one is asked for, so that they are neither held in memory nor written. PEFT's
+``merge_and_unload`` holds the whole model in fp32 (28 GB at 7B) and may give tensors other names than the start
+has; mergekit's own folding writes it, to a cache that it trusts by path.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 from collections import defaultdict
 from dataclasses import fields
 from math import sqrt
@@ -23,41 +23,45 @@ from molmix.merge.checkpoint import Checkpoint, damaged
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-SHARD = 2_000_000_000  # bytes of a file; as much is held in memory until it is full
-
 # Settings of an adapter that are part of the formula below, or do not touch it.
 KNOWN = {"r", "lora_alpha", "use_rslora", "use_dora", "fan_in_fan_out", "lora_dropout", "target_modules"}
 KNOWN |= {"task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"}
 PART = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)")
 
 
-def fold(adapter: Path, start: Checkpoint, out: Path) -> None:
-    """Write the full weights of an adapted model in fp32, with its config.
+class Folded(Checkpoint):
+    """The full weights of an adapted model in fp32.
 
     ``W + alpha/r · B A`` for LoRA (Hu et al. 2021), with ``alpha/√r`` for rsLoRA (Kalajdzievski 2023); for DoRA
     (Liu et al. 2024) each row of that is brought to the length that its magnitude vector gives. The same
     arithmetic as in PEFT's ``Linear.merge``.
-
-    Args:
-        adapter: folder that PEFT saved.
-        start: what the adapter lies on.
-        out: folder to make.
-
-    Raises:
-        MolmixError: the adapter is damaged, of another kind, or does not fit the start.
     """
-    from mergekit.io import TensorWriter
 
-    config = _config(adapter)
-    layers = _layers(adapter)
-    if strangers := sorted(layers.keys() - start.shapes.keys()):
-        hint = "leave out the output layer in `lora.target_modules`, or save the start anew with transformers"
-        raise fault(adapter, f"adapts {strangers[0]}, which {start.folder} lacks", hint)
-    with TensorWriter(str(out), max_shard_size=SHARD) as writer:
-        for name in start.shapes:
-            weight = start.tensor(name).float()
-            writer.save_tensor(name, _adapted(weight, layers[name], config) if name in layers else weight)
-    shutil.copyfile(start.folder / "config.json", out / "config.json")
+    def __init__(self, adapter: Path, start: Path) -> None:
+        """Read an adapter, and the headers of what it lies on.
+
+        Args:
+            adapter: folder that PEFT saved.
+            start: folder of full weights.
+
+        Raises:
+            MolmixError: the adapter is damaged, of another kind, or does not fit the start.
+        """
+        super().__init__(start)
+        self.dtype = torch.float32
+        self.dtypes = dict.fromkeys(self.shapes, self.dtype)
+        self._config = _config(adapter)
+        self._layers = _layers(adapter)
+        if strangers := sorted(self._layers.keys() - self.shapes.keys()):
+            hint = "leave out the output layer in `lora.target_modules`, or save the start anew with transformers"
+            raise fault(adapter, f"adapts {strangers[0]}, which {start} lacks", hint)
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """One tensor with the adapter folded in; computed anew each time, which costs less than reading it."""
+        weight = super().tensor(name).float()
+        if name in self._layers:
+            weight = _adapted(weight, self._layers[name], self._config)
+        return weight.contiguous()  # as a file would hold it
 
 
 def _config(adapter: Path) -> LoraConfig:

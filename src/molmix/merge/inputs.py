@@ -1,14 +1,16 @@
-"""The models that go into a merge, as folders of full weights."""
+"""The models that go into a merge, as full weights."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from molmix.files import read_json
 from molmix.merge.checkpoint import Checkpoint
-from molmix.merge.fold import fold
+from molmix.merge.fold import Folded
 from molmix.models import start_manifest, weights_path
 
 
@@ -28,23 +30,25 @@ class Input:
     full: Checkpoint
     adapter: Path | None
 
-    def folded(self, folder: Path) -> Checkpoint:
-        """Full weights with the adapter folded in, written to `folder`; without an adapter those in place."""
-        if self.adapter is None:
-            return self.full
-        fold(self.adapter, self.full, folder)
-        return Checkpoint(folder)
+    def folded(self) -> Checkpoint:
+        """Full weights, with the adapter folded in where there is one."""
+        return Folded(self.adapter, self.full.folder) if self.adapter else self.full
 
 
-def read(manifest: Path) -> Input:
-    """Look a model up by its manifest.
+def read(manifests: Iterable[Path]) -> list[Input]:
+    """Look models up by their manifests; weights that several of them are made of are read through once.
 
     Raises:
-        MolmixError: the manifest or the weights are gone or damaged.
+        MolmixError: a manifest or weights are gone or damaged.
     """
+    full = cache(lambda manifest: Checkpoint(weights_path(manifest)))
+    return [_read(manifest, full) for manifest in manifests]
+
+
+def _read(manifest: Path, full: Callable[[Path], Checkpoint]) -> Input:
     facts = read_json(manifest)
     name = facts["id"]
     if facts["kind"] != "aligned":
-        return Input(name, {name: facts}, Checkpoint(weights_path(manifest)), None)
-    start = read(start_manifest(manifest))
+        return Input(name, {name: facts}, full(manifest), None)
+    start = _read(start_manifest(manifest), full)
     return Input(name, {name: facts} | start.manifests, start.full, weights_path(manifest))

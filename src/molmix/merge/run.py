@@ -1,4 +1,4 @@
-"""Make a merged model: adapters folded, mergekit run on plain folders, the result checked and measured."""
+"""Make a merged model: mergekit run on the models with their adapters folded in, the result checked and measured."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ from molmix.scratch import scratch
 CARRIED = ["tokenizer*", "*.model", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"]
 CARRIED += ["chat_template.*", "generation_config.json"]
 
+SHARD = 2_000_000_000  # bytes of a file; as much is held in memory until it is full
+
 
 def merge(
     *,
@@ -41,7 +43,7 @@ def merge(
         parents: manifests of the two parents: initial, merged or aligned models.
         base: manifest of their common parent, which task vectors are taken against.
         out: the model's folder.
-        work: folder for folded adapters, 4 bytes a parameter each; empty afterwards, and gone.
+        work: folder for what stands for the models at mergekit; empty afterwards, and gone.
         settings: a class of :data:`molmix.merge.MergeMethod`, dumped by alias.
         seed: for methods that draw random numbers.
 
@@ -53,21 +55,23 @@ def merge(
 
     from molmix.merge.alike import alike
     from molmix.merge.checkpoint import Checkpoint
+    from molmix.merge.feed import feed
     from molmix.merge.inputs import read
     from molmix.merge.measure import measure
 
     method = TypeAdapter(MergeMethod).validate_python(settings)
     # The manifest is what others depend on: it goes first and comes last.
     (out / "manifest.json").unlink(missing_ok=True)
-    with folder_beside(out / "weights") as part, scratch(work, "folded") as folded:
-        first, second, origin = inputs = [read(manifest) for manifest in (*parents, base)]
+    with folder_beside(out / "weights") as part, scratch(work, "inputs") as place:
+        first, second, origin = inputs = read([*parents, base])
         alike(first.full, second.full)
         alike(first.full, origin.full)
         dtype = torch.promote_types(first.full.dtype, second.full.dtype)
         names = {"dtype": "float32", "out_dtype": str(dtype).removeprefix("torch.")}
         recipe = method.recipe((first.id, second.id), origin.id) | names
-        models = {model.id: model.folded(folded / str(number)) for number, model in enumerate(inputs)}
-        _run(recipe, {name: model.folder for name, model in models.items()}, part, seed)
+        models = {model.id: model.folded() for model in inputs}
+        with feed(models, place) as folders:
+            _run(recipe, folders, part, seed)
         _carry(first.full.folder, part, names["out_dtype"])
         merged = Checkpoint(part)
         lineage = first.manifests | second.manifests | origin.manifests
@@ -97,11 +101,8 @@ def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int)
     """Run mergekit on a recipe of ids, each of which stands for a folder."""
     import torch
     from mergekit.config import MergeConfiguration
-    from mergekit.io.tasks import LoaderCache
     from mergekit.merge import run_merge
     from mergekit.options import MergeOptions
-
-    from molmix.merge.fold import SHARD
 
     def place(entry: dict[str, Any], key: str) -> dict[str, Any]:
         # A mapping: mergekit splits a string at '+' and '@', which may stand in a path that is not ours.
@@ -121,8 +122,6 @@ def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int)
     except RuntimeError as error:  # what mergekit raises where its idea of an architecture does not fit
         hint = "if it does not know their architecture, take them out of `merge` and `universal`"
         raise fault(", ".join(folders), f"mergekit cannot merge these models ({error})", hint) from error
-    finally:
-        LoaderCache().loaders.clear()  # kept by path for the life of the process, with their files open
 
 
 def _carry(folder: Path, out: Path, dtype: str) -> None:

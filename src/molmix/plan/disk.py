@@ -48,7 +48,7 @@ def held(study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, at
         found.append(Held("NLI models made here", MADE_NLI, "kept"))
     found.append(Held("corpus, captions, atoms, probabilities, scores", _tables(study, table, rows), "kept"))
     found.append(Held("tables, plots, manifests, logs", REPORTS, "kept"))
-    merges = [_merging(sizes, model) for model in table.of_kind("merged")]
+    merges = [_full(sizes, model) for model in table.of_kind("merged")]
     found.append(Held(f"{at_once} merge(s) under way", _most(merges, at_once), "running"))
     trainings = [None if number is None else 2 * 3 * ADAPTER * number for number in adapters]
     found.append(Held(f"{at_once} training(s) under way, checkpoints", _most(trainings, at_once), "running"))
@@ -87,12 +87,6 @@ def _adapter(numbers: int | None) -> int | None:
 def _full(sizes: Sizes, model: str) -> int | None:
     shape = sizes.shapes[model]
     return shape.stored + TOKENIZER if shape else None
-
-
-def _merging(sizes: Sizes, model: str) -> int | None:
-    """Both parents with their adapters folded in, in float32, and the result as it is stored."""
-    shape = sizes.shapes[model]
-    return 2 * 4 * shape.parameters + shape.stored if shape else None
 
 
 def _tables(study: Config, table: ModelTable, rows: Counts | None) -> int | None:

@@ -92,8 +92,8 @@ class Estimator:
             return 6 * shape.parameters * rows.train * settings["epochs"] * (PROMPT + CAPTION) / device.flops
         if rule == "align":
             return LOAD + self._align(settings, shape.parameters, rows, device)
-        # Of a merge: two parents folded in float32, three read in 16 bits, one written.
-        merging = 0 if rule in ("generate", "reject") else (8 + 6 + 2) * shape.parameters / COPY
+        # Of a merge: three models read in 16 bits, one written.
+        merging = 0 if rule in ("generate", "reject") else (6 + 2) * shape.parameters / COPY
         if rule == "merge":
             return merging
         number = rows.subset + rows.validation if rule == "reject" else rows.captions

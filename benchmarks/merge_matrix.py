@@ -1,0 +1,122 @@
+"""All pairs of four LoRA siblings by SLERP and by TIES, against `mergekit-yaml` on `base+adapter`, a call a merge.
+
+Ours is what the graph does on two cores: a process of one thread a merge, two at a time. mergekit-yaml gets one call
+after another, all cores, and a cache that its calls share, so that each adapter is folded once; for the first two pairs
+also a cache for each call, as calls that share nothing have. Both compute and store in float32, ask no hub, and have
+their merged weights deleted as soon as a merge is there, as `merge_and_generate` does once they have written captions.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import combinations
+from pathlib import Path
+from threading import Event, Thread
+
+from benchmarks.common import Row, corpus, sibling, small_model
+from benchmarks.merging import METHODS, Method, ours, quietly, theirs
+
+SHAPE = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 12}
+SHAPE |= {"vocab_size": 16_000}
+AT_ONCE = 2
+PAIRS = list(combinations(("sft", "dpo", "cpo", "kto"), 2))
+
+
+def measure() -> list[Row]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        base = small_model(folder, "base", corpus(400), 0, **SHAPE)
+        for seed, model in enumerate(sorted({model for pair in PAIRS for model in pair})):
+            sibling(base, model, seed)
+        size = (base.parent / "weights" / "model.safetensors").stat().st_size
+        places = [folder / "mergekit" / part for part in ("shared", "out")]  # what calls share is on disk throughout
+        with watched(folder / "models", folder / "work") as our_bytes, watched(*places) as their_bytes:
+            rows = _times(folder, f"{len(PAIRS)} pairs of LoRA siblings, {size / 4e6:.0f} M parameters")
+    peaks = [max(seen) - seen[0] for seen in (our_bytes, their_bytes)]
+    a, b = (f"{peak / size:.1f} ({peak / 1e9:.1f} GB)" for peak in peaks)
+    return [*rows, ("merge matrix, full models on disk at most", a, f"{b} (mergekit-yaml)", "-", "2")]
+
+
+def _times(folder: Path, of: str) -> list[Row]:
+    """Both sides in turn, two pairs at a time, so that a machine that slows down slows both."""
+    mine, shared, alone, mine_first = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for first in range(0, len(PAIRS), AT_ONCE):
+        for method in METHODS:
+            pairs, name = PAIRS[first : first + AT_ONCE], method.method
+            mine[name] += (seconds := _ours(folder, method, pairs))
+            shared[name] += _theirs(folder, method, pairs, share=True)
+            if first == 0:
+                mine_first[name] += seconds
+                alone[name] += _theirs(folder, method, pairs, share=False)
+    rows = [_row(f"{name}, {of}", mine[name], shared[name], "a cache for all calls") for name in mine]
+    both = _row(f"both, {of}", mine.total(), shared.total(), "a cache for all calls")
+    nothing = _row("both, the first two pairs", mine_first.total(), alone.total(), "a cache for each call")
+    return [*rows, both, nothing]
+
+
+def _row(what: str, a: float, b: float, how: str) -> Row:
+    return (
+        f"merge matrix, {what}",
+        f"{a:.0f} s",
+        f"{b:.0f} s (mergekit-yaml, {how})",
+        f"{a / b:.2f} x the time",
+        "0.5 x",
+    )
+
+
+def _ours(folder: Path, method: Method, pairs: list[tuple[str, str]]) -> float:
+    def one(pair: tuple[str, str]) -> None:
+        out = ".".join((*pair, method.method))
+        quietly(ours(folder, method, out, *pair, threads=1))
+        shutil.rmtree(folder / "models" / out / "weights")
+
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(one, pairs))
+    return time.perf_counter() - begin
+
+
+def _theirs(folder: Path, method: Method, pairs: list[tuple[str, str]], share: bool) -> float:
+    models, cache = folder / "models", folder / "mergekit" / ("shared" if share else "alone")
+    base = str(models / "base" / "weights")
+    begin = time.perf_counter()
+    for pair in pairs:
+        adapted = [f"{base}+{models / name / 'adapter'}" for name in pair]
+        keep = ["--lora-merge-cache", str(cache), "--lora-merge-dtype", "float32"]
+        quietly(theirs(folder, method, "out", *adapted, base, *keep))
+        for used in ["out"] if share else ["out", "alone"]:
+            shutil.rmtree(folder / "mergekit" / used)
+    return time.perf_counter() - begin
+
+
+@contextmanager
+def watched(*places: Path) -> Iterator[list[int]]:
+    """Bytes of all weights below some folders, looked at as long as the block runs; the first look is before it."""
+    seen, over = [_bytes(places)], Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            seen.append(_bytes(places))
+
+    thread = Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def _bytes(places: tuple[Path, ...]) -> int:
+    total = 0
+    for place in places:
+        for folder, _, files in os.walk(place):  # passes over what is gone by now
+            for file in (file for file in files if file.endswith(".safetensors")):
+                with suppress(FileNotFoundError):
+                    total += Path(folder, file).lstat().st_size  # of a link its own: what it leads to lies elsewhere
+    return total
