@@ -166,7 +166,7 @@ def plan(
     disk = held(study, models, shapes, rows, at_once)
     named = f"a GPU of {tflops:g} TFLOP/s and {bandwidth:g} TB/s"
     console = Console(highlight=False, soft_wrap=True)
-    for part in report(study.run, costs, disk, left_to_fetch(study, rows), rows, named):
+    for part in report(study.run, costs, disk, left_to_fetch(study), rows, named):
         console.print(part)
 
 

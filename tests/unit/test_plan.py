@@ -7,15 +7,16 @@ import pytest
 
 from molmix import config, table
 from molmix.plan import shapes
-from molmix.plan.counts import Counts
+from molmix.plan.counts import Corpus, Counts, count
 from molmix.plan.disk import held
 from molmix.plan.models import sizes
-from molmix.plan.times import LIGHT, Device, Estimator, Stage, stages
+from molmix.plan.times import LIGHT, LOAD, Device, Estimator, Stage, stages
 from molmix.status.graph import Job, jobs
 
 ROOT = Path(__file__).resolve().parents[2]
 GPU = Device(100e12, 1e12)
-ROWS = Counts(1000, 100, 5, {"lpm24": 20, "chebi20": 10}, True)
+OWN = Corpus(1000, 5, {0.1: 100})
+ROWS = Counts({"": OWN}, {"lpm24": 20, "chebi20": 10}, True)
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_hours_are_estimated_from_shapes_where_nothing_ran(paper, tmp_path, monk
     found = plan(paper, job("align", "cap2mol.sft"), job("align", "cap2mol.dpo"), job("score", "cap2mol"))
     assert found["align"].measured == 0 and found["align"].gpu > 0
     assert found["score"].gpu == 0 and found["score"].cpu == LIGHT
-    many = replace(ROWS, subset=100_000)
+    many = replace(ROWS, corpora={"": Corpus(1_000_000, 5, {0.1: 100_000})})
     one, other = (plan(paper, job("align", f"cap2mol.{name}"), rows=many)["align"] for name in ("sft", "dpo"))
     assert other.gpu == pytest.approx(3 * one.gpu, rel=0.01)  # a pair has two texts, and a reference reads them too
 
@@ -101,8 +102,37 @@ def test_rejected_texts_of_a_further_corpus_are_jobs_of_their_own(tmp_path, monk
     }
     study = config.load(path)
     models = table.build(study)
-    cost = stages(found, "none", Estimator(study, models, sizes(study, models), ROWS, GPU))["reject"]
-    assert (cost.jobs, cost.unknown) == (2, 0) and cost.cpu > 2 * LIGHT
+
+    def reject(others: int) -> Stage:
+        corpora = {"": OWN, "others": Corpus(others, 5, {0.1: others // 10, 1.0: others})}
+        estimator = Estimator(study, models, sizes(study, models), replace(ROWS, corpora=corpora), GPU)
+        return stages(found, "none", estimator)["reject"]
+
+    assert (reject(500).jobs, reject(500).unknown) == (2, 0)
+    assert reject(100_000).cpu > 10 * reject(500).cpu > 10 * LIGHT  # for the largest share, of each corpus
+
+
+def test_a_training_costs_what_its_share_of_its_corpus_does(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = config.load(ROOT / "config/ablations.yaml")
+    models, rows = table.build(study), count(study)
+    assert rows and not rows.known and rows.corpora["others"].train < rows.corpora[""].train
+    estimator = Estimator(study, models, sizes(study, models), rows, GPU)
+
+    def seconds(model: str) -> float:
+        return (estimator.seconds(job("align", f"agnostic.{model}")) or (0, False))[0] - LOAD
+
+    assert seconds("sft-100") == pytest.approx(10 * seconds("sft"), rel=0.1)
+    assert seconds("sft-1") < seconds("sft") / 5
+    assert seconds("sft-others") < seconds("sft-100") / 5  # all of the smaller corpus
+
+
+def test_rows_of_the_hub_are_known_by_split_and_slice(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = count(config.load(ROOT / "config/druglike.yaml"))
+    assert rows and rows.tests == {"druglike": 1000, "chebi20": 1000}
+    assert rows.corpora[""].train + rows.corpora[""].validation == 200_000
+    assert rows.corpora["chebi20"].train + rows.corpora["chebi20"].validation == 26_407
 
 
 def test_jobs_that_are_done_cost_nothing(paper) -> None:

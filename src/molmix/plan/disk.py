@@ -7,7 +7,7 @@ from pathlib import Path
 
 from molmix.config import Config, MadeNli
 from molmix.plan import shapes
-from molmix.plan.counts import ATOMS, DISTINCT, Counts
+from molmix.plan.counts import ATOMS, DISTINCT, PUBLISHED, Counts
 from molmix.plan.models import ADAPTER, Sizes
 from molmix.prefetch import Wanted, wanted
 from molmix.table import ModelTable
@@ -38,7 +38,7 @@ class Held:
 
 def held(study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, at_once: int) -> list[Held]:
     """Everything of size that a study puts on disk, with `at_once` jobs that merge or train at one time."""
-    found = [Held(f"{one.repository}", _of(study, one, rows)[0], "hub") for one in wanted(study)]
+    found = [Held(f"{one.repository}", _of(one)[0], "hub") for one in wanted(study)]
     found.append(Held("initial models made here", _initial(study, table, sizes), "kept"))
     adapters = [sizes.adapter(table[model]) for model in table.of_kind("aligned")]
     found.append(Held(f"{len(adapters)} adapters", _sum([_adapter(number) for number in adapters]), "kept"))
@@ -55,14 +55,14 @@ def held(study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, at
     return found
 
 
-def left_to_fetch(study: Config, rows: Counts | None) -> tuple[int, list[str]]:
+def left_to_fetch(study: Config) -> tuple[int, list[str]]:
     """Bytes that are not in the hub's cache yet, and the repositories whose size is not known."""
-    sizes = {one.repository: _of(study, one, rows) for one in wanted(study)}
+    sizes = {one.repository: _of(one) for one in wanted(study)}
     unknown = [name for name, (size, cached) in sizes.items() if size is None and not cached]
     return sum(size or 0 for size, cached in sizes.values() if not cached), unknown
 
 
-def _of(study: Config, one: Wanted, rows: Counts | None) -> tuple[int | None, bool]:
+def _of(one: Wanted) -> tuple[int | None, bool]:
     """Bytes of a repository, and whether they are here."""
     from huggingface_hub import constants
 
@@ -72,7 +72,8 @@ def _of(study: Config, one: Wanted, rows: Counts | None) -> tuple[int | None, bo
     folder = Path(constants.HF_HUB_CACHE) / f"datasets--{one.repository.replace('/', '--')}"
     if folder.is_dir():
         return sum(path.stat().st_size for path in (folder / "blobs").glob("*")), True
-    return (round(rows.train + rows.captions) * ROW if rows else None), False
+    published = sum(PUBLISHED.get(one.repository, {}).values())
+    return published * ROW or None, False
 
 
 def _initial(study: Config, table: ModelTable, sizes: Sizes) -> int | None:
@@ -94,7 +95,8 @@ def _tables(study: Config, table: ModelTable, rows: Counts | None) -> int | None
         return None
     files = len(rows.tests) * len(table) * (3 + len(study.judges))  # captions, atoms, scores, and pairs by judge
     cells = rows.captions * len(table) * ATOMS**2 * len(study.judges)
-    corpus = (rows.train + rows.subset + rows.validation + rows.captions) * TEXT
+    trained = sum(one.train + max(one.shares.values()) + one.validation for one in rows.corpora.values())
+    corpus = (trained + rows.captions) * TEXT
     captions = len(table) * rows.captions * (3 * TEXT + SCORES)  # as written, as answered so far, as atoms
     return round(corpus + captions + cells * CELL + 2 * cells * DISTINCT * STORED + files * TABLE)
 

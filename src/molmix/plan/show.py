@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from molmix.plan import counts, times
-from molmix.plan.counts import Counts
+from molmix.plan.counts import Corpus, Counts
 from molmix.plan.disk import Held
 from molmix.plan.times import Stage
 
@@ -85,11 +85,19 @@ def _gb(size: int | None) -> str:
     return "?" if size is None else f"{size / 1e9:,.3f}" if size < 1e9 else f"{size / 1e9:,.1f}"
 
 
+def _seen(name: str, corpus: Corpus) -> str:
+    """Captions that alignments see of a corpus, the least and the most."""
+    least, most = min(corpus.shares.values()), max(corpus.shares.values())
+    number = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+    return f"{number} {f'of {name}' if name else 'captions'} to align on"
+
+
 def _assumed(rows: Counts | None, gpu: str) -> str:
     said = "not known before the corpus is made"
     if rows is not None:
         source = "counted" if rows.known else "estimated"
-        said = f"{rows.subset:,} to align on, {rows.captions:,} answers a model ({source})"
+        seen = ", ".join(_seen(name, corpus) for name, corpus in rows.corpora.items())
+        said = f"{seen}, {rows.captions:,} answers a model ({source})"
     share = times.SHARE
     return (
         f"Rows: {said}. Measured: means of earlier jobs' benchmarks. Estimated: from shapes of models, for {gpu}, of "

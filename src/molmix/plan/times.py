@@ -13,7 +13,7 @@ from typing import Any
 from molmix.config import Config, PretrainedNli
 from molmix.decompose import LocalSettings
 from molmix.plan import shapes
-from molmix.plan.counts import ASK, ATOMISED, ATOMS, CAPTION, DISTINCT, PAIR, PROMPT, Counts
+from molmix.plan.counts import ASK, ATOMISED, ATOMS, CAPTION, DISTINCT, PAIR, PROMPT, Corpus, Counts
 from molmix.plan.models import Sizes
 from molmix.plan.shapes import Shape
 from molmix.status.graph import Job
@@ -21,6 +21,7 @@ from molmix.table import ModelTable
 
 # Stages whose time goes by the size of a model: another study's times say nothing of it.
 BY_MODEL = ("make_initial", "reject", "align", "merge", "merge_and_generate", "generate", "decompose", "nli")
+TRAINED_ON = ("make_initial", "reject", "align")  # those of them whose time goes by the size of a corpus
 LIGHT = 10.0  # seconds of a job that loads no model
 LOAD = 30.0  # seconds to start one that loads a large model
 COPY = 0.5e9  # bytes that a merge reads or writes a second
@@ -79,33 +80,41 @@ class Estimator:
             return None
         if job.rule in ("decompose", "nli"):
             return self._decompose(job, self.rows) if job.rule == "decompose" else self._nli(job, self.rows)
-        writers = {way: source.model for way, source in self.study.rejected().items() if source.kind == "model"}
-        way = job.name.rpartition("/")[2]  # a further corpus stands before it
-        model = writers[way] if job.rule == "reject" else job.name  # type: ignore[index]
-        shape = self.sizes.shapes[model]
-        return (self._of_model(job.rule, model, shape, self.rows), self.sizes.gpu[model]) if shape else None
+        model, trained = job.name, ""
+        if job.rule == "reject":  # corpora/<corpus>/<direction>, or the direction alone for the study's own corpus
+            *folders, way = job.name.split("/")
+            trained = folders[-1] if folders else ""
+            model = next(s.model for name, s in self.study.rejected().items() if name == way and s.kind == "model")
+        elif job.rule in ("make_initial", "align"):
+            trained = self.table[model].settings.get("corpus") or ""
+        corpus, shape = self.rows.corpora.get(trained), self.sizes.shapes[model]
+        if shape is None or (corpus is None and job.rule in TRAINED_ON):
+            return None
+        return self._of_model(job.rule, model, shape, corpus, self.rows.captions), self.sizes.gpu[model]
 
-    def _of_model(self, rule: str, model: str, shape: Shape, rows: Counts) -> float:
+    def _of_model(self, rule: str, model: str, shape: Shape, corpus: Corpus | None, answers: int) -> float:
         device = self.gpu if self.sizes.gpu[model] else CPU
         settings = self.table[model].settings
-        if rule == "make_initial":
-            return 6 * shape.parameters * rows.train * settings["epochs"] * (PROMPT + CAPTION) / device.flops
-        if rule == "align":
-            return LOAD + self._align(settings, shape.parameters, rows, device)
+        if corpus is not None and rule in TRAINED_ON:
+            if rule == "make_initial":
+                tokens = corpus.train * settings["epochs"] * (PROMPT + CAPTION)
+                return 6 * shape.parameters * tokens / device.flops
+            if rule == "align":
+                return LOAD + self._align(settings, shape.parameters, corpus, device)
+            # Rejected texts are written once, for the largest share.
+            return self._write(max(corpus.shares.values()) + corpus.validation, PROMPT, CAPTION, shape, device)
         # Of a merge: three models read in 16 bits, one written.
-        merging = 0 if rule in ("generate", "reject") else (6 + 2) * shape.parameters / COPY
-        if rule == "merge":
-            return merging
-        number = rows.subset + rows.validation if rule == "reject" else rows.captions
-        return merging + self._write(number, PROMPT, CAPTION, shape, device)
+        merging = 0 if rule == "generate" else (6 + 2) * shape.parameters / COPY
+        return merging if rule == "merge" else merging + self._write(answers, PROMPT, CAPTION, shape, device)
 
-    def _align(self, settings: dict[str, Any], size: int, rows: Counts, device: Device) -> float:
+    def _align(self, settings: dict[str, Any], size: int, corpus: Corpus, device: Device) -> float:
         """Forward and backward through frozen weights are 4 operations a weight and token, a reference's forward 2."""
         trl, method = settings["trl"], settings["method"]
         passes = 4 + 2 * bool(trl.get("gradient_checkpointing")) + 2 * (method in REFERENCED)
         texts = TEXTS.get(method, 2) * (PROMPT + CAPTION)
-        epochs = trl["num_train_epochs"]
-        return size * texts * epochs * (passes * rows.subset + 2 * rows.validation) / device.flops
+        seen = corpus.shares[settings["share"] or self.study.data.subset.fraction]
+        steps = trl["num_train_epochs"] * (passes * seen + 2 * corpus.validation)
+        return size * texts * steps / device.flops
 
     def _write(self, number: int, prompt: int, answer: int, shape: Shape, device: Device) -> float:
         """Reading prompts is bound by arithmetic, writing answers by reading the weights once a token and batch."""
