@@ -33,7 +33,7 @@ def _parse() -> Row:
     largest = max(sizes, key=lambda path: sizes[path])
     target = f"results/{config.load(largest).run}/data/manifest.json"
     begin = time.perf_counter()
-    _snakemake(ROOT, None, "-n", "--quiet", "all", "--configfile", str(largest), target)
+    _snakemake(ROOT, None, target, "-n", "--quiet", "all", "--configfile", str(largest))
     return (
         f"parse, {largest.name} ({sizes[largest]} models)",
         f"{time.perf_counter() - begin:.1f} s",
