@@ -73,10 +73,13 @@ def _numbers(arms: list[str]) -> np.ndarray | None:
 
 
 def _differences(axes: Axes, own: pd.DataFrame) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     marks = ["*" if verdict else "" for verdict in own["verdict"]]
     value, low, high = (own[name].tolist() for name in ("difference", "difference_low", "difference_high"))
     # The baseline is compared with nothing: it is the axis.
     bars(axes, [short(arm) for arm in own.index], value, low, high, marks)
+    axes.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
 
 
 def _curve(axes: Axes, own: pd.DataFrame, numbers: np.ndarray) -> None:
