@@ -23,7 +23,7 @@ def measure() -> list[Row]:
         return [*rows, (f"SLURM: {reason}", "-", "-", "-", "-")]
     with tempfile.TemporaryDirectory(prefix="molmix-cluster-") as place:
         folder = Path(place)
-        with cluster.cluster(folder / "slurm") as environment:
+        with cluster.cluster(folder / "cluster") as environment:
             return [*rows, *_overhead(folder, environment), _recovery(folder, environment)]
 
 
