@@ -67,7 +67,7 @@ def _recovery(folder: Path, environment: dict[str, str]) -> Row:
     place = _place(folder / "dead")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *PROFILE]
     head = subprocess.Popen(
-        [*command, "--configfile", "config/config.yaml", "results/demo/data/manifest.json"],
+        [*command, "results/demo/data/manifest.json", "--configfile", "config/config.yaml"],
         cwd=place,
         env=environment,
         stdout=subprocess.DEVNULL,
@@ -75,6 +75,7 @@ def _recovery(folder: Path, environment: dict[str, str]) -> Row:
     )
     running = ["squeue", "-h", "-t", "RUNNING", "-o", "%i"]
     while not subprocess.run(running, env=environment, capture_output=True, check=True).stdout:
+        assert head.poll() is None, "the head ended before a job of its began"
         time.sleep(0.2)
     head.kill()
     head.wait()
