@@ -1,7 +1,9 @@
 """A whole run with planted tokens, under a shell that lets everybody write, on ids and captions that try to get out."""
 
+import base64
 import json
 import os
+import re
 import stat
 import threading
 from collections.abc import Iterator
@@ -80,7 +82,7 @@ def done(tmp_path_factory, snakemake) -> Iterator[tuple[Path, str]]:  # noqa: F8
             patch.setenv(name, value)
         mask = os.umask(0)
         try:
-            run = snakemake(folder, study=study)
+            run = snakemake(folder, "all", "report", "explorer", study=study)
         finally:
             os.umask(mask)
             server.shutdown()
@@ -101,6 +103,9 @@ def test_no_token_is_written(done: tuple[Path, str]) -> None:
         assert token not in said, name
         for path in written(folder):
             assert token.encode() not in path.read_bytes(), f"{name} in {path}"
+    for path in folder.rglob("*.html"):  # pages hold others, encoded
+        inside = [base64.b64decode(text + b"==") for text in re.findall(rb"base64,([\w+/]+)", path.read_bytes())]
+        assert not any(b"planted-" in part for part in inside), path
     for path in (folder / "results").rglob("*.parquet"):  # compressed: looked through as text too
         assert "planted-" not in json.dumps(read_table(path).to_pylist(), default=str), path
 

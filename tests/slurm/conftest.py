@@ -25,6 +25,8 @@ SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snake
 SNAKEMAKE += ["--workflow-profile", str(ROOT / "profiles/slurm")]
 SNAKEMAKE += ["--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "2"]
 
+TOKEN = "planted-hf-8f3a"  # which the environment of every head and job holds, and nothing else should
+
 TINY: dict[str, Any] = {
     "run": "tiny",
     "data": {
@@ -110,7 +112,7 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
     if reason := cluster.why_not():
         pytest.skip(reason)
     with cluster.cluster(tmp_path_factory.mktemp("slurm")) as environment:
-        yield Slurm(environment)
+        yield Slurm(environment | {"HF_TOKEN": TOKEN})
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slurm.conftest import TINY, Slurm
+from tests.slurm.conftest import TINY, TOKEN, Slurm
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +53,15 @@ def test_every_job_keeps_its_log(slurm: Slurm, finished: tuple[Path, str]) -> No
     folder, _ = finished
     logs = {log.stem for log in (folder / "logs/slurm").rglob("*.log")}
     assert logs == {job["JobId"] for job in slurm.jobs(folder)}
+
+
+def test_no_token_is_in_comments_logs_or_results(slurm: Slurm, finished: tuple[Path, str]) -> None:
+    folder, said = finished
+    assert slurm.environment["HF_TOKEN"] == TOKEN
+    assert TOKEN not in said and TOKEN not in str(slurm.jobs(folder))
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) > 100
+    assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
 
 
 def test_gpus_are_asked_for_and_looked_for(slurm: Slurm, tmp_path: Path) -> None:
