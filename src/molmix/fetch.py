@@ -18,7 +18,7 @@ def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manife
 
     Args:
         model_id: its id in the model table (`nli` for the judge's model).
-        kind: `initial` or `nli`.
+        kind: `initial`, `nli`, `decomposer`, or `text` for a text encoder, of which config and vocabulary are wanted.
         source: hub id, or a local folder.
         revision: commit hash or tag; None for a local folder.
         manifest: the manifest to write; the weights stay in the local folder or the hub's cache.
@@ -33,9 +33,10 @@ def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manife
     elif revision is None:
         raise fault(model_id, f"{source!r} is no local folder", "give a hub id its `revision`, or mend the path")
     else:
-        folder = snapshot(model_id, source, revision, "model")
+        folder = snapshot(model_id, source, revision, "tokenizer" if kind == "text" else "model")
         facts |= {"revision": revision, "commit": folder.name}  # what a tag or a branch stood for
-    check_weights(folder)
+    if kind != "text":
+        check_weights(folder)
     write_manifest(manifest, facts | {"license": licence(folder)}, folder.resolve())
 
 

@@ -101,6 +101,10 @@ def check_files(config: Config) -> None:
     for key, path in config.metrics.files().items():
         if not is_there(Path(path)):
             raise fault(key, f"there is no {quoted(path)}", "mend the path, or leave the key out (docs/metrics.md)")
+    text2mol = config.metrics.text2mol
+    if text2mol and text2mol.revision is None and not is_there(Path(text2mol.text_model), Path.is_dir):
+        what = f"{quoted(text2mol.text_model)} is no local folder"
+        raise fault("metrics.text2mol.text_model", what, "give a hub id its `revision`, or mend the path")
     for key, model in config.pretrained().items():
         if is_there(Path(model.id), Path.is_dir):
             check_weights(Path(model.id))

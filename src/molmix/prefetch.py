@@ -81,6 +81,7 @@ def wanted(study: Config) -> list[Wanted]:
 def _sources(study: Config) -> Iterator[tuple[str, HubSource]]:
     data = study.data
     named = {"data.train": data.train, "data.validation": data.validation}
+    named |= {f"data.corpora.{name}": source for name, source in data.corpora.items()}
     named |= {f"data.tests.{name}": test.source for name, test in data.tests.items()}
     for key, source in named.items():
         if isinstance(source, HubSource):

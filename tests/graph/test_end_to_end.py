@@ -110,7 +110,7 @@ def test_two_runs_with_one_seed_give_identical_predictions(done: Path, tmp_path:
 NOT_HERE = {
     *("models/<system>/unjoined.parquet", "decomposers/<decomposer>/manifest.json", "results/store/atoms/"),
     *(
-        "text2mol/<model>/<test>.parquet",
+        *("text2mol/<model>/<test>.parquet", "text_models/text2mol/manifest.json"),
         "preferences/share-<share>/",
         "preferences/corpora/<corpus>/",
         "data/corpora/<corpus>/",

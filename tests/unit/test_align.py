@@ -1,9 +1,12 @@
 """Alignment: settings that are refused, rows that are counted, runs that are killed and go on."""
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -258,6 +261,33 @@ def test_two_processes_go_on_in_the_second_epoch_of_one(method, over, run, tmp_p
     one, two = (read_table(tmp_path / name / "log.parquet")["loss"].to_pylist() for name in ("undisturbed", "m"))
     assert two[:3] == one[:3]  # by the first process alone
     assert two == pytest.approx(one, rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_two_processes_save_when_the_job_is_asked_to_end(number, run, tmp_path):
+    over = {"num_train_epochs": 60.0, "gradient_accumulation_steps": 2}
+    training = multiprocessing.get_context("fork").Process(
+        target=ends_with_its_message, args=(run, tmp_path / "m", over, tmp_path / "said")
+    )
+    training.start()
+    place = tmp_path / "m.work"
+    while not (said := progress.last(place) if place.exists() else None) or said["step"] < 3:
+        assert training.is_alive()
+        time.sleep(0.05)
+    os.kill(training.pid, number)
+    training.join(60)
+    assert f"{number.name} ended its training at step" in (tmp_path / "said").read_text()
+    reached = progress.last(place)["step"]
+    assert checkpoints.last_whole(next(place.iterdir())).name == f"checkpoint-{reached}"
+    assert 3 <= reached < 120 and not (tmp_path / "m").exists()
+
+
+def ends_with_its_message(run, out: Path, over: dict, said: Path) -> None:
+    try:
+        run("sft", out, over, processes=2)
+    except MolmixError as error:
+        said.write_text(str(error))
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from molmix import config, table
+from molmix.files import write_json
 from molmix.plan import shapes
 from molmix.plan.counts import Corpus, Counts, count
 from molmix.plan.disk import held
@@ -167,6 +168,9 @@ def test_what_is_not_known_is_said(paper) -> None:
 def test_tokens_are_those_of_language_models_only(paper) -> None:
     found = plan(paper, job("decompose", "llama/cap2mol"), job("decompose", "sentences/cap2mol"))
     assert found["decompose"].tokens == ROWS.captions * 650
+    weather = config.load(ROOT / "config/weather.yaml")
+    units = next(iter(weather.decomposers))
+    assert plan(weather, job("decompose", f"{units}/plain"))["decompose"].tokens == 0
 
 
 def test_disk_is_bounded_by_merges_in_flight_not_by_their_number(paper) -> None:
@@ -179,3 +183,26 @@ def test_disk_is_bounded_by_merges_in_flight_not_by_their_number(paper) -> None:
     assert gigabytes(2, "kept") == gigabytes(1, "kept")
     assert gigabytes(2, "running") == pytest.approx(2 * gigabytes(1, "running"))
     assert 13 < gigabytes(1, "running") < 20  # a merge of 7B in bfloat16, and the checkpoints of a training
+
+
+def test_a_manifest_of_before_the_config_grew_is_passed_over(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = config.load(ROOT / "config/ablations.yaml")
+    shares = {str(share): 7 for share in study.shares()}
+    subset = {"fraction": 0.1, "rows_by_share": shares, "rows": 7}
+    counts = {f"tests.{name}": {"molecules": 3} for name in study.data.tests} | {"validation": {"rows": 2}}
+    for train, part in (("train", "subset"), ("corpora.others", "corpora.others.subset")):
+        counts |= {train: {"rows": 70}, part: subset}
+
+    def known(counts: dict) -> bool:
+        write_json(tmp_path / "results/ablations/data/manifest.json", {"counts": counts})
+        found = count(study)
+        assert found and set(found.corpora) == {"", "others"} and set(found.tests) == {"id", "ood"}
+        assert all(set(study.shares()) <= set(corpus.shares) for corpus in found.corpora.values())
+        return found.known
+
+    assert known(counts)
+    assert not known({name: rows for name, rows in counts.items() if name != "tests.ood"})
+    assert not known({name: rows for name, rows in counts.items() if name != "corpora.others"})
+    fewer = {share: rows for share, rows in shares.items() if share != "0.3"}
+    assert not known(counts | {"subset": subset | {"rows_by_share": fewer}})

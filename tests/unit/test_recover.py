@@ -123,6 +123,13 @@ def test_orphans_here_are_ended(place: Path, sleeper: subprocess.Popen[bytes]) -
     assert sleeper.wait(5) != 0
 
 
+def test_processes_that_train_together_are_a_job_too() -> None:
+    given = "/tmp/molmix-align-x/arguments.json"
+    assert processes._job(["python", "-u", "-m", "molmix.align.process", given]) == "align"
+    torchrun = ["python", "-m", "torch.distributed.run", "--standalone", "-m", "molmix.align.process", given]
+    assert processes._job(torchrun) is None  # ends with them
+
+
 def test_a_head_that_lives_is_left_alone(place: Path) -> None:
     lock(0, OURS)
     study = "rule slow:\n    output: 'x'\n    shell: 'sleep 60'\n"

@@ -6,6 +6,7 @@ import re
 from snakemake.exceptions import WorkflowError
 
 from molmix.config import UNSEEN
+from molmix.decompose import PLAIN
 from molmix.errors import MolmixError
 from molmix.study import ready, shut_out
 from molmix.table import RESERVED
@@ -217,7 +218,7 @@ workflow.global_resources.setdefault("nli", 1)
 # or lies in a store: captions as they are written, a language model's answers, NLI probabilities. Groups whose jobs
 # hang together run them side by side, others one after the other (see docs/slurm.md).
 LLM_UNITS = [
-    name for name, spec in study.decomposers.items() if spec.backend != "rules"
+    name for name, spec in study.decomposers.items() if spec.backend not in PLAIN
 ]
 VLLM_UNITS = [
     name for name, spec in study.decomposers.items() if spec.backend == "vllm"

@@ -55,8 +55,30 @@ rule score:
         "../scripts/score.py"
 
 
+localrules:
+    fetch_text_model,
+
+
+use rule fetch_nli as fetch_text_model with:
+    output:
+        manifest=f"{R}/text_models/{{metric}}/manifest.json",
+    log:
+        f"{LOGS}/fetch_text_model/{{metric}}.log",
+    benchmark:
+        f"{BENCH}/fetch_text_model/{{metric}}.tsv"
+    wildcard_constraints:
+        metric="text2mol",
+    params:
+        kind="text",
+        source=lambda wildcards: study.metrics.text2mol.text_model,
+        revision=lambda wildcards: study.metrics.text2mol.revision,
+    message:
+        "Fetching the text encoder of {wildcards.metric}"
+
+
 rule text2mol:
     input:
+        text_model=f"{R}/text_models/text2mol/manifest.json",
         tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TEXT2MOL),
         predictions=expand(
             f"{R}/predictions/{{{{model}}}}/{{test}}.parquet", test=TEXT2MOL

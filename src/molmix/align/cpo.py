@@ -1,8 +1,9 @@
 """CPO: contrastive preference optimisation (Xu et al. 2024, arXiv 2401.08417; TRL, experimental).
 
 The loss of a batch is the mean over its pairs of ``-log sigmoid(beta * (log p(chosen) - log p(rejected)))``:
-DPO under a uniform reference, plus `cpo_alpha` times the mean over all tokens of ``-log p(chosen)``, which
-clones the chosen texts. ``cpo_alpha: 0.0`` leaves DPO with a uniform reference.
+DPO under a reference that finds every text as likely as any other (the paper calls it uniform; ``reference: uniform``
+of DPO goes by tokens), plus `cpo_alpha` times the mean over all tokens of ``-log p(chosen)``, which clones the chosen
+texts. ``cpo_alpha: 0.0`` leaves the former alone.
 """
 
 from __future__ import annotations

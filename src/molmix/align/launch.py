@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from molmix.align import ranks
+from molmix.align.stop import SIGNALS, Request
 from molmix.errors import MolmixError
 
 
@@ -33,15 +36,36 @@ def launch(arguments: dict[str, Any], processes: int) -> None:
         given.write_text(json.dumps(arguments, default=str))
         # Both are torchrun; accelerate's own command line wants MPI for several processes without GPUs.
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        done = subprocess.run(  # noqa: S603 # our own command
-            [*command, "-m", "molmix.align.process", str(given)],
-            env=os.environ | {"OMP_NUM_THREADS": str(max(1, arguments["threads"] // processes)), ranks.FOLDER: folder},
-            stdout=sys.stdout,
-            stderr=sys.stderr,
-            check=False,
-        )
-        if done.returncode:
+        command += ["--signals-to-handle", "SIGINT", "-m", "molmix.align.process", str(given)]
+        threads = str(max(1, arguments["threads"] // processes))
+        status = _run(command, os.environ | {"OMP_NUM_THREADS": threads, ranks.FOLDER: folder}, Path(folder))
+        if status:
             said = sorted(Path(folder).glob("*.fault"))
             if said:
                 raise MolmixError(said[0].read_text(encoding="utf-8"))
-            raise RuntimeError(f"one of {processes} training processes ended with status {done.returncode}")
+            raise RuntimeError(f"one of {processes} training processes ended with status {status}")
+
+
+def _run(command: list[str], environment: dict[str, str], folder: Path) -> int:
+    """Run torchrun to its end; gives its status.
+
+    An end that is asked for is passed on to the processes that train, which finish their step and save. torchrun
+    itself is made deaf to it: it would kill them 30 seconds later.
+    """
+    request = Request()
+    with request.heard():
+        ours = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}  # which is inherited
+        torchrun = subprocess.Popen(command, env=environment, stdout=sys.stdout, stderr=sys.stderr)  # noqa: S603
+        for number, handler in ours.items():
+            signal.signal(number, handler)
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return torchrun.wait(1)
+            if request.by:
+                _pass_on(signal.Signals[request.by], folder)
+
+
+def _pass_on(number: signal.Signals, folder: Path) -> None:
+    for process in folder.glob("*.pid"):
+        with suppress(ProcessLookupError, ValueError):  # it has ended, or is just writing its number
+            os.kill(int(process.read_text(encoding="ascii")), number)

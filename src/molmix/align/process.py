@@ -16,10 +16,11 @@ from molmix.errors import MolmixError
 
 
 def main(given: Path) -> None:
-    """Align with the arguments in a JSON file; a mistake of the user's is left in a file beside it."""
+    """Align with the arguments in a JSON file; this process leaves its number beside it, and a user's mistake."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    given.with_name(f"{os.environ['RANK']}.pid").write_text(str(os.getpid()), encoding="ascii")
     arguments: dict[str, Any] = json.loads(given.read_text(encoding="utf-8"))
     arguments |= {name: Path(arguments[name]) for name in ("start", "pairs", "out", "work", "curves")}
     try:

@@ -44,7 +44,7 @@ _OURS = {
         seed data_seed length_column_name shuffle_dataset""",
     "the device decides: bfloat16 on CUDA, float32 on a CPU": """
         bf16 fp16 bf16_full_eval fp16_full_eval use_cpu""",
-    "an alignment runs on one device": """
+    "each process of an alignment trains on one device, and `hardware.gpus.align` says how many there are": """
         accelerator_config parallelism_config deepspeed fsdp fsdp_config local_rank ddp_find_unused_parameters
         ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph ddp_backend ddp_timeout
         average_tokens_across_devices""",

@@ -15,6 +15,7 @@ from transformers import (
     LlamaConfig,
 )
 
+from molmix.align import ranks
 from molmix.errors import fault
 from molmix.models import check_memory, default_device, default_dtype, load, weights_path
 
@@ -33,11 +34,12 @@ def load_start(manifest: Path, quantize: bool) -> tuple[PreTrainedModel, PreTrai
         MolmixError: it cannot be loaded, is no decoder-only model, or cannot be trained on this machine.
     """
     device = default_device()
-    if device == "cuda" and torch.cuda.device_count() > 1:
+    # transformers would spread a lone process's batches over all that it sees.
+    if device == "cuda" and torch.cuda.device_count() > 1 and ranks.count() == 1:
         raise fault(
             "CUDA_VISIBLE_DEVICES",
-            f"{torch.cuda.device_count()} GPUs are visible, and an alignment runs on one",
-            "make one visible: export CUDA_VISIBLE_DEVICES=0",
+            f"{torch.cuda.device_count()} GPUs are visible, and this alignment runs on one",
+            "make one visible: export CUDA_VISIBLE_DEVICES=0, or use more: `hardware: {gpus: {align: …}}`",
         )
     if quantize:
         model, tokenizer = _quantized(manifest, device)
@@ -67,7 +69,7 @@ def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrained
         folder,
         quantization_config=four_bit,
         dtype=torch.bfloat16,
-        device_map={"": 0},
+        device_map={"": torch.cuda.current_device()},
         use_safetensors=True,
         trust_remote_code=False,
     )

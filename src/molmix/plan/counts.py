@@ -66,13 +66,18 @@ class Counts:
 
 
 def count(study: Config) -> Counts | None:
-    """Rows of the corpora, or what they will be about; None where a test set's size is not known here."""
+    """Rows of the corpora, or what they will be about; None where a test set's size is not known here.
+
+    A manifest of before the study had one of its test sets, corpora or shares is passed over: all will be made anew.
+    """
     manifest = Path(f"results/{study.run}/data/manifest.json")
-    if manifest.is_file():
-        counts = read_json(manifest)["counts"]
-        found = {name: _counted(study, name, counts) for name in ("", *study.data.corpora)}
+    counts = read_json(manifest)["counts"] if manifest.is_file() else {}
+    own = [""] if study.data.train else []  # a study that only scores has none
+    found = {name: corpus for name in (*own, *study.data.corpora) if (corpus := _counted(study, name, counts))}
+    whole = len(found) == len(own) + len(study.data.corpora)
+    if whole and all(f"tests.{name}" in counts for name in study.data.tests):
         tests = {name: counts[f"tests.{name}"]["molecules"] for name in study.data.tests}
-        return Counts({name: corpus for name, corpus in found.items() if corpus}, tests, True)
+        return Counts(found, tests, True)
     sizes = {name: _capped(_rows(study, test.source), test.rows) for name, test in study.data.tests.items()}
     if any(size is None for size in sizes.values()):
         return None
@@ -84,13 +89,15 @@ def count(study: Config) -> Counts | None:
 
 
 def _counted(study: Config, name: str, counts: dict[str, Any]) -> Corpus | None:
-    """A corpus by the manifest of the data; None where it has none, as in a study that only scores."""
+    """A corpus by the manifest of the data; None where that is of before the study had it, or one of its shares."""
     train, subset, validation = (counts.get(part) for part in counted(name))
     if train is None or subset is None:
         return None
     shares = {float(share): rows for share, rows in subset.get("rows_by_share", {}).items()}
-    own = {study.data.subset.fraction: subset["rows"]}
-    return Corpus(train["rows"], validation["rows"] if validation else 0, own | shares)
+    shares[subset["fraction"]] = subset["rows"]
+    if not set(study.shares()) <= shares.keys():
+        return None
+    return Corpus(train["rows"], validation["rows"] if validation else 0, shares)
 
 
 def _estimated(study: Config, source: Source | None, validation: Source | None) -> Corpus | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from molmix.config import Config, MadeNli
 from molmix.plan import shapes
 from molmix.plan.counts import ATOMS, DISTINCT, PUBLISHED, Counts
-from molmix.plan.models import ADAPTER, Sizes
+from molmix.plan.models import Sizes
 from molmix.prefetch import Wanted, wanted
 from molmix.table import ModelTable
 
@@ -41,7 +41,8 @@ def held(study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, at
     found = [Held(f"{one.repository}", _of(one)[0], "hub") for one in wanted(study)]
     found.append(Held("initial models made here", _initial(study, table, sizes), "kept"))
     adapters = [sizes.adapter(table[model]) for model in table.of_kind("aligned")]
-    found.append(Held(f"{len(adapters)} adapters", _sum([_adapter(number) for number in adapters]), "kept"))
+    tokenizers = TOKENIZER * len(adapters)
+    found.append(Held(f"{len(adapters)} adapters", _sum([*adapters, tokenizers]), "kept"))
     kept = table.kept(study.merge.keep_weights)
     found.append(Held(f"{len(kept)} merges that are kept", _sum([_full(sizes, model) for model in kept]), "kept"))
     if any(isinstance(spec, MadeNli) for spec in study.nli.values()):
@@ -50,7 +51,7 @@ def held(study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, at
     found.append(Held("tables, plots, manifests, logs", REPORTS, "kept"))
     merges = [_full(sizes, model) for model in table.of_kind("merged")]
     found.append(Held(f"{at_once} merge(s) under way", _most(merges, at_once), "running"))
-    trainings = [None if number is None else 2 * 3 * ADAPTER * number for number in adapters]
+    trainings = [None if size is None else 2 * 3 * size for size in adapters]  # and two moments, twice
     found.append(Held(f"{at_once} training(s) under way, checkpoints", _most(trainings, at_once), "running"))
     return found
 
@@ -79,10 +80,6 @@ def _of(one: Wanted) -> tuple[int | None, bool]:
 def _initial(study: Config, table: ModelTable, sizes: Sizes) -> int | None:
     made = [sizes.shapes[name] for name in study.initial if table[name].method == "made"]
     return _sum([None if shape is None else shape.stored + TOKENIZER for shape in made])
-
-
-def _adapter(numbers: int | None) -> int | None:
-    return None if numbers is None else ADAPTER * numbers + TOKENIZER
 
 
 def _full(sizes: Sizes, model: str) -> int | None:

@@ -9,7 +9,8 @@ from molmix.plan import shapes
 from molmix.plan.shapes import Shape
 from molmix.table import Model, ModelTable
 
-ADAPTER = 4  # bytes of an adapter's number: PEFT trains and saves it in float32
+NUMBER = 4  # bytes of an adapter's number: PEFT trains and saves it in float32
+ON_4_BIT = 2  # of one on 4-bit weights, which TRL's SFT, DPO and KTO train in bfloat16; its CPO does not
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Sizes:
     gpu: dict[str, bool]
 
     def adapter(self, row: Model) -> int | None:
-        """Numbers of an aligned model's adapter; None where its shape is not known."""
-        shape = self.shapes[row.id]
-        return row.settings["lora"]["r"] * shape.ends if shape else None
+        """Bytes of an aligned model's adapter; None where its shape is not known."""
+        shape, settings = self.shapes[row.id], row.settings
+        size = ON_4_BIT if settings["quantize"] and settings["method"] != "cpo" else NUMBER
+        return size * settings["lora"]["r"] * shape.ends if shape else None
 
 
 def sizes(study: Config, table: ModelTable) -> Sizes:

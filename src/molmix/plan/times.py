@@ -11,7 +11,7 @@ from statistics import mean
 from typing import Any
 
 from molmix.config import Config, PretrainedNli
-from molmix.decompose import LocalSettings
+from molmix.decompose import PLAIN, LocalSettings
 from molmix.plan import shapes
 from molmix.plan.counts import ASK, ATOMISED, ATOMS, CAPTION, DISTINCT, PAIR, PROMPT, Corpus, Counts
 from molmix.plan.models import Sizes
@@ -128,7 +128,7 @@ class Estimator:
         """Tokens that a language model reads and writes for a job of the stage `decompose`."""
         units, _, _ = job.name.partition("/")
         spec = self.study.decomposers.get(units)
-        if spec is None or spec.backend == "rules" or self.rows is None:
+        if spec is None or spec.backend in PLAIN or self.rows is None:
             return 0
         return self.rows.captions * (ASK + ATOMISED)
 

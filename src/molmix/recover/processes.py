@@ -14,6 +14,7 @@ from molmix.errors import fault
 PROC = Path("/proc")
 GRACE = 60  # seconds between asking a job to end (a training saves a checkpoint first) and killing it
 SCRIPTS = "/.snakemake/scripts/"
+TRAINING = "molmix.align.process"  # one of several that train together; they outlive the script that started them
 
 
 def heads(folder: Path) -> list[int]:
@@ -28,11 +29,18 @@ def orphans(folder: Path) -> dict[int, str]:
     """
     found = {}
     for pid, words in _here(folder):
-        script = next((word for word in words[:3] if SCRIPTS in word), None)
-        if (script or (_is_snakemake(words) and "--target-jobs" in words)) and not _in_slurm(pid):
-            # .snakemake/scripts/tmp12345678.align.py
-            found[pid] = script.rpartition("/")[2].split(".")[1] if script else "snakemake"
+        if (name := _job(words)) and not _in_slurm(pid):
+            found[pid] = name
     return found
+
+
+def _job(words: list[str]) -> str | None:
+    """What a command line is a job of: a script of a rule, a process of its own that one starts, Snakemake in a job."""
+    if script := next((word for word in words[:3] if SCRIPTS in word), None):
+        return script.rpartition("/")[2].split(".")[1]  # .snakemake/scripts/tmp12345678.align.py
+    if TRAINING in words[1:4]:
+        return "align"
+    return "snakemake" if _is_snakemake(words) and "--target-jobs" in words else None
 
 
 def end(pids: Iterable[int]) -> None:
