@@ -96,6 +96,10 @@ def test_every_phase_is_a_target(target: str, tmp_path: Path, snakemake) -> None
         ),
         ({"metrics": {"properties": {"taxonomy": "none.json"}}}, ["metrics.properties.taxonomy", "'none.json'"]),
         (
+            {"metrics": {"text2mol": {"weights": __file__, "features": __file__}}},
+            ["metrics.text2mol.text_model", "is no local folder", "`revision`"],
+        ),
+        (
             {"judges": {"conv": {"kind": "summac_conv", "weights": "none.bin"}}},
             ["'none.bin'", "weights"],
         ),

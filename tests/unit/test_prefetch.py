@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from molmix import config
+from molmix.prefetch import wanted
 from tests.hub import Hub, serve
 
 pytestmark = pytest.mark.slow  # every call is a process of its own, which imports the hub client
@@ -134,6 +136,12 @@ def test_no_network(hub: Hub, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("http://127.0.0.1:9 cannot be reached") == 2  # the model and the data set
     assert "Traceback" not in done.stderr
+
+
+def test_every_corpus_is_fetched() -> None:
+    study = config.load(Path(__file__).resolve().parents[2] / "config/druglike.yaml")
+    (chebi,) = (one for one in wanted(study) if one.repository == "liupf/ChEBI-20-MM")
+    assert {source.split for source in chebi.sources} == {"train", "test"}
 
 
 def test_a_split_or_column_that_is_not_there(hub: Hub, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from safetensors.torch import save_file
 from transformers import BertConfig, BertModel
 
 from molmix.errors import MolmixError
-from molmix.files import read_table, write_table
+from molmix.files import read_json, read_table, write_table
 from molmix.metrics import Answers, Options
 from molmix.metrics.text2mol import measure
 from molmix.text2mol import FEATURES, load, read_features, text2mol, write_similarities
+from tests.graph.conftest import snakemake  # noqa: F401 (a fixture)
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "molecule", "is", "an", "acid", "##ic", "base"]
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
@@ -217,3 +218,22 @@ def answers(texts: list[str], molecules: list[str], table: pa.Table | None) -> A
     options = Options(judges={}, vocabulary=None, wordnet=None, domain="molecules")
     references = [[text] for text in texts]
     return Answers("mol2cap", texts, molecules, references, none, none, {}, options, text2mol=table)
+
+
+@pytest.mark.slow
+def test_the_graph_scores_with_it(weights: Path, folder: Path, features, tmp_path: Path, snakemake) -> None:  # noqa: F811
+    rows = [{"molecule": smiles, "caption": f"the acid {n}", "id": str(n)} for n, smiles in enumerate(features)]
+    (tmp_path / "refs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_table(tmp_path / "m2v.parquet", pa.table({"molecule": list(features), "mol2vec": list(features.values())}))
+    columns = {"molecule": "molecule", "caption": "caption", "id": "id"}
+    given = {"weights": str(weights), "text_model": str(folder), "features": "m2v.parquet"}
+    study = {
+        "run": "t2m",
+        "data": {"tests": {"one": {"source": {"kind": "file", "path": "refs.jsonl", "columns": columns}}}},
+        "systems": [{"name": "same", "predictions": {"one": {"path": "refs.jsonl", "id": "id"}}}],
+        "metrics": {"text2mol": given},
+    }
+    done = snakemake(tmp_path, "results/t2m/text2mol/same/one.parquet", study=study)
+    assert done.returncode == 0, done.stdout
+    assert read_json(tmp_path / "results/t2m/text_models/text2mol/manifest.json")["source"] == str(folder)
+    assert read_table(tmp_path / "results/t2m/text2mol/same/one.parquet")["text2mol"].null_count == 0
