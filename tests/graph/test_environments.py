@@ -1,4 +1,4 @@
-"""Which environment each job would run in, where Snakemake is asked to make them."""
+"""Which environment each job would run in, where Snakemake is asked to make them, and how much memory it asks for."""
 
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from tests.graph.conftest import MICRO, ROOT
 WRITERS = {"generate", "merge_and_generate", "reject"}
 
 
-def environments(folder: Path, study: dict[str, Any]) -> dict[tuple[str, str], str]:
-    """Name of the environment file by rule and wildcards of every job of a plan."""
+def jobs(folder: Path, study: dict[str, Any]) -> list[Any]:
+    """Snakemake's jobs of a plan."""
     from snakemake.api import SnakemakeApi
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
 
@@ -26,11 +26,16 @@ def environments(folder: Path, study: dict[str, Any]) -> dict[tuple[str, str], s
             workdir=folder,
         )
         plan.dag(DAGSettings()).summary()
-        return {
-            (job.rule.name, "/".join(job.wildcards)): Path(str(job.conda_env_spec.file)).name
-            for job in plan._workflow.dag.jobs
-            if job.conda_env_spec
-        }
+        return list(plan._workflow.dag.jobs)
+
+
+def environments(folder: Path, study: dict[str, Any]) -> dict[tuple[str, str], str]:
+    """Name of the environment file by rule and wildcards of every job of a plan."""
+    return {
+        (job.rule.name, "/".join(job.wildcards)): Path(str(job.conda_env_spec.file)).name
+        for job in jobs(folder, study)
+        if job.conda_env_spec
+    }
 
 
 @pytest.mark.parametrize("backend", ["hf", "vllm"])
@@ -50,3 +55,17 @@ def test_jobs_that_write_by_vllm_have_its_environment_and_no_others(backend, tmp
         by_vllm = (rule in WRITERS and backend == "vllm") or (rule == "decompose" and name.startswith("llm/"))
         assert (file == "vllm.yaml") == by_vllm, (rule, name)
         assert (ROOT / "envs" / file).is_file()
+
+
+def test_jobs_ask_for_the_memory_of_the_model_they_load(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    asked: dict[str, set[int]] = {}
+    for job in jobs(tmp_path, study):
+        asked.setdefault(job.rule.name, set()).add(job.resources.get("mem_mb"))
+    # 13.5 GB of weights in 16 bits; of MolT5-large 1.6, of Llama-3-8B 16.1.
+    assert asked["align"] == asked["merge_and_generate"] == {16_000}
+    assert asked["generate"] == {3_000, 4_000, 16_000} and asked["reject"] == {5_000}
+    assert asked["decompose"] == {17_000}
+    small = {job.rule.name: job.resources.get("mem_mb") for job in jobs(tmp_path, MICRO)}
+    assert (small["align"], small["generate"], small["decompose"]) == (3_000, 3_000, 1_000)

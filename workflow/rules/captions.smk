@@ -38,7 +38,7 @@ rule generate:
     resources:
         **gpus("generate"),
         one_by_one=1,
-        mem_mb=grows(3000),
+        mem_mb=holds(3000, "generate", lambda wildcards: shape_of(wildcards.model)),
         runtime=grows(120),
     params:
         settings=study.generation.model_dump(),

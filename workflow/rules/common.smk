@@ -8,6 +8,8 @@ from snakemake.exceptions import WorkflowError
 from molmix.config import UNSEEN
 from molmix.decompose import PLAIN
 from molmix.errors import MolmixError
+from molmix.plan.models import sizes
+from molmix.plan.shapes import pretrained
 from molmix.study import ready, shut_out
 from molmix.table import RESERVED
 
@@ -182,6 +184,32 @@ def grows(need):
     return lambda wildcards, attempt: attempt * (
         need(wildcards) if callable(need) else need
     )
+
+
+def holds(least, stage, shape):
+    """Memory of a job that loads a model, in MB: `least`, and where the model is not small its weights, in 16 bits for
+    a GPU. `shape` gives the model's by the wildcards (`shape_of`, `shape_of_decomposer`); of unknown ones nothing is
+    added.
+    """
+    width = 2 if getattr(HAS_GPU, stage) else 4
+
+    def need(wildcards):
+        found = shape(wildcards)
+        return least + (width * found.parameters // 10**9 * 1000 if found else 0)
+
+    return grows(need)
+
+
+def shape_of(model):
+    """A model of the table by the number of its weights; None where that is not known here."""
+    return sizes(study, table).shapes[model]
+
+
+def shape_of_decomposer(name):
+    """A decomposer that is a local language model, by the number of its weights; None for any other."""
+    if name not in LOCAL_LLM:
+        return None
+    return pretrained(study.decomposers[name].id, study.decomposers[name].revision)
 
 
 def gpus(stage, where=lambda wildcards: True):

@@ -90,7 +90,11 @@ rule reject:
     threads: cores("reject")
     resources:
         **gpus("reject"),
-        mem_mb=grows(4000),
+        mem_mb=holds(
+            4000,
+            "reject",
+            lambda wildcards: shape_of(study.rejected()[wildcards.direction].model),
+        ),
         runtime=grows(240),
     params:
         settings=study.generation.model_dump(),

@@ -110,7 +110,9 @@ rule decompose:
         lambda wildcards: env_of_models(wildcards.units in VLLM_UNITS)
     resources:
         **gpus("decompose", lambda wildcards: wildcards.units in LOCAL_LLM),
-        mem_mb=grows(1000),
+        mem_mb=holds(
+            1000, "decompose", lambda wildcards: shape_of_decomposer(wildcards.units)
+        ),
         runtime=grows(lambda wildcards: 240 if wildcards.units in LLM_UNITS else 5),
     params:
         settings=lambda wildcards: (

@@ -90,7 +90,7 @@ rule align:
     threads: cores("align")
     resources:
         **gpus("align"),
-        mem_mb=grows(3000),
+        mem_mb=holds(3000, "align", lambda wildcards: shape_of(wildcards.model)),
         runtime=grows(1440),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
@@ -164,7 +164,7 @@ rule merge_and_generate:
     resources:
         **gpus("generate"),
         one_by_one=1,
-        mem_mb=grows(3000),
+        mem_mb=holds(3000, "generate", lambda wildcards: shape_of(wildcards.model)),
         runtime=grows(120),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
