@@ -267,7 +267,7 @@ def test_a_full_disk_says_so(tmp_path: Path) -> None:
 
 HEAVY = ("torch", "transformers", "trl", "mergekit")
 LIGHT = {
-    "the parse of the Snakefile": ("molmix.config, molmix.table, molmix.sources, molmix.plan.models", (*HEAVY, "pandas")),
+    "the parse of the Snakefile": ("molmix.table, molmix.sources, molmix.plan.models", (*HEAVY, "pandas")),
     "world.py": ("molmix.world.corpus", HEAVY),
     "corpus.py": ("molmix.data", (*HEAVY, "pandas")),
     "pairs.py": ("molmix.preferences", (*HEAVY, "pandas")),
