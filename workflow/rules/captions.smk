@@ -38,7 +38,9 @@ rule generate:
     resources:
         **gpus("generate"),
         one_by_one=1,
-        mem_mb=holds(3000, "generate", lambda wildcards: shape_of(wildcards.model)),
+        mem_mb=holds(
+            3000, lambda wildcards: to_load("generate", shape_of(wildcards.model))
+        ),
         runtime=grows(120),
     params:
         settings=study.generation.model_dump(),

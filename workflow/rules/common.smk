@@ -186,18 +186,22 @@ def grows(need):
     )
 
 
-def holds(least, stage, shape):
-    """Memory of a job that loads a model, in MB: `least`, and where the model is not small its weights, in 16 bits for
-    a GPU. `shape` gives the model's by the wildcards (`shape_of`, `shape_of_decomposer`); of unknown ones nothing is
-    added.
-    """
+def holds(least, need):
+    """Memory of a job in MB: `least`, and what its model needs, in bytes and by the wildcards, where that is a lot."""
+    return grows(lambda wildcards: least + need(wildcards) // 10**9 * 1000)
+
+
+def to_load(stage, shape):
+    """Bytes of a model's weights, in 16 bits for a GPU; 0 where its shape is not known."""
     width = 2 if getattr(HAS_GPU, stage) else 4
+    return width * shape.parameters if shape else 0
 
-    def need(wildcards):
-        found = shape(wildcards)
-        return least + (width * found.parameters // 10**9 * 1000 if found else 0)
 
-    return grows(need)
+def to_merge(shape):
+    """Bytes that mergekit holds to merge two models, at most: by TIES some fifty for each number of the largest tensor
+    (`python -m benchmarks merge_memory`), and a shard to be written.
+    """
+    return 50 * shape.largest + min(2 * 10**9, shape.stored) if shape else 0
 
 
 def shape_of(model):

@@ -92,8 +92,9 @@ rule reject:
         **gpus("reject"),
         mem_mb=holds(
             4000,
-            "reject",
-            lambda wildcards: shape_of(study.rejected()[wildcards.direction].model),
+            lambda wildcards: to_load(
+                "reject", shape_of(study.rejected()[wildcards.direction].model)
+            ),
         ),
         runtime=grows(240),
     params:

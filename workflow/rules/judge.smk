@@ -111,7 +111,10 @@ rule decompose:
     resources:
         **gpus("decompose", lambda wildcards: wildcards.units in LOCAL_LLM),
         mem_mb=holds(
-            1000, "decompose", lambda wildcards: shape_of_decomposer(wildcards.units)
+            1000,
+            lambda wildcards: to_load(
+                "decompose", shape_of_decomposer(wildcards.units)
+            ),
         ),
         runtime=grows(lambda wildcards: 240 if wildcards.units in LLM_UNITS else 5),
     params:

@@ -90,7 +90,9 @@ rule align:
     threads: cores("align")
     resources:
         **gpus("align"),
-        mem_mb=holds(3000, "align", lambda wildcards: shape_of(wildcards.model)),
+        mem_mb=holds(
+            3000, lambda wildcards: to_load("align", shape_of(wildcards.model))
+        ),
         runtime=grows(1440),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
@@ -122,7 +124,7 @@ rule merge:
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=grows(3000),
+        mem_mb=holds(3000, lambda wildcards: to_merge(shape_of(wildcards.model))),
         runtime=grows(120),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
@@ -164,7 +166,13 @@ rule merge_and_generate:
     resources:
         **gpus("generate"),
         one_by_one=1,
-        mem_mb=holds(3000, "generate", lambda wildcards: shape_of(wildcards.model)),
+        mem_mb=holds(
+            3000,
+            lambda wildcards: max(
+                to_merge(shape_of(wildcards.model)),
+                to_load("generate", shape_of(wildcards.model)),
+            ),
+        ),
         runtime=grows(120),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,

@@ -44,6 +44,7 @@ class Shape:
 
     Attributes:
         parameters: how many numbers its weights are.
+        largest: how many numbers its largest tensor is, the embedding.
         ends: inputs and outputs of all linear layers of its blocks added up: an adapter of rank r on all of them is
             r times as many numbers.
         stored: bytes of its weights on disk.
@@ -52,6 +53,7 @@ class Shape:
     """
 
     parameters: int
+    largest: int
     ends: int
     stored: int
     here: bool
@@ -68,11 +70,17 @@ def pretrained(name: str, revision: str | None) -> Shape | None:
         sizes = of(config)
         if sizes is None:  # a kind of model that no formula here fits
             width = BYTES.get(_dtype(config), 4)
-            return Shape(stored // width, 0, stored, True, bool(files))
-        return Shape(*sizes, stored or sizes[0] * BYTES.get(_dtype(config), 4), True, bool(files))
+            return Shape(stored // width, _embedding(config), 0, stored, True, bool(files))
+        parameters, ends = sizes
+        return Shape(
+            parameters, _embedding(config), ends, stored or parameters * BYTES.get(_dtype(config), 4), True, bool(files)
+        )
     config = PUBLISHED.get(name, {})
     sizes = of(config)
-    return Shape(*sizes, sizes[0] * BYTES[_dtype(config)], False, False) if sizes else None
+    if sizes is None:
+        return None
+    parameters, ends = sizes
+    return Shape(parameters, _embedding(config), ends, parameters * BYTES[_dtype(config)], False, False)
 
 
 def made(root: MadeModel) -> Shape:
@@ -87,7 +95,7 @@ def made(root: MadeModel) -> Shape:
         "tie_word_embeddings": True,
     }
     parameters, ends = _llama(config)
-    return Shape(parameters, ends, 4 * parameters, True, False)
+    return Shape(parameters, _embedding(config), ends, 4 * parameters, True, False)
 
 
 def of(config: dict[str, Any]) -> tuple[int, int] | None:
@@ -96,6 +104,10 @@ def of(config: dict[str, Any]) -> tuple[int, int] | None:
     count["deberta-v2"] = _deberta
     kind = config.get("model_type")
     return count[kind](config) if kind in count else None
+
+
+def _embedding(config: dict[str, Any]) -> int:
+    return int(config.get("vocab_size", 0) * (config.get("hidden_size") or config.get("d_model", 0)))
 
 
 def _llama(config: dict[str, Any]) -> tuple[int, int]:
