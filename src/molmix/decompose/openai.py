@@ -99,7 +99,7 @@ class Asker:
             timeout=self.settings["timeout"],
             max_retries=self.settings["retries"],
         )
-        queue, retries = iter(captions), 0
+        queue, retries, failed = iter(captions), 0, None
 
         async def work(queue: Iterator[str]) -> None:
             nonlocal retries
@@ -113,7 +113,9 @@ class Asker:
                 for _ in range(min(self.settings["concurrency"], len(captions))):
                     workers.create_task(work(queue))
         except* MolmixError as errors:
-            raise _first(errors) from None
+            failed = errors
+        if failed:  # raised here: Python before 3.11.4 makes a group of what is raised in `except*`
+            raise _first(failed)
         return retries
 
     def _key(self) -> str | None:
