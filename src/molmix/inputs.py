@@ -101,16 +101,11 @@ def check_files(config: Config) -> None:
     for key, path in config.metrics.files().items():
         if not is_there(Path(path)):
             raise fault(key, f"there is no {quoted(path)}", "mend the path, or leave the key out (docs/metrics.md)")
-    text2mol = config.metrics.text2mol
-    if text2mol and text2mol.revision is None and not is_there(Path(text2mol.text_model), Path.is_dir):
-        what = f"{quoted(text2mol.text_model)} is no local folder"
-        raise fault("metrics.text2mol.text_model", what, "give a hub id its `revision`, or mend the path")
+    if text2mol := config.metrics.text2mol:
+        _local("metrics.text2mol.text_model", text2mol.text_model, text2mol.revision)
     for key, model in config.pretrained().items():
-        if is_there(Path(model.id), Path.is_dir):
+        if _local(f"{key}.id", model.id, model.revision):
             check_weights(Path(model.id))
-        elif model.revision is None:
-            what = f"{quoted(model.id)} is no local folder"
-            raise fault(f"{key}.id", what, "give a hub id its `revision`, or mend the path")
     for key, model in config.by_vllm().items():
         folder = Path(model.id) if is_there(Path(model.id), Path.is_dir) else cached(model.id, model.revision)
         if folder:
@@ -118,6 +113,14 @@ def check_files(config: Config) -> None:
     for path in config.judge_files():
         if not is_there(Path(path), Path.is_file):
             raise fault("judges", f"there is no {quoted(path)} to read weights from", "mend the path of `weights`")
+
+
+def _local(key: str, name: str, revision: str | None) -> bool:
+    """Whether a model is a folder here; one of the hub must have its revision."""
+    local = is_there(Path(name), Path.is_dir)
+    if not local and revision is None:
+        raise fault(key, f"{quoted(name)} is no local folder", "give a hub id its `revision`, or mend the path")
+    return local
 
 
 def _files(config: Config) -> Iterator[FileSource | FileRejected | Predictions]:

@@ -1,6 +1,7 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
 # Makes: the checked config, the model table, and what the other files share: helpers for paths, and for what a job
 #        needs of a cluster and which jobs go there as one.
+import functools
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -204,9 +205,15 @@ def to_merge(shape):
     return 50 * shape.largest + min(2 * 10**9, shape.stored) if shape else 0
 
 
+@functools.cache
+def shapes():
+    """All models of the table by the number of their weights; looked up with the first job that asks."""
+    return sizes(study, table).shapes
+
+
 def shape_of(model):
     """A model of the table by the number of its weights; None where that is not known here."""
-    return sizes(study, table).shapes[model]
+    return shapes()[model]
 
 
 def shape_of_decomposer(name):

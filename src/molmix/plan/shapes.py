@@ -67,20 +67,10 @@ def pretrained(name: str, revision: str | None) -> Shape | None:
         files = list(folder.glob("*.safetensors"))
         stored = sum(path.stat().st_size for path in files)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        sizes = of(config)
-        if sizes is None:  # a kind of model that no formula here fits
-            width = BYTES.get(_dtype(config), 4)
-            return Shape(stored // width, _embedding(config), 0, stored, True, bool(files))
-        parameters, ends = sizes
-        return Shape(
-            parameters, _embedding(config), ends, stored or parameters * BYTES.get(_dtype(config), 4), True, bool(files)
-        )
-    config = PUBLISHED.get(name, {})
-    sizes = of(config)
-    if sizes is None:
-        return None
-    parameters, ends = sizes
-    return Shape(parameters, _embedding(config), ends, parameters * BYTES[_dtype(config)], False, False)
+        width = BYTES.get(_dtype(config), 4)  # for a kind of model that no formula here fits
+        other = Shape(stored // width, _embedding(config), 0, stored, True, bool(files))
+        return _shape(config, stored, here=True, cached=bool(files)) or other
+    return _shape(PUBLISHED.get(name, {}))
 
 
 def made(root: MadeModel) -> Shape:
@@ -96,6 +86,16 @@ def made(root: MadeModel) -> Shape:
     }
     parameters, ends = _llama(config)
     return Shape(parameters, _embedding(config), ends, 4 * parameters, True, False)
+
+
+def _shape(config: dict[str, Any], stored: int = 0, *, here: bool = False, cached: bool = False) -> Shape | None:
+    """By a config.json, which also tells how much is stored where no file does; None where no formula here fits."""
+    sizes = of(config)
+    if sizes is None:
+        return None
+    parameters, ends = sizes
+    stored = stored or parameters * BYTES.get(_dtype(config), 4)
+    return Shape(parameters, _embedding(config), ends, stored, here, cached)
 
 
 def of(config: dict[str, Any]) -> tuple[int, int] | None:

@@ -85,24 +85,28 @@ class Estimator:
             *folders, way = job.name.split("/")
             trained = folders[-1] if folders else ""
             model = next(s.model for name, s in self.study.rejected().items() if name == way and s.kind == "model")
-        elif job.rule in ("make_initial", "align"):
+        elif job.rule in TRAINED_ON:
             trained = self.table[model].settings.get("corpus") or ""
-        corpus, shape = self.rows.corpora.get(trained), self.sizes.shapes[model]
-        if shape is None or (corpus is None and job.rule in TRAINED_ON):
+        shape, gpu = self.sizes.shapes[model], self.sizes.gpu[model]
+        device = self.gpu if gpu else CPU
+        if shape is None:
             return None
-        return self._of_model(job.rule, model, shape, corpus, self.rows.captions), self.sizes.gpu[model]
+        if job.rule not in TRAINED_ON:
+            return self._answering(job.rule, shape, device, self.rows.captions), gpu
+        corpus = self.rows.corpora.get(trained)
+        return (self._on_corpus(job.rule, model, shape, device, corpus), gpu) if corpus else None
 
-    def _of_model(self, rule: str, model: str, shape: Shape, corpus: Corpus | None, answers: int) -> float:
-        device = self.gpu if self.sizes.gpu[model] else CPU
+    def _on_corpus(self, rule: str, model: str, shape: Shape, device: Device, corpus: Corpus) -> float:
         settings = self.table[model].settings
-        if corpus is not None and rule in TRAINED_ON:
-            if rule == "make_initial":
-                tokens = corpus.train * settings["epochs"] * (PROMPT + CAPTION)
-                return 6 * shape.parameters * tokens / device.flops
-            if rule == "align":
-                return LOAD + self._align(settings, shape.parameters, corpus, device)
-            # Rejected texts are written once, for the largest share.
-            return self._write(max(corpus.shares.values()) + corpus.validation, PROMPT, CAPTION, shape, device)
+        if rule == "make_initial":
+            tokens = corpus.train * settings["epochs"] * (PROMPT + CAPTION)
+            return 6 * shape.parameters * tokens / device.flops
+        if rule == "align":
+            return LOAD + self._align(settings, shape.parameters, corpus, device)
+        # Rejected texts are written once, for the largest share.
+        return self._write(max(corpus.shares.values()) + corpus.validation, PROMPT, CAPTION, shape, device)
+
+    def _answering(self, rule: str, shape: Shape, device: Device, answers: int) -> float:
         # Of a merge: three models read in 16 bits, one written.
         merging = 0 if rule == "generate" else (6 + 2) * shape.parameters / COPY
         return merging if rule == "merge" else merging + self._write(answers, PROMPT, CAPTION, shape, device)
