@@ -200,6 +200,21 @@ def test_a_link_opens_the_same_view_and_back_goes_back(pages: Path, open_page: C
     expect(page.locator("#metric")).to_have_value("coverage")
 
 
+def test_a_row_is_chosen_though_others_come_and_go_while_it_is_pressed(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(pages)
+    chosen = listed(page)[2]
+    page.locator("#list .name").get_by_text(chosen, exact=True).hover()
+    page.mouse.down()
+    page.evaluate("""() => new Promise((done) => {
+        const list = document.getElementById("list");
+        new MutationObserver(() => done()).observe(document.getElementById("rows"), { childList: true });
+        const less = `${list.clientHeight - 88}px`;  // fewer rows are in sight
+        Object.assign(list.style, { flex: "none", height: less });
+    })""")
+    page.mouse.up()
+    expect(page.locator("#molecule-heading")).to_have_text(chosen)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_link_to_an_id_that_is_hard(name: str, pages: Path, open_page: Callable[..., Page]) -> None:
     page = open_page(pages)

@@ -40,15 +40,26 @@
     return made;
   };
 
-  // Rows in sight; made anew only where others are. What the browser laid out is asked for before anything is changed:
-  // asked after, it would lay out the whole page once more.
+  const options = (first, last) =>
+    shown.order.slice(first, Math.max(first, last)).map((_, place) => option(first + place));
+
+  // Rows in sight. One that stays in sight stays the same element, so that a click on it is not lost to a scroll between
+  // press and release. What the browser laid out is asked for before anything is changed: asked after, it would lay out
+  // the whole page once more.
   const paint = (anew) => {
     const first = Math.max(0, Math.floor(top / HEIGHT) - SPARE);
     const last = Math.min(shown.order.length, Math.ceil((top + height) / HEIGHT) + SPARE);
-    if (anew || first !== painted.first || last !== painted.last) {
-      painted = { first, last };
-      rows.replaceChildren(...shown.order.slice(first, last).map((_, place) => option(first + place)));
+    if (anew) {
+      rows.replaceChildren();
+      painted = { first, last: first };
     }
+    for (const row of [...rows.children]) {
+      const place = Number(row.getAttribute("aria-posinset")) - 1;
+      if (place < first || place >= last) row.remove();
+    }
+    rows.prepend(...options(first, Math.min(painted.first, last)));
+    rows.append(...options(Math.max(painted.last, first), last));
+    painted = { first, last };
     for (const row of rows.children) row.setAttribute("aria-selected", String(row.id === `row-${shown.at}`));
     if (shown.at >= first && shown.at < last) list.setAttribute("aria-activedescendant", `row-${shown.at}`);
     else list.removeAttribute("aria-activedescendant");
