@@ -200,7 +200,9 @@ def test_a_link_opens_the_same_view_and_back_goes_back(pages: Path, open_page: C
     expect(page.locator("#metric")).to_have_value("coverage")
 
 
-def test_a_row_is_chosen_though_others_come_and_go_while_it_is_pressed(pages: Path, open_page: Callable[..., Page]) -> None:
+def test_a_row_is_chosen_though_others_come_and_go_while_it_is_pressed(
+    pages: Path, open_page: Callable[..., Page]
+) -> None:
     page = open_page(pages)
     chosen = listed(page)[2]
     page.locator("#list .name").get_by_text(chosen, exact=True).hover()
