@@ -31,6 +31,7 @@ lint: $(READY)
 	ruff check .
 	snakefmt --check Snakefile workflow
 	mypy
+	lint-imports
 	snakemake --lint
 
 audit: .venv-audit/.ready  ## known vulnerabilities in the pins, where pypi.org can be asked
@@ -52,7 +53,7 @@ figures: $(READY)  ## README's figure, from the embedded study
 	cp results/demo/plots/tradeoff.svg docs/figures/
 
 docs: $(READY)  ## what is generated from the config schema and the lock
-	python -m molmix.config_docs
+	python -m molmix.config.documentation
 	python -m tests.badinput.page
 	python envs/split.py
 

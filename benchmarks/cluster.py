@@ -10,7 +10,8 @@ from pathlib import Path
 from tests.slurm import cluster
 
 from benchmarks.common import Row, in_turn
-from molmix import config, table
+from molmix.config import loading
+from molmix.pipeline import model_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILE = ["--workflow-profile", str(ROOT / "profiles/slurm")]
@@ -28,9 +29,9 @@ def measure() -> list[Row]:
 
 def _parse(folder: Path) -> Row:
     """Each job reads the Snakefile and its config once or twice before it works."""
-    sizes = {path: len(table.build(config.load(path))) for path in sorted((ROOT / "config").glob("*.yaml"))}
+    sizes = {path: len(model_table.build(loading.load(path))) for path in sorted((ROOT / "config").glob("*.yaml"))}
     largest = max(sizes, key=lambda path: sizes[path])
-    target = f"results/{config.load(largest).run}/data/manifest.json"
+    target = f"results/{loading.load(largest).run}/data/manifest.json"
     (folder / "Snakefile").write_text('rule all:\n    output: "x"\n    shell: "touch x"\n')
     a, b = in_turn(
         lambda: _snakemake(ROOT, None, target, "-n", "--quiet", "all", "--configfile", str(largest)),

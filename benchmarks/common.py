@@ -35,8 +35,8 @@ def small_model(folder: Path, name: str, pairs: list[tuple[str, str]], seed: int
     import torch
     from transformers import AutoModelForCausalLM, LlamaConfig
 
-    from molmix.initial import make_tokenizer
-    from molmix.models import write_manifest
+    from molmix.models.manifests import write_manifest
+    from molmix.models.small import make_tokenizer
 
     tokenizer = make_tokenizer(pairs, PROMPTS, 800)
     torch.manual_seed(seed)
@@ -58,7 +58,7 @@ def sibling(start: Path, name: str, seed: int) -> Path:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    from molmix.models import write_manifest
+    from molmix.models.manifests import write_manifest
 
     torch.manual_seed(seed)
     lora = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
@@ -76,6 +76,6 @@ def sibling(start: Path, name: str, seed: int) -> Path:
 
 def corpus(rows: int) -> list[tuple[str, str]]:
     """Molecules and captions of the embedded world."""
-    from molmix.world.corpus import corpus as world
+    from molmix.data.synthetic.corpus import corpus as world
 
     return list(world(rows, 1)[["molecule", "caption"]].itertuples(index=False, name=None))

@@ -12,12 +12,13 @@ import pyarrow as pa
 from tests.runs import draw_pairs
 
 from benchmarks.common import Row, corpus
-from molmix.config import Config, parse
-from molmix.data import TEST
-from molmix.decompose import rules
-from molmix.decompose.tables import ATOMS
-from molmix.explorer import build
-from molmix.files import write_table
+from molmix.config.loading import parse
+from molmix.config.schema import Config
+from molmix.core.files import write_table
+from molmix.data.corpus import TEST
+from molmix.judges.decompose.backends import rules
+from molmix.judges.decompose.tables import ATOMS
+from molmix.report.explorer import build
 
 SYSTEMS, MOLECULES = 20, 3000
 METRICS = ("hallucination", "supported", "contradicted", "unsupported", "coverage")

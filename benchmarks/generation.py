@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.common import PROMPTS, Row, corpus, in_turn, small_model
-from molmix.prompts import prompt
+from molmix.data.prompts import prompt
 
 ROWS, ALONE = 200, 20
 
@@ -12,8 +12,8 @@ ROWS, ALONE = 200, 20
 def measure() -> list[Row]:
     import torch
 
-    from molmix.models import load
-    from molmix.writer import Writer
+    from molmix.generation.transformers_engine import Writer
+    from molmix.models.loading import load
 
     torch.set_num_threads(1)
     pairs = corpus(1000)

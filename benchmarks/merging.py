@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from benchmarks.common import Row, corpus, in_turn, small_model
-from molmix.merge.slerp import Slerp
-from molmix.merge.ties import Ties
+from molmix.merge.methods.slerp import Slerp
+from molmix.merge.methods.ties import Ties
 
 Method = Slerp | Ties
 METHODS: tuple[Method, ...] = (Slerp(method="slerp"), Ties(method="ties"))
@@ -21,7 +21,7 @@ OURS = """
 import json, sys
 from pathlib import Path
 from types import SimpleNamespace
-from molmix.job import job
+from molmix.pipeline.job import job
 folder, threads, out, first, second, base, settings = sys.argv[1:]
 models, log = Path(folder, "models"), Path(folder, "logs", out)
 with job(SimpleNamespace(threads=int(threads), log=[log], rule="merge", input=[], resources={})):

@@ -12,11 +12,11 @@ from nltk.translate.meteor_score import exact_match, stem_match
 from rouge_score.rouge_scorer import RougeScorer
 
 from benchmarks.common import Row, corpus, in_turn
-from molmix.comparison.measure import compare
-from molmix.comparison.pairs import fixed_pairs
+from molmix.analysis.comparison.paired import compare
+from molmix.analysis.comparison.pairs import fixed_pairs
 from molmix.metrics import Options
 from molmix.metrics.bleu import COUNT_COLUMNS
-from molmix.metrics.captions import caption_scores
+from molmix.metrics.families.captions import caption_scores
 from molmix.metrics.meteor import meteor_name
 from molmix.metrics.tokenize import load_tokenizer
 

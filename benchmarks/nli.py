@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import Row, corpus
-from molmix.decompose.rules import decompose
+from molmix.judges.decompose.backends.rules import decompose
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 BATCHES = 10  # that each side is timed on
@@ -59,8 +59,8 @@ def _forward() -> list[Row]:
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    from molmix.nli.model import NliModel
-    from molmix.nli.precision import resolve
+    from molmix.judges.nli.model import NliModel
+    from molmix.judges.nli.precision import resolve
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -242,9 +242,9 @@ def _drawn(lines: list[list[str]], row: int, draw: random.Random) -> str:
 def _cut(folder: Path, author: str, captions: list[str]) -> None:
     import pyarrow as pa
 
-    from molmix.decompose import RulesSettings
-    from molmix.decompose.tables import cut
-    from molmix.files import write_table
+    from molmix.core.files import write_table
+    from molmix.judges.decompose import RulesSettings
+    from molmix.judges.decompose.tables import cut
 
     table, out = folder / "captions" / f"{author}.parquet", folder / author / "test.parquet"
     write_table(table, pa.table({"id": list(map(str, range(len(captions)))), "text": captions}))
@@ -257,8 +257,8 @@ MODEL = {"id": "made", "weights": {"path": "weights", "digest": "0123456789abcde
 
 def _fill(folder: Path, author: str) -> None:
     """Put made answers for all pairs of a system into the store, in place of forward passes."""
-    from molmix.nli.pairs import Pairs
-    from molmix.nli.store import as_values, store_for
+    from molmix.judges.nli.cache import as_values, store_for
+    from molmix.judges.nli.pairs import Pairs
 
     (folder / "manifest.json").write_text(json.dumps(MODEL))
     keys = Pairs.of(folder / "reference/test.parquet", folder / author / "test.parquet").distinct.keys
@@ -271,10 +271,10 @@ def _fill(folder: Path, author: str) -> None:
 
 
 def _judge(folder: Path, author: str) -> dict[str, int]:
-    from molmix.files import read_table, write_table
-    from molmix.judges import measure as judge
-    from molmix.judges.atomic import Atomic
-    from molmix.nli.run import cross
+    from molmix.core.files import read_table, write_table
+    from molmix.judges.kinds import measure as judge
+    from molmix.judges.kinds.atomic import Atomic
+    from molmix.judges.nli.inference import cross
 
     out = folder / "nli" / f"{author}.parquet"
     counts = cross(

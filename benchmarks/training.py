@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.common import PROMPTS, Row, corpus, small_model
-from molmix.prompts import answer, prompt
+from molmix.data.prompts import answer, prompt
 
 STEPS, ROUNDS, THREADS = 20, 3, 1
 BATCH = 16  # rows of a batch, where batches by length are compared with random ones
@@ -42,8 +42,8 @@ def measure() -> list[Row]:
 
 def _prepare(folder: Path) -> tuple[Path, list[dict[str, str]]]:
     """A start's manifest, and the pairs that are in ``pairs.parquet`` then."""
-    from molmix.files import write_table
-    from molmix.preferences import PAIRS
+    from molmix.core.files import write_table
+    from molmix.data.preferences import PAIRS
 
     captions = corpus(600)
     start = small_model(folder, "start", captions, seed=1)
@@ -64,7 +64,7 @@ def _prepare(folder: Path) -> tuple[Path, list[dict[str, str]]]:
 
 
 def _align(name: str, resolved: dict[str, Any], start: Path, folder: Path) -> None:
-    from molmix.align.run import align
+    from molmix.align.training import align
 
     align(
         model_id="policy",
@@ -84,9 +84,9 @@ def _method(name: str, start: Path, rows: list[dict[str, str]], folder: Path, se
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from molmix.align import METHODS
     from molmix.align.lora import Lora
-    from molmix.align.settings import settings
+    from molmix.align.methods import METHODS
+    from molmix.align.presets import settings
 
     resolved = settings(name, "modern", {"max_steps": STEPS, "gradient_accumulation_steps": 1}, {})
 
@@ -116,7 +116,7 @@ def _by_length(name: str, start: Path, folder: Path, seconds: list[float]) -> Ro
     """An epoch of batches by length, and one of random batches."""
     from transformers import Trainer
 
-    from molmix.align.settings import settings
+    from molmix.align.presets import settings
 
     masks: list[Any] = []
     step = Trainer.training_step

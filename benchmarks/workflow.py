@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 
 from benchmarks.common import Row
-from molmix import config, table
+from molmix.config import loading
+from molmix.pipeline import model_table
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def measure() -> list[Row]:
-    sizes = {path: len(table.build(config.load(path))) for path in sorted((ROOT / "config").glob("*.yaml"))}
+    sizes = {path: len(model_table.build(loading.load(path))) for path in sorted((ROOT / "config").glob("*.yaml"))}
     largest = max(sizes, key=lambda path: sizes[path])
     what = f"snakemake -n, {largest.name} ({sizes[largest]} models)"
     rows = [(what, f"{_seconds('-n', '--configfile', str(largest)):.1f} s", "-", "-", "5 s")]

@@ -14,10 +14,11 @@ import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from molmix.align import METHODS, checkpoints, progress
-from molmix.align.settings import settings
-from molmix.errors import MolmixError
-from molmix.files import read_table, write_table
+from molmix.align import checkpoints, progress
+from molmix.align.methods import METHODS
+from molmix.align.presets import settings
+from molmix.core.errors import MolmixError
+from molmix.core.files import read_table, write_table
 
 FIGURE = Path(__file__).resolve().parents[1] / "docs/figures/resume.png"
 ROWS, AT = 240, 0.55  # pairs; share of the steps after which the signal is sent
@@ -28,7 +29,7 @@ TRAIN = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "le
 
 def train(method: str, folder: Path, out: str) -> None:
     """One training; its checkpoints lie beside it."""
-    from molmix.align.run import align
+    from molmix.align.training import align
 
     # Dropout, so that the state of the random numbers counts too.
     chosen = settings(method, "modern", TRAIN, {"r": 8, "dropout": 0.1})
@@ -142,7 +143,7 @@ def compare(folder: Path, methods: list[str], figure: Path) -> float:
     """Train everything, print the table and draw the figure; gives the largest difference of all."""
     import torch
 
-    import molmix.align.run  # noqa: F401 (for all processes)
+    import molmix.align.training  # noqa: F401 (for all processes)
 
     torch.set_num_threads(1)  # other threads than this one do not come along in a fork
     for method in methods:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from molmix.config import Config
+from molmix.config.schema import Config
 from tests.nli_models import make_model
 
 CHAT = (
@@ -21,7 +21,7 @@ CHAT = (
 
 def make_repositories(study: Config, folder: Path) -> dict[str, Path]:
     """Every repository that the study takes from the hub, by its id: made so that its own config fits."""
-    from molmix.world.corpus import corpus
+    from molmix.data.synthetic.corpus import corpus
 
     world = corpus(80, 1)
     pairs = list(zip(world["molecule"], world["caption"], strict=True))
@@ -68,7 +68,7 @@ def _parquet(path: Path, pairs: list[tuple[str, str]]) -> None:
 
 
 def _tokenizer(kind: str, pairs: list[tuple[str, str]], templates: dict[str, str]) -> Any:
-    from molmix.initial import make_tokenizer
+    from molmix.models.small import make_tokenizer
 
     if kind == "llama":
         tokenizer = make_tokenizer(pairs, templates, 600)

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from molmix import table as models
-from molmix.comparison.run import compare_models
-from molmix.config import Config
-from molmix.data import TEST
-from molmix.decompose.tables import cut
-from molmix.explain.case import judged_folders, options_of
-from molmix.files import read_table, write_json, write_table
-from molmix.judges.cross import Cross
-from molmix.leaderboard import leaderboard
-from molmix.score import score
+from molmix.analysis.comparison.compare import compare_models
+from molmix.analysis.leaderboard import leaderboard
+from molmix.config.schema import Config
+from molmix.core.files import read_table, write_json, write_table
+from molmix.data.corpus import TEST
+from molmix.judges.decompose.tables import cut
+from molmix.judges.matrices import Cross
+from molmix.metrics.score import score
+from molmix.pipeline import model_table as models
+from molmix.report.explain.case import judged_folders, options_of
 
 Row = tuple[str, str, list[str]]  # id, molecule and references
 
@@ -77,7 +77,7 @@ def write_tables(study: Config) -> None:
 
 
 def draw_pairs(path: Path, ids: list[str], sizes: Sequence[tuple[int, int]], rng: np.random.Generator) -> None:
-    """Write probabilities of pairs as :func:`molmix.nli.run.cross` does; some are sure, most are not."""
+    """Write probabilities of pairs as :func:`molmix.judges.nli.inference.cross` does; some are sure, most are not."""
     cells = sum(one * other for one, other in sizes)
     offsets = np.concatenate([[0], np.cumsum([one * other for one, other in sizes])]).astype(np.int32)
     drawn = {}

@@ -10,9 +10,10 @@ from typing import Annotated
 
 import typer
 
-from molmix import config, table
-from molmix.errors import MolmixError
-from molmix.terminal import visible
+from molmix.config import loading
+from molmix.core.errors import MolmixError
+from molmix.core.terminal import visible
+from molmix.pipeline import model_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 ConfigFile = Annotated[Path, typer.Option("--configfile", help="the study to look at")]
@@ -27,7 +28,7 @@ def main() -> None:
 def models(configfile: ConfigFile = Path("config/config.yaml")) -> None:
     """Print the model table: every model the study makes, and from what."""
     rows = [("id", "kind", "method", "parents", "seed")]
-    for row in table.build(config.load(configfile)).values():
+    for row in model_table.build(loading.load(configfile)).values():
         rows.append((row.id, row.kind, row.method, " + ".join(row.parents) or "-", str(row.seed)))
     _print(rows)
 
@@ -38,7 +39,7 @@ def store(
     compact: Annotated[bool, typer.Option("--compact", help="put each store's files into one first")] = False,
 ) -> None:
     """Print the pair stores: what every NLI model said of pairs so far. They are caches: losing one costs time only."""
-    from molmix.nli.report import report
+    from molmix.judges.nli.report import report
 
     _print(report(folder, compact=compact))
 
@@ -58,9 +59,9 @@ def explain(
     configfile: ConfigFile = Path("config/config.yaml"),
 ) -> None:
     """Show everything behind one number: texts, atoms, probabilities, and the sum that they make."""
-    from molmix.explain import explain, worst
+    from molmix.report.explain import explain, worst
 
-    study = config.load(configfile)
+    study = loading.load(configfile)
     lines = worst(study, metric, model, test) if caption is None else explain(study, metric, model, test, caption)
     for line in lines:
         typer.echo(visible(line))
@@ -75,9 +76,9 @@ def explorer(
 
     Of a finished one, `snakemake --cores all explorer` makes it.
     """
-    from molmix.explorer import build
+    from molmix.report.explorer import build
 
-    study = config.load(configfile)
+    study = loading.load(configfile)
     folder = out or Path(f"results/{study.run}/work/explorer")
     missing = build(study, folder)
     _print([(f"Open {folder}/index.html. Tables that are not there: {len(missing)}",), *((f"  {m}",) for m in missing)])
@@ -101,11 +102,11 @@ def status(
     """
     from rich.console import Console
 
-    from molmix.status.graph import jobs
-    from molmix.status.show import report
-    from molmix.status.state import standings
+    from molmix.pipeline.status.graph import jobs
+    from molmix.pipeline.status.show import report
+    from molmix.pipeline.status.state import standings
 
-    study = config.load(configfile)
+    study = loading.load(configfile)
     found, since = standings(jobs(configfile, targets or []))
     console = Console(highlight=False, soft_wrap=True)
     for part in report(study.run, found, since, Path(f"results/{study.run}/work/align")):
@@ -126,10 +127,10 @@ def recover(
 
     molmix recover -- snakemake --workflow-profile profiles/slurm
     """
-    from molmix.recover import recover
+    from molmix.pipeline.recover import recover
 
     done = False
-    for line in recover(config.load(configfile).run, Path.cwd()):
+    for line in recover(loading.load(configfile).run, Path.cwd()):
         typer.echo(visible(line))
         done = True
     if command:
@@ -151,15 +152,15 @@ def plan(
     """
     from rich.console import Console
 
-    from molmix.plan.counts import count
-    from molmix.plan.disk import held, left_to_fetch
-    from molmix.plan.models import sizes
-    from molmix.plan.show import report
-    from molmix.plan.times import SHARE, Device, Estimator, stages
-    from molmix.status.graph import jobs
+    from molmix.pipeline.plan.counts import count
+    from molmix.pipeline.plan.disk import held, left_to_fetch
+    from molmix.pipeline.plan.shapes import sizes
+    from molmix.pipeline.plan.show import report
+    from molmix.pipeline.plan.times import SHARE, Device, Estimator, stages
+    from molmix.pipeline.status.graph import jobs
 
-    study = config.load(configfile)
-    models, rows = table.build(study), count(study)
+    study = loading.load(configfile)
+    models, rows = model_table.build(study), count(study)
     shapes = sizes(study, models)
     gpu = Device(tflops * 1e12 * SHARE["flops"], bandwidth * 1e12 * SHARE["bandwidth"])
     costs = stages(jobs(configfile, targets or []), study.run, Estimator(study, models, shapes, rows, gpu))
@@ -178,10 +179,10 @@ def prefetch(configfile: ConfigFile = Path("config/config.yaml")) -> None:
     asks the hub then. Given again, it goes on with what is missing.
     Gated models want HF_TOKEN.
     """
-    from molmix.prefetch import prefetch as fetch
+    from molmix.pipeline.prefetch import prefetch as fetch
 
-    study, floating = config.load(configfile), []
-    table.build(study)
+    study, floating = loading.load(configfile), []
+    model_table.build(study)
     for one in fetch(study):
         typer.echo(f"{one.wanted.key}: {one.wanted.repository} at {one.commit}, {one.size / 1e9:.3f} GB")
         if not one.wanted.pinned:

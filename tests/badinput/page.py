@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from molmix.config import read_yaml
-from molmix.errors import MolmixError
-from molmix.study import ready
+from molmix.config.loading import read_yaml
+from molmix.core.errors import MolmixError
+from molmix.pipeline.setup import ready
 from tests.badinput.studies import BASE, write_files
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/bad-input.md"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from molmix.config import read_yaml
-from molmix.errors import MolmixError
-from molmix.status.graph import jobs
-from molmix.study import ready
+from molmix.config.loading import read_yaml
+from molmix.core.errors import MolmixError
+from molmix.pipeline.setup import ready
+from molmix.pipeline.status.graph import jobs
 from tests.badinput.studies import BASE, write_files
 from tests.graph.conftest import snakemake  # noqa: F401 (a fixture)
 

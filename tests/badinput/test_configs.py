@@ -9,9 +9,9 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 
-from molmix.config import read_yaml
-from molmix.errors import MolmixError
-from molmix.study import ready
+from molmix.config.loading import read_yaml
+from molmix.core.errors import MolmixError
+from molmix.pipeline.setup import ready
 from tests.badinput.conftest import assert_plain
 from tests.badinput.studies import BASE, spoiled
 

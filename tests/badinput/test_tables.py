@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from molmix.config import FileRejected, FileSource, Predictions, parse
-from molmix.errors import MolmixError
-from molmix.inputs import check_files, read
+from molmix.config.files import check_files
+from molmix.config.loading import parse
+from molmix.core.errors import MolmixError
+from molmix.data.settings import FileRejected, FileSource, Predictions
+from molmix.data.tables import read
 from tests.badinput.conftest import assert_plain
 from tests.badinput.studies import BASE, COLUMNS
 from tests.badinput.tables import BAD_JSON, BAD_ROWS, BAD_TYPED, DAMAGES, FORMATS, HARD, names_of, tables, write
@@ -189,7 +191,7 @@ def test_properties_are_lists(folder: Path) -> None:
 
 def test_a_gigabyte_in_a_megabyte_is_not_read_before_a_run(folder: Path) -> None:
     """A gzip bomb: the check stops after its rows, and does not unfold what follows."""
-    from molmix import inputs
+    from molmix.config import files
 
     sink = io.BytesIO()
     with gzip.GzipFile(fileobj=sink, mode="wb", compresslevel=1) as stream:
@@ -203,4 +205,4 @@ def test_a_gigabyte_in_a_megabyte_is_not_read_before_a_run(folder: Path) -> None
         "systems": [{"name": "s", "predictions": {"mine": {"path": "bomb.tsv.gz"}}}],
     }
     check_files(parse(content))
-    assert sum(1 for _ in rows) == 2_000_000 > inputs.CHECKED
+    assert sum(1 for _ in rows) == 2_000_000 > files.CHECKED

@@ -9,9 +9,9 @@ import pytest
 from benchmarks.explorer import synthetic
 from playwright.sync_api import Page, expect
 
-from molmix import config
-from molmix.explorer import build
-from molmix.files import read_table
+from molmix.config import loading
+from molmix.core.files import read_table
+from molmix.report.explorer import build
 from tests.runs import write_run, write_tables
 
 HOSTILE = [
@@ -60,7 +60,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     back = {"ours": ["CCO", "not a molecule", HOSTILE[2], ""], "theirs": ["CCO"] * 4, "same": ["c1ccccc1"] * 4}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        study = config.load(Path("study.yaml"))
+        study = loading.load(Path("study.yaml"))
         answers = {"ours": ours, "theirs": theirs, "same": ["One ring."] * MOLECULES}
         write_run(study, {"id": rows, "back": rows[:4]}, {"id": answers, "back": back})
         write_tables(study)

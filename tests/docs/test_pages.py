@@ -12,8 +12,9 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from molmix import config, table
-from molmix.errors import MolmixError
+from molmix.config import loading
+from molmix.core.errors import MolmixError
+from molmix.pipeline import model_table
 from tests.docs.snippets import PAGES, ROOT, Snippet, snippets
 from tests.graph.conftest import MICRO
 
@@ -46,9 +47,9 @@ def test_configs_are_taken(block: Snippet, tmp_path: Path) -> None:
     refused = re.match(r"# refused: (.+)\n", block.text)
     if refused:
         with pytest.raises(MolmixError, match=re.escape(refused.group(1))):
-            table.build(config.parse(whole(config.read_yaml(path))))
+            model_table.build(loading.parse(whole(loading.read_yaml(path))))
         return
-    table.build(config.parse(whole(config.read_yaml(path))))
+    model_table.build(loading.parse(whole(loading.read_yaml(path))))
 
 
 @cache

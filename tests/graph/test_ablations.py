@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from molmix.files import read_json, read_table
+from molmix.core.files import read_json, read_table
 
 pytestmark = pytest.mark.slow
 

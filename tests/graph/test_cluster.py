@@ -5,7 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from molmix import config, table
+from molmix.config import loading
+from molmix.pipeline import model_table
 
 PROFILE = ["--workflow-profile", str(Path(__file__).resolve().parents[2] / "profiles/slurm")]
 
@@ -18,7 +19,7 @@ def groups(output: str) -> dict[str, int]:
 def test_short_jobs_go_as_one(micro: dict[str, Any], tmp_path: Path, snakemake) -> None:
     planned = snakemake(tmp_path, "-n", *PROFILE, "all", "judge", study=micro)
     assert planned.returncode == 0, planned.stdout
-    models = len(table.build(config.parse(micro)))
+    models = len(model_table.build(loading.parse(micro)))
     assert groups(planned.stdout) == {"data": 1, "generate": -(-models // 4), "judge": 1, "trial": 1}
 
 
@@ -26,7 +27,7 @@ def test_jobs_with_gpus_go_apart_from_jobs_without(micro: dict[str, Any], tmp_pa
     micro["hardware"] = {"gpus": {"align": 2, "generate": 1, "nli": 1}}
     planned = snakemake(tmp_path, "-n", *PROFILE, "all", "judge", study=micro)
     assert planned.returncode == 0, planned.stdout
-    models = len(table.build(config.parse(micro)))
+    models = len(model_table.build(loading.parse(micro)))
     batches = {"decompose": -(-(models + 2) // 16), "nli": -(-(models + 1) // 16)}
     assert groups(planned.stdout) == {"data": 1, "generate": -(-models // 4), "judge": 1} | batches
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from molmix import config, table
+from molmix.config import loading
+from molmix.pipeline import model_table
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "config").glob("*.yaml"))
@@ -23,7 +24,7 @@ def test_every_shipped_config_plans_every_model(path: Path, tmp_path: Path, snak
     (tmp_path / "config/example").symlink_to(ROOT / "config/example")
     done = snakemake(tmp_path, "-n", "--configfile", str(path))
     assert done.returncode == 0, done.stdout
-    assert planned(done.stdout)["score"] == len(table.build(config.load(path)))
+    assert planned(done.stdout)["score"] == len(model_table.build(loading.load(path)))
     judged = snakemake(tmp_path, "-n", "judge", "--configfile", str(path))
     assert judged.returncode == 0, judged.stdout
     assert planned(judged.stdout)["trial"] == planned(judged.stdout)["audit"] == 1
@@ -118,7 +119,7 @@ def test_an_ablation_makes_the_models_of_its_own_arms_only(tmp_path: Path, snake
     done = snakemake(tmp_path, "-n", "ablation_share-sft", "--configfile", str(path))
     assert done.returncode == 0, done.stdout
     jobs = planned(done.stdout)
-    shares = config.load(path).ablations["share-sft"].models()
+    shares = loading.load(path).ablations["share-sft"].models()
     assert jobs["align"] == jobs["score"] == jobs["generate"] == len(shares)
     # One generation of rejected texts, and pairs of every share.
     assert (jobs["reject"], jobs["pairs"]) == (1, 5)
@@ -126,4 +127,4 @@ def test_an_ablation_makes_the_models_of_its_own_arms_only(tmp_path: Path, snake
     across = snakemake(tmp_path, "-n", "ablation_corpus", "--configfile", str(path))
     assert (planned(across.stdout)["reject"], planned(across.stdout)["pairs"]) == (2, 2)
     everything = snakemake(tmp_path, "-n", "ablations", "--configfile", str(path))
-    assert planned(everything.stdout)["arms"] == len(config.load(path).ablations)
+    assert planned(everything.stdout)["arms"] == len(loading.load(path).ablations)

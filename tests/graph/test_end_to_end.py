@@ -6,11 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from molmix import config, table
-from molmix.files import read_json, read_table
-from molmix.plan.counts import count
-from molmix.plan.disk import held
-from molmix.plan.models import sizes
+from molmix.config import loading
+from molmix.core.files import read_json, read_table
+from molmix.pipeline import model_table
+from molmix.pipeline.plan.counts import count
+from molmix.pipeline.plan.disk import held
+from molmix.pipeline.plan.shapes import sizes
 from tests.docs.files import absent, undocumented
 from tests.graph.test_dry_runs import planned
 
@@ -28,7 +29,7 @@ def done(tmp_path_factory, snakemake, micro) -> Path:
 
 def test_the_leaderboard_holds_every_model_with_finite_scores(done: Path, micro) -> None:
     board = pd.read_csv(done / "results/micro/tables/leaderboard.csv")
-    models = set(table.build(config.parse(micro)))
+    models = set(model_table.build(loading.parse(micro)))
     captions = board[board["test"] == "id"].set_index("model")
     assert set(captions.index) == models
     for metric in ("hallucination", "unsupported", "coverage", "bleu2", "bleu4", "rougeL", "meteor", "f1"):
@@ -144,8 +145,8 @@ def test_manifests_tell_what_a_model_was_made_from(done: Path) -> None:
 
 def test_the_planned_disk_is_that_of_the_run(done: Path, micro, monkeypatch) -> None:
     monkeypatch.chdir(done)
-    study = config.parse(micro)
-    models = table.build(study)
+    study = loading.parse(micro)
+    models = model_table.build(study)
     expected = {one.what: one.size or 0 for one in held(study, models, sizes(study, models), count(study), 1)}
 
     def real(kind: str, part: str) -> int:

@@ -94,6 +94,6 @@ def test_what_the_page_adds_does_what_it_says(project: Path) -> None:
 
 
 def test_the_config_reference_follows(project: Path) -> None:
-    run(project, sys.executable, "-m", "molmix.config_docs")
+    run(project, sys.executable, "-m", "molmix.config.documentation")
     reference = (project / "docs/config.md").read_text()
     assert all(name in reference for name in ("task_arithmetic", "sentence_doc", "ipo"))

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from molmix import config, table
-from molmix.files import read_json, read_table
-from molmix.prefetch import wanted
+from molmix.config import loading
+from molmix.core.files import read_json, read_table
+from molmix.pipeline import model_table
+from molmix.pipeline.prefetch import wanted
 from tests.hub import Hub, serve
 from tests.hub_models import make_repositories
 
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def tiny() -> dict[str, Any]:
     """The paper's study with fewer rows, starts and seeds. 4 bits need CUDA: no `quantize`, and no GPU asked for."""
-    study = config.read_yaml(ROOT / "config/paper.yaml")
+    study = loading.read_yaml(ROOT / "config/paper.yaml")
     study["seeds"] = study["seeds"][:1]
     study["data"]["subset"]["fraction"] = 0.3
     study["data"]["tests"]["lpm24"]["rows"] = 6
@@ -51,7 +52,7 @@ def done(tmp_path_factory) -> Path:
     """A folder in which the study was prefetched, and then run where every way out is counted and leads nowhere."""
     folder, alone, study = tmp_path_factory.mktemp("paper"), no_network(), tiny()
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    parsed = config.parse(study)
+    parsed = loading.parse(study)
     hub = Hub()
     repositories = make_repositories(parsed, folder / "repositories")
     for one in wanted(parsed):
@@ -90,7 +91,7 @@ def done(tmp_path_factory) -> Path:
 
 def test_the_leaderboard_holds_every_model(done: Path) -> None:
     board = pd.read_csv(done / "results/paper/tables/leaderboard.csv")
-    assert set(board["model"]) == set(table.build(config.parse(tiny())))
+    assert set(board["model"]) == set(model_table.build(loading.parse(tiny())))
     assert set(board["test"]) == {"lpm24", "chebi20"}
     assert board[["hallucination", "coverage", "bleu4"]].notna().all().all()
 
@@ -115,7 +116,7 @@ def test_the_counter_sees_who_tries(tmp_path: Path) -> None:
 
 
 def test_manifests_say_revision_commit_and_licence(done: Path) -> None:
-    study = config.parse(tiny())
+    study = loading.parse(tiny())
     manifest = read_json(done / "results/paper/models/agnostic/manifest.json")
     assert manifest["revision"] == manifest["commit"] == study.pretrained()["initial.agnostic"].revision
     assert manifest["license"] == "llama2"
@@ -131,7 +132,7 @@ def test_several_captions_are_several_references(done: Path) -> None:
 def test_every_adapter_and_merge_has_its_card(done: Path) -> None:
     from huggingface_hub import ModelCard
 
-    for name in table.build(config.parse(tiny())).of_kind("aligned", "merged"):
+    for name in model_table.build(loading.parse(tiny())).of_kind("aligned", "merged"):
         card = ModelCard.load(done / f"results/paper/cards/{name}/README.md")
         assert card.data.license == "llama2" and card.data.base_model
         assert {result.dataset_name for result in card.data.eval_results} == {"lpm24", "chebi20"}

@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from molmix import config
-from molmix.explain import explain
-from molmix.files import read_json, read_table
-from molmix.status.graph import jobs
-from molmix.status.state import standings
+from molmix.config import loading
+from molmix.core.files import read_json, read_table
+from molmix.pipeline.status.graph import jobs
+from molmix.pipeline.status.state import standings
+from molmix.report.explain import explain
 from tests.docs.files import absent, undocumented
 from tests.graph.test_dry_runs import planned
 
@@ -105,7 +105,7 @@ def test_what_does_not_join_is_listed(done) -> None:
 def test_every_score_can_be_explained(done, monkeypatch) -> None:
     folder, _ = done
     monkeypatch.chdir(folder)
-    study = config.load(Path("study.yaml"))
+    study = loading.load(Path("study.yaml"))
     for metric in ("hallucination", "unsupported", "coverage", "sentence.consistency", "whole.consistency", "bleu4"):
         for row in read_table("results/mine/scores/hard/one.parquet").to_pylist():
             lines = list(explain(study, metric, "hard", "one", row["id"]))

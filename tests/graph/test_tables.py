@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from molmix import config, table
-from molmix.files import write_json
-from tests.unit.test_comparison_tables import write_scores
+from molmix.config import loading
+from molmix.core.files import write_json
+from molmix.pipeline import model_table
+from tests.unit.analysis.test_comparison_tables import write_scores
 
 pytestmark = pytest.mark.slow
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.slow
 def test_tables_are_made_from_scores_alone(tmp_path: Path, snakemake, micro) -> None:
     del micro["data"]["tests"]["back"]
     micro["seeds"] = [1, 2]
-    models = list(table.build(config.parse(micro)))
+    models = list(model_table.build(loading.parse(micro)))
     write_scores(tmp_path / "results/micro/scores", models)
     write_json(tmp_path / "results/micro/data/manifest.json", {"counts": {"tests.id": {"read": 50, "molecules": 40}}})
     for model in models:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from molmix.files import read_table
+from molmix.core.files import read_table
 from tests.graph.conftest import snakemake  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.slow

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from molmix.errors import MolmixError
-from molmix.fetch import fetch
-from molmix.files import read_json, write_json
-from molmix.judges.summac_conv import read_layers
-from molmix.merge.checkpoint import Checkpoint
-from molmix.models import load, write_manifest
-from molmix.nli.model import NliModel
-from molmix.text2mol import _state
+from molmix.core.errors import MolmixError
+from molmix.core.files import read_json, write_json
+from molmix.judges.kinds.summac_conv import read_layers
+from molmix.judges.nli.model import NliModel
+from molmix.metrics.text2mol_model import _state
+from molmix.models.checkpoint import Checkpoint
+from molmix.models.loading import load
+from molmix.models.manifests import write_manifest
+from molmix.models.pretrained import fetch
 from tests.nli_models import make_model
-from tests.unit.test_merge import full
+from tests.unit.merge.test_merging import full
 
 CODE = "from pathlib import Path\nPath({path!r}).touch()\nclass Config:\n    pass\nclass Model:\n    pass\n"
 
@@ -207,7 +208,7 @@ def test_templates_of_chats_run_in_a_sandbox(copied: Path, trap: Path) -> None:
     """A chat template comes with a model too, and is a program of its own: it reaches nothing outside."""
     from jinja2.exceptions import SecurityError
 
-    from molmix.decompose.local import _templated
+    from molmix.judges.decompose.local import _templated
 
     _, tokenizer = load(copied)
     tokenizer.chat_template = "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ messages[0]['content'] }}"
@@ -219,7 +220,7 @@ def test_templates_of_chats_run_in_a_sandbox(copied: Path, trap: Path) -> None:
 def test_revisions_stay_in_the_cache(revision: str) -> None:
     from pydantic import ValidationError
 
-    from molmix.config import HubModel
+    from molmix.models.settings import HubModel
 
     with pytest.raises(ValidationError, match="commit hash"):
         HubModel(kind="pretrained", id="a/b", revision=revision)
@@ -229,7 +230,7 @@ def test_revisions_stay_in_the_cache(revision: str) -> None:
 @pytest.mark.parametrize("source", ["../up", "a/b/c", "a/../../b", "a/..", "https://hub/x"])
 def test_ids_of_the_hub_stay_in_the_cache(source: str, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr("molmix.hub._ASKED", "1")
+    monkeypatch.setattr("molmix.core.hub._ASKED", "1")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(MolmixError, match="is no id of the hub"):
         fetch(model_id="m", kind="initial", source=source, revision="main", manifest=tmp_path / "m.json")

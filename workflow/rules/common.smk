@@ -6,13 +6,13 @@ import re
 
 from snakemake.exceptions import WorkflowError
 
-from molmix.config import UNSEEN
-from molmix.decompose import PLAIN
-from molmix.errors import MolmixError
-from molmix.plan.models import sizes
-from molmix.plan.shapes import pretrained
-from molmix.study import ready, shut_out
-from molmix.table import RESERVED
+from molmix.config.schema import UNSEEN
+from molmix.judges.decompose import PLAIN
+from molmix.core.errors import MolmixError
+from molmix.pipeline.plan.shapes import sizes
+from molmix.models.sizes import pretrained
+from molmix.pipeline.setup import ready, shut_out
+from molmix.pipeline.model_table import RESERVED
 
 shut_out()
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.trial.run import compare_judges
+    from molmix.analysis.judge_validation.validate import compare_judges
 
     files, out, params = snakemake.input, snakemake.output, snakemake.params
     scores: dict = {test: {} for test in params.tests}

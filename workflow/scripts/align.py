@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.config import Tracking
+    from molmix.core.settings import Tracking
 
     out = Path(snakemake.output.manifest).parent
     arguments = {
@@ -27,6 +27,6 @@ with job(snakemake):
 
         launch(arguments, gpus)
     else:
-        from molmix.align.run import align
+        from molmix.align.training import align
 
         align(**arguments)

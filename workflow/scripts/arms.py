@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.comparison.ablations import compare_arms
+    from molmix.analysis.comparison.ablations import compare_arms
 
     params = snakemake.params
     compare_arms(

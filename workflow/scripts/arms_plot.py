@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.plots.ablations import draw
+    from molmix.report.plots.ablations import draw
 
     params = snakemake.params
     draw(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.audit import audit
+    from molmix.analysis.judge_validation.audit import audit
 
     files, out, params = snakemake.input, snakemake.output, snakemake.params
     manifests = [Path(path) for path in files.models if path.endswith("manifest.json")]

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.cards import write_card
+    from molmix.models.cards import write_card
 
     files, params = snakemake.input, snakemake.params
     write_card(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.comparison.run import compare_models
+    from molmix.analysis.comparison.compare import compare_models
 
     params = snakemake.params
     compare_models(

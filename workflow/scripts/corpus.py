@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.data import build
+    from molmix.data.corpus import build
 
     out, params = snakemake.output, snakemake.params
     folders = dict.fromkeys(Path(path).parent for path in out.splits)  # in the order of the corpora

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.decompose.tables import cut
+    from molmix.judges.decompose.tables import cut
 
     files, params = snakemake.input, snakemake.params
     cut(

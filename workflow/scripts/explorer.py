@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.config import Config
-    from molmix.explorer import build
+    from molmix.config.schema import Config
+    from molmix.report.explorer import build
 
     build(Config(**snakemake.params.study), Path(snakemake.output[0]))

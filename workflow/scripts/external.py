@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.systems import join
+    from molmix.generation.external import join
 
     files, out, params = snakemake.input, snakemake.output, snakemake.params
     join(

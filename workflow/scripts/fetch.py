@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.fetch import fetch
+    from molmix.models.pretrained import fetch
 
     (name,) = snakemake.wildcards
     fetch(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.generate import generate, test_prompts
+    from molmix.generation.generate import generate, test_prompts
 
     files, params = snakemake.input, snakemake.params
     tests = dict(zip(params.directions, map(Path, files.tests), strict=True))

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.leaderboard import leaderboard
+    from molmix.analysis.leaderboard import leaderboard
 
     params = snakemake.params
     leaderboard(

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.config import Tracking
-    from molmix.initial import made
+    from molmix.core.settings import Tracking
+    from molmix.models.small import made
 
     out = Path(snakemake.output.manifest).parent
     made(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.nli.train import train
+    from molmix.judges.nli.training import train
 
     settings = snakemake.params.settings
     train(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.merge.run import merge
+    from molmix.merge.merging import merge
 
     merge(
         model_id=snakemake.wildcards.model,

@@ -3,11 +3,11 @@
 import shutil
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.generate import generate, test_prompts
-    from molmix.merge.run import merge
+    from molmix.generation.generate import generate, test_prompts
+    from molmix.merge.merging import merge
 
     files, params = snakemake.input, snakemake.params
     manifest = Path(snakemake.output.manifest)

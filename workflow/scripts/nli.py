@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.nli.run import cross
-    from molmix.table import RESERVED
+    from molmix.judges.nli.inference import cross
+    from molmix.pipeline.model_table import RESERVED
 
     files, params = snakemake.input, snakemake.params
     tests = [Path(path).stem for path in snakemake.output]

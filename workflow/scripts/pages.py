@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
     from molmix.report.page import write_page

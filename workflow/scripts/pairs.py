@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.preferences import pair
+    from molmix.data.preferences import pair
 
     params = snakemake.params
     pair(

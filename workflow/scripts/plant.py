@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.trial.run import plant_tables
+    from molmix.analysis.judge_validation.validate import plant_tables
 
     out = snakemake.output
     plant_tables(

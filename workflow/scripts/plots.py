@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.plots.run import draw_figures
+    from molmix.report.plots.run import draw_figures
 
     files, params = snakemake.input, snakemake.params
     draw_figures(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.push import push
+    from molmix.models.upload import push
 
     push(
         manifest=Path(snakemake.input.manifest),

@@ -2,11 +2,11 @@
 
 import sys
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.errors import fault
-    from molmix.files import read_json
+    from molmix.core.errors import fault
+    from molmix.core.files import read_json
 
     if not snakemake.params.configured:
         raise fault("push", "the config says nothing of it", "give `push.repository` (docs/config.md)")

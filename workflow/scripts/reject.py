@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.files import read_table
-    from molmix.generate import generate
-    from molmix.prompts import prompt
+    from molmix.core.files import read_table
+    from molmix.data.prompts import prompt
+    from molmix.generation.generate import generate
 
     way, params = snakemake.wildcards.direction, snakemake.params
     rows = [row for path in snakemake.input.rows for row in read_table(path).to_pylist()]

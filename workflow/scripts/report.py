@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.provenance import provenance
-    from molmix.report.whole import report
+    from molmix.analysis.provenance import provenance
+    from molmix.report.full import report
 
     files, params = snakemake.input, snakemake.params
     report(

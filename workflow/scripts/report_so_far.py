@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.report.so_far import so_far
+    from molmix.report.partial import so_far
 
     params = dict(snakemake.params.items())
     for name in ("root", "folder"):

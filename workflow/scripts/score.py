@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.score import score
+    from molmix.metrics.score import score
 
     files, params = snakemake.input, snakemake.params
     # nli/<judge>/<model>/<test>.parquet

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from molmix.job import job
+from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.text2mol import write_similarities
+    from molmix.metrics.text2mol_model import write_similarities
 
     files = snakemake.input
     for test, predictions, out in zip(files.tests, files.predictions, snakemake.output, strict=True):

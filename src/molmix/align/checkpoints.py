@@ -12,8 +12,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from molmix.errors import MolmixError, fault
-from molmix.files import digest, file_digest, read_json, write_json
+from molmix.core.errors import MolmixError, fault
+from molmix.core.files import digest, file_digest, read_json, write_json
 
 RUN = "run.json"
 WHOLE = "whole.json"

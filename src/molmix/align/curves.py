@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from molmix.tracking import Curves
+from molmix.core.tracking import Curves
 
 
 class CurvesCallback(TrainerCallback):

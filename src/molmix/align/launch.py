@@ -12,13 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from molmix.align import ranks
+from molmix.align import distributed
 from molmix.align.stop import SIGNALS, Request
-from molmix.errors import MolmixError
+from molmix.core.errors import MolmixError
 
 
 def launch(arguments: dict[str, Any], processes: int) -> None:
-    """Run :func:`molmix.align.run.align` in `processes` processes, as ``accelerate launch`` starts them.
+    """Run :func:`molmix.align.training.align` in `processes` processes, as ``accelerate launch`` starts them.
 
     The result is what one process makes, but for sums in another order: the settings' batch is shared out, and the
     first process alone writes.
@@ -38,7 +38,7 @@ def launch(arguments: dict[str, Any], processes: int) -> None:
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
         command += ["--signals-to-handle", "SIGINT", "-m", "molmix.align.process", str(given)]
         threads = str(max(1, arguments["threads"] // processes))
-        status = _run(command, os.environ | {"OMP_NUM_THREADS": threads, ranks.FOLDER: folder}, Path(folder))
+        status = _run(command, os.environ | {"OMP_NUM_THREADS": threads, distributed.FOLDER: folder}, Path(folder))
         if status:
             said = sorted(Path(folder).glob("*.fault"))
             if said:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from molmix.schema import Count, Section
+from molmix.core.schema import Count, Section
 
 if TYPE_CHECKING:
     from peft import LoraConfig

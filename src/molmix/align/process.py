@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from molmix.align.run import align
-from molmix.errors import MolmixError
+from molmix.align.training import align
+from molmix.core.errors import MolmixError
 
 
 def main(given: Path) -> None:

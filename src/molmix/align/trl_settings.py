@@ -3,7 +3,7 @@ s).
 
 ``trl_settings.json`` holds, by method and setting, ``type``, the plain types of its value, and ``choices``
 where TRL names them. Settings that molmix decides itself are left out
-(:data:`molmix.align.settings.REFUSED`). Run ``python -m molmix.align.trl_settings`` after a change of TRL; a
+(:data:`molmix.align.presets.REFUSED`). Run ``python -m molmix.align.trl_settings`` after a change of TRL; a
 test fails when the file is out of date.
 """
 
@@ -18,8 +18,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from molmix.align import METHODS
-from molmix.align.settings import REFUSED, TABLE
+from molmix.align.methods import METHODS
+from molmix.align.presets import REFUSED, TABLE
 
 # What a value from a YAML file can be.
 PLAIN = {bool: "bool", int: "int", float: "float", str: "str", list: "list", dict: "dict", type(None): "null"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from molmix.judges.cross import Cross
+from molmix.judges.matrices import Cross
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,10 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from molmix.files import read_json
-from molmix.merge.checkpoint import Checkpoint
-from molmix.merge.fold import Folded
-from molmix.models import start_manifest, weights_path
+from molmix.core.files import read_json
+from molmix.merge.lora_folding import Folded
+from molmix.models.checkpoint import Checkpoint
+from molmix.models.manifests import start_manifest, weights_path
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,21 @@
 
 To add one, write its file with `metrics(options)`, `measure(answers)` and `note(options)`, and name it in `FAMILIES`;
 scores and leaderboard follow. A system's figure is the mean over its answers, but for those that the family's
-`pooled(frame, options)`, where it has one, makes from sums over them (see `molmix.stats.Pooled`).
+`pooled(frame, options)`, where it has one, makes from sums over them (see `molmix.metrics.Pooled`).
 
 Importing this package is cheap; a family is imported when it is asked for. None imports torch or transformers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 
@@ -23,7 +25,7 @@ class Options:
     """What a study's config says of its metrics.
 
     Attributes:
-        judges: settings of the judges by name (see `molmix.judges`).
+        judges: settings of the judges by name (see `molmix.judges.kinds`).
         vocabulary: SciBERT wordpiece vocabulary; None for the simple tokenizer.
         wordnet: folder of the WordNet 3.0 database; None for METEOR without synonyms.
         domain: `molecules` or `text`.
@@ -50,10 +52,12 @@ class Answers:
         references: one or more captions for each molecule.
         facts: facts that the references state, where known.
         truth: everything that is true of each molecule, where known.
-        nli: by judge, the probabilities of pairs (columns of `molmix.nli.run`); none where answers are molecules.
+        nli: by judge, the probabilities of pairs (columns of `molmix.judges.nli.inference`); none where answers are
+            molecules.
         options: what the config says.
         properties: names of each molecule's properties, where known.
-        text2mol: similarity of each text and its molecule (columns of `molmix.text2mol.write_similarities`).
+        text2mol: similarity of each text and its molecule (columns of
+            `molmix.metrics.text2mol_model.write_similarities`).
     """
 
     direction: str
@@ -86,7 +90,10 @@ class Metric:
     headline: bool = False
 
 
+# Columns, array (rows, k) of numpy or sparse ones of scipy, and what is made of their sums: (…, k) -> (…).
+Pooled = tuple[Any, Callable[["np.ndarray"], "np.ndarray"]]
+
 FAMILIES = tuple(
-    partial(import_module, f"molmix.metrics.{name}")
-    for name in ("atoms", "captions", "facts", "properties", "text2mol", "molecules")
+    partial(import_module, f"molmix.metrics.families.{name}")
+    for name in ("judges", "captions", "facts", "properties", "text2mol", "molecules")
 )

@@ -79,7 +79,7 @@ def corpus_bleu(counts: np.ndarray, n: int) -> np.ndarray:
 
 
 def pooled_bleu(counts: np.ndarray) -> dict[str, tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]]:
-    """Corpus BLEU-2 and BLEU-4 in the form that :func:`molmix.stats.bootstrap` resamples.
+    """Corpus BLEU-2 and BLEU-4 in the form that :func:`molmix.analysis.bootstrap.bootstrap` resamples.
 
     Args:
         counts: array (captions, 10), columns as :data:`COUNT_COLUMNS`.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from molmix.schema import Count, FilePath, Revision, Section
+from molmix.core.schema import Count, FilePath, Revision, Section
 
 
 class PropertySettings(Section):
@@ -45,3 +45,33 @@ class Text2MolSettings(Section):
     )
     revision: Revision | None = Field(None, description="commit hash or tag; required for a hub id")
     batch_tokens: Count = Field(16384, description="tokens in a batch of captions")
+
+
+class Metrics(Section):
+    """Caption metrics; without vocabulary and WordNet a simpler, named definition is used."""
+
+    vocabulary: FilePath | None = Field(
+        None, description="SciBERT wordpiece vocabulary (vocab.txt) of the published BLEU and METEOR"
+    )
+    wordnet: FilePath | None = Field(None, description="folder of the WordNet 3.0 database, for METEOR's synonyms")
+    properties: PropertySettings | None = Field(None, description="L+M-24's property scores; null for none")
+    text2mol: Text2MolSettings | None = Field(None, description="Text2Mol similarity; null for none")
+
+    def options(self) -> dict[str, Any]:
+        """What scores depend on (fields of :class:`molmix.metrics.Options`)."""
+        named: dict[str, Any] = {"vocabulary": self.vocabulary, "wordnet": self.wordnet}
+        if self.properties:
+            named |= {"taxonomy": self.properties.taxonomy, "property_truth": self.properties.truth}
+        return named
+
+    def files(self) -> dict[str, str]:
+        """Every file or folder that a metric reads, by its key."""
+        named = {"vocabulary": self.vocabulary, "wordnet": self.wordnet}
+        if self.properties:
+            named |= {
+                "properties.taxonomy": self.properties.taxonomy,
+                "properties.molecules": self.properties.molecules,
+            }
+        if self.text2mol:
+            named |= {"text2mol.weights": self.text2mol.weights, "text2mol.features": self.text2mol.features}
+        return {f"metrics.{key}": path for key, path in named.items() if path}

@@ -16,7 +16,7 @@ from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
-from molmix.errors import MolmixError, fault
+from molmix.core.errors import MolmixError, fault
 
 # The published scripts call `tokenize(text, truncation=True, max_length=512)`, which adds no [CLS] and no [SEP]:
 # the limit is 512 wordpieces of the caption itself. (transformers 5 ignores both arguments there; 4 did not.)

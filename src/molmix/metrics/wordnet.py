@@ -8,7 +8,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from molmix.errors import fault
+from molmix.core.errors import fault
 
 VERSION = "3.0"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
-from molmix.errors import fault
-from molmix.files import beside
+from molmix.core.errors import fault
+from molmix.core.files import beside
 
 # Nothing runs and nothing is fetched, whatever text a table should hold.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"

@@ -1,0 +1,128 @@
+"""The model that an alignment starts from, and the one that it is held against."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    LlamaConfig,
+)
+
+from molmix.align import distributed
+from molmix.core.errors import fault
+from molmix.models.loading import check_memory, default_device, default_dtype, load
+from molmix.models.manifests import weights_path
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_start(manifest: Path, quantize: bool) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a start, and its tokenizer with a padding token.
+
+    Args:
+        manifest: of the start, a model with full weights.
+        quantize: load it in 4 bits.
+
+    Raises:
+        MolmixError: it cannot be loaded, is no decoder-only model, or cannot be trained on this machine.
+    """
+    device = default_device()
+    # transformers would spread a lone process's batches over all that it sees.
+    if device == "cuda" and torch.cuda.device_count() > 1 and distributed.count() == 1:
+        raise fault(
+            "CUDA_VISIBLE_DEVICES",
+            f"{torch.cuda.device_count()} GPUs are visible, and this alignment runs on one",
+            "make one visible: export CUDA_VISIBLE_DEVICES=0, or use more: `hardware: {gpus: {align: …}}`",
+        )
+    if quantize:
+        model, tokenizer = _quantized(manifest, device)
+    else:
+        model, tokenizer = load(manifest)
+    if model.config.is_encoder_decoder:
+        raise fault(manifest, "is an encoder-decoder model", "align decoder-only models (Llama's kind)")
+    _pad(tokenizer, manifest)
+    return model, tokenizer
+
+
+def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The start in 4-bit nf4 with double quantisation (QLoRA, Dettmers et al. 2023, arXiv 2305.14314)."""
+    if device != "cuda":
+        raise fault("quantize", "4-bit weights need a CUDA GPU, and there is none", "set `quantize: false`")
+    if not find_spec("bitsandbytes"):
+        raise fault("quantize", "the package bitsandbytes is not installed", "pip install bitsandbytes")
+    four_bit = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    folder = weights_path(manifest)
+    check_memory(folder, 0.6, device)  # bytes: 4 bits a weight and its scales; embeddings stay in bfloat16
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        quantization_config=four_bit,
+        dtype=torch.bfloat16,
+        device_map={"": torch.cuda.current_device()},
+        use_safetensors=True,
+        trust_remote_code=False,
+    )
+    return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+def _pad(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
+    """Give the tokenizer a padding token of its own.
+
+    Padding with EOS is the common way out and a trap: what masks padding by its id also masks the end that
+    the model has to learn. A new token would resize the embeddings and part the adapter from its start. Taken
+    is what the vocabulary has and no text uses: a spare padding token (Llama 3.1), ``<unk>`` (Llama 2,
+    Meditron), or a reserved one (Llama 3).
+    """
+    if tokenizer.eos_token is None:
+        raise fault(manifest, "its tokenizer has no EOS token", "set `eos_token` in its tokenizer_config.json")
+    if tokenizer.pad_token_id not in (None, tokenizer.eos_token_id):
+        return
+    added = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    spare = [
+        *(token for token in added if "pad" in token.lower()),
+        *([tokenizer.unk_token] if tokenizer.unk_token not in (None, tokenizer.eos_token) else []),
+        *(token for token in added if "reserved" in token.lower()),
+    ]
+    if not spare:
+        raise fault(
+            manifest,
+            "its tokenizer has no token to pad with but EOS, which has to be learned",
+            "set `pad_token` in its tokenizer_config.json to a token that no text uses",
+        )
+    tokenizer.pad_token = spare[0]
+
+
+def reference_model(reference: str, manifest: Path, seed: int) -> PreTrainedModel | None:
+    """The model that the preference loss holds the policy against.
+
+    Args:
+        reference: ``start`` (None is returned: the policy with its adapter off), ``random`` (the start's shape with
+            weights drawn with the seed), or ``uniform`` (every token as likely as any other, whatever came before, so
+            that a text's log-probability is ``-tokens * log(vocabulary)``).
+        manifest: of the start.
+        seed: of random weights.
+    """
+    if reference == "start":
+        return None
+    device = default_device()
+    config = AutoConfig.from_pretrained(weights_path(manifest), trust_remote_code=False)
+    if reference == "uniform":  # logits that are all 0 need no width; of the start, only its vocabulary counts
+        least: dict[str, Any] = {"hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1}
+        config = LlamaConfig(vocab_size=config.get_text_config().vocab_size, num_attention_heads=1, **least)
+    torch.manual_seed(seed)
+    model = AutoModelForCausalLM.from_config(config, dtype=default_dtype(device)).to(device).eval()
+    if reference == "uniform":
+        torch.nn.init.zeros_(model.lm_head.weight)
+    return model

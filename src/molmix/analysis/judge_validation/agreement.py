@@ -1,0 +1,156 @@
+"""How far two judges (decomposers, NLI models) agree: on the order of systems, and caption by caption.
+
+With few systems a rank correlation of their orders is coarse: four systems have six pairs, so Kendall's tau moves in
+steps of a third, and an interval of it says little. The groups of planted captions (an edit and its dose) make systems
+too: many, and of known order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from molmix.analysis.bootstrap import Replicates
+from molmix.analysis.judge_validation.ranks import kendall, shares, spearman, weights_of
+from molmix.analysis.judge_validation.table import cell
+from molmix.analysis.tables import Cell, Grid
+from molmix.core.errors import fault
+
+GROUNDS = {"models": "the models", "planted": "planted captions, each edit and dose a system"}
+FIGURES = ("kendall", "spearman", "caption_spearman", "ordered_alike")
+
+
+def agreement(
+    frames: Mapping[str, pd.DataFrame],
+    columns: list[str],
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Agreement of every pair of judges on every score.
+
+    * ``kendall`` (tau-b), ``spearman``: between the systems' mean scores by the one judge and by the other.
+    * ``caption_spearman``: over all captions of all systems.
+    * ``ordered_alike``: share of the pairs of systems' captions of one molecule that both judges put in the same
+      order; a tie is an order of its own, so a tie by one judge alone is a disagreement.
+
+    A caption counts where both judges give it a score; a system's mean is over those.
+
+    Args:
+        frames: by judge, a row a caption: columns system, of (its molecule) and the scores; the rows may be in any
+            order, each (system, of) once.
+        columns: scores to compare; one that either judge lacks is passed over.
+        resamples: of the molecules.
+        level: of the bootstrap intervals over molecules.
+        seed: of the resamples, which all pairs share.
+
+    Returns:
+        Columns one, other (judges), column, systems, captions, undefined (captions with a
+        score by one of them only), and each of :data:`FIGURES` with its ``_low`` and ``_high``.
+
+    Raises:
+        MolmixError: a column system or of is missing, or a judge scored a caption twice.
+    """
+    grids = {judge: _grids(judge, frame, columns) for judge, frame in frames.items()}
+    rows = []
+    for (one, first), (other, second) in combinations(grids.items(), 2):
+        for column in [name for name in columns if name in first and name in second]:
+            left, right = first[column].align(second[column])
+            weights = weights_of(left.shape[0], resamples, seed)
+            a, b = left.to_numpy(dtype=float), right.to_numpy(dtype=float)
+            both, either = ~np.isnan(a) & ~np.isnan(b), ~np.isnan(a) | ~np.isnan(b)
+            a, b = np.where(both, a, np.nan), np.where(both, b, np.nan)
+            row = {"one": one, "other": other, "column": column, "systems": int(both.any(axis=0).sum())}
+            row |= {"captions": int(both.sum()), "undefined": int(either.sum() - both.sum())}
+            for name, draws in _figures(a, b, weights).items():
+                found = Replicates(float(draws[0]), draws[1:], int(both.sum())).interval(level)
+                row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def grids(agreements: pd.DataFrame) -> list[Grid]:
+    """A table for each test set and each sort of systems.
+
+    Args:
+        agreements: rows of :func:`agreement`, with columns test and ground (a key of :data:`GROUNDS`); may be empty.
+    """
+    if agreements.empty:
+        return []
+    header = ["judges", "score", "systems", "captions", "Kendall", "Spearman", "of captions", "ordered alike"]
+    made = []
+    for (test, ground), rows in agreements.groupby(["test", "ground"], sort=False):
+        lines = [
+            [Cell(f"{row['one']}, {row['other']}"), Cell(row["column"])]
+            + [Cell(str(row[name])) for name in ("systems", "captions")]
+            + [cell(row, figure) for figure in FIGURES]
+            for _, row in rows.iterrows()
+        ]
+        made.append(Grid(f"{test}: {GROUNDS[str(ground)]}", header, lines, names=2))
+    return made
+
+
+def notes(agreements: pd.DataFrame, *, level: float) -> list[str]:
+    """What the tables show, in Markdown."""
+    if agreements.empty:
+        return ["There are no two judges with a score in common.", ""]
+    return [
+        f"Each figure stands with half the width of its {level:.0%} interval (bootstrap over molecules). Kendall's "
+        "tau-b and Spearman's correlation are between the orders in which two judges put the systems (coarse where "
+        "these are few); then Spearman's over the captions; then the share of pairs of captions of one molecule that "
+        "both order alike.",
+        "",
+    ]
+
+
+def _figures(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Each figure over the sample and each resample.
+
+    Args:
+        a: one judge's scores (molecules, systems), NaN where the other has none.
+        b: the other's.
+        weights: array (1 + resamples, molecules).
+    """
+    held = ~np.isnan(a)
+    means = [shares(np.stack([weights @ np.where(held, scores, 0), weights @ held], axis=-1)) for scores in (a, b)]
+    whole = held.any(axis=0)
+    of = np.nonzero(held)[0]
+    row, column = np.triu_indices(a.shape[1], k=1)
+    paired = held[:, row] & held[:, column]
+    alike = np.sign(a[:, row] - a[:, column]) == np.sign(b[:, row] - b[:, column])
+    pairs = np.stack([(alike & paired).sum(axis=1), paired.sum(axis=1)], axis=1)
+    return {
+        "kendall": kendall(*(mean[:, whole] for mean in means)),
+        "spearman": _rank_correlation(*(mean[:, whole] for mean in means)),
+        "caption_spearman": spearman(a[held], b[held], weights[:, of]),
+        "ordered_alike": shares(weights @ pairs),
+    }
+
+
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's correlation within each row of two arrays (resamples, systems); NaN with a NaN or without spread."""
+    from scipy.stats import rankdata
+
+    first, second = (rankdata(scores, axis=1, nan_policy="propagate") for scores in (one, other))
+    first, second = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (first, second))
+    spread = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    return shares(np.stack([(first * second).sum(axis=1), spread], axis=-1))
+
+
+def _grids(judge: str, frame: pd.DataFrame, columns: list[str]) -> dict[str, pd.DataFrame]:
+    """Scores by column: molecules × systems."""
+    for name in ("system", "of"):
+        if name not in frame:
+            raise fault(f"scores of {judge}", f"there is no column {name!r}.", "Name the system and molecule of each.")
+    if frame.duplicated(["system", "of"]).any():
+        twice = frame[frame.duplicated(["system", "of"])].iloc[0]
+        raise fault(
+            f"scores of {judge}",
+            f"{twice['system']} has two captions of {twice['of']}.",
+            "Score each caption once.",
+        )
+    return {name: frame.pivot(index="of", columns="system", values=name) for name in columns if name in frame}

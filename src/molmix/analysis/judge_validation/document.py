@@ -1,0 +1,104 @@
+"""A caption as something to edit: sentences made of statements, and running text again.
+
+A sentence that nobody edits keeps its words. One that is edited is told anew from its statements, those of one verb as
+one list, so that an edit of one item leaves the others as they were: "It is a dye and a ligand." becomes "It is a dye.
+It is not a ligand."
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from molmix.analysis.judge_validation.verbs import VERBS
+from molmix.judges.decompose.backends.rules import decompose
+from molmix.judges.decompose.units import sentences
+
+FIRST, LATER = "The molecule", "It"  # what a caption calls its molecule at first, and from then on
+
+_ALONE = re.compile(rf"{FIRST} ({'|'.join(sorted(VERBS, key=len, reverse=True))}) (.+)\.")
+_ARTICLE = re.compile(r"an? |the ")
+# An item with these would not come apart from the others of its list.
+_OPEN = re.compile(r", | (?:and|that|which|where|in|by|with|from|at|for|respectively)\b")
+_LONGEST = 6  # words of an item that stands in a list
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One thing said of the molecule: "is", "a dye". Without a verb, the item is a whole sentence of another form."""
+
+    verb: str
+    item: str
+    subject: str = ""  # where it is not the usual one
+
+    def __str__(self) -> str:
+        """The statement as a sentence that stands alone."""
+        return f"{self.subject or FIRST} {self.verb} {self.item}." if self.verb else f"{self.item}."
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Statements told together, and the words in which they were, if those still stand."""
+
+    statements: tuple[Statement, ...]
+    written: str = ""
+
+
+Document = tuple[Sentence, ...]
+
+
+@lru_cache(maxsize=10_000)  # a caption is read once an edit and dose, and as the others' donor
+def read(text: str) -> Document:
+    """The sentences of a caption; its statements are the atoms of the rule-based decomposition."""
+    written = sentences(text)
+    atoms = decompose(written)
+    told = zip(atoms, written, strict=True)
+    return tuple(Sentence(tuple(map(statement, parts)), sentence) for parts, sentence in told if parts)
+
+
+def statement(alone: str) -> Statement:
+    """The statement that an atom, a sentence that stands alone, makes."""
+    match = _ALONE.fullmatch(alone)
+    return Statement(match[1], match[2]) if match else Statement("", alone.removesuffix("."))
+
+
+def tell(document: Document) -> str:
+    """The running text of a caption."""
+    told = [words for sentence in document for words in ([sentence.written] if sentence.written else _told(sentence))]
+    if told and told[0].startswith(f"{LATER} "):
+        told[0] = FIRST + told[0].removeprefix(LATER)
+    return " ".join(told)
+
+
+def changed(document: Document, changes: Mapping[Statement, Statement | None]) -> Document:
+    """The document with other statements instead of some, or none (None), wherever it makes them."""
+    edited: list[Sentence] = []
+    for sentence in document:
+        statements = tuple(changes.get(one, one) for one in sentence.statements)
+        if statements == sentence.statements:
+            edited.append(sentence)
+        elif kept := tuple(one for one in statements if one):
+            edited.append(Sentence(kept))
+    return tuple(edited)
+
+
+def _told(sentence: Sentence) -> Iterator[str]:
+    """Sentences for the statements, a list for those that can share one, in the order in which each list begins."""
+    keys = [_list_of(number, one) for number, one in enumerate(sentence.statements)]
+    for key in dict.fromkeys(keys):
+        alike = [one for one, own in zip(sentence.statements, keys, strict=True) if own == key]
+        if not alike[0].verb:
+            yield str(alike[0])
+            continue
+        yield f"{alike[0].subject or LATER} {alike[0].verb} {_listed([one.item for one in alike])}."
+
+
+def _list_of(number: int, one: Statement) -> tuple[object, ...]:
+    """Equal for statements that one list can hold: of one verb, and all with an article or none ("a dye", "small")."""
+    if not one.verb or _OPEN.search(one.item) or len(one.item.split()) > _LONGEST:
+        return (number,)
+    return one.subject, one.verb, bool(_ARTICLE.match(one.item))
+
+
+def _listed(items: Sequence[str]) -> str:
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

@@ -1,0 +1,95 @@
+"""What can be made of a statement where the facts of the molecule are known: the embedded world.
+
+What each change does to the truth is checked by :func:`molmix.data.synthetic.logic.relation`, not trusted to the words.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from random import Random
+
+from molmix.analysis.judge_validation.document import Sentence, Statement, statement
+from molmix.analysis.judge_validation.verbs import DENIED
+from molmix.data.synthetic.captions import atoms, parse
+from molmix.data.synthetic.logic import CONTRADICTION, close, relation
+from molmix.data.synthetic.vocabulary import CATEGORIES, SOME, Fact
+
+_DONORS = 100  # other molecules that are looked at for a fact that is false here
+_STEPS = (-2, -1, 1, 2)  # by which a count is changed
+
+
+class KnownFacts:
+    """The ground that edits of one caption stand on; see
+    :class:`molmix.analysis.judge_validation.perturbations.Ground`."""
+
+    def __init__(self, stated: Sequence[str], truth: Sequence[str], others: Sequence[Sequence[str]]) -> None:
+        """Take the facts that the caption states, all that are true, and those that other captions state."""
+        self._stated, self._truth, self._others = stated, truth, others
+
+    def is_understood(self, sentence: Sentence) -> bool:
+        """Whether it is known which fact each of its statements states."""
+        return all(map(_fact, sentence.statements))
+
+    def foreign(self, rng: Random) -> Iterator[Statement]:
+        """Facts of other molecules that are false of this one, each of which nothing is said so far."""
+        told = set(map(_topic, map(Fact.read, self._stated)))
+        for facts in rng.sample(self._others, min(len(self._others), _DONORS)):
+            fact = Fact.read(rng.choice(facts))
+            if _topic(fact) not in told and self._is_false(fact):
+                told.add(_topic(fact))
+                yield rng.choice(_forms(fact))
+
+    def renumbered(self, one: Statement, rng: Random) -> Statement | None:
+        """A changed count."""
+        fact = _fact(one)
+        if not fact or fact.kind != "count" or fact.value == SOME:
+            return None
+        number = int(fact.value)
+        others = [Fact(fact.attribute, str(number + step)) for step in _STEPS if number + step > 0]
+        return self._instead(one, [other for other in others if self._is_false(other)], rng)
+
+    def reclassed(self, one: Statement, rng: Random) -> Statement | None:
+        """Another class of a category, which excludes the one stated."""
+        fact = _fact(one)
+        if not fact or fact.kind != "category" or not fact.holds:
+            return None
+        others = [Fact(fact.attribute, value) for value in CATEGORIES[fact.attribute] if value != fact.value]
+        return self._instead(one, [other for other in others if self._is_false(other)], rng)
+
+    def negated(self, one: Statement, rng: Random) -> Statement | None:
+        """The denial of the fact, or of a denial the fact."""
+        fact = _fact(one)
+        return self._instead(one, [fact.denied()] if fact and self._is_false(fact.denied()) else [], rng)
+
+    def reworded(self, one: Statement, rng: Random) -> Statement | None:
+        """The same fact in other words."""
+        fact = _fact(one)
+        others = [other for other in _forms(fact) if other != one] if fact else []
+        return rng.choice(others) if others else None
+
+    def _is_false(self, fact: Fact) -> bool:
+        return relation(self._closed, [str(fact)]) == CONTRADICTION
+
+    @cached_property
+    def _closed(self) -> list[str]:
+        return close(self._truth)
+
+    def _instead(self, one: Statement, facts: Sequence[Fact], rng: Random) -> Statement | None:
+        """One of the facts, with the verb of the statement it replaces or its denial, if it can be said so."""
+        if not facts:
+            return None
+        forms = _forms(rng.choice(facts))
+        return rng.choice([form for form in forms if form.verb in (one.verb, DENIED.get(one.verb))] or forms)
+
+
+def _fact(one: Statement) -> Fact | None:
+    facts = parse(str(one))
+    return Fact.read(facts[0]) if len(facts) == 1 else None
+
+
+def _topic(fact: Fact) -> str:
+    """What nothing else can be said of beside the fact; a molecule may have several roles."""
+    return str(fact) if fact.kind == "role" else fact.attribute
+
+
+def _forms(fact: Fact) -> list[Statement]:
+    return [statement(alone) for alone in atoms(str(fact))]

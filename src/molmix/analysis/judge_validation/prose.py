@@ -1,0 +1,137 @@
+"""What can be made of a statement of any English caption (ChEBI-20, L+M-24), by closed tables of words.
+
+Nothing is known of the molecule but its references, so an error here is one *against the reference*: a foreign
+statement is one that the reference does not make, which may still be true.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from random import Random
+
+from molmix.analysis.judge_validation.document import FIRST, Sentence, Statement, read, statement
+from molmix.analysis.judge_validation.verbs import AFFIRMED, DENIED
+
+_DONORS = 100  # other captions that are looked at for a statement that this one does not make
+_ARTICLE = re.compile(r"an? |the ")
+
+_COUNTS = "two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
+_STEPS = (-2, -1, 1, 2)
+# Not within a longer number or a decimal fraction; longer numbers are names (of a strain, of a compound)
+_NUMBER = re.compile(rf"(?<![\d.])\d{{1,3}}(?![\d.])|\b(?:{'|'.join(_COUNTS)})\b")
+
+# (what stands before, one, other, what stands after): each excludes the other at the same place of a name.
+_START, _END = r"(?<![A-Za-z])", r"(?![A-Za-z])"
+# What mono- and di- count in names, lest "disease" become "monosease"
+_COUNTED = "acyl|amid|amin|anion|carbox|cation|glyc|hydr|methyl|oxygen|peptid|phosph|sacchar|sulf|terp|unsatur"
+_OPPOSITES = (
+    (_START, "conjugate acid", "conjugate base", _END),
+    (r"", "carboxylic acid", "carboxylic ester", _END),
+    (_START, "L", "D", r"(?=-)"),
+    (r"(?<![A-Za-z,])", "R", "S", r"(?=[,)]|[- ]configuration)"),
+    (r"(?<=[\d(])", "E", "Z", r"(?=[,)])"),
+    (_START, "alpha", "beta", _END),
+    (_START, "cis", "trans", r"(?=-)"),
+    (r"", "mono", "di", rf"(?={_COUNTED})"),
+    (_START, "anion", "cation", _END),
+    (_START, "anionic", "cationic", _END),
+    (_START, "primary", "tertiary", _END),
+    (_START, "saturated", "unsaturated", _END),
+    (_START, "inhibitor", "activator", r"s?\b"),
+    (_START, "agonist", "antagonist", r"s?\b"),
+    (_START, "acidic", "basic", _END),
+    (_START, "hydrophobic", "hydrophilic", _END),
+)
+_SWAPS = tuple(
+    (re.compile(before + old + after), new)
+    for before, one, other, after in _OPPOSITES
+    for old, new in ((one, other), (other, one))
+)
+
+# What can be said instead of what, in a statement without its subject.
+_SYNONYMS = tuple(
+    (re.compile(pattern), new)
+    for pattern, news in (
+        (r"^has a role as ", ("acts as ", "serves as ", "functions as ")),
+        (r"^(?:acts|serves|functions) as ", ("has a role as ",)),
+        (r"^derives from ", ("is derived from ",)),
+        (r"^is (?:a )?member of the class of ", ("belongs to the class of ",)),
+        (r"^is a member of (?!the )", ("belongs to the class of ",)),
+        (r"^belongs to the class of ", ("is a member of the class of ",)),
+        (r"^belongs to the (?=.* class\b)", ("is a member of the ",)),
+        (r"^is an? (?=(?:conjugate (?:acid|base)|enantiomer|tautomer|stereoisomer) of )", ("is the ",)),
+        (r"^impacts ", ("affects ",)),
+        (r"^affects ", ("impacts ",)),
+        (r"^(?:contains|possesses) ", ("includes ",)),
+        (r"(?<= )carrying (?=an? |\w+ \w+ (?:groups|substituents))", ("bearing ",)),
+        (r"(?<= )(?:obtained|resulting) (?=(?:by|from) (?:the )?(?:formal )?)", ("arising ",)),
+        (r"(?<= )in which (?=the |an? |one |both )", ("where ",)),
+    )
+    for new in news
+)
+_SUBJECTS = ("The compound", "This compound")
+
+
+class Prose:
+    """The ground that edits of one caption stand on; see
+    :class:`molmix.analysis.judge_validation.perturbations.Ground`."""
+
+    def __init__(self, references: Sequence[str], others: Sequence[str]) -> None:
+        """Take all references of the molecule and the captions of others."""
+        self._said = " ".join(" ".join(references).lower().split())
+        self._others = others
+
+    def is_understood(self, sentence: Sentence) -> bool:
+        """Any sentence can be edited."""
+        return True
+
+    def foreign(self, rng: Random) -> Iterator[Statement]:
+        """Statements of other captions that no reference of this molecule makes."""
+        for caption in rng.sample(self._others, min(len(self._others), _DONORS)):
+            plain = [one for sentence in read(caption) for one in sentence.statements if one.verb]
+            one = rng.choice(plain) if plain else None
+            if one and self._is_new(one):
+                yield one
+
+    def renumbered(self, one: Statement, rng: Random) -> Statement | None:
+        """One number of the statement changed: a count, a locant, a charge."""
+        found = list(_NUMBER.finditer(one.item))
+        return self._altered(one, [(match, _other_number(match[0], rng)) for match in found], rng)
+
+    def reclassed(self, one: Statement, rng: Random) -> Statement | None:
+        """One word of the statement turned into its opposite."""
+        found = [(match, new) for pattern, new in _SWAPS for match in pattern.finditer(one.item)]
+        return self._altered(one, found, rng)
+
+    def negated(self, one: Statement, rng: Random) -> Statement | None:
+        """The denial of the statement."""
+        verb = (DENIED | AFFIRMED).get(one.verb)
+        return Statement(verb, one.item) if verb else None
+
+    def reworded(self, one: Statement, rng: Random) -> Statement | None:
+        """The statement in other words, or else of "the compound"."""
+        if not one.verb:
+            return None
+        said = f"{one.verb} {one.item}"
+        reworded = [pattern.sub(new, said, count=1) for pattern, new in _SYNONYMS if pattern.search(said)]
+        if not reworded:
+            return Statement(one.verb, one.item, rng.choice(_SUBJECTS))
+        return statement(f"{FIRST} {rng.choice(reworded)}.")
+
+    def _altered(self, one: Statement, found: Sequence[tuple[re.Match[str], str]], rng: Random) -> Statement | None:
+        """The statement with one match replaced, so that it says what no reference says."""
+        for match, new in rng.sample(found, len(found)):
+            item = one.item[: match.start()] + new + one.item[match.end() :]
+            other = Statement(one.verb, item)
+            if self._is_new(other):
+                return other
+        return None
+
+    def _is_new(self, one: Statement) -> bool:
+        """Whether no reference has its words. A class is said within its kinds ("metabolite" in "plant metabolite")."""
+        return _ARTICLE.sub("", one.item.lower(), count=1) not in self._said
+
+
+def _other_number(number: str, rng: Random) -> str:
+    if number in _COUNTS:
+        return rng.choice([other for other in _COUNTS[:6] if other != number])
+    return str(rng.choice([int(number) + step for step in _STEPS if int(number) + step > 0]))

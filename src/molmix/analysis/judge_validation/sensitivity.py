@@ -1,0 +1,209 @@
+"""How well a score tells captions with planted errors from the references that they were made of.
+
+Every score is turned so that more is worse (*damage*). For each score, edit and dose:
+
+* ``auroc``: chance that an edited caption has more damage than a control, of any of the same molecules; ties count
+  half. One half is blindness; that is what a harmless edit should get.
+* ``balanced_accuracy``: mean of the shares of edited captions and of controls that are told right by a threshold of
+  damage, tuned on other molecules (the other folds).
+* ``spearman``: rank correlation of damage with the number of edits, 0 (the control) included, over all captions.
+* ``false_alarms``: share of captions beyond the threshold that tells the harmful edits, all together, from the
+  controls of other molecules. For harmless edits, and for the controls themselves.
+* ``change``: mean of an edited caption's score less its control's, in the score's own unit and direction.
+
+Intervals are percentile bootstrap intervals over molecules. They hold the folds' thresholds fixed: what they show is
+the luck of the molecules judged, not of those tuned on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from molmix.analysis.bootstrap import Replicates
+from molmix.analysis.judge_validation.perturbations import CONTROL, EDITS, HARMFUL
+from molmix.analysis.judge_validation.ranks import auroc, shares, spearman, sums_by, weights_of
+from molmix.core.errors import fault
+
+FIGURES = ("auroc", "balanced_accuracy", "spearman", "false_alarms", "change")
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Variants of one score, side by side with their controls; without those that are undefined or have none.
+
+    Attributes:
+        damage: of each variant (n,).
+        control: damage of the control of the same molecule (n,).
+        owner: number of its molecule (n,).
+        k: edits in it (n,).
+        undefined: edits in each of those left out (m,).
+    """
+
+    damage: np.ndarray
+    control: np.ndarray
+    owner: np.ndarray
+    k: np.ndarray
+    undefined: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """What all figures share: how often each molecule is drawn (1 + resamples, molecules), and its fold."""
+
+    weights: np.ndarray
+    fold: np.ndarray
+
+
+def measure(
+    frame: pd.DataFrame,
+    directions: Mapping[str, Literal["higher", "lower"]],
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+    folds: int = 5,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Every figure of every score, edit and dose.
+
+    Args:
+        frame: a row a variant of :func:`molmix.analysis.judge_validation.planting.plant`: columns of, edit, k and the
+            scores (NaN where a score is undefined).
+        directions: for each score's column, which way is better.
+        resamples: of the molecules.
+        level: of the intervals.
+        folds: parts of the molecules; each is judged by thresholds tuned on the others.
+        seed: of resamples and folds.
+
+    Returns:
+        Long form: column, better (its direction), edit, kind (``harmful``, ``harmless``, ``control``), k (null: all
+        doses), n (captions), undefined (captions left out because the score, or its control's, is NaN), each of
+        :data:`FIGURES` with its ``_low`` and ``_high``, and deviation (the score's standard deviation over all
+        captions, to compare changes by). ``spearman`` is over all doses, so null where k is given; ``false_alarms`` is
+        null for harmful edits, and all but it and ``change`` are null for the controls.
+
+    Raises:
+        MolmixError: a column is missing, an edit is unknown, or there are no controls.
+    """
+    _check(frame, directions)
+    names = np.unique(frame["of"].to_numpy(dtype=str))
+    draws = _Draws(
+        weights_of(len(names), resamples, seed),
+        np.random.default_rng(seed).permutation(len(names)) % max(folds, 1),
+    )
+    edits = [edit for edit in EDITS if edit in set(frame["edit"])]
+    rows = []
+    for column, better in directions.items():
+        by_edit = {edit: _scores(frame, column, edit, names, better) for edit in edits}
+        alarms = _thresholds([by_edit[edit] for edit in edits if EDITS[edit].kind == HARMFUL], draws.fold)
+        deviation = float(frame[column].std(ddof=0))
+        for edit, scores in by_edit.items():
+            kind = EDITS[edit].kind
+            for k, dosed in _doses(scores) if kind != CONTROL else [(0, scores)]:
+                figures = _figures(dosed, draws, alarms, kind=kind, pooled=k is None)
+                if better == "higher":
+                    figures["change"] = -figures["change"]
+                row: dict[str, Any] = {"column": column, "better": better, "edit": edit, "kind": kind, "k": k}
+                row |= {"n": len(dosed.damage), "undefined": len(dosed.undefined)}
+                for name in FIGURES:
+                    row |= _interval(name, figures.get(name), len(dosed.damage), level)
+                rows.append(row | {"deviation": deviation})
+    return pd.DataFrame(rows).astype({"k": "Int64"})
+
+
+def _figures(scores: _Scores, draws: _Draws, alarms: np.ndarray, *, kind: str, pooled: bool) -> dict[str, np.ndarray]:
+    """Each figure of some variants, over the sample and over each resample: arrays (1 + resamples,)."""
+    molecules = len(draws.fold)
+    owner, first = scores.owner, np.unique(scores.owner, return_index=True)[1]
+    own, own_control = owner[first], scores.control[first]  # each control once
+    weights = draws.weights
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return shares(weights @ sums_by(owner, molecules, values, np.ones(len(owner))))
+
+    figures = {"change": mean(scores.damage - scores.control)}
+    if kind != HARMFUL:
+        figures["false_alarms"] = mean(scores.damage >= alarms[draws.fold[owner]])
+    if kind != CONTROL:
+        figures["auroc"] = auroc(scores.damage, own_control, weights[:, owner], weights[:, own])
+        thresholds = _thresholds([scores], draws.fold)
+        right = mean(scores.damage >= thresholds[draws.fold[owner]])
+        spared = own_control < thresholds[draws.fold[own]]
+        specificity = shares(weights @ sums_by(own, molecules, spared, np.ones(len(own))))
+        figures["balanced_accuracy"] = (right + specificity) / 2
+        if pooled:
+            doses = np.concatenate([scores.k, np.zeros(len(own))])
+            damage = np.concatenate([scores.damage, own_control])
+            figures["spearman"] = spearman(damage, doses, weights[:, np.concatenate([owner, own])])
+    return figures
+
+
+def _thresholds(groups: list[_Scores], fold: np.ndarray) -> np.ndarray:
+    """For each fold, the damage from which on a caption counts as edited, tuned on the other folds' molecules.
+
+    The threshold lies midway between two values, where the balanced accuracy is best; the highest of those that are
+    equally good, so that a score that tells nothing calls no caption edited.
+    """
+    tuned = np.full(int(fold.max(initial=0)) + 1, np.inf)
+    if not groups:
+        return tuned
+    damage, control, owner = (
+        np.concatenate([getattr(scores, name) for scores in groups]) for name in ("damage", "control", "owner")
+    )
+    first = np.unique(owner, return_index=True)[1]
+    for number in range(len(tuned)):
+        edited = np.sort(damage[fold[owner] != number])
+        spared = np.sort(control[first][fold[owner[first]] != number])
+        if not len(edited) or not len(spared):
+            continue
+        values = np.unique(np.concatenate([edited, spared]))
+        cuts = np.append((values[:-1] + values[1:]) / 2, np.inf)
+        hits = 1 - np.searchsorted(edited, cuts) / len(edited)
+        passes = np.searchsorted(spared, cuts) / len(spared)
+        accuracy = hits + passes
+        tuned[number] = cuts[np.flatnonzero(accuracy >= accuracy.max() - 1e-12)[-1]]
+    return tuned
+
+
+def _doses(scores: _Scores) -> Iterator[tuple[int | None, _Scores]]:
+    """The variants of each dose, and of all."""
+    for k in np.unique(np.concatenate([scores.k, scores.undefined])):
+        own = scores.k == k
+        undefined = scores.undefined[scores.undefined == k]
+        yield int(k), _Scores(scores.damage[own], scores.control[own], scores.owner[own], scores.k[own], undefined)
+    yield None, scores
+
+
+def _scores(frame: pd.DataFrame, column: str, edit: str, names: np.ndarray, better: str) -> _Scores:
+    """The variants of one edit beside their controls."""
+    damage = frame[column].to_numpy(dtype=float) * (1 if better == "lower" else -1)
+    owner = np.searchsorted(names, frame["of"].to_numpy(dtype=str))
+    is_control = (frame["edit"] == "none").to_numpy()
+    controls = np.full(len(names), np.nan)
+    controls[owner[is_control]] = damage[is_control]
+    chosen = (frame["edit"] == edit).to_numpy()
+    defined = chosen & ~np.isnan(damage) & ~np.isnan(controls[owner])
+    k = frame["k"].to_numpy(dtype=int)
+    return _Scores(damage[defined], controls[owner[defined]], owner[defined], k[defined], k[chosen & ~defined])
+
+
+def _interval(name: str, draws: np.ndarray | None, n: int, level: float) -> dict[str, float]:
+    if draws is None:
+        return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
+    found = Replicates(float(draws[0]), draws[1:], n).interval(level)
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def _check(frame: pd.DataFrame, directions: Mapping[str, str]) -> None:
+    for column in ("of", "edit", "k", *directions):
+        if column not in frame:
+            raise fault("scores of planted captions", f"there is no column {column!r}.", "Score the captions anew.")
+    unknown = sorted(set(frame["edit"]) - EDITS.keys())
+    if unknown:
+        raise fault("scores of planted captions", f"there is no edit {unknown[0]!r}.", "Plant the captions anew.")
+    if not (frame["edit"] == "none").any():
+        raise fault("scores of planted captions", "there are no controls.", "Score the variants of edit 'none' too.")

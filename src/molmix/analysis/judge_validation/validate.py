@@ -1,0 +1,197 @@
+"""The stages around planted errors: captions planted test set by test set, and what every judge made of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from molmix.analysis.judge_validation import table as judges_table
+from molmix.analysis.judge_validation.agreement import agreement, grids, notes
+from molmix.analysis.judge_validation.perturbations import EDITS
+from molmix.analysis.judge_validation.planting import not_made, plant
+from molmix.analysis.judge_validation.sensitivity import measure as measure_scores
+from molmix.analysis.provenance import provenance
+from molmix.analysis.tables import Grid, write_csv, write_pages
+from molmix.core.files import read_table, write_table
+from molmix.judges.kinds import DIRECTIONS, measure, variants
+from molmix.metrics.families.judges import prefixes
+
+REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
+CAPTIONS = pa.schema(
+    [("id", pa.string()), ("of", pa.string()), ("edit", pa.string()), ("k", pa.int32()), ("text", pa.string())]
+)
+KEYS = ["id", "of", "edit", "k"]
+
+log = logging.getLogger(__name__)
+
+
+def plant_tables(
+    *,
+    tests: Sequence[Path],
+    references: Sequence[Path],
+    captions: Sequence[Path],
+    molecules: int,
+    doses: list[int],
+    seed: int,
+) -> None:
+    """Plant every edit into the references of test sets.
+
+    Args:
+        tests: test sets (columns of `molmix.data.corpus.TEST`).
+        references, captions: the tables to write for each, one row a variant in the same order: its references
+            (columns of :data:`REFERENCES`), and its text (columns of :data:`CAPTIONS`).
+        molecules: how many of a test set, drawn with the seed; all where it has fewer.
+        doses: numbers of edits at a time.
+        seed: of all draws.
+    """
+    for test, given, written in zip(tests, references, captions, strict=True):
+        made = plant(read_table(test).to_pylist(), edits=EDITS, doses=doses, molecules=molecules, seed=seed)
+        write_table(given, [{name: row[name] for name in REFERENCES.names} for row in made], REFERENCES)
+        write_table(written, [{name: row[name] for name in CAPTIONS.names} for row in made], CAPTIONS)
+        missing = {edit: number for edit, number in not_made(made, edits=EDITS, doses=doses).items() if number}
+        log.info("%s: %d captions; no room for an edit, by edit and dose: %s", test.stem, len(made), missing)
+
+
+def measure_judges(
+    *,
+    judges: Mapping[str, dict[str, Any]],
+    captions: Mapping[str, Path],
+    nli: Mapping[str, Mapping[str, Path]],
+    scores: Mapping[str, Path],
+    table: Path,
+    resamples: int,
+    level: float,
+    seeds: Sequence[int],
+    config: str,
+    corpus: Path,
+) -> dict[str, pd.DataFrame]:
+    """Score planted captions by every judge, every row-wise operation of an atomic one, and measure the scores.
+
+    Args:
+        judges: settings of each, dumped.
+        captions: by test set, the planted captions (columns of :data:`CAPTIONS`).
+        nli: by judge and test set, the probabilities of their pairs.
+        scores: by test set, the table to write: :data:`KEYS` and a column for each judge's score.
+        table: of all figures (:func:`molmix.analysis.judge_validation.sensitivity.measure`), to write as ``.csv``,
+            ``.md`` and ``.tex``.
+        resamples, level: of the bootstrap intervals.
+        seeds: of the study; the first is that of the resamples.
+        config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
+
+    Returns:
+        By test set, the rows of the table that have room in a figure.
+    """
+    parts, pages, pictured = [], list[Grid](), dict[str, pd.DataFrame]()
+    for test, path in captions.items():
+        frame = read_table(path, KEYS).to_pandas()
+        directions: dict[str, Any] = {}
+        for name, settings in judges.items():
+            for label, column, values in _scores(name, settings, read_table(nli[name][test])):
+                frame[label], directions[label] = values, DIRECTIONS[column]
+        write_table(scores[test], pa.Table.from_pandas(frame, preserve_index=False))
+        found = measure_scores(frame, directions, resamples=resamples, level=level, seed=seeds[0])
+        parts.append(found.assign(test=test))
+        pages += judges_table.grids(found, f"{test} ({frame['of'].nunique()} molecules)")
+        pictured[test] = found[found["column"].isin(_pictured(judges))]
+    measured = pd.concat(parts)
+    below = provenance(config=config, seeds=seeds, corpus=corpus, resamples=resamples)
+    write_csv(measured, table.with_suffix(".csv"))
+    words = judges_table.notes(measured, level=level)
+    write_pages("How far the judges can be trusted", pages, [*words, *below], table)
+    return pictured
+
+
+def _scores(name: str, settings: dict[str, Any], pairs: pa.Table) -> Iterator[tuple[str, str, np.ndarray]]:
+    """What a judge measures, as (label, column, a value a caption); hallucination by every row-wise operation."""
+    for operation, chosen in variants(settings).items():
+        if operation:
+            yield (
+                f"{name} hallucination ({operation})",
+                "hallucination",
+                measure(chosen, pairs)["hallucination"].to_numpy(),
+            )
+    measured = measure(settings, pairs)
+    for column in DIRECTIONS:
+        if column in measured.column_names and not (column == "hallucination" and len(variants(settings)) > 1):
+            yield f"{name} {column}", column, measured[column].to_numpy()
+
+
+def _pictured(judges: Mapping[str, dict[str, Any]]) -> set[str]:
+    """Scores that have room in a picture: of each judge what it says of errors and of omissions, by its own operation;
+    of the plain one by every operation, which shows why its own is the default."""
+    labels = set()
+    for name, prefix in prefixes(judges).items():
+        operations = variants(judges[name]) if not prefix else [judges[name].get("operation")]
+        labels |= {f"{name} hallucination ({operation})" for operation in operations}
+        labels |= {f"{name} coverage", f"{name} consistency"}
+    return labels
+
+
+def compare_judges(
+    *,
+    judges: Mapping[str, dict[str, Any]],
+    planted: Mapping[str, Path],
+    scores: Mapping[str, Mapping[str, Path]],
+    table: Path,
+    resamples: int,
+    level: float,
+    seeds: Sequence[int],
+    config: str,
+    corpus: Path,
+) -> None:
+    """Compare judges on the models of the table, and on the planted captions with each edit and dose as a system.
+
+    Args:
+        judges: settings of each, dumped.
+        planted: by test set, the scores of planted captions that :func:`measure_judges` wrote.
+        scores: by test set and model, the scores of its captions.
+        table: to write as ``.csv``, ``.md`` and ``.tex``.
+        resamples, level: of the bootstrap intervals.
+        seeds: of the study; the first is that of the resamples.
+        config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
+    """
+    parts = []
+    for test, path in planted.items():
+        variant = read_table(path).to_pandas()
+        variant["system"] = variant["edit"] + " " + variant["k"].astype(str)
+        systems = [
+            read_table(file).to_pandas().assign(system=model).rename(columns={"id": "of"})
+            for model, file in scores[test].items()
+        ]
+        models = pd.concat(systems) if systems else pd.DataFrame()
+        for ground, frames in (
+            ("models", {judge: _of_judge(models, prefix) for judge, prefix in prefixes(judges).items()}),
+            ("planted", {judge: _of_planted(variant, judge, judges[judge]) for judge in judges}),
+        ):
+            if ground == "planted" or len(systems) > 1:
+                found = agreement(frames, list(DIRECTIONS), resamples=resamples, level=level, seed=seeds[0])
+                parts.append(found.assign(test=test, ground=ground))
+    compared = pd.concat(parts) if parts else pd.DataFrame()
+    below = provenance(config=config, seeds=seeds, corpus=corpus, resamples=resamples)
+    write_csv(compared, table.with_suffix(".csv"))
+    words = notes(compared, level=level)
+    write_pages("How far the judges agree", grids(compared), [*words, *below], table)
+
+
+def _of_judge(models: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """One judge's scores of the models' captions, by the plain names of its columns."""
+    named = {f"{prefix}{column}": column for column in DIRECTIONS if f"{prefix}{column}" in models}
+    return models[["system", "of", *named]].rename(columns=named)
+
+
+def _of_planted(variant: pd.DataFrame, judge: str, settings: dict[str, Any]) -> pd.DataFrame:
+    """One judge's scores of planted captions, by the plain names of its columns."""
+    operation = settings.get("operation", "")
+    named = {f"{judge} {column}": column for column in DIRECTIONS} | {
+        f"{judge} hallucination ({operation})": "hallucination"
+    }
+    named = {label: column for label, column in named.items() if label in variant}
+    return variant[["system", "of", *named]].rename(columns=named)

@@ -1,0 +1,136 @@
+"""The leaderboard: a row a (model, test set), every metric with its bootstrap interval over molecules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from molmix.analysis.bootstrap import Interval, bootstrap
+from molmix.analysis.comparison.significance import BOLD, Marks, beyond_chance, star
+from molmix.analysis.provenance import counts, provenance
+from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
+from molmix.metrics import FAMILIES, Metric, Options
+from molmix.metrics.aggregate import all_metrics, figures_of, read_scores
+
+
+def leaderboard(
+    *,
+    models: dict[str, dict[str, Any]],
+    tests: dict[str, str],
+    scores: Path,
+    comparisons: Path,
+    statistics: dict[str, Any],
+    options: dict[str, Any],
+    seeds: list[int],
+    config: str,
+    corpus: Path,
+    manifests: Sequence[Path],
+    table: Path,
+) -> None:
+    """Write the leaderboard as CSV (every figure), and as Markdown and LaTeX for people.
+
+    Args:
+        models: rows of the model table: kind, parents, method, seed and start by id.
+        tests: direction of each test set by name.
+        scores: folder that holds ``<model>/<test>.parquet``.
+        comparisons: CSV of :func:`molmix.analysis.comparison.compare.compare_models`, which says what is bold or has a
+            star.
+        statistics: the config's `statistics`: resamples, level.
+        options: as in :class:`molmix.metrics.Options`; they say which definitions the metrics follow.
+        seeds: of the study; the first is that of the resamples, which all models of a test set share.
+        config: digest of the whole config.
+        corpus: ``data/manifest.json``, which counts the rows of every source.
+        manifests: of the models.
+        table: what to write, without its ending: ``.csv``, ``.md`` and ``.tex`` are put to it.
+    """
+    chosen = Options(**options)
+    metrics = all_metrics(chosen)
+    rows, counted = [], []
+    for test in tests:
+        frames = {model: read_scores(scores / model / f"{test}.parquet") for model in models}
+        intervals = intervals_of(frames, chosen, statistics, seeds[0])
+        for model, found in intervals.items():
+            row: dict[str, Any] = {"model": model, "test": test}
+            row |= {key: models[model][key] for key in ("kind", "parents", "method", "seed")}
+            row |= {"parents": " + ".join(row["parents"]), "captions": len(frames[model])}
+            row["missing"] = int((frames[model]["finish"] == "missing").sum())
+            for metric in metrics:
+                for part in ("value", "low", "high"):
+                    name = metric.column if part == "value" else f"{metric.column}_{part}"
+                    row[name] = getattr(found[metric.column], part) if metric.column in found else np.nan
+            rows.append(row)
+        counted += counts(test, frames, {(m, c): f.n for m, own in intervals.items() for c, f in own.items()})
+    board = pd.DataFrame(rows)
+    write_csv(board, table.with_suffix(".csv"))
+    shown = [family() for family in FAMILIES if _has_figures(board, family().metrics(chosen))]
+    notes = [
+        f"Each figure stands with half the width of its {statistics['level']:.0%} interval (bootstrap over molecules); "
+        "both ends are in leaderboard.csv.",
+        " ".join(
+            [BOLD, star("the difference from the model's own starting point"), beyond_chance(statistics["level"])]
+        ),
+        "",
+        *(f"- {note}" for family in shown if (note := family.note(chosen))),
+        *provenance(
+            config=config,
+            seeds=seeds,
+            corpus=corpus,
+            models=manifests,
+            resamples=statistics["resamples"],
+            counted=counted,
+        ),
+    ]
+    grids = _grids(board, metrics, tests, models, Marks.read(comparisons))
+    write_pages("Leaderboard", grids, notes, table)
+
+
+def _has_figures(table: pd.DataFrame, metrics: Sequence[Metric]) -> bool:
+    return any(table[metric.column].notna().any() for metric in metrics)
+
+
+def intervals_of(
+    frames: dict[str, pd.DataFrame], options: Options, statistics: dict[str, Any], seed: int
+) -> dict[str, dict[str, Interval]]:
+    """Every metric of every model of one test set with its interval, over the same resamples.
+
+    Args:
+        frames: scores by model; the same molecules in the same order.
+        options: what the scores were made with.
+        statistics: resamples, level.
+        seed: of the resamples.
+    """
+    columns, pooled = figures_of(frames, options)
+    found = bootstrap(columns, pooled, resamples=statistics["resamples"], level=statistics["level"], seed=seed)
+    return {
+        model: {metric: interval for (owner, metric), interval in found.items() if owner == model} for model in frames
+    }
+
+
+def _grids(
+    board: pd.DataFrame,
+    metrics: Sequence[Metric],
+    tests: dict[str, str],
+    models: dict[str, dict[str, Any]],
+    marks: Marks,
+) -> list[Grid]:
+    grids = []
+    for test in tests:
+        part = board[board["test"] == test]
+        shown = [metric for metric in metrics if part[metric.column].notna().any()]
+        rows = []
+        for _, row in part.iterrows():
+            model = row["model"]
+            cells = [Cell(model)]
+            for metric in shown:
+                column = metric.column
+                text = figure(row[column], row[f"{column}_low"], row[f"{column}_high"])
+                star = bool(marks.verdict(test, column, "start", model, models[model]["start"]))
+                cells.append(Cell(text, bold=marks.best(test, column) == model, star=star))
+            rows.append(cells)
+        header = ["model", *map(titled, shown)]
+        grids.append(Grid(f"{test} ({part['captions'].iloc[0]} molecules)", header, rows))
+    return grids

@@ -1,0 +1,157 @@
+"""Where a table comes from, in the lines below it: nothing that differs between two equal runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import molmix
+from molmix.core.files import read_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What the figures of a table are computed with. What models were made with is in their manifests.
+_KEPT = ("rows", "molecules")  # of a source's counts: what is left in the end
+PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "nltk", "rouge-score", "rdkit")
+
+
+def provenance(
+    *,
+    config: str,
+    seeds: Sequence[int],
+    corpus: Path | None,
+    models: Sequence[Path] = (),
+    resamples: int | None = None,
+    tosses: int | None = None,
+    counted: Sequence[str] = (),
+) -> list[str]:
+    """Items of a Markdown list: rows, config, code, seeds, resamples, packages, hardware.
+
+    Args:
+        config: digest of the whole config.
+        seeds: of the study; the first is that of resamples and tosses.
+        corpus: ``data/manifest.json``, which counts the rows of every source; None where it is not there (yet).
+        models: manifests of the models that the table shows; what they were made on stands in them.
+        resamples: of the intervals; None for a table that has none.
+        tosses: of the tests, at most; None for a table that makes none.
+        counted: what :func:`counts` says of each test set.
+    """
+    commit = commit_of(Path(molmix.__file__).resolve().parents[2])
+    code = f"molmix {molmix.__version__}" + (f", commit {commit}" if commit else "")
+    tested = f", at most {tosses} tosses a test" if tosses else ""
+    said = [
+        *(sources(read_json(corpus)["counts"]) if corpus else []),
+        *counted,
+        f"Config {config}; {code}; seeds {', '.join(map(str, seeds))}.",
+        f"{resamples} bootstrap resamples{tested}, drawn with seed {seeds[0]}." if resamples else "",
+        f"Python {platform.python_version()}, {', '.join(_versions())}.",
+        f"Table made on {hardware()}.{_made_on(models)}",
+    ]
+    return [f"- {line}" for line in said if line]
+
+
+def sources(counted: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What became of the rows of every source of the corpus: read, dropped and why, kept.
+
+    Args:
+        counted: ``counts`` of ``data/manifest.json``.
+    """
+    said = []
+    for name, own in counted.items():
+        numbers = {key: number for key, number in own.items() if isinstance(number, int)}
+        words = [f"{key.replace('_', ' ')} {number}" for key, number in numbers.items() if key not in _KEPT]
+        kept = [f"{numbers[key]} {key} kept" for key in _KEPT if key in numbers]
+        said.append(f"{name} ({', '.join([*words, *kept])})")
+    return [f"Rows of the corpus: {'; '.join(said)}."] if said else []
+
+
+def hardware() -> str:
+    """This machine: processor, cores, memory, and the names of its NVIDIA GPUs."""
+    cpu = next(
+        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), ""
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    said = [cpu or platform.machine(), f"{os.cpu_count()} cores", f"{memory:.0f} GiB of memory"]
+    models = (
+        line.partition(":")[2].strip()
+        for card in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+        for line in _lines(card)
+        if line.startswith("Model:")
+    )
+    return ", ".join([*said, *(f"{number} × {name}" for name, number in Counter(models).items())])
+
+
+def _made_on(manifests: Sequence[Path]) -> str:
+    """What device models were made on, where their manifests say so: those from elsewhere do not."""
+    devices = Counter(str(found["device"]) for path in manifests if "device" in (found := read_json(path)))
+    return f" Models made on {', '.join(f'{name} ({number})' for name, number in devices.items())}." if devices else ""
+
+
+def _lines(path: Path | str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+
+
+def counts(test: str, frames: Mapping[str, pd.DataFrame], held: Mapping[tuple[str, str], int]) -> list[str]:
+    """What became of the rows of a test set: molecules, missing captions, undefined scores.
+
+    Args:
+        test: its name.
+        frames: scores by model.
+        held: by model and metric, how many rows have a score.
+    """
+    missing = {model: int((frame["finish"] == "missing").sum()) for model, frame in frames.items()}
+    undefined: dict[str, int] = {}
+    for (model, metric), number in held.items():
+        undefined[metric] = undefined.get(metric, 0) + len(frames[model]) - number
+    said = [f"{test}: {max(map(len, frames.values()), default=0)} molecules, {len(frames)} models"]
+    absent = [f"{model} {number}" for model, number in missing.items() if number]
+    if absent:
+        said.append(f"molecules without a caption, counted as empty ones: {', '.join(absent)}")
+    left_out = [f"{metric} {number}" for metric, number in undefined.items() if number]
+    if left_out:
+        said.append(f"undefined scores (over all models), left out of means: {', '.join(left_out)}")
+    return ["; ".join(said) + "."]
+
+
+def commit_of(checkout: Path) -> str | None:
+    """The commit that a checkout is at, by its files alone: git may not be there. Changes since then do not show.
+
+    Returns:
+        None where the folder is no checkout.
+    """
+    try:
+        folder = checkout / ".git"
+        if folder.is_file():  # a linked work tree
+            folder = checkout / folder.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
+        head = (folder / "HEAD").read_text(encoding="utf-8").strip()
+        if not head.startswith("ref:"):
+            return head
+        name = head.removeprefix("ref:").strip()
+        shared = folder / "commondir"
+        common = folder / shared.read_text(encoding="utf-8").strip() if shared.is_file() else folder
+        for place in (folder, common):
+            if (place / name).is_file():
+                return (place / name).read_text(encoding="utf-8").strip()
+        packed = (common / "packed-refs").read_text(encoding="utf-8").splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(f" {name}")), None)
+    except OSError:
+        return None
+
+
+def _versions() -> list[str]:
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:  # a slim environment that does not need it
+            continue
+    return found

@@ -1,0 +1,55 @@
+"""What the config says of ablations, judge validation and intervals."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from molmix.core.schema import Count, Name, Section
+
+
+class Trial(Section):
+    """Captions with planted errors, which show how far each judge can be trusted (`snakemake judge`)."""
+
+    molecules: Count = Field(300, description="references that are edited, drawn from each test set; all if fewer")
+    doses: list[Annotated[int, Field(ge=1, le=9)]] = Field(
+        [1, 2, 3], min_length=1, description="how many edits at a time"
+    )
+
+
+# What an arm is called in tables; spreadsheets run what begins with the signs that are left out.
+Label = Annotated[str, Field(pattern=r"^[^\s=+@-][^\n\r\t]{0,39}$", coerce_numbers_to_str=True)]
+
+
+class Best(Section):
+    """The best of some models by one metric: the model that would have been chosen."""
+
+    best: Literal["hallucination", "coverage", "bleu2", "bleu4", "rouge1", "rouge2", "rougeL", "meteor"] = Field(
+        description="metric to choose by"
+    )
+    test: Name = Field(description="test set to choose on")
+    of: list[str] = Field(min_length=1, description="ids of the models to choose from")
+
+
+class Ablation(Section):
+    """One factor varied over models of the table, the arms, each compared with the baseline."""
+
+    title: str = Field(description="what is asked, in a few words")
+    factor: str = Field(description="what differs between the arms, with its unit")
+    baseline: Label = Field(description="name of the arm that the others are compared with")
+    arms: dict[Label, str | Best] = Field(
+        min_length=2, description="a model's id, or `Best`, by name; names that are all numbers make a curve"
+    )
+
+    def models(self) -> list[str]:
+        """Every model that its table is made from."""
+        arms = (arm.of if isinstance(arm, Best) else [arm] for arm in self.arms.values())
+        return list(dict.fromkeys(model for arm in arms for model in arm))
+
+
+class Statistics(Section):
+    """Intervals of the tables."""
+
+    resamples: Annotated[Count, Field(ge=100)] = Field(1000, description="bootstrap resamples over molecules")
+    level: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="confidence level")

@@ -1,0 +1,160 @@
+"""Tables for people, Markdown and LaTeX from one grid of cells, and CSV for programs.
+
+Names of models, test sets and metrics come from configs and files, so everything is escaped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from molmix.core.errors import fault
+from molmix.core.files import beside
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from molmix.metrics import Metric
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the start of a formula
+_ARROWS = {"higher": "↑", "lower": "↓"}
+
+_MARKDOWN = str.maketrans(
+    {"\\": "\\\\", "|": "\\|", "*": "\\*", "`": "\\`", "<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "}
+)
+_LATEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+        **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"},
+        **{"<": r"\textless{}", ">": r"\textgreater{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}"},
+        **{"↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "−": "$-$", "–": "--", "×": r"$\times$"},
+        **{"≤": r"$\leq$", "√": r"$\surd$", "·": r"$\cdot$", "\n": " ", "\r": " "},
+    }
+)
+
+
+def titled(metric: Metric) -> str:
+    """A metric's title, and which way is better."""
+    return f"{metric.title} {_ARROWS[metric.better]}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What stands in one place of a grid.
+
+    Attributes:
+        text: as it is read, not escaped.
+        bold, star: how it is marked.
+    """
+
+    text: str
+    bold: bool = False
+    star: bool = False
+
+    def markdown(self) -> str:
+        """The cell, escaped."""
+        text = markdown_text(self.text) + ("\\*" if self.star else "")
+        return f"**{text}**" if self.bold else text
+
+    def latex(self) -> str:
+        """The cell, escaped."""
+        text = latex_text(self.text)
+        return (rf"\textbf{{{text}}}" if self.bold else text) + ("$^{*}$" if self.star else "")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A titled table: the first `names` columns hold names, the others figures.
+
+    A row may be shorter than the header: what is left is empty.
+    """
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    names: int = 1
+
+
+def markdown(title: str, grids: Iterable[Grid], notes: Sequence[str]) -> str:
+    """A page of grids; notes, written in Markdown, stand below them."""
+    parts = [f"# {markdown_text(title)}", ""]
+    for grid in grids:
+        figures = len(grid.header) - grid.names
+        parts += [f"## {markdown_text(grid.title)}", "", _row(map(markdown_text, grid.header))]
+        parts.append("|" + " --- |" * grid.names + " ---: |" * figures)
+        parts += [_row(cell.markdown() for cell in _whole(grid, row)) for row in grid.rows]
+        parts.append("")
+    return "\n".join([*parts, *notes]) + "\n"
+
+
+def latex(grids: Iterable[Grid], notes: Sequence[str]) -> str:
+    """The same grids as LaTeX tables (booktabs); notes are comments."""
+    parts = [r"% Needs \usepackage{booktabs}.", *(f"% {' '.join(note.split())}".rstrip() for note in notes)]
+    for grid in grids:
+        columns = "l" * grid.names + "r" * (len(grid.header) - grid.names)
+        parts += ["", r"\begin{table}", r"\centering", rf"\caption{{{latex_text(grid.title)}}}"]
+        parts += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
+        parts += [" & ".join(map(latex_text, grid.header)) + r" \\", r"\midrule"]
+        # `{}` in front: a cell that begins with a bracket would be read as an argument of the `\\` before it.
+        parts += ["{}" + " & ".join(cell.latex() for cell in _whole(grid, row)) + r" \\" for row in grid.rows]
+        parts += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+    return "\n".join(parts) + "\n"
+
+
+def write_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write figures and names for programs. No text of models' making belongs into such a table.
+
+    Raises:
+        MolmixError: a cell of text begins as a formula does, which a spreadsheet would run.
+    """
+    for column in frame.columns:
+        for value in frame[column]:
+            if isinstance(value, str) and value.startswith(FORMULA):
+                hint = "names begin with a letter or digit: rename it"
+                raise fault(path, f"column {column!r} would hold {value[:40]!r}, which spreadsheets run.", hint)
+    with beside(path) as temporary:
+        frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def write_pages(title: str, grids: Sequence[Grid], notes: Sequence[str], stem: Path) -> None:
+    """Write grids as Markdown (``<stem>.md``) and as LaTeX (``<stem>.tex``)."""
+    for suffix, text in ((".md", markdown(title, grids, notes)), (".tex", latex(grids, notes))):
+        with beside(stem.with_suffix(suffix)) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+def markdown_text(text: str) -> str:
+    """Text that means itself in Markdown."""
+    return text.translate(_MARKDOWN)
+
+
+def latex_text(text: str) -> str:
+    """Text that means itself in LaTeX."""
+    return text.translate(_LATEX)
+
+
+def figure(value: float, low: float = float("nan"), high: float = float("nan"), *, signed: bool = False) -> str:
+    """A figure with half the width of its interval, where it has one; a dash where it is undefined."""
+    if math.isnan(value):
+        return "–"
+    text = f"{value:+.3f}" if signed else f"{value:.3f}"
+    if not math.isnan(low):
+        text += f" ±{(high - low) / 2:.3f}"
+    return _short(text)
+
+
+def _short(text: str) -> str:
+    """Without the zero before a decimal point, and with a minus that is as wide as a plus."""
+    words = [word.replace("0.", ".", 1) if word.lstrip("+-±").startswith("0.") else word for word in text.split(" ")]
+    return " ".join(words).replace("-", "−")
+
+
+def _whole(grid: Grid, row: Sequence[Cell]) -> list[Cell]:
+    return [*row, *[Cell("")] * (len(grid.header) - len(row))]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

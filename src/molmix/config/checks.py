@@ -1,0 +1,133 @@
+"""What one key of a config says about another, checked before any job starts.
+
+The schema (:mod:`molmix.config.schema`) knows each key alone; names of models are resolved by
+:mod:`molmix.pipeline.model_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from molmix.analysis.settings import Best
+from molmix.config.schema import Config
+from molmix.core.errors import fault
+from molmix.core.validation import known
+from molmix.data.settings import DemoSource, FileSource, HubSource
+from molmix.generation import vllm_engine
+from molmix.judges.decompose.units import UNITS
+from molmix.models.settings import check_heads
+
+
+def check(config: Config) -> None:
+    """Refuse what is well-formed and still cannot be run.
+
+    Raises:
+        MolmixError: names the key, the value and the mend.
+    """
+    if len(set(config.seeds)) < len(config.seeds):
+        raise fault("seeds", f"{config.seeds} holds a seed twice", "name every seed once")
+    if config.data.subset.strategy == "scaffold" and config.domain == "text":
+        raise fault("data.subset.strategy", "'scaffold' needs molecules", "set domain: molecules, or another strategy")
+    if config.run == "store":
+        raise fault("run", "'store' is where runs keep what they share", "call the run something else")
+    _names(config)
+    for name, model in config.initial.items():
+        if model.kind == "made" and not model.parent:
+            check_heads(name, model.hidden_size, model.heads)
+    _sources(config)
+    _systems(config)
+    _temperature(config)
+    for name in config.decomposers:
+        if name in UNITS:
+            raise fault(f"decomposers.{name}", f"{name!r} is a name of its own", "call the decomposer something else")
+    for name, judge in config.judges.items():
+        known(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
+        if judge.kind == "atomic":
+            known(judge.decomposer, config.decomposers, f"judges.{name}.decomposer", "decomposer")
+    _ablations(config)
+
+
+def _names(config: Config) -> None:
+    """Names become names of files, and some file systems take A for a."""
+    spaces: dict[str, Iterable[str]] = {
+        "data.tests": config.data.tests,
+        "data.corpora": config.data.corpora,
+        "judges": config.judges,
+        "nli": config.nli,
+        "decomposers": config.decomposers,
+    }
+    for key, names in spaces.items():
+        seen: dict[str, str] = {}
+        for name in names:
+            if (other := seen.setdefault(name.lower(), name)) != name:
+                raise fault(f"{key}.{name}", f"{other!r} differs from it by case only", "rename one of the two")
+
+
+def _temperature(config: Config) -> None:
+    temperature, (least, most) = config.generation.temperature, vllm_engine.TEMPERATURES
+    if config.generation.backend == "vllm" and temperature and not least <= temperature <= most:
+        what = f"{temperature:g}, and vLLM samples at {least:g} to {most:g}"
+        raise fault("generation.temperature", what, "choose one of these, 0 for greedy answers, or `backend: hf`")
+
+
+def _sources(config: Config) -> None:
+    """Where molecules are asked for, and where a training split is."""
+    trained = bool(config.align) or any(model.kind == "made" for model in config.initial.values())
+    if trained and config.data.train is None:
+        raise fault("data.train", "missing, and models are trained", "say where the training split comes from")
+    if config.data.train is None and config.data.validation is not None:
+        raise fault("data.validation", "given, and data.train is not", "take it out, or give a training split")
+    if config.data.train is None and config.data.corpora:
+        raise fault("data.corpora", "given, and data.train is not", "call the first corpus `train`")
+    made = {f"initial.{name}": model.corpus for name, model in config.initial.items() if model.kind == "made"}
+    for key, corpus in (made | {f"align.{name}": spec.corpus for name, spec in config.align.items()}).items():
+        if corpus is not None:
+            known(corpus, config.data.corpora, f"{key}.corpus", "corpus")
+    asked = {"data.train": config.data.train, "data.validation": config.data.validation}
+    asked |= {f"data.corpora.{name}": source for name, source in config.data.corpora.items()}
+    for name, test in config.data.tests.items():
+        if config.initial or test.direction == "cap2mol":
+            asked[f"data.tests.{name}.source"] = test.source
+    for key, source in asked.items():
+        if config.domain == "text" and isinstance(source, DemoSource) and source.split == "long":
+            raise fault(f"{key}.split", "'long' is of molecules", "choose another split, or set domain: molecules")
+        if _has_no_molecules(source):
+            raise fault(f"{key}.columns.molecule", "null, and models answer to molecules", "name the molecules' column")
+
+
+def _has_no_molecules(source: object) -> bool:
+    return isinstance(source, FileSource | HubSource) and source.columns.molecule is None
+
+
+def _systems(config: Config) -> None:
+    """Every system answers every test set; a molecule to join by is there on both sides."""
+    names = [system.name for system in config.systems]
+    for place, system in enumerate(config.systems):
+        key = f"systems.{place}"
+        if system.name in names[:place]:
+            raise fault(f"{key}.name", f"a second system is called {system.name!r}", "rename one of the two")
+        for answered in system.predictions:
+            known(answered, config.data.tests, f"{key}.predictions.{answered}", "test set")
+        for name, test in config.data.tests.items():
+            if name not in system.predictions:
+                what = f"{system.name!r} has no predictions for the test set {name!r}"
+                raise fault(f"{key}.predictions", what, "give them, or leave the test set to a study of its own")
+            predictions, source = system.predictions[name], test.source
+            if _has_no_molecules(source) and predictions.molecule and not predictions.id:
+                hint = f"name data.tests.{name}.source.columns.molecule, or join by id or order"
+                raise fault(f"{key}.predictions.{name}.molecule", "the references have no molecules to join by", hint)
+
+
+def _ablations(config: Config) -> None:
+    """The baseline is an arm; what arms are chosen by is measured."""
+    atomic = any(judge.kind == "atomic" for judge in config.judges.values())
+    for name, ablation in config.ablations.items():
+        known(ablation.baseline, ablation.arms, f"ablations.{name}.baseline", "arm")
+        for label, arm in ablation.arms.items():
+            if not isinstance(arm, Best):
+                continue
+            key = f"ablations.{name}.arms.{label}"
+            captions = [test for test, spec in config.data.tests.items() if spec.direction == "mol2cap"]
+            known(arm.test, captions, f"{key}.test", "test set of captions")
+            if arm.best in ("hallucination", "coverage") and not atomic:
+                raise fault(f"{key}.best", f"{arm.best!r} needs a judge", "add a judge of kind `atomic`")

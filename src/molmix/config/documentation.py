@@ -1,0 +1,185 @@
+"""What is generated from the config schema: the documented default file, the JSON schema, the key reference.
+
+``python -m molmix.config.documentation`` writes all three; a test fails when they drift from the classes.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from molmix.config.loading import parse
+from molmix.config.schema import Config
+
+
+def _small(method: str, starts: list[str], learning_rate: float, epochs: int) -> dict[str, Any]:
+    """An alignment of a tiny model: it needs larger and more steps than the presets, which are for 7B ones."""
+    batches = {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 1}
+    return {
+        "method": method,
+        "starts": starts,
+        "lora": {"r": 16},
+        "settings": {"learning_rate": learning_rate, "num_train_epochs": float(epochs), **batches},
+    }
+
+
+# The study of the embedded default. Only what differs from the schema's own defaults stands here.
+DEMO: dict[str, Any] = {
+    "run": "demo",
+    "data": {
+        "train": {"kind": "demo", "split": "train"},
+        "validation": {"kind": "demo", "split": "validation"},
+        "tests": {
+            "id": {"source": {"kind": "demo", "split": "id"}, "rows": 150},
+            "ood": {"source": {"kind": "demo", "split": "ood"}, "rows": 150},
+        },
+    },
+    "initial": {
+        "agnostic": {"kind": "made", "task": "unpaired"},
+        "mol2cap": {"kind": "made", "parent": "agnostic", "task": "mol2cap", "epochs": 2.0},
+        "cap2mol": {"kind": "made", "parent": "agnostic", "task": "cap2mol"},
+    },
+    "universal": {"universal": {"parents": ["mol2cap", "cap2mol"], "base": "agnostic"}},
+    "preferences": {"rejected": {"mol2cap": {"kind": "model", "model": "mol2cap"}}},
+    "align": {
+        "sft": _small("sft", ["agnostic", "mol2cap"], 3e-3, 4),
+        "dpo": _small("dpo", ["agnostic"], 3e-4, 1),
+        "cpo": _small("cpo", ["agnostic", "mol2cap", "universal.slerp"], 2e-3, 2),
+        "kto": _small("kto", ["agnostic"], 3e-4, 1),
+    },
+    "merge": {
+        "starts": ["agnostic"],
+        "methods": {"slerp": {"method": "slerp"}, "ties": {"method": "ties"}, "linear": {"method": "linear"}},
+    },
+    "generation": {"max_new_tokens": 80},
+}
+
+HEADER = """\
+# yaml-language-server: $schema=schema.json
+# The embedded default: a small study that runs without a network, a GPU or an account.
+# Generated from src/molmix/config.py by `make docs`. Copy it to make a study of your own, and run that with
+#   snakemake --cores all --configfile my-study.yaml
+# A config file stands alone: nothing of this one is mixed into it. Keys left out take the schema's defaults
+# (docs/config.md lists them all).
+"""
+
+
+def default_yaml() -> str:
+    """The documented default file: every key of the demo with its value and what it means."""
+    return HEADER + "\n" + "\n".join(_section(Config, parse(DEMO), 0, explained=set()))
+
+
+def _section(cls: type[BaseModel], value: BaseModel, depth: int, explained: set[type]) -> list[str]:
+    # The first section of a kind shows every key and explains it; further ones show what they set.
+    first = cls not in explained
+    explained.add(cls)
+    lines = []
+    for name, info in cls.model_fields.items():
+        if first or name in value.model_fields_set:
+            lines += _key(info.alias or name, info, getattr(value, name), depth, first, explained)
+    return lines
+
+
+def _key(name: str, info: FieldInfo | None, value: Any, depth: int, explain: bool, explained: set[type]) -> list[str]:
+    pad = "  " * depth
+    lines = [""] if depth == 0 else []
+    if explain and info and info.description:
+        lines += [f"{pad}# {line}" for line in textwrap.wrap(info.description, 100 - len(pad))]
+    if isinstance(value, BaseModel):
+        return [*lines, f"{pad}{name}:", *_section(type(value), value, depth + 1, explained)]
+    if isinstance(value, dict) and value and all(isinstance(child, BaseModel) for child in value.values()):
+        lines.append(f"{pad}{name}:")
+        for key, child in value.items():
+            lines += _key(key, None, child, depth + 1, False, explained)
+        return lines
+    if isinstance(value, str) and "\n" in value:
+        return [*lines, f"{pad}{name}: {json.dumps(value, ensure_ascii=False)}"]
+    plain = list(value) if isinstance(value, tuple) else value
+    text = yaml.safe_dump(plain, default_flow_style=True, width=10**6, allow_unicode=True).removesuffix("...\n").strip()
+    return [*lines, f"{pad}{name}: {text}"]
+
+
+def json_schema() -> str:
+    """JSON schema of a config file, for editors."""
+    return json.dumps(Config.model_json_schema(by_alias=True), indent=1) + "\n"
+
+
+def reference() -> str:
+    """Key reference in Markdown: one table a section, in the order of the schema."""
+    lines = ["# Configuration reference", "", "Generated from `src/molmix/config.py` by `make docs`.", ""]
+    done: set[type] = set()
+    waiting: list[type[BaseModel]] = [Config]
+    while waiting:
+        cls = waiting.pop(0)
+        if cls in done:
+            continue
+        done.add(cls)
+        lines += [f"## {cls.__name__}", "", (cls.__doc__ or "").split("\n\n")[0], ""]
+        lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        for name, info in cls.model_fields.items():
+            inner = _models(info.annotation)
+            waiting += inner
+            default = "required" if info.is_required() else f"`{_plain(info.get_default())}`"
+            kind = " or ".join(f"[{model.__name__}](#{model.__name__.lower()})" for model in inner)
+            kind = kind or f"`{_type(info)}`".replace("|", "\\|")
+            kind = f"by name: {kind}" if inner and typing.get_origin(info.annotation) is dict else kind
+            meaning = (info.description or "").replace("|", "\\|")
+            lines.append(f"| `{info.alias or name}` | {kind} | {default} | {meaning} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in typing.get_args(annotation) for model in _models(part)]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return "…" if value.model_fields_set else "defaults"
+    if isinstance(value, dict) and value and all(isinstance(child, BaseModel) for child in value.values()):
+        return ", ".join(f"{key}: {getattr(child, 'kind', None) or child.backend}" for key, child in value.items())
+    return "null" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _type(info: FieldInfo) -> str:
+    bounds = [
+        f"{sign} {getattr(part, key)}"
+        for part in info.metadata
+        for key, sign in (("gt", ">"), ("ge", "≥"), ("lt", "<"), ("le", "≤"))
+        if hasattr(part, key)
+    ]
+    return ", ".join([_spell(info.annotation), *bounds])
+
+
+def _spell(annotation: Any) -> str:
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _spell(args[0])
+    if origin is typing.Literal:
+        return " | ".join(map(str, args))
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(map(_spell, args))
+    if origin in (list, tuple, dict):
+        return f"{origin.__name__} of {', '.join(dict.fromkeys(map(_spell, args)))}"
+    return "null" if annotation is type(None) else getattr(annotation, "__name__", "any")
+
+
+GENERATED = {
+    "config/config.yaml": default_yaml,
+    "config/schema.json": json_schema,
+    "docs/config.md": reference,
+}
+
+if __name__ == "__main__":
+    for path, make in GENERATED.items():
+        Path(path).write_text(make(), encoding="utf-8")

@@ -1,0 +1,84 @@
+"""Reading a config file and checking it against the schema."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from molmix.config.schema import Config
+from molmix.core.errors import MolmixError, fault, quoted
+from molmix.core.validation import explain
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML that refuses a key given twice; plain YAML keeps the last one in silence."""
+
+
+def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        where = f"{key_node.start_mark.name}, line {key_node.start_mark.line + 1}"
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise fault(where, "a list or a mapping is no key", "put the key in quotes")
+        key = key_node.value if key_node.tag.endswith(":merge") else loader.construct_object(key_node)
+        if key in seen:
+            raise fault(where, f"key {quoted(key)} is given twice", "remove one")
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML config file, refusing repeated keys and anything that is not a mapping.
+
+    Raises:
+        MolmixError: the file is missing, not UTF-8, not YAML, or not a mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise fault(path, f"cannot be read ({error.strerror})", "name an existing config file") from None
+    except UnicodeDecodeError as error:
+        raise fault(path, f"is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+    try:
+        loader = _StrictLoader(text)
+        loader.name = str(path)
+        content = loader.get_single_data()
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date without such a day, brackets by the thousand
+        raise fault(path, f"is not YAML: {' '.join(str(error).split())}", "mend the syntax") from None
+    if not isinstance(content, dict):
+        raise fault(path, "holds no keys", "start from config/config.yaml")
+    return content
+
+
+def parse(content: dict[str, Any], where: str = "config") -> Config:
+    """Check plain data against the schema.
+
+    Args:
+        content: what the YAML held, as dicts, lists and scalars.
+        where: the file's name, for messages.
+
+    Raises:
+        MolmixError: one message that lists every wrong key with its value and the mend.
+    """
+    try:
+        return Config.model_validate(content)
+    except ValidationError as error:
+        lines = [explain(content, dict(item), _json_schema()) for item in error.errors(include_url=False)]
+        raise MolmixError(f"{where}: {len(lines)} thing(s) to mend\n" + "\n".join(lines)) from None
+
+
+@functools.cache
+def _json_schema() -> dict[str, Any]:
+    return Config.model_json_schema(by_alias=True)
+
+
+def load(path: Path) -> Config:
+    """Read and check one config file; see :func:`read_yaml` and :func:`parse` for what is refused."""
+    return parse(read_yaml(path), str(path))

@@ -1,0 +1,130 @@
+"""The study's configuration: one typed schema that everything else is made from.
+
+The documented default file, the JSON schema for editors and the key reference in ``docs/`` are generated from
+these classes (see :mod:`molmix.config.documentation`). Unknown keys are refused, and every refusal names the key, the
+value, the file and the mend. Importing this module is cheap: the Snakefile does it on every parse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from molmix.align.settings import Align
+from molmix.analysis.settings import Ablation, Statistics, Trial
+from molmix.core.schema import Name, Section
+from molmix.core.settings import Hardware, Tracking
+from molmix.data.settings import (
+    Data,
+    DemoSource,
+    Direction,
+    FileRejected,
+    FileSource,
+    HubSource,
+    ModelRejected,
+    Preferences,
+    Prompts,
+    World,
+)
+from molmix.generation.settings import Generation, System
+from molmix.judges.decompose import Decomposer, LocalSettings, RulesSettings
+from molmix.judges.kinds import Atomic, Judge
+from molmix.judges.nli.settings import MadeNli, Nli, PretrainedNli
+from molmix.merge.settings import MergePlan, Universal
+from molmix.metrics.settings import Metrics
+from molmix.models.settings import HubModel, Initial, Push
+
+UNSEEN = {"hardware", "tracking", "push"}  # sections that no result depends on
+# Keys with `exclude_if` came later than others. Dumped settings name caches and rerun jobs: where such a key has its
+# default it is left out, and older results stay what they are.
+
+
+class Config(Section):
+    """A whole study."""
+
+    run: Name = Field("demo", description="name of the run; everything it makes lies in results/<run>")
+    domain: Literal["molecules", "text"] = Field(
+        "molecules", description="`text` switches RDKit off: molecules are then any source text"
+    )
+    seeds: list[Annotated[int, Field(ge=0, lt=2**32)]] = Field(
+        [7], min_length=1, description="the first draws the data and makes models; alignment repeats for each"
+    )
+    data: Data = Field(description="corpus, splits and test sets")
+    world: World = Field(World(), description="the embedded world")
+    prompts: Prompts = Field(Prompts(), description="prompt templates")
+    initial: dict[Name, Initial] = Field({}, description="initial models by name")
+    universal: dict[Name, Universal] = Field({}, description="merges of initial models by name")
+    preferences: Preferences | None = Field(None, description="preference pairs; required where `align` is not empty")
+    align: dict[Name, Align] = Field({}, description="alignments by name")
+    merge: MergePlan = Field(MergePlan(), description="merges of aligned models")
+    generation: Generation = Field(Generation(), description="how captions are written")
+    systems: list[System] = Field([], description="systems whose captions come from elsewhere")
+    decomposers: dict[Name, Decomposer] = Field(
+        {"rules": RulesSettings(backend="rules")}, description="ways to split captions into atoms, by name"
+    )
+    nli: dict[Name, Nli] = Field({"embedded": MadeNli(kind="made")}, description="NLI models by name")
+    judges: dict[Name, Judge] = Field(
+        {"atomic": Atomic(kind="atomic")},
+        description="judges by name; the first of kind `atomic` gives the tables' hallucination and coverage",
+    )
+    ablations: dict[Name, Ablation] = Field({}, description="ablations by name (`snakemake ablation_<name>`)")
+    trial: Trial = Field(Trial(), description="planted errors, which measure the judges")
+    metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
+    statistics: Statistics = Field(Statistics(), description="intervals of the tables")
+    tracking: Tracking = Field(Tracking(), description="where losses are shown while trainings run")
+    hardware: Hardware = Field(Hardware(), description="GPUs that jobs ask for, on a cluster and here")
+    push: Push | None = Field(None, description="where models are uploaded by `snakemake push`; null for nowhere")
+
+    def sources(self) -> list[DemoSource | FileSource | HubSource]:
+        """Every source of rows: training, validation, further corpora, test sets."""
+        data, tests = self.data, (test.source for test in self.data.tests.values())
+        return [s for s in (data.train, data.validation, *data.corpora.values(), *tests) if s]
+
+    def shares(self) -> list[float]:
+        """Every share of the training molecules that some alignment sees, and that of the subset, in order."""
+        own = (spec.share for spec in self.align.values())
+        return sorted({self.data.subset.fraction, *(share for share in own if share)})
+
+    def rejected(self) -> dict[Direction, FileRejected | ModelRejected]:
+        """Where rejected texts come from, by direction; none where nothing is aligned."""
+        return self.preferences.rejected if self.preferences else {}
+
+    def judge_files(self) -> list[str]:
+        """Files that judges read their weights from."""
+        return [judge.weights for judge in self.judges.values() if judge.kind == "summac_conv"]
+
+    def pretrained(self) -> dict[str, HubModel | PretrainedNli | LocalSettings]:
+        """Every model that comes from the hub or a local folder, by its key."""
+        models = {
+            **{f"initial.{name}": model for name, model in self.initial.items()},
+            **{f"nli.{name}": model for name, model in self.nli.items()},
+            **{f"decomposers.{name}": model for name, model in self.decomposers.items()},
+        }
+        kinds = HubModel | PretrainedNli | LocalSettings
+        return {key: model for key, model in models.items() if isinstance(model, kinds)}
+
+    def by_vllm(self) -> dict[str, HubModel | LocalSettings]:
+        """Those of the pretrained models that vLLM runs, by their key."""
+        return {
+            key: model
+            for key, model in self.pretrained().items()
+            if (isinstance(model, HubModel) and self.generation.backend == "vllm")
+            or (isinstance(model, LocalSettings) and model.backend == "vllm")
+        }
+
+    def digest(self, *sections: str) -> str:
+        """Name of what the config says, or some of its sections do: 16 hex digits.
+
+        The hardware and the tracking are left out: they change no result.
+        """
+        said = self.model_dump_json(include=set(sections) or None, exclude=UNSEEN)
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+    def uses_world(self) -> bool:
+        """Whether any source is the embedded world."""
+        return any(source.kind == "demo" for source in self.sources())
+
+
+# ---- loading --------------------------------------------------------------------------------------------------

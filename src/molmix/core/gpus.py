@@ -1,0 +1,45 @@
+"""The GPUs that a job was to get, counted and measured inside it, before any work is done on the wrong hardware."""
+
+from __future__ import annotations
+
+import os
+
+from molmix.core.errors import fault
+
+
+def check(count: int, memory_mb: int = 0) -> None:
+    """Make sure that a job has the GPUs that the config asks for.
+
+    Args:
+        count: GPUs that it needs; more than that are no mistake. Nothing is looked for where it is 0.
+        memory_mb: memory of each in MB (10^6 bytes), as its driver tells it; 0 for any.
+
+    Raises:
+        MolmixError: there are fewer, or one of them is too small.
+    """
+    if not count:
+        return
+    import torch
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
+    where = f"{_machine()}, CUDA_VISIBLE_DEVICES {visible}"
+    found = torch.cuda.device_count()
+    if found < count:
+        raise fault(
+            "hardware.gpus",
+            f"asks for {count} GPU(s), and PyTorch finds {found} on {where}",
+            "on a cluster see to `gpu_partition` in profiles/slurm and to a CUDA build of torch; without GPUs set 0",
+        )
+    for number in range(count):
+        device = torch.cuda.get_device_properties(number)
+        if device.total_memory < memory_mb * 10**6:
+            raise fault(
+                "hardware.gpu_memory_gb",
+                f"asks for {memory_mb / 1000:g} GB, and GPU {number} ({device.name}) has"
+                f" {device.total_memory / 10**9:.1f} GB on {where}",
+                "name a larger model in `gpu_model` of profiles/slurm, or ask for less",
+            )
+
+
+def _machine() -> str:
+    return os.environ.get("SLURMD_NODENAME") or os.uname().nodename

@@ -1,0 +1,79 @@
+"""Where losses are shown while a training runs: TensorBoard by default, other trackers by config, all of them offline.
+
+What is shown changes no result, so it is no parameter of any rule and no input of any manifest. `log.parquet` is the
+record; this is for people who look on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from molmix.core.errors import fault
+from molmix.core.settings import TRACKERS
+
+
+def check_trackers(names: Iterable[str]) -> None:
+    """Refuse a tracker that is not installed.
+
+    Raises:
+        MolmixError: names the package to install.
+    """
+    for name in names:
+        module, package = TRACKERS[name]
+        if find_spec(module) is None:
+            raise fault("tracking.to", f"{name!r} is not installed here", f"pip install {package}, or leave it out")
+
+
+def others(names: Sequence[str], folder: Path) -> list[str]:
+    """The trackers that transformers' own callbacks feed, told to keep what they log below a folder.
+
+    Where the environment says something else, that holds: `WANDB_MODE=online` goes online.
+    """
+    chosen = [name for name in names if name != "tensorboard"]
+    places = {
+        "WANDB_MODE": "offline",
+        "WANDB_DIR": str(folder),
+        "WANDB_PROJECT": folder.name,
+        "MLFLOW_TRACKING_URI": (folder / "mlflow").absolute().as_uri(),
+        "TRACKIO_DIR": str(folder / "trackio"),
+        "COMET_START_ONLINE": "0",
+        "SWANLAB_MODE": "offline",
+        "CLEARML_OFFLINE_MODE": "1",
+    }
+    for name, value in places.items() if chosen else ():
+        os.environ.setdefault(name, value)
+    return chosen
+
+
+class Curves:
+    """TensorBoard's file of one training; what an earlier training of this model left there goes.
+
+    Args:
+        folder: of this model's curves.
+        names: trackers that the config asks for; without `tensorboard`, nothing is written.
+    """
+
+    def __init__(self, folder: Path, names: Sequence[str]):
+        self._writer: Any = None
+        if "tensorboard" in names:
+            from torch.utils.tensorboard import SummaryWriter
+
+            shutil.rmtree(folder, ignore_errors=True)
+            self._writer = SummaryWriter(str(folder), flush_secs=10)
+
+    def add(self, step: int, numbers: Mapping[str, Any]) -> None:
+        """Add what was logged, by transformers' names: `loss` is ``train/loss``, `eval_loss` ``eval/loss``."""
+        for name, value in numbers.items() if self._writer else ():
+            if isinstance(value, int | float):
+                tag = f"eval/{name.removeprefix('eval_')}" if name.startswith("eval_") else f"train/{name}"
+                self._writer.add_scalar(tag, value, step)
+
+    def close(self) -> None:
+        """Write what is left; a job ends without waiting for anybody's threads."""
+        if self._writer:
+            self._writer.close()

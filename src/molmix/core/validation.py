@@ -1,0 +1,147 @@
+"""What pydantic says of a wrong config, said for people: one line with the key, the value and the mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from molmix.core.errors import fault, quoted
+
+# Mends by pydantic's name of the error, where its own words speak of Python.
+_MENDS = {
+    "model_type": "give keys with values",
+    "model_attributes_type": "give keys with values",
+    "dict_type": "give keys with values",
+    "list_type": "give a list",
+    "tuple_type": "give a list",
+    "string_type": "give text, in quotes where YAML reads something else",
+    "int_type": "give a whole number",
+    "int_parsing": "give a whole number",
+    "int_parsing_size": "give a smaller number",
+    "int_from_float": "give a whole number",
+    "float_type": "give a number",
+    "float_parsing": "give a number",
+    "finite_number": "give a finite number",
+    "bool_type": "give true or false",
+    "bool_parsing": "give true or false",
+}
+# And its own words where they hold a bound or a choice.
+_WORDS = {
+    "Input should be greater than or equal to": "give at least",
+    "Input should be greater than": "give more than",
+    "Input should be less than or equal to": "give at most",
+    "Input should be": "give",
+}
+
+
+def explain(content: Any, item: dict[str, Any], schema: dict[str, Any]) -> str:
+    """One line for one of pydantic's errors.
+
+    Args:
+        content: what was checked.
+        item: one entry of ``ValidationError.errors()``.
+        schema: JSON schema of what it was checked against, which knows the names of the keys.
+    """
+    key = _key(content, item["loc"])
+    if what := _about_the_key(item, schema):
+        return f"  {key}{what}"
+    value = quoted(item["input"])
+    if item["type"] == "string_pattern_mismatch" and "arms" in item["loc"]:
+        return f"  {key}: {value} is no name of an arm. Hint: begin with a letter, digit or bracket"
+    if item["type"] == "string_pattern_mismatch" or "[key]" in item["loc"]:
+        hint = "use up to 40 letters, digits, '_' and '-'" if isinstance(item["input"], str) else "put it in quotes"
+        return f"  {key}: {value} is no safe name. Hint: {hint}"
+    if item["loc"][-1:] in (("key_variable",), ("base_url",)):
+        value = "what is given"  # it may be a key, or an address that holds one
+    return f"  {key}: {value} is refused. Hint: {mend(item)}"
+
+
+def _key(content: Any, loc: tuple[Any, ...]) -> str:
+    """The place in the file. Discriminated unions put the chosen tag into the location, and it is no key."""
+    location: list[str] = []
+    node = content
+    for part in loc:
+        inside = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
+        if not inside and part != loc[-1]:
+            continue
+        location.append(shown(part))
+        node = node[part] if inside and (isinstance(node, dict) or part < len(node)) else None
+    return ".".join(part for part in location if part != "[key]") or "config"
+
+
+def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None:
+    """What is wrong with a key, or the tag that says which keys there are; None where it is the value."""
+    match item["type"], item.get("ctx", {}):
+        case "extra_forbidden", _:
+            hint = _nearest(str(item["loc"][-1]), _siblings(schema, item["loc"]), "known keys here: ")
+            return f": unknown key. Hint: {hint}"
+        case "missing", _:
+            return ": required and not given. Hint: add it (see docs/config.md)"
+        case "invalid_key", _:
+            return f": is read as {quoted(item['loc'][-1])}, and a key is text. Hint: put it in quotes"
+        case "union_tag_not_found", {"discriminator": tag}:
+            tag = tag.strip("'")
+            return f".{tag}: required and not given. Hint: add it (see docs/config.md)"
+        case "union_tag_invalid", {"discriminator": tag, "tag": given, "expected_tags": names}:
+            hint = _nearest(given, [name.strip(" '") for name in names.split(",")])
+            tag = tag.strip("'")
+            return f".{tag}: there is no {quoted(given)}. Hint: {hint}"
+    return None
+
+
+def mend(item: Any) -> str:
+    """What to do about one of pydantic's errors, where the value is of the wrong kind or out of range."""
+    said = item["msg"].removeprefix("Value error, ")
+    for theirs, ours in _WORDS.items():
+        said = said.replace(theirs, ours)
+    return _MENDS.get(item["type"]) or said[0].lower() + said[1:]
+
+
+def shown(part: Any) -> str:
+    """A key as it stands in a message: in quotes where it would not be seen for what it is."""
+    plain = isinstance(part, str) and part.isprintable() and 0 < len(part) <= 80
+    return part if plain else quoted(part)
+
+
+def _nearest(name: str, names: Any, before: str = "choose from: ") -> str:
+    near = difflib.get_close_matches(name[:80], names, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else before + ", ".join(sorted(names))
+
+
+def _siblings(schema: dict[str, Any], loc: tuple[Any, ...]) -> set[str]:
+    """The keys that the schema knows at the place of an unknown one."""
+    nodes = _resolve(schema, schema)
+    for part in loc[:-1]:
+        # A union's tag is part of the location and no key: the nodes stay as they are.
+        nodes = [child for node in nodes for child in _children(schema, node, part)] or nodes
+    return {key for node in nodes for key in node.get("properties", {})}
+
+
+def _children(schema: dict[str, Any], node: dict[str, Any], part: Any) -> list[dict[str, Any]]:
+    child = node.get("properties", {}).get(part)
+    named = [child] if child else [*node.get("patternProperties", {}).values(), node.get("items")]
+    return [found for child in named if child for found in _resolve(schema, child)]
+
+
+def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:
+    """The object schemas that a node stands for: references followed, unions laid open."""
+    if "$ref" in node:
+        return _resolve(schema, schema["$defs"][node["$ref"].rsplit("/", 1)[-1]])
+    options = node.get("oneOf") or node.get("anyOf")
+    return [found for option in options for found in _resolve(schema, option)] if options else [node]
+
+
+def known(name: str, names: Iterable[str], key: str, what: str) -> None:
+    """Refuse a name that is not among those there are, with the nearest one.
+
+    Args:
+        name, key: what the config says, and where.
+        names: what there is.
+        what: what the names are names of, for the message.
+    """
+    names = list(names)
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(names) or '(none is defined)'}"
+        raise fault(key, f"there is no {what} {name!r}", hint)

@@ -1,0 +1,190 @@
+"""What the config says of the corpus, the prompts and the preference pairs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from molmix.core.schema import Count, FilePath, Name, Revision, Section, Share
+
+Direction = Literal["mol2cap", "cap2mol"]
+
+
+class Columns(Section):
+    """Which columns of a source hold what."""
+
+    molecule: str | None = Field(
+        "molecule",
+        description="column of the SMILES (of the source text under `domain: text`); null for references without one",
+    )
+    caption: str = Field("caption", description="column of the caption (of the target text under `domain: text`)")
+    id: str | None = Field(None, description="column of a unique row id; null numbers the rows")
+    properties: str | None = Field(None, description="column of a list of properties, for `strategy: stratified`")
+
+    def mapping(self) -> dict[str, str]:
+        """Our name of each column that is there, with the name in the source."""
+        return {ours: theirs for ours, theirs in self.model_dump().items() if theirs is not None}
+
+
+class DemoSource(Section):
+    """Rows of the embedded world (see `world`)."""
+
+    kind: Literal["demo"]
+    split: Literal["train", "validation", "id", "ood", "long"] = Field(
+        description="part of the embedded world; `id` holds scaffolds seen in training, `ood` unseen ones, `long` the "
+        "molecules of `id` with captions of 100 words and more. Under `domain: text` the world is one of the weather"
+    )
+
+
+class TableFile(Section):
+    """A local table of text."""
+
+    path: FilePath = Field(
+        description="TSV, CSV, JSONL or Parquet file, or `.txt` with one caption a line; gzipped or not, relative to "
+        "the working folder"
+    )
+    format: Literal["auto", "tsv", "csv", "jsonl", "parquet", "lines"] = Field(
+        "auto", description="`auto` goes by the file's ending"
+    )
+    quoting: Literal["minimal", "none"] = Field(
+        "minimal",
+        description='how TSV and CSV quote: `none` takes a bare `"` as text (ChEBI-20 as published)',
+    )
+
+
+class FileSource(TableFile):
+    """A local table of molecules and captions."""
+
+    kind: Literal["file"]
+    columns: Columns = Field(Columns(), description="column mapping")
+
+    def mapping(self) -> dict[str, str]:
+        """Our name of each column that is read, with the name in the file."""
+        return self.columns.mapping()
+
+
+class HubSource(Section):
+    """A datasets id on the Hugging Face hub, at a pinned revision."""
+
+    kind: Literal["hub"]
+    id: str = Field(description="dataset id on the hub")
+    revision: Revision = Field(description="commit hash or tag; pinned so that a rerun reads the same rows")
+    split: str = Field(description="split of the data set")
+    config: str | None = Field(None, description="configuration name of the data set, where it has several")
+    columns: Columns = Field(Columns(), description="column mapping")
+
+    def mapping(self) -> dict[str, str]:
+        """Our name of each column that is read, with the name in the data set."""
+        return self.columns.mapping()
+
+
+Source = Annotated[DemoSource | FileSource | HubSource, Field(discriminator="kind")]
+
+
+class TestSet(Section):
+    """A named set that models are measured on."""
+
+    source: Source = Field(description="where the rows come from")
+    direction: Direction = Field("mol2cap", description="what is asked of the models: a caption or a molecule")
+    min_words: Count = Field(1, description="keep captions of so many words only: 100 tests the judge on long ones")
+    rows: Count | None = Field(None, description="keep this many molecules, drawn with the seed; null keeps all")
+
+
+class Subset(Section):
+    """The share of the training split that alignment sees."""
+
+    fraction: Share = Field(0.1, description="share of the training molecules, above 0 and up to 1")
+    strategy: Literal["random", "stratified", "scaffold"] = Field(
+        "random",
+        description="`stratified` keeps the shares of the properties, `scaffold` draws whole scaffolds",
+    )
+
+
+class Data(Section):
+    """Corpus, splits and test sets."""
+
+    train: Source | None = Field(
+        None,
+        description="training split: initial models made in the graph see all of it; null where nothing is trained",
+    )
+    validation: Source | None = Field(None, description="validation split; null holds out 5 % of the subset")
+    corpora: dict[Name, Source] = Field(
+        {},
+        exclude_if=lambda corpora: not corpora,
+        description="further training corpora by name, for `initial.<name>.corpus` and `align.<name>.corpus`; each is "
+        "cleaned and subset as `train` is, and 5 % of its subset are held out",
+    )
+    tests: dict[Name, TestSet] = Field(min_length=1, description="any number of named test sets")
+    subset: Subset = Field(Subset(), description="what alignment sees of the training split")
+    unparsable: Literal["drop", "keep"] = Field(
+        "drop", description="what to do with rows whose SMILES RDKit cannot read; they are counted either way"
+    )
+
+
+class World(Section):
+    """Size of the embedded world, read when a source is of kind `demo`."""
+
+    molecules: Annotated[int, Field(ge=200, le=8000)] = Field(
+        4000, description="distinct molecules to build; records of the weather under `domain: text`"
+    )
+
+
+class Prompts(Section):
+    """Prompt templates; the answer follows the prompt after one space."""
+
+    mol2cap: str = Field("Molecule: {molecule}\nCaption:", description="holds {molecule} once")
+    cap2mol: str = Field("Caption: {caption}\nMolecule:", description="holds {caption} once")
+
+    @model_validator(mode="after")
+    def _slots(self) -> Prompts:
+        for key, slot in (("mol2cap", "{molecule}"), ("cap2mol", "{caption}")):
+            if getattr(self, key).count(slot) != 1:
+                raise ValueError(f"prompt template {key} must hold {slot} exactly once")
+        return self
+
+
+class FileRejected(TableFile):
+    """Rejected texts from a file, joined to the training rows by canonical molecule."""
+
+    kind: Literal["file"]
+    molecule: str = Field("molecule", description="column of the SMILES")
+    text: str = Field("caption", description="column of the rejected text")
+
+    def mapping(self) -> dict[str, str]:
+        """Our name of each column that is read, with the name in the file."""
+        return {"molecule": self.molecule, "text": self.text}
+
+
+class ModelRejected(Section):
+    """Rejected texts written by an initial model of the table."""
+
+    kind: Literal["model"]
+    model: Name = Field(description="id of an initial model")
+
+
+Rejected = Annotated[FileRejected | ModelRejected, Field(discriminator="kind")]
+
+
+class Preferences(Section):
+    """Preference pairs: chosen is the reference, rejected a weaker text for the same molecule."""
+
+    rejected: dict[Direction, Rejected] = Field(
+        min_length=1, description="a source of rejected texts for each direction that alignment trains on"
+    )
+
+
+class Predictions(TableFile):
+    """Captions that a system wrote for one test set.
+
+    They are joined to the references by `id` where that is given, else by canonical `molecule`, else by order.
+    """
+
+    text: str = Field("caption", description="column of the captions")
+    id: str | None = Field(None, description="column of the ids of the references' rows")
+    molecule: str | None = Field(None, description="column of the SMILES; read where `id` is null")
+
+    def mapping(self) -> dict[str, str]:
+        """Our name of each column that is read, with the name in the file."""
+        keys = {"id": self.id} if self.id else {"molecule": self.molecule} if self.molecule else {}
+        return {"text": self.text} | keys

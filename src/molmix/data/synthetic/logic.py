@@ -1,0 +1,124 @@
+"""What follows from what: the one place where the labels of the embedded world come from.
+
+Every fact bounds a whole number ("how many hydroxyl groups" or, as 0 or 1, "is the charge negative", "is it a
+dye"), so a set of facts is a box of intervals. The few laws that tie numbers together narrow the box: a
+benzene ring is an aromatic ring and so a ring, and exactly one class of each category is true. Nothing else
+is known here: no chemistry (a hydroxyl group says nothing about donors) and no role rules (roles neither
+follow from a text nor exclude one another).
+"""
+
+from collections.abc import Iterable
+from functools import cache, lru_cache
+
+from molmix.data.synthetic.vocabulary import CATEGORIES, COUNTS, KINDS_OF, ROLES, SOME, Fact
+
+ENTAILMENT, NEUTRAL, CONTRADICTION = LABELS = ("entailment", "neutral", "contradiction")
+
+Limits = tuple[int, int]  # at least, at most
+Box = dict[str, Limits]  # number -> its limits
+_MANY = 1_000_000  # more than there is of anything: no upper limit
+
+
+def relation(premise: Iterable[str], hypothesis: Iterable[str]) -> str:
+    """Label of a hypothesis that states all of its facts, given a premise that states all of its own.
+
+    ``contradiction`` if both cannot be true, ``entailment`` if the premise makes every stated fact true,
+    ``neutral`` otherwise. A hypothesis that states nothing (broken text) is neutral. A premise that
+    contradicts itself contradicts all that is said about the same topic (a group, a category, or rings of any
+    sort), and only that.
+    """
+    stated = [_bounds(fact) for fact in hypothesis]
+    topics = {_topic(number) for number, _ in stated}
+    given = [bounds for bounds in map(_bounds, premise) if _topic(bounds[0]) in topics]
+    if any(low > high for low, high in _settle(given + stated).values()):
+        return CONTRADICTION
+    known = _settle(given)
+    if stated and all(_within(known.get(number, _free(number)), limits) for number, limits in stated):
+        return ENTAILMENT
+    return NEUTRAL
+
+
+def close(truth: Iterable[str]) -> list[str]:
+    """All that is true of a molecule, absences said, from the complete list of what it has.
+
+    A group or role missing from a text is unknown; missing from the *complete* truth, it is absent. So
+    ``relation(close(truth), [fact])`` is entailment for a true fact, contradiction for a false one, never
+    neutral.
+    """
+    facts = list(truth)
+    counted = {Fact.read(fact).attribute for fact in facts}
+    absent = [str(Fact(attribute, "0")) for attribute in COUNTS if attribute not in counted]
+    unused = [str(Fact("role", role, False)) for role in ROLES if str(Fact("role", role)) not in facts]
+    return facts + absent + unused
+
+
+@cache
+def _bounds(text: str) -> tuple[str, Limits]:
+    """The number that a fact is about, and its limits."""
+    fact = Fact.read(text)
+    if fact.kind != "count":
+        return f"{fact.attribute}={fact.value}", (int(fact.holds), int(fact.holds))
+    if fact.value == SOME:
+        return fact.attribute, (1, _MANY)
+    return fact.attribute, (int(fact.value), int(fact.value))
+
+
+_CLASSES = {name: tuple(f"{name}={value}" for value in values) for name, values in CATEGORIES.items()}
+# By topic, the laws between its numbers: (total, parts, is the total exactly their sum?), parts' parts first.
+_LAWS = {"ring": [(total, parts, False) for total, parts in KINDS_OF.items()]}
+_LAWS |= {name: [(name, parts, True)] for name, parts in _CLASSES.items()}
+_TOPIC = {number: topic for topic, laws in _LAWS.items() for law in laws for number in (law[0], *law[1])}
+
+
+def _topic(number: str) -> str:
+    """Numbers that laws tie together share a topic; any other is its own."""
+    return _TOPIC.get(number, number)
+
+
+def _free(number: str) -> Limits:
+    """The limits of a number of which nothing is told."""
+    if number in _CLASSES:
+        return (1, 1)  # the classes of a category that are true
+    return (0, 1) if "=" in number else (0, _MANY)
+
+
+def _settle(bounds: Iterable[tuple[str, Limits]]) -> Box:
+    """The box that all bounds leave, narrowed by the laws; limits that cross cannot all hold."""
+    by_topic: dict[str, set[tuple[str, Limits]]] = {}
+    for bound in bounds:
+        by_topic.setdefault(_topic(bound[0]), set()).add(bound)
+    box: Box = {}
+    for topic, told in by_topic.items():
+        box |= _settle_topic(topic, frozenset(told))
+    return box
+
+
+@lru_cache(maxsize=50_000)  # the same few facts meet again and again in a cross matrix
+def _settle_topic(topic: str, bounds: frozenset[tuple[str, Limits]]) -> Box:
+    """The box of the numbers of one topic."""
+    box: Box = {}
+    for number, limits in bounds:
+        box[number] = _cut(box.get(number, _free(number)), limits)
+    laws = _LAWS.get(topic, [])
+    for law in laws * len(laws):  # so many rounds carry news from the bottom to the top and back
+        _apply(box, *law)
+    return box
+
+
+def _apply(box: Box, total: str, parts: tuple[str, ...], exact: bool) -> None:
+    """Narrow a total and its parts by one another, in place."""
+    inside = [box.get(part) or _free(part) for part in parts]
+    least = sum(low for low, _ in inside)
+    most = sum(high for _, high in inside) if exact else _MANY
+    low, high = box[total] = _cut(box.get(total) or _free(total), (least, most))
+    for part, own in zip(parts, inside, strict=True):
+        # What the other parts leave to this one; unless exact, something unnamed can make up the total.
+        box[part] = _cut(own, (low - (most - own[1]) if exact else 0, high - (least - own[0])))
+
+
+def _within(inner: Limits, outer: Limits) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
+def _cut(one: Limits, other: Limits) -> Limits:
+    return max(one[0], other[0]), min(one[1], other[1])

@@ -1,0 +1,168 @@
+"""A loaded model that answers batches of prompts: the part of :mod:`molmix.generation.generate` that needs torch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import Cache, DynamicCache, EncoderDecoderCache, GenerationConfig
+from transformers.cache_utils import DynamicLayer
+from transformers.modeling_outputs import BaseModelOutput
+
+from molmix.core.files import digest
+from molmix.generation.engine import Answering, ends_of
+from molmix.models.loading import load
+
+STRIDE = 16  # tokens between two looks at which rows have finished
+ROOM = 64  # tokens by which the cache grows
+
+
+class Writer(Answering):
+    """A model of the table with its settings of generation, run by transformers."""
+
+    def __init__(self, manifest: Path, settings: dict[str, Any], seed: int) -> None:
+        """Load the model; see :func:`molmix.generation.generate.generate` for the arguments and for what is raised."""
+        model: Any  # transformers types its models as torch modules, without what generation needs
+        tokenizer: Any
+        model, tokenizer = load(manifest)
+        if hasattr(model, "merge_and_unload"):
+            # Merged, an adapter costs nothing a token; in bfloat16 merging would round small updates away.
+            model = model.merge_and_unload() if model.dtype == torch.float32 else model.get_base_model()
+        own = model.generation_config
+        self.ends = ends_of(own, tokenizer)
+        self.pad = self.ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        # Whatever else a published model brings (a penalty, a temperature) is no setting of this study.
+        model.generation_config = GenerationConfig(
+            bos_token_id=own.bos_token_id,
+            eos_token_id=self.ends,
+            pad_token_id=self.pad,
+            decoder_start_token_id=own.decoder_start_token_id,
+            forced_bos_token_id=own.forced_bos_token_id,
+            return_dict_in_generate=True,
+            **_sampling(settings["temperature"], settings["top_p"]),
+        )
+        self.model, self.tokenizer, self.settings, self.seed = model, tokenizer, settings, seed
+        self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
+        # What grows with the answer, of the arguments of the model's `generate`.
+        if model.config.is_encoder_decoder:
+            self.ids, self.mask = "decoder_input_ids", "decoder_attention_mask"
+        else:
+            self.ids, self.mask = "input_ids", "attention_mask"
+
+    def batches(self, prompts: list[str]) -> Iterator[list[str]]:
+        """Batches of prompts of about one length, the longest first, within the budget of padded tokens."""
+        lengths = dict(zip(prompts, map(len, self.tokenizer(prompts)["input_ids"]), strict=True))
+        batch: list[str] = []
+        for prompt in sorted(prompts, key=lambda prompt: (-lengths[prompt], prompt)):
+            width = lengths[(batch or [prompt])[0]] + self.settings["max_new_tokens"]
+            if batch and width * (len(batch) + 1) > self.settings["batch_tokens"]:
+                yield batch
+                batch = []
+            batch.append(prompt)
+        if batch:
+            yield batch
+
+    def answers(self, batch: list[str]) -> list[dict[str, Any]]:
+        """Text, number of tokens and finish of each prompt; the same for the same batch, whenever asked."""
+        torch.manual_seed(int(digest(self.seed, batch), 16) % 2**63)
+        return super().answers(batch)
+
+    def _room(self, prompt: int) -> int:
+        """An encoder-decoder keeps its prompt apart from its answer."""
+        if self.model.config.is_encoder_decoder:
+            return self.context if prompt <= self.context else 0
+        return super()._room(prompt)
+
+    @torch.inference_mode()
+    def _write(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
+        """Token ids written after each prompt; see :meth:`Answering._write`.
+
+        Generates in strides and takes finished rows out in between: the work goes by what is written, not by
+        the longest row of the batch.
+        """
+        written: list[list[int]] = [[] for _ in prompts]
+        alive = list(range(len(prompts)))
+        state = self._begin(prompts) if prompts else {}
+        while alive:
+            # All rows still alive have written alike many tokens, and none may go beyond its own limit.
+            stride = min(STRIDE, min(limits[row] for row in alive) - len(written[alive[0]]))
+            grown = self.model.generate(**state, max_new_tokens=stride).sequences
+            for row, tokens in zip(alive, grown[:, state[self.ids].shape[1] :].tolist(), strict=True):
+                ends = (place for place, token in enumerate(tokens, 1) if token in self.ends)
+                written[row] += tokens[: next(ends, len(tokens))]
+            stays = [written[row][-1] not in self.ends and len(written[row]) < limits[row] for row in alive]
+            alive = [row for row, stay in zip(alive, stays, strict=True) if stay]
+            state = self._go_on(state, grown, torch.tensor(stays, device=grown.device).nonzero()[:, 0])
+        return written
+
+    def _begin(self, prompts: list[list[int]]) -> dict[str, Any]:
+        """Arguments of the first call of the model's ``generate`` for a batch, padded on the left."""
+        width = max(map(len, prompts))
+        padded = [[self.pad] * (width - len(ids)) + ids for ids in prompts]
+        real = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
+        ids = torch.tensor(padded, device=self.model.device)
+        mask = torch.tensor(real, device=self.model.device)
+        if not self.model.config.is_encoder_decoder:
+            return {self.ids: ids, self.mask: mask, "past_key_values": self._cache()}
+        start = mask.new_full((len(prompts), 1), self.model.generation_config.decoder_start_token_id)
+        return {
+            "encoder_outputs": self.model.get_encoder()(input_ids=ids, attention_mask=mask),
+            "attention_mask": mask,
+            self.ids: start,
+            self.mask: torch.ones_like(start),
+            "past_key_values": EncoderDecoderCache(self._cache(), DynamicCache(config=self.model.config)),
+        }
+
+    def _go_on(self, state: dict[str, Any], grown: torch.Tensor, rows: torch.Tensor) -> dict[str, Any]:
+        """Arguments of the next call: the rows to keep of what was written, and all that belongs to them."""
+        new = grown.shape[1] - state[self.mask].shape[1]
+        state["past_key_values"].batch_select_indices(rows)
+        following = {
+            self.ids: grown[rows],
+            self.mask: torch.nn.functional.pad(state[self.mask][rows], (0, new), value=1),
+            "past_key_values": state["past_key_values"],
+        }
+        if self.model.config.is_encoder_decoder:
+            following["attention_mask"] = state["attention_mask"][rows]
+            following["encoder_outputs"] = BaseModelOutput(state["encoder_outputs"].last_hidden_state[rows])
+        return following
+
+    def _cache(self) -> Cache:
+        cache = DynamicCache(config=self.model.config)
+        # Layers of other kinds (sliding windows, linear attention) stay what they are.
+        cache.layers = [_RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+        return cache
+
+
+def _sampling(temperature: float, top_p: float) -> dict[str, Any]:
+    if temperature == 0:
+        return {"do_sample": False}
+    return {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
+
+
+class _RoomyLayer(DynamicLayer):
+    """Keys and values with spare room behind them: a new token is written there and the old ones stay put."""
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Take in keys and values of new tokens, each (rows, heads, tokens, size); give back all so far."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+            self.rooms = [key_states[:, :, :0], value_states[:, :, :0]]
+        old, new = self.get_seq_length(), key_states.shape[2]
+        if old + new > self.rooms[0].shape[2]:
+            self.rooms = [torch.nn.functional.pad(room, (0, 0, 0, new + ROOM)) for room in self.rooms]
+        for room, states in zip(self.rooms, (key_states, value_states), strict=True):
+            room[:, :, old : old + new] = states
+        self.keys, self.values = (room[:, :, : old + new] for room in self.rooms)
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep these rows."""
+        if length := self.get_seq_length():  # a cache may have more layers than an unequal decoder uses
+            self.rooms = [room[indices] for room in self.rooms]
+            self.keys, self.values = (room[:, :, :length] for room in self.rooms)

@@ -1,0 +1,211 @@
+"""A loaded model that vLLM runs: what :mod:`molmix.generation.transformers_engine` is for transformers. Written
+against vLLM 0.33.
+
+Prompts go in, and answers come out, as tokens, and end where transformers would end them: both backends read and write
+the same text, and differ in arithmetic alone. An adapter is served on its start's full weights and never merged into
+them, also one that was trained on a start in 4 bits: :func:`molmix.models.loading.load` lays it there too.
+
+Importing this file is cheap.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from molmix.core.errors import fault
+from molmix.generation.engine import Answering, ends_of
+
+PACKAGES = ("vllm", "torch", "transformers", "tokenizers")  # what answers can change with
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # of adapters that vLLM makes room for (its `MaxLoRARanks`)
+TEMPERATURES = (0.01, 2.0)  # that it samples at; below it takes 0.01 without asking
+SEQUENCES = 256  # answers under way at a time; vLLM's own number goes by the GPU, and answers may go by it
+CHUNK = 2048  # prompts handed over at a time: what a kill can cost
+
+# Read by vLLM when it is imported. The engine runs in this process: a second one would run the job's script again, and
+# would take prompts up as they come. And vLLM tells its makers of its use where it is not told otherwise.
+ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1"}
+
+OTHERWISE = "choose another `backend` (`hf` for generation, `transformers` for a decomposer)"
+
+
+def versions() -> dict[str, str]:
+    """Versions that answers can change with.
+
+    Raises:
+        MolmixError: vLLM is not installed in this environment.
+    """
+    try:
+        return {name: version(name) for name in PACKAGES}
+    except PackageNotFoundError as error:
+        hint = f"run snakemake with `--software-deployment-method conda`, which makes envs/vllm.yaml, or {OTHERWISE}"
+        raise fault("backend", f"'vllm' is asked for, and {error.name} is not installed here", hint) from None
+
+
+def check_decoder(where: object, folder: Path) -> None:
+    """Refuse an encoder-decoder model by its config.json.
+
+    Args:
+        where: the key or the manifest that names it.
+        folder: of full weights.
+
+    Raises:
+        MolmixError: it is one, and vLLM runs none.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kind = config["model_type"] if config.get("is_encoder_decoder") else None
+    except (OSError, ValueError, KeyError, AttributeError):
+        return  # left to the loader
+    if kind:
+        raise fault(where, f"{str(folder)!r} is an encoder-decoder model ({kind}), and vLLM runs none", OTHERWISE)
+
+
+def folders(manifest: Path) -> tuple[Path, Path | None]:
+    """Folder of the full weights that are loaded, and of the adapter that is served on them.
+
+    An aligned model's are its start's weights and its adapter; any other's its own, and none.
+
+    Raises:
+        MolmixError: either is gone, or is not what the manifest tells of.
+    """
+    from molmix.core.files import read_json
+    from molmix.models.manifests import adapter_path, start_manifest, weights_path
+
+    if read_json(manifest)["kind"] != "aligned":
+        return weights_path(manifest), None
+    return weights_path(start_manifest(manifest)), adapter_path(manifest)
+
+
+def engine(folder: Path, adapter: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of vLLM's ``LLM``.
+
+    Args:
+        folder, adapter: see :func:`folders`.
+        settings: of generation.
+    """
+    arguments: dict[str, Any] = {
+        "model": str(folder),
+        "dtype": "bfloat16",  # as `models.load` has it on a GPU
+        "load_format": "safetensors",
+        "trust_remote_code": False,
+        "max_num_batched_tokens": settings["batch_tokens"],
+        "max_num_seqs": min(SEQUENCES, settings["batch_tokens"]),
+    }
+    if adapter:
+        rank = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))["r"]
+        arguments |= {"enable_lora": True, "max_lora_rank": next(room for room in RANKS if room >= rank)}
+    return arguments
+
+
+def sampling(settings: dict[str, Any], seed: int, prompt: list[int], limit: int, ends: list[int]) -> dict[str, Any]:
+    """Arguments of vLLM's ``SamplingParams`` for one prompt; what is left out is off there.
+
+    Args:
+        settings: of generation; a temperature of 0 is greedy.
+        seed: of the run. Each prompt draws with one of its own, so that its company changes nothing.
+        prompt: its token ids.
+        limit: tokens that may be written.
+        ends: ids that end the answer: these, and no others that vLLM may find.
+    """
+    from molmix.core.files import digest
+
+    return {
+        "temperature": settings["temperature"],
+        "top_p": settings["top_p"],
+        "seed": int(digest(seed, prompt), 16) % 2**63,
+        "max_tokens": limit,
+        "stop_token_ids": ends,
+        "ignore_eos": True,
+        "detokenize": False,  # done here, as for the other backend
+    }
+
+
+def ends(folder: Path, tokenizer: Any) -> list[int]:
+    """Ids of the tokens that end an answer, as transformers finds them for a loaded model."""
+    from transformers import AutoConfig, GenerationConfig
+
+    try:
+        own = GenerationConfig.from_pretrained(folder)
+    except OSError:  # a model need not bring one
+        own = GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
+    return ends_of(own, tokenizer)
+
+
+class Writer(Answering):
+    """A model of the table, or a decomposer, with its settings of generation, run by vLLM."""
+
+    def __init__(self, manifest: Path, settings: dict[str, Any], seed: int) -> None:
+        """Load the model; see :func:`molmix.generation.generate.generate` for the arguments.
+
+        Raises:
+            MolmixError: as :func:`molmix.models.loading.load`; or it is an encoder-decoder, vLLM does not take it, or
+                there is no GPU.
+        """
+        import torch
+        from transformers import AutoTokenizer
+
+        from molmix.models.loading import check_memory
+
+        folder, adapter = folders(manifest)
+        check_decoder(manifest, folder)
+        if not torch.cuda.is_available():
+            raise fault("backend", "'vllm' needs a CUDA GPU, and there is none here", f"run it on one, or {OTHERWISE}")
+        check_memory(folder, torch.bfloat16.itemsize, "cuda")
+        os.environ.update(ENVIRONMENT)
+        try:
+            from vllm import LLM
+            from vllm.lora.request import LoRARequest
+
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            self.ends = ends(folder, self.tokenizer)
+            self.llm = LLM(**engine(folder, adapter, settings))
+        except (ImportError, OSError, ValueError, RuntimeError) as error:
+            said = " ".join(str(error).split())[:300]
+            hint = f"see the job's log; free or enlarge the GPU's memory if it speaks of that, or {OTHERWISE}"
+            raise fault(folder, f"vLLM cannot run it ({type(error).__name__}: {said})", hint) from error
+        self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
+        self.context = self.llm.model_config.max_model_len
+        self.settings, self.seed = settings, seed
+
+    def batches(self, prompts: list[str]) -> Iterator[list[str]]:
+        """Chunks to keep the answers of; vLLM makes its own batches inside one."""
+        for start in range(0, len(prompts), CHUNK):
+            yield prompts[start : start + CHUNK]
+
+    def _write(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
+        from vllm import SamplingParams
+
+        if not prompts:
+            return []
+        # What earlier chunks left there changes roundings; without it a chunk is answered alike after a kill.
+        self.llm.reset_prefix_cache()
+        outputs = self.llm.generate(
+            [{"prompt_token_ids": ids} for ids in prompts],
+            [
+                SamplingParams(**sampling(self.settings, self.seed, ids, limit, self.ends))
+                for ids, limit in zip(prompts, limits, strict=True)
+            ],
+            lora_request=self.adapter,
+            use_tqdm=False,
+        )
+        return [list(output.outputs[0].token_ids) for output in outputs]
+
+
+def check_served(key: str, lora: dict[str, Any]) -> None:
+    """Refuse an adapter that vLLM does not serve.
+
+    Args:
+        key: of its alignment.
+        lora: the adapter's settings, resolved.
+    """
+    otherwise = "or `generation.backend: hf`"
+    if lora["use_dora"]:
+        raise fault(f"{key}.lora.use_dora", "true, and vLLM serves no DoRA adapter", f"set it to false, {otherwise}")
+    if lora["r"] > RANKS[-1]:
+        what = f"{lora['r']}, and vLLM serves adapters up to a rank of {RANKS[-1]}"
+        raise fault(f"{key}.lora.r", what, f"lower it, {otherwise}")

@@ -1,0 +1,132 @@
+"""From what a language model answered to atoms, or the reason why it cannot be used.
+
+Tolerant of wrapping (a code fence, prose around the list, an object that holds it), strict about content: a JSON list
+of strings, each of which says something, and nothing that its caption does not say.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+
+from molmix.judges.decompose.backends import rules
+
+if TYPE_CHECKING:
+    from nltk.stem.porter import PorterStemmer
+
+REASONS = {
+    "prompt_too_long": "the caption, or it and the longest answer, do not fit the model's context",
+    "refused": "the server withheld the answer (its content filter)",
+    "cut": "the answer was cut at `max_new_tokens`, or where the context ends",
+    "empty": "the answer says nothing",
+    "no_list": "the answer holds no JSON list, half of one, or several",
+    "no_statements": "the list is empty, or holds something other than statements",
+    "foreign": "a statement has a word that its caption has not",
+}
+_BY_FINISH = {"prompt_too_long": "prompt_too_long", "content_filter": "refused", "length": "cut"}
+
+_STATEMENTS = TypeAdapter(
+    Annotated[
+        list[Annotated[str, StringConstraints(strict=True, strip_whitespace=True, min_length=1)]], Field(min_length=1)
+    ]
+)
+
+# Words that an atom may have of its own: what carries a subject and a list's verb to each item. No negation is among
+# them, and none of "or", "may", "only": to put one where the caption has none changes what is said.
+_FREE = re.compile(
+    r"(?:an?|the|this|that|these|those|its?|is|are|was|were|be|been|being|has|have|had|having|do|does|and|as|of|in|on|at"
+    r"|to|for|from|by|with|which|molecules?|compounds?|role|s)"  # the last of "the molecule's"
+)
+# Scripts without spaces between words (Thai, Lao, Burmese, Khmer, kana, Han) are compared by the character.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+
+
+class Answer(TypedDict):
+    """An answer as it is kept: ``finish`` is ``stop``, ``length``, ``prompt_too_long`` or ``content_filter``."""
+
+    text: str
+    finish: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Unusable(Exception):
+    """An answer cannot be used; ``reason`` is a key of :data:`REASONS`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(REASONS[reason])
+        self.reason = reason
+
+
+def read(answer: Answer, caption: str) -> list[str]:
+    """Atoms of an answer: each a sentence with a full stop, each once, in order.
+
+    Args:
+        answer: of the model.
+        caption: that it was asked about.
+
+    Raises:
+        Unusable: see :data:`REASONS`.
+    """
+    if reason := _BY_FINISH.get(answer["finish"]):
+        raise Unusable(reason)
+    text = answer["text"].rpartition("</think>")[2]  # what a reasoning model says to itself
+    if not text.strip():
+        raise Unusable("empty")
+    try:
+        statements = _STATEMENTS.validate_python(_the_list(text))
+    except ValidationError:
+        raise Unusable("no_statements") from None
+    if not all(map(rules.says_something, statements)):
+        raise Unusable("no_statements")
+    atoms = list(dict.fromkeys(rules.sentence(rules.clean(statement)) for statement in statements))
+    said = _stems(caption)
+    for words in map(_stems, atoms):
+        # An atom of free words alone ("The molecule is a compound.") may only stand where the caption says just that.
+        if not ({word for word in words if not _FREE.fullmatch(word)} or words) <= said:
+            raise Unusable("foreign")
+    return atoms
+
+
+def _the_list(text: str) -> list[object]:
+    """The one JSON list in a text; lists of no strings ("[1]") are prose."""
+    found: list[list[object]] = []
+    decoder, place = json.JSONDecoder(), text.find("[")
+    while place >= 0:
+        try:
+            value, end = decoder.raw_decode(text, place)
+        except RecursionError:
+            break
+        except ValueError:
+            end = place + 1
+        else:
+            if not value or any(isinstance(item, str) for item in value):
+                found.append(value)
+        place = text.find("[", end)
+    if len(found) != 1:
+        raise Unusable("no_list")
+    return found[0]
+
+
+def _stems(text: str) -> set[str]:
+    """Stems of the words of a text, whatever their case and form."""
+    return {_stem(word) for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold())}
+
+
+@lru_cache(maxsize=200_000)
+def _stem(word: str) -> str:
+    # "the" and "has" have no stem that is a word: what is free is not stemmed.
+    return word if _FREE.fullmatch(word) else _stemmer().stem(word)
+
+
+@cache
+def _stemmer() -> PorterStemmer:
+    from nltk.stem.porter import PorterStemmer  # takes a second
+
+    return PorterStemmer()

@@ -1,0 +1,33 @@
+"""Decomposition of plain prose about anything: sentences, cut again where a statement with its own subject begins.
+
+The rules for captions of molecules know their verbs and lists, and put "the molecule" for pronouns. This knows no
+subject matter: "The sky is clear and the wind is calm." is two atoms, "It is cold and wet." one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from molmix.core.schema import Section
+from molmix.judges.decompose.backends.rules import sentence
+from molmix.judges.decompose.units import sentences
+
+_JOINT = re.compile(r"(?:;|,? (?:and|but|while)) +(?=(?:the|there|this|these|it|its|they|their) )", re.I)
+
+
+class ClausesSettings(Section):
+    """Sentences and their clauses, of prose about anything: no model, the same atoms everywhere."""
+
+    backend: Literal["clauses"]
+
+
+def decompose(captions: Sequence[str]) -> list[list[str]]:
+    """Atoms of each caption; see :class:`molmix.judges.decompose.Decomposed`."""
+    return [_atoms(caption) for caption in captions]
+
+
+def _atoms(caption: str) -> list[str]:
+    clauses = (clause.strip() for text in sentences(caption) for clause in _JOINT.split(text))
+    return list(dict.fromkeys(sentence(clause[0].upper() + clause[1:]) for clause in clauses if clause))

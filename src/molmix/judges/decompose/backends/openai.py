@@ -1,0 +1,214 @@
+"""Decomposition by a model behind any server that speaks OpenAI's chat completions: vLLM, llama.cpp, a provider, …
+
+The key is read from the environment and goes nowhere but into the requests: what a server says is searched for it
+before it is kept or shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from molmix.core.errors import MolmixError, fault
+from molmix.core.schema import Count, Section
+from molmix.judges.decompose.answers import Answer
+from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
+
+if TYPE_CHECKING:
+    from openai import APIStatusError, AsyncOpenAI, OpenAIError
+
+LONGEST_PAUSE = 60  # seconds that the client waits before it tries again, at most, where a server asks for it
+# What servers say of a prompt that does not fit, which is a matter of one caption. No two say it alike.
+_TOO_LONG = re.compile(
+    r"context.?(?:length|size|window)|too long|too many tokens|exceed.* (?:context|tokens)|less than \d+ tokens", re.I
+)
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@?#]+(?:/[^\s@?#]*)?", text):
+        raise ValueError(
+            "give an http(s) address without a user, a password or a query, such as http://localhost:8000/v1"
+        )
+    return text.rstrip("/")
+
+
+def _variable(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        raise ValueError("name the environment variable that holds the key, never the key itself")
+    return text
+
+
+Price = Annotated[float, Field(ge=0)]
+
+
+class OpenAISettings(Section):
+    """A model behind a server that speaks OpenAI's chat completions."""
+
+    backend: Literal["openai"]
+    base_url: Annotated[str, AfterValidator(_url)] = Field(
+        description="address of the server up to what comes before `/chat/completions`, mostly with `/v1` at its end"
+    )
+    model: str = Field(description="name of the model at that server; a dated one where the provider has such names")
+    key_variable: Annotated[str, AfterValidator(_variable)] | None = Field(
+        "OPENAI_API_KEY", description="environment variable that holds the key; null for a server that wants none"
+    )
+    max_new_tokens: Count = Field(1024, description="longest answer; captions whose answer is cut are left to `rules`")
+    concurrency: Count = Field(8, description="requests under way at a time")
+    timeout: Annotated[float, Field(gt=0)] = Field(120.0, description="seconds to wait for an answer")
+    retries: Annotated[int, Field(ge=0)] = Field(
+        5, description="times to try again, after longer and longer pauses, where a server stalls, fails or is busy"
+    )
+    prompt_price: Price | None = Field(None, description="price of a million prompt tokens; null counts no cost")
+    completion_price: Price | None = Field(None, description="price of a million tokens of answers")
+    prompt: Prompt = Field(PROMPT, description="holds {caption} once")
+
+
+class Asker:
+    """Asks the server; see :mod:`molmix.judges.decompose.language_model`."""
+
+    def __init__(self, settings: dict[str, Any], cache: Path, weights: Path | None) -> None:
+        """Note what the answers depend on; `cache` and `weights` are for askers of another kind."""
+        self.settings = settings
+        self.fingerprint = {name: settings[name] for name in ("base_url", "model", "prompt", "max_new_tokens")}
+
+    def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
+        """Answer the captions that are not known, as many at a time as the settings say; returns how many retries.
+
+        Raises:
+            MolmixError: there is no key, or the server cannot be had, refuses, fails or stalls.
+        """
+        return asyncio.run(self._ask([caption for caption in captions if caption not in known], keep))
+
+    async def _ask(self, captions: list[str], keep: Callable[[dict[str, Answer]], None]) -> int:
+        from openai import AsyncOpenAI
+
+        for library in ("httpx", "httpx2", "httpcore", "httpcore2"):  # they log every request, and headers of answers
+            logging.getLogger(library).setLevel(logging.WARNING)
+        key = self._key()
+        client = AsyncOpenAI(
+            # The client insists on a key; a server that wants none does not look at it.
+            api_key=key or "none",
+            base_url=self.settings["base_url"],
+            timeout=self.settings["timeout"],
+            max_retries=self.settings["retries"],
+        )
+        queue, retries, failed = iter(captions), 0, None
+
+        async def work(queue: Iterator[str]) -> None:
+            nonlocal retries
+            for caption in queue:
+                answer, tries = await self._answer(client, key, caption)
+                retries += tries
+                keep({caption: answer})
+
+        try:
+            async with client, asyncio.TaskGroup() as workers:
+                for _ in range(min(self.settings["concurrency"], len(captions))):
+                    workers.create_task(work(queue))
+        except* MolmixError as errors:
+            failed = errors
+        if failed:  # raised here: Python before 3.11.4 makes a group of what is raised in `except*`
+            raise _first(failed)
+        return retries
+
+    def _key(self) -> str | None:
+        variable = self.settings["key_variable"]
+        if variable is None:
+            return None
+        key = os.environ.get(variable, "").strip()
+        if not re.fullmatch(r"[!-~]+", key):  # anything else fails in the header of a request, and is shown there
+            hint = "export a key there, or set `key_variable` to null for a server that wants none"
+            raise fault("key_variable", f"the environment variable {variable} holds no key", hint)
+        return key
+
+    async def _answer(self, client: AsyncOpenAI, key: str | None, caption: str) -> tuple[Answer, int]:
+        """One answer, and after how many retries it came.
+
+        Only what all servers know is asked for: no seed, no response format.
+        """
+        from openai import APIStatusError, OpenAIError
+
+        def without_key(text: str) -> str:
+            # Half characters, which JSON can hold and files cannot, go too.
+            text = text.encode(errors="replace").decode()
+            return text.replace(key, "[key]") if key else text
+
+        # The client's own time-out starts again with every byte that comes.
+        patience = (self.settings["timeout"] + LONGEST_PAUSE) * (self.settings["retries"] + 1)
+        try:
+            async with asyncio.timeout(patience):
+                response = await client.chat.completions.with_raw_response.create(
+                    model=self.settings["model"],
+                    messages=[{"role": "user", "content": fill(self.settings["prompt"], caption)}],
+                    temperature=0,
+                    max_tokens=self.settings["max_new_tokens"],
+                )
+            completion: Any = response.parse()
+            choice, usage = completion.choices[0], completion.usage
+        except APIStatusError as error:
+            if error.status_code in (400, 413, 422) and _TOO_LONG.search(_said(error)):
+                return {"text": "", "finish": "prompt_too_long", "prompt_tokens": 0, "completion_tokens": 0}, 0
+            raise self._refusal(error, without_key(_said(error))) from None
+        except (OpenAIError, TimeoutError) as error:
+            raise self._refusal(error, without_key(str(error.__cause__ or error))) from None
+        except (ValueError, AttributeError, TypeError, IndexError):
+            hint = "check that `base_url` is that of an OpenAI-compatible server; mostly it ends in /v1"
+            raise fault(self.settings["base_url"], "answers with something other than chat completions", hint) from None
+        answer: Answer = {
+            "text": without_key(choice.message.content or ""),
+            "finish": choice.finish_reason or "stop",
+            "prompt_tokens": usage.prompt_tokens if usage else 0,
+            "completion_tokens": usage.completion_tokens if usage else 0,
+        }
+        return answer, response.retries_taken
+
+    def _refusal(self, error: OpenAIError | TimeoutError, said: str) -> MolmixError:
+        """What is wrong, with what was said of it, and the mend; answers so far are kept whatever it is."""
+        import openai
+
+        settings, said, variable = self.settings, said[:300], self.settings["key_variable"]
+        times = f"{settings['retries'] + 1} times in a row"
+        again = "then run the same command again: answers so far are kept"
+        match error:
+            case openai.AuthenticationError() | openai.PermissionDeniedError():
+                what = f"refuses the key ({said})"
+                hint = f"put a valid key into the environment variable that `key_variable` names ({variable})"
+            case openai.NotFoundError():
+                what = f"has no model {settings['model']!r}, or no chat completions ({said})"
+                hint = "check `model`, and `base_url`, which mostly ends in /v1"
+            case openai.APITimeoutError() | TimeoutError():
+                what = f"gave no answer within {settings['timeout']:g} s, {times}"
+                hint = f"look after the server, raise `timeout` or lower `concurrency`, {again}"
+            case openai.APIConnectionError():
+                what = f"cannot be reached, or hangs up, {times} ({said})"
+                hint = f"start the server or mend `base_url`, {again}"
+            case openai.RateLimitError():
+                what = f"takes no more requests, {times} ({said})"
+                hint = f"lower `concurrency` or mend the quota, {again}"
+            case openai.InternalServerError():
+                what = f"fails, {times} ({said})"
+                hint = f"look into the server's log, {again}"
+            case _:
+                what = f"refuses the request ({said})"
+                hint = f"check `model` ({settings['model']!r}) and max_new_tokens against what the server takes"
+        return fault(settings["base_url"], what, hint)
+
+
+def _said(error: APIStatusError) -> str:
+    """What a server said of an error, on one line; not all of them say it in OpenAI's way."""
+    body = error.body if isinstance(error.body, dict) else {}
+    text = " ".join(str(body.get("message") or error.response.text).split())
+    return f"HTTP {error.status_code}: {text}"
+
+
+def _first(errors: BaseExceptionGroup[MolmixError]) -> MolmixError:
+    """One of a group's errors: the workers fail for one reason."""
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error

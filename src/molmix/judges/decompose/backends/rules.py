@@ -1,0 +1,270 @@
+"""Rule-based decomposition of templated English captions (L+M-24, ChEBI-20 and their like). Needs no model.
+
+A caption is cut into sentences, a sentence into clauses at verbs of a closed list ("… is a dye **that impacts** …
+**and belongs to** …"), and the list after each verb into its items; subject and verb are carried to every item, so that
+each atom stands alone. What the rules do not understand stays whole: a clause that describes a structure ("in which
+…", "substituted by …", "… respectively") is one atom, and so is a sentence about something else or in another language.
+Nothing is dropped but repeats and text without a letter or digit. Time is linear in the length of the caption.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+from molmix.core.schema import Section
+
+SUBJECT = "The molecule"
+
+# ---- English ---------------------------------------------------------------------------------------------------
+
+_SUBJECTS = r"(?:it|(?:the|this) (?:molecule|compound|substance|chemical|drug))"
+_OPENERS = r"(?:It|Its|The|This|These|They|A|An|In|When)"
+_ABBREVIATIONS = r"(?:e\.g|i\.e|cf|vs|sp|spp|subsp|ssp|var|ca|approx|no|nos|fig|ref|al|etc|resp|v|st|dr|[A-Za-z])"
+_DETERMINER = re.compile(
+    r"(?:an?|the|no|any|some|several|many|multiple|at least|more than|\d+|one|two|three|four|five|six|seven|eight"
+    r"|nine|ten|eleven|twelve) ",
+    re.I,
+)
+_ARTICLE = re.compile(r"an? ", re.I)
+# Adjectives that are coordinated with each other rather than listed: "a potent and selective inhibitor" is one thing.
+_SHARED_HEAD = re.compile(r"(?:groups|rings|atoms|substituents|properties|activities|effects|classes)$", re.I)
+# In "used as a fuel for rockets and small engines" only sense can tell what the last item goes with.
+_USE = re.compile(r"(?:used|employed|useful) ")
+_COMPLEMENT = re.compile(r"(?:^| )(?:for|in|on|of|to|as|against|with) ")
+_QUALIFIER = re.compile(r"(?:potent|selective|specific|strong|weak|reversible|irreversible|competitive|natural)$")
+
+_RELATIVES = r"(?:conjugate (?:acid|base)|enantiomer|epimer|tautomer|stereoisomer|diastereoisomer|isomer)"
+_PARTICIPLES = (
+    r"(?:used|employed|useful|found|present|isolated|obtained|derived|extracted|produced|formed|known|classified"
+    r"|characterized|identified|described|discovered|detected|synthesized)"
+)
+_PREPOSITIONS = r"(?:as|in|from|by|for)"
+_PLAIN = (
+    r"contain|possess|bear|carry|carrie|include|lack|show|exhibit|display|impact|affect|influence|inhibit|activate|target|treat"
+    r"|cause|emit|require|undergoe"
+)
+_AS = r"act|serve|function|work"
+_VERB = (
+    rf"(?:(?:is|was)(?: not)?(?: an? {_RELATIVES} of(?= an? )| {_PARTICIPLES} {_PREPOSITIONS})?"
+    rf"|(?:has|does not have)(?: a role as| an effect on| been {_PARTICIPLES} {_PREPOSITIONS})?"
+    rf"|(?:(?:{_PLAIN})s|does not (?:{_PLAIN}))"
+    rf"|(?:(?:{_AS})s|does not (?:{_AS})) as"
+    r"|(?:belongs|does not belong) to|(?:derives|does not derive) from|consists of)"
+)
+# Forms without a subject of their own, and the finite form that an atom gets.
+_NONFINITE = {
+    "impacting": "impacts",
+    "affecting": "affects",
+    "impact": "impacts",
+    "affect": "affects",
+    "known to impact": "impacts",
+    "known to affect": "affects",
+    "containing": "contains",
+    "belonging to": "belongs to",
+    "acting as": "acts as",
+    "serving as": "serves as",
+    "known to have an effect on": "has an effect on",
+    "with an effect on": "has an effect on",
+    "with the characteristic of being": "is",
+}
+# From here to its end, a clause describes a structure or a circumstance: its commas and "and"s make no list.
+_OPAQUE = (
+    r"(?:in which|of which|where|wherein|whereby|whose|when|while|with|having|bearing|carrying|substituted|composed"
+    r"|comprising|consisting|resulting|arising|formed|obtained|derived|isolated|produced|found|used|useful|between"
+    r"|replaced|joined|linked|attached|at positions?|via|from|by|after|against|during|through|either|neither|or"
+    r"|not only|that|which|who|including|particularly|especially|primarily|mainly|such as|been)"
+)
+
+_LEAD = r"(?:(?:when|if|upon|in|on|at|after|under|during)\b[^,]{1,80}?,? )?"
+_STATEMENT = re.compile(rf"(?P<lead>{_LEAD}){_SUBJECTS} (?=\S)", re.I)
+_START = re.compile(rf"(?P<verb>{_VERB}) (?=\S)", re.I)
+# What can follow the objects of a verb: another verb, or the start of an opaque part.
+_TURN = re.compile(
+    rf"(?P<link>,? (?:and|but|that|which)|,) (?P<verb>{_VERB}) (?=\S)"
+    rf"|(?P<comma>(?:,? and|,| by)?) (?P<nonfinite>{'|'.join(_NONFINITE)}) (?=\S)"
+    rf"|(?:,? |(?<= ))(?P<opaque>{_OPAQUE}) ",
+    re.I,
+)
+# Behind a participle (" isolated from … and exhibits …") a verb has the molecule for its subject again, unless a clause
+# with a subject of its own stands between.
+_RESUMED = re.compile(
+    rf"(?:,? | )(?:isolated|obtained|derived|produced|formed|found|used)"
+    rf"(?:(?! (?:in which|of which|that|which|who|whose|where\w*|when|while|is|are|was|were|has|have) ).)*?"
+    rf"(?P<link>,? and) (?P<verb>{_VERB}) (?=\S)",
+    re.I,
+)
+_AGAIN = re.compile(rf"(?:, (?:and |but )?| and )it (?={_VERB} )", re.I)
+_CLASSES = re.compile(r"((?:a member of )?the )(.+) classes( of molecules|)", re.I)
+_SEPARATOR = re.compile(r"(,? (?:and|as well as) |, )", re.I)
+_NUMBERING = re.compile(r"[\d\W]+|[IVX]+|[A-Za-z]")  # "types 1 and 2", "pyochelin I and II"
+
+# Sentences without a subject, and what the subject would be followed by.
+_SPECIES = r"(?:major|main|principal|predominant) (?:micro)?(?:species|structure) (?:present )?at "
+_FRAGMENTS = (
+    (re.compile(rf"(?:also |first |commonly |widely )?{_PARTICIPLES} (?:{_PREPOSITIONS}|to) ", re.I), "is "),
+    (re.compile(_SPECIES, re.I), "is the "),
+    (re.compile(rf"the {_SPECIES}|one of ", re.I), "is "),
+    (re.compile(r"an? (?!.*(?<! it)(?<! that)(?<! which) (?:is|are|was|were|has|have|had|can|may)\b)", re.I), "is "),
+    (_START, ""),
+)
+
+# ---- text ------------------------------------------------------------------------------------------------------
+
+# Inside brackets and after abbreviations these four separate nothing. They are hidden there, as characters of the
+# private use area, so that no rule has to know about brackets.
+_HIDDEN = str.maketrans(" ,.;", "\ue000\ue001\ue002\ue003")
+SHOWN = str.maketrans("\ue000\ue001\ue002\ue003", " ,.;")
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ue000-\ue003]+")  # also what no file could hold
+_BRACKET = re.compile(r"[][(){}]")
+_ABBREVIATION = re.compile(rf"(?<![\w/-]){_ABBREVIATIONS}\.(?! {_OPENERS} )", re.I)
+# The last is a full stop that was forgotten: "Major species at pH 7.3 It is an anion."
+_SENTENCE_END = re.compile(rf"(?<=[.!?]) +|; |(?<![,:]) (?=(?:It|The molecule) {_VERB} )")
+
+
+class RulesSettings(Section):
+    """Templates of English captions: no model, thousands of captions a second, the same atoms everywhere."""
+
+    backend: Literal["rules"]
+
+
+def decompose(captions: Sequence[str]) -> list[list[str]]:
+    """Atoms of each caption; see :class:`molmix.judges.decompose.Decomposed`."""
+    return [_atoms(caption) for caption in captions]
+
+
+def clean(text: str) -> str:
+    """A text with single spaces for blanks and for all that is no text: control and half characters."""
+    return _BLANK.sub(" ", text).strip()
+
+
+def says_something(text: str) -> bool:
+    """Whether there is a letter or digit in a text."""
+    return any(map(str.isalnum, text))
+
+
+def sentence(statement: str) -> str:
+    """A statement with one full stop at its end."""
+    return f"{statement.strip(' .!?,;:')}."
+
+
+def _atoms(caption: str) -> list[str]:
+    text = hide(clean(caption))
+    return list(dict.fromkeys(atom for part in _SENTENCE_END.split(text) for atom in _sentence_atoms(part)))
+
+
+@lru_cache(maxsize=20_000)  # systems repeat themselves: few of their sentences are distinct
+def _sentence_atoms(text: str) -> tuple[str, ...]:
+    shown = (clause.translate(SHOWN) for clause in _clauses(text.strip(" .!?,;:")))
+    return tuple(sentence(clause) for clause in shown if says_something(clause))
+
+
+def hide(text: str) -> str:
+    """Hide the separators that stand in brackets that close, or that end an abbreviation."""
+    pairs, opened = [], []
+    for bracket in _BRACKET.finditer(text):
+        if bracket[0] in "([{":
+            opened.append(bracket)
+        elif opened and opened[-1][0] + bracket[0] in ("()", "[]", "{}"):
+            pairs.append((opened.pop().start(), bracket.start()))
+    pieces, end = [], len(text)
+    for start, stop in reversed(pairs):  # outer pairs first: they close last
+        if stop < end:
+            pieces += [text[stop:end], text[start:stop].translate(_HIDDEN)]
+            end = start
+    text = "".join([text[:end], *reversed(pieces)])
+    return _ABBREVIATION.sub(lambda match: match[0].translate(_HIDDEN), text)
+
+
+# ---- sentences, clauses, lists -------------------------------------------------------------------------------------
+
+
+def _clauses(sentence: str) -> Iterator[str]:
+    """Atoms of one sentence."""
+    sentence = sentence.replace(" also ", " ")
+    statement = _STATEMENT.match(sentence)
+    if statement:
+        subject = f"{statement['lead']}the molecule" if statement["lead"] else SUBJECT
+        yield from _statements(subject, sentence[statement.end() :])
+    elif sentence[:4].lower() == "its ":
+        yield f"{SUBJECT}'s {sentence[4:]}"
+    else:
+        start = next((start for pattern, start in _FRAGMENTS if pattern.match(sentence)), None)
+        if start is None:
+            yield sentence
+        else:
+            yield from _statements(SUBJECT, start + sentence[0].lower() + sentence[1:])
+
+
+def _statements(subject: str, predicates: str) -> Iterator[str]:
+    """Atoms of what is said about a subject: each verb with each item listed after it."""
+    for predicate in _AGAIN.split(predicates):
+        start = _START.match(predicate)
+        if not start or "respectively" in predicate:
+            yield f"{subject} {predicate}"
+            continue
+        ahead: _Verb | None = _Verb(0, start["verb"].lower(), start.end())
+        while ahead:
+            _, verb, begin = ahead
+            turn = _TURN.search(predicate, begin)
+            ahead = _ahead(predicate, turn, verb) if turn else None
+            end = ahead.start if ahead else len(predicate)
+            listed = turn.start() if turn else end
+            *items, last = _items(predicate[begin:listed], verb)
+            for item in [*items, last + predicate[listed:end]]:
+                yield f"{subject} {verb} {item}"
+
+
+class _Verb(NamedTuple):
+    """A verb of the molecule: where what is before it ends, its finite form, where its objects begin."""
+
+    start: int
+    verb: str
+    begin: int
+
+
+def _ahead(predicate: str, turn: re.Match[str], verb: str) -> _Verb | None:
+    """The next verb with the same subject, if any. After "that" and the like, the subject is the noun before: the
+    molecule only where that noun says what the molecule is. An opaque part is never taken apart, only left behind."""
+    if turn["opaque"]:
+        resumed = _RESUMED.match(predicate, turn.start())
+        return _Verb(resumed.start("link"), resumed["verb"].lower(), resumed.end()) if resumed else None
+    leans = (turn["link"] or "").endswith(("that", "which")) or (turn["nonfinite"] and not turn["comma"])
+    if leans and not verb.startswith(("is", "was")):
+        return None
+    return _Verb(turn.start(), (turn["verb"] or _NONFINITE[turn["nonfinite"].lower()]).lower(), turn.end())
+
+
+def _items(listed: str, verb: str) -> list[str]:
+    """Items of a list ("a dye, a buffer and a ligand"), what they share carried to each; one if it is no list."""
+    listed = listed.removeprefix("both ")
+    classes = _CLASSES.fullmatch(listed)  # "the dye and pigment classes of molecules"
+    if classes:
+        return [f"{classes[1]}{item} class{classes[3]}" for item in _items(classes[2], verb)]
+    parts = _SEPARATOR.split(listed)
+    items, separators = parts[::2], parts[1::2]
+    determined = any(map(_DETERMINER.match, items[1:]))
+    shared = not determined and (
+        separators == [", "]  # "a pale, volatile liquid"
+        or items[0].lower().startswith("the ")  # "the treatment of pain and fever"
+        or _SHARED_HEAD.search(items[-1])  # "hydroxy and amino groups"
+        or (_USE.search(verb) and any(map(_COMPLEMENT.search, items)))  # "a fuel for rockets and small engines"
+    )
+    if shared or any(_NUMBERING.fullmatch(item) or not item for item in items):
+        return [listed]
+    split = items[:1]
+    for separator, item in zip(separators, items[1:], strict=True):
+        own = _DETERMINER.match(item)
+        if _QUALIFIER.search(split[-1]) or (determined and not own and separator == " and "):
+            split[-1] += separator + item  # "a bitter and unpleasant taste and a pleasant odor"
+        else:
+            split.append(item if own else _head(split[0], item) + item)
+    return split
+
+
+def _head(first: str, item: str) -> str:
+    """What a bare item shares with the first of its list: "an inhibitor of" in "an inhibitor of renin and trypsin"."""
+    article = _ARTICLE.match(first)
+    if " of " in first and " of " not in item and (article or "fumes of" in first):
+        return first[: first.rindex(" of ") + len(" of ")]
+    return article[0] if article else ""

@@ -1,0 +1,92 @@
+"""Ask a language model to take captions apart, keep what it answers, and let `rules` do what cannot be used.
+
+Answers are kept as the model gave them, in a file for everything that they depend on but the caption: how they are read
+can change without asking again. An answer that cannot be used is kept too: at temperature 0, asking again is no mend.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from molmix.core import jsonl_cache
+from molmix.core.files import digest
+from molmix.core.progress import progress
+from molmix.judges.decompose import Decomposed
+from molmix.judges.decompose.answers import REASONS, Answer, Unusable, read
+from molmix.judges.decompose.backends import openai, rules, transformers, vllm
+
+logger = logging.getLogger(__name__)
+
+
+class Asker(Protocol):
+    """A backend that is asked: `fingerprint` is plain JSON of all that its answers depend on but the caption."""
+
+    fingerprint: dict[str, Any]
+
+    def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
+        """Hand the answers to all distinct captions but the known ones to `keep`; return the number of retries."""
+
+
+# backend -> makes an asker of its settings, the cache and the weights
+ASKERS: dict[str, Callable[[dict[str, Any], Path, Path | None], Asker]] = {
+    "transformers": transformers.Asker,
+    "vllm": vllm.Asker,
+    "openai": openai.Asker,
+}
+
+
+def ask_and_read(captions: Sequence[str], settings: dict[str, Any], cache: Path, weights: Path | None) -> Decomposed:
+    """Atoms of captions by the backend that the settings name; see :func:`molmix.judges.decompose.decompose`."""
+    texts = [rules.clean(caption) for caption in captions]
+    distinct = sorted({text for text in texts if rules.says_something(text)})
+    asker = ASKERS[settings["backend"]](settings, cache, weights)
+    path = cache / f"{digest(settings['backend'], asker.fingerprint)}.jsonl"
+    answers: dict[str, Answer] = jsonl_cache.read(path)
+    missing = [text for text in distinct if text not in answers]
+    retries = 0
+    if missing:
+        with progress(total=len(missing), desc=f"decompose with {settings['backend']}", unit="caption") as bar:
+
+            def keep(fresh: dict[str, Answer]) -> None:
+                jsonl_cache.append(path, fresh)
+                answers.update(fresh)
+                bar.update(len(fresh))
+
+            retries = asker.ask(distinct, answers.keys(), keep)
+
+    taken, reasons = {}, {}
+    for text in distinct:
+        try:
+            taken[text] = read(answers[text], text)
+        except Unusable as error:
+            reasons[text] = error.reason
+            (taken[text],) = rules.decompose([text])
+    unusable = Counter(reasons[text] for text in texts if text in reasons)
+    counts: dict[str, int | float] = {
+        "captions": len(texts),
+        "distinct": len(distinct),
+        "cached": len(distinct) - len(missing),
+        "asked": len(missing),
+        "retries": retries,
+        **_bill([answers[text] for text in distinct], settings),
+        "fallback": unusable.total(),
+        **{f"fallback_{reason}": unusable[reason] for reason in REASONS},
+    }
+    logger.info("decomposed with %s: %s", settings["backend"], counts)
+    # A caption that says nothing was not asked.
+    return Decomposed([taken.get(text, []) for text in texts], [text in reasons for text in texts], counts)
+
+
+def _bill(answers: list[Answer], settings: dict[str, Any]) -> dict[str, int | float]:
+    """Tokens of the answers, and their cost where the settings have prices for a million of each kind."""
+    prompt = sum(answer["prompt_tokens"] for answer in answers)
+    completion = sum(answer["completion_tokens"] for answer in answers)
+    prices = settings.get("prompt_price"), settings.get("completion_price")
+    bill: dict[str, int | float] = {"prompt_tokens": prompt, "completion_tokens": completion}
+    if prices != (None, None):
+        bill["cost"] = round((prompt * (prices[0] or 0) + completion * (prices[1] or 0)) / 1e6, 6)
+    return bill

@@ -1,0 +1,33 @@
+"""AlignScore: each sentence of a caption against chunks of its reference (Zha et al. 2023, arXiv 2305.16739)."""
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from molmix.core.schema import Name, Section
+from molmix.judges.matrices import Scorer
+from molmix.judges.support import support
+
+
+class AlignScore(Section):
+    """Mean over the caption's sentences of the highest probability that a chunk of the reference is aligned with it.
+
+    The published ``nli_sp`` mode (``inference_per_example`` in ``src/alignscore/inference.py``): chunks of about 350
+    words, max over chunks, mean over sentences, of the first class (ALIGNED) of the three-way head, which the
+    entailment of any NLI model stands in for. The published weights are no sequence classifier of transformers: their
+    three-way head has to be taken out into one, with ALIGNED as its entailment.
+
+    A caption or a reference that says nothing has consistency 0.
+    """
+
+    kind: Literal["alignscore"]
+    nli: Name = Field("embedded", description="NLI model that is asked, by its name")
+
+    reference_units: ClassVar[str] = "chunks-even-350"
+    generated_units: ClassVar[str] = "sentences"
+    both_ways: ClassVar[bool] = False
+    columns: ClassVar[tuple[str, ...]] = ("consistency",)
+
+    def scorer(self) -> Scorer:
+        """The best support of each sentence, on average."""
+        return support

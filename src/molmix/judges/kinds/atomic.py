@@ -1,0 +1,167 @@
+"""Atoms against atoms, in both directions: molmix's own judge, after the fine-grained NLI evaluation of 2405.13984."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from molmix.core.schema import Name, Section
+from molmix.judges.matrices import Cross, Scorer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+THRESHOLD = 0.5  # of a probability: more likely than all else together
+SCORES = ("hallucination", "supported", "contradicted", "unsupported", "coverage")
+
+
+class Atomic(Section):
+    """Atomic cross-NLI: what the reference contradicts or leaves open of a caption, and what the caption leaves out.
+
+    * ``hallucination``: mean over generated atoms of the *row-wise operation* on contradiction (:data:`OPERATIONS`).
+    * ``supported``, ``contradicted``, ``unsupported``: shares of the generated atoms, which add up to 1. An atom is
+      supported if some reference atom entails it with a probability of at least a half; else contradicted if the
+      row-wise operation gives at least a half; else unsupported.
+    * ``coverage``: mean over reference atoms of the highest entailment by a generated atom.
+
+    Where there are no atoms: a caption that says nothing makes no mistakes (``hallucination`` 0, all shares 0) and
+    covers nothing (``coverage`` 0), so it has to be read beside coverage and ``n_generated``. Against a reference that
+    says nothing, every atom is unsupported and none contradicted (``hallucination`` 0), and ``coverage`` is undefined:
+    NaN, for every system alike.
+    """
+
+    kind: Literal["atomic"]
+    nli: Name = Field("embedded", description="NLI model that is asked, by its name")
+    decomposer: Name = Field("rules", description="how both texts are split into atoms, by its name")
+    operation: Literal["max", "min", "mean", "aligned"] = Field(
+        "aligned", description="row-wise operation on contradiction that makes the hallucination score"
+    )
+
+    both_ways: ClassVar[bool] = True
+    columns: ClassVar[tuple[str, ...]] = ("n_generated", "n_reference", *SCORES)
+
+    @property
+    def reference_units(self) -> str:
+        """How the reference is cut."""
+        return self.decomposer
+
+    @property
+    def generated_units(self) -> str:
+        """How the caption is cut."""
+        return self.decomposer
+
+    def scorer(self) -> Scorer:
+        """The scores by this judge's row-wise operation."""
+        return partial(score, operation=self.operation)
+
+
+def _most_about(cross: Cross) -> np.ndarray:
+    """The one reference atom that a generated atom is most about.
+
+    That is the one that entails it, if any does (what the reference says is not contradicted by it); else the one with
+    which it clashes in both directions. A model that calls unrelated texts contradictions does so less often both ways
+    round, and an atom that is plainly supported stays out of its reach: both are what ``max`` suffers from.
+    """
+    import numpy as np
+
+    clash = np.minimum(cross.forward_contradiction, cross.backward_contradiction)
+    entailed = cross.forward_entailment >= THRESHOLD
+    about = np.where(entailed, 1 + cross.forward_entailment, np.maximum(clash, cross.forward_entailment))
+    return about.argmax(axis=-1)
+
+
+# name -> the reference atom whose contradiction counts, for each generated atom: int64 [..., G], from matrices with
+# R > 0; no name where it is not that of one atom
+PICKS: dict[str, Callable[[Cross], np.ndarray]] = {
+    "max": lambda cross: cross.forward_contradiction.argmax(axis=-1),
+    "min": lambda cross: cross.forward_contradiction.argmin(axis=-1),
+    "aligned": _most_about,
+}
+
+
+def _picked(cross: Cross, pick: Callable[[Cross], np.ndarray]) -> np.ndarray:
+    """Contradiction at the reference atom that was picked."""
+    import numpy as np
+
+    return np.take_along_axis(cross.forward_contradiction, pick(cross)[..., None], axis=-1)[..., 0]
+
+
+# name -> contradiction of each generated atom [..., G], from matrices with R > 0
+OPERATIONS: dict[str, Callable[[Cross], np.ndarray]] = {
+    "max": partial(_picked, pick=PICKS["max"]),
+    "min": partial(_picked, pick=PICKS["min"]),
+    "mean": lambda cross: cross.forward_contradiction.mean(axis=-1),
+    "aligned": partial(_picked, pick=PICKS["aligned"]),
+}
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What becomes of every atom of one caption and its reference, or of many of one shape.
+
+    Attributes:
+        contradiction: of each generated atom, by the row-wise operation [..., G].
+        supported, contradicted: of each generated atom, bool [..., G]; one that is neither is unsupported.
+        coverage: highest entailment of each reference atom by a generated one [..., R].
+    """
+
+    contradiction: np.ndarray
+    supported: np.ndarray
+    contradicted: np.ndarray
+    coverage: np.ndarray
+
+    def generated(self) -> np.ndarray:
+        """Each generated atom's verdict in a word: supported, contradicted or unsupported [..., G]."""
+        import numpy as np
+
+        return np.select([self.supported, self.contradicted], ["supported", "contradicted"], "unsupported")
+
+    def reference(self) -> np.ndarray:
+        """Each reference atom's verdict in a word: covered or missed [..., R]."""
+        import numpy as np
+
+        return np.where(self.coverage >= THRESHOLD, "covered", "missed")
+
+
+def verdicts(cross: Cross, operation: str) -> Verdicts:
+    """Judge every atom; all that :func:`score` averages.
+
+    Args:
+        cross: matrices [..., G, R] with G > 0 and R > 0.
+        operation: a key of :data:`OPERATIONS`.
+    """
+    contradiction = OPERATIONS[operation](cross)
+    supported = cross.forward_entailment.max(axis=-1) >= THRESHOLD
+    contradicted = ~supported & (contradiction >= THRESHOLD)
+    return Verdicts(contradiction, supported, contradicted, cross.backward_entailment.max(axis=-2))
+
+
+def score(cross: Cross, operation: str) -> dict[str, np.ndarray]:
+    """Scores of one caption, or of many of one shape.
+
+    Args:
+        cross: matrices [..., G, R]; G and R may be 0.
+        operation: a key of :data:`OPERATIONS`.
+
+    Returns:
+        An array [...] for each of :data:`SCORES`; see :class:`Atomic` for what they mean and where there are no atoms.
+    """
+    import numpy as np
+
+    *many, generated, reference = cross.forward_entailment.shape
+    if not generated or not reference:
+        none = np.zeros(many)
+        coverage = none if reference else np.full(many, np.nan)
+        return dict.fromkeys(SCORES, none) | {"unsupported": none + (generated > 0), "coverage": coverage}
+    atoms = verdicts(cross, operation)
+    return {
+        "hallucination": atoms.contradiction.mean(axis=-1),
+        "supported": atoms.supported.mean(axis=-1),
+        "contradicted": atoms.contradicted.mean(axis=-1),
+        "unsupported": (~atoms.supported & ~atoms.contradicted).mean(axis=-1),
+        "coverage": atoms.coverage.mean(axis=-1),
+    }

@@ -1,0 +1,172 @@
+"""SummaC-Conv: sentences against sentences, by a learned layer (Laban et al. 2022, TACL 10:163, arXiv 2111.09525).
+
+The published weights, 32 numbers, are ``summac_conv_vitc_sent_perc_e.bin`` of github.com/tingofurro/summac. They were
+trained on the probabilities of ``tals/albert-xlarge-vitaminc-mnli``: with another NLI model the score is not the
+published one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from molmix.core.errors import fault
+from molmix.core.schema import FilePath, Name, Section
+from molmix.judges.matrices import Cross, Scorer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SENTENCES = 10  # of a caption: the published network has so many rows, and reads no further
+# The published edges: percentiles of the entailment in summaries.
+PERCENTILE = [0, 0.01, 0.02, 0.03, 0.04, 0.07, 0.13, 0.37, 0.9, 0.91, 0.92, 0.93]
+PERCENTILE += [0.94, 0.95, 0.955, 0.96, 0.965, 0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 1]
+
+
+class SummacConv(Section):
+    """Probability of consistency by a learned layer over each sentence's histogram of NLI probabilities.
+
+    ``SummaCConv(granularity="sentence", agg="mean")``: for each sentence of the caption, the probabilities that the
+    reference's sentences entail it are counted in bins; a linear layer makes a number of the counts; the mean of the
+    first ten sentences' numbers, three times over, goes through a second linear layer and a softmax.
+
+    A caption or a reference without a sentence that counts has, as published, the score of one pair of probability 0:
+    a small number that depends on the weights, and no NaN.
+    """
+
+    kind: Literal["summac_conv"]
+    nli: Name = Field("embedded", description="NLI model that is asked, by its name: the one the weights are made for")
+    weights: FilePath = Field(
+        description="the learned layers: a local .safetensors file, or PyTorch's .bin as published"
+    )
+    bins: Annotated[str, StringConstraints(pattern=r"^(percentile|even[1-9]\d{0,2})$")] = Field(
+        "percentile", description="edges the weights are made for: `percentile`, or `even50` for 50 of one width"
+    )
+    labels: Literal["e", "c", "ec"] = Field(
+        "e", description="probabilities the weights are made for: entailment, contradiction, or both"
+    )
+
+    reference_units: ClassVar[str] = "sentences-over-10"
+    generated_units: ClassVar[str] = "sentences-over-10"
+    both_ways: ClassVar[bool] = False
+    columns: ClassVar[tuple[str, ...]] = ("consistency",)
+
+    def scorer(self) -> Scorer:
+        """The published score, by the weights of the file.
+
+        Raises:
+            MolmixError: see :func:`read_layers`.
+        """
+        edges = bin_edges(self.bins)
+        layers = read_layers(Path(self.weights), len(self.labels), len(edges) - 1)
+        return partial(score, layers=layers, edges=edges, labels=self.labels)
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The learned layers.
+
+    Attributes:
+        bins: weight of a probability in each bin, float64 [labels, bins] (``mlp.weight`` [1, labels · bins]).
+        bias: of the first layer (``mlp.bias`` [1]).
+        slope, offset: of the consistent class against the other, from the mean of the sentences. The second layer
+            (``layer_final.weight`` [2, 3], ``layer_final.bias`` [2]) sees that mean three times.
+    """
+
+    bins: np.ndarray
+    bias: float
+    slope: float
+    offset: float
+
+
+def bin_edges(bins: str) -> list[float]:
+    """Edges from 0 to 1 of `percentile`, or of `even` and a number of bins, as the published code makes them."""
+    import numpy as np
+
+    if bins == "percentile":
+        return PERCENTILE
+    return [*np.arange(0, 1, 1 / int(bins.removeprefix("even"))).tolist(), 1.0]
+
+
+def read_layers(path: Path, labels: int, bins: int) -> Layers:
+    """Read the layers from a file in the layout of the published one.
+
+    Args:
+        path: a .safetensors file, or a state dict of PyTorch.
+        labels: histograms of a sentence.
+        bins: bins of a histogram.
+
+    Raises:
+        MolmixError: the file is missing or cannot be read, or its tensors are not those of the layers.
+    """
+    import numpy as np
+
+    shapes = {
+        "mlp.weight": (1, labels * bins),
+        "mlp.bias": (1,),
+        "layer_final.weight": (2, 3),
+        "layer_final.bias": (2,),
+    }
+    tensors = _read(path)
+    found = {name: tensor.shape for name, tensor in tensors.items()}
+    if found != shapes or not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        what = f"holds {_spell(found)}, or numbers that are not finite, and not {_spell(shapes)}"
+        raise fault(
+            path, what, "name the weights of a SummaC-Conv, and set `bins` and `labels` to what they are made for"
+        )
+    weight, bias, final, offset = (tensors[name].astype(np.float64) for name in shapes)
+    slope = final.sum(axis=1)
+    return Layers(
+        weight.reshape(labels, bins), float(bias[0]), float(slope[1] - slope[0]), float(offset[1] - offset[0])
+    )
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of a file, by name; only PyTorch's own format needs torch."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.numpy import load_file
+
+            return load_file(path)
+        import torch
+
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: tensor.numpy() for name, tensor in state.items()}
+    except Exception as error:  # both libraries raise many kinds, for a file that is missing or is something else
+        raise fault(path, f"cannot be read as weights ({error})", "give a .safetensors file or a state dict") from None
+
+
+def _spell(shapes: dict[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items()) or "nothing"
+
+
+def score(cross: Cross, layers: Layers, edges: list[float], labels: str) -> dict[str, np.ndarray]:
+    """Scores of one caption, or of many of one shape.
+
+    A linear layer over counts is a sum over what is counted, of the weight of the bin that it falls into: no histogram
+    has to be made.
+
+    Args:
+        cross: matrices [..., G, R]; G and R may be 0.
+        layers: the learned layers.
+        edges: of the bins, each of which holds its left edge, and the last both, as those of ``numpy.histogram`` do.
+        labels: which probabilities are counted, in the order of the layers' rows.
+
+    Returns:
+        ``consistency``, an array [...] in [0, 1].
+    """
+    import numpy as np
+    from scipy.special import expit
+
+    cross = cross.or_zeros()
+    matrices = {"e": cross.forward_entailment, "c": cross.forward_contradiction}
+    sums = [
+        weight[np.digitize(matrices[label][..., :SENTENCES, :], edges[1:-1])].sum(axis=-1)
+        for label, weight in zip(labels, layers.bins, strict=True)
+    ]
+    mean = np.sum(sums, axis=0).mean(axis=-1) + layers.bias
+    return {"consistency": expit(layers.slope * mean + layers.offset)}  # the softmax over two classes

@@ -1,0 +1,64 @@
+"""SummaC-ZS: sentences against sentences, without training (Laban et al. 2022, TACL 10:163, arXiv 2111.09525)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from molmix.core.schema import Name, Section
+from molmix.judges.matrices import Cross, Scorer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class SummacZS(Section):
+    """Mean over the caption's sentences of their highest entailment less their highest contradiction.
+
+    ``SummaCZS(granularity="sentence")`` with the published defaults (``op1="max"``, ``op2="mean"``, ``use_ent`` and
+    ``use_con``). As in its code (``image2score``), the two maxima are taken apart, and may be at two sentences of the
+    reference. In [-1, 1].
+
+    A caption or a reference without a sentence that counts has consistency 0, as published: neither supported nor
+    contradicted, and so better than a caption that is contradicted.
+    """
+
+    kind: Literal["summac_zs"]
+    nli: Name = Field("embedded", description="NLI model that is asked, by its name")
+    min_characters: Literal[0, 10] = Field(
+        10, description="sentences of up to so many characters are dropped: 10 as published, 0 drops none"
+    )
+
+    both_ways: ClassVar[bool] = False
+    columns: ClassVar[tuple[str, ...]] = ("consistency",)
+
+    @property
+    def reference_units(self) -> str:
+        """How the reference is cut: the splitter drops what is too short, and the judge needs no texts."""
+        return "sentences-over-10" if self.min_characters else "sentences"
+
+    @property
+    def generated_units(self) -> str:
+        """How the caption is cut: as the reference is."""
+        return self.reference_units
+
+    def scorer(self) -> Scorer:
+        """The published score."""
+        return score
+
+
+def score(cross: Cross) -> dict[str, np.ndarray]:
+    """Scores of one caption, or of many of one shape.
+
+    Args:
+        cross: matrices [..., G, R]; G and R may be 0.
+
+    Returns:
+        ``consistency``, an array [...] in [-1, 1].
+    """
+    cross = cross.or_zeros()
+    entailment, contradiction = (
+        matrix.max(axis=-1) for matrix in (cross.forward_entailment, cross.forward_contradiction)
+    )
+    return {"consistency": (entailment - contradiction).mean(axis=-1)}

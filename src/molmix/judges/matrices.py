@@ -1,0 +1,69 @@
+"""What the NLI model said of the pairs of a caption's units with its reference's, as matrices.
+
+A caption has G generated units and its reference R: atoms, sentences, or whole texts. Their pairs are asked in both
+directions:
+
+* **forward**, the reference as premise: does it support, or contradict, what the caption says?
+* **backward**, the caption as premise: does it cover what the reference says?
+
+All matrices are [G, R] (row: generated unit, column: reference unit), or [..., G, R] for many captions of one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Cross:
+    """What the model said of all pairs of one caption and its reference: four matrices [..., G, R] in [0, 1]."""
+
+    forward_entailment: np.ndarray
+    forward_contradiction: np.ndarray
+    backward_entailment: np.ndarray
+    backward_contradiction: np.ndarray
+
+    def or_zeros(self) -> Cross:
+        """Itself; where one of the texts has no units, zeros [..., 1, 1]: one pair of which the model says nothing.
+
+        So does SummaC's code (``SummaCImager.build_image``), and all that is defined on G > 0 and R > 0 has a score
+        there: that of a caption without any support.
+        """
+        import numpy as np
+
+        *many, generated, reference = self.forward_entailment.shape
+        if generated and reference:
+            return self
+        zeros = np.zeros((*many, 1, 1))
+        return Cross(zeros, zeros, zeros, zeros)
+
+
+# The scores of one caption, or of many of one shape: an array [...] for each name, from matrices [..., G, R].
+Scorer = Callable[[Cross], "dict[str, np.ndarray]"]
+
+
+def by_shape(pairs: pa.Table) -> Iterator[tuple[np.ndarray, Cross]]:
+    """Captions of one shape together, so that 22,000 of them are scored in a second.
+
+    Args:
+        pairs: what :func:`molmix.judges.nli.inference.cross` wrote: columns n_generated, n_reference and the four
+            lists of float, row-major [generated, reference].
+
+    Yields:
+        The rows of n captions, int64 [n], and their matrices [n, G, R]; every row once.
+    """
+    import numpy as np
+
+    shapes = np.stack([pairs[name].to_numpy() for name in ("n_generated", "n_reference")], axis=1)
+    starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
+    cells = {name: pairs[name].combine_chunks().flatten().to_numpy() for name in Cross.__dataclass_fields__}
+    for shape in np.unique(shapes, axis=0):
+        rows = np.flatnonzero((shapes == shape).all(axis=1))
+        places = starts[rows, None] + np.arange(shape.prod())
+        yield rows, Cross(**{name: flat[places].reshape(len(rows), *shape) for name, flat in cells.items()})

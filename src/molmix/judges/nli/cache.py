@@ -1,0 +1,227 @@
+"""The pair store: what an NLI model said of a pair of texts, kept so that no pair is asked twice.
+
+A pair's key is 128 bits made from the digests of its two texts. What is known of it lies in a folder named by
+everything the answer depends on (the model's digest, the names of its classes where they were given, the cut-off
+length, the number format, the way of computing and storing); ``about.json`` says so to people. In it are append-only
+files, each written once under a new name and never changed: a file is named by the checksum of its content, so any
+number of processes on any number of nodes add to a store at once without locks (the same content is the same file), and
+a damaged or half-written file betrays itself by its name. The store is a cache: what is missing or unreadable is
+computed again, and a pair that lies in it twice does no harm.
+
+Results are the same with an empty, a full and a damaged store to the last bit where pairs are computed in float32 on a
+CPU; elsewhere a pair that is computed again can differ as said in :class:`molmix.judges.nli.model.NliModel`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molmix.core.errors import fault
+from molmix.core.files import beside, digest, write_json
+
+# What a model said of a pair: probabilities of entailment and contradiction (the rest is neutral), and whether the
+# pair was longer than the cut-off.
+VALUE = np.dtype([("entailment", "<f4"), ("contradiction", "<f4"), ("truncated", "?")])
+# Part of a store's name: another way of computing or keeping values begins a store of its own.
+_SCHEME = 2
+# Probabilities are kept to so many digits, coarser than what separates two machines or, on a GPU, two batches (some
+# 1e-7 in float32): nearly all pairs that are computed again there come out the same.
+_DIGITS = 5
+_PIECE = 1 << 22  # pairs in a file of a compacted store, at most: 100 MB, which is what a reader holds at a time
+_ABANDONED = 24 * 3600  # seconds after which no process is still writing a file
+
+ABOUT = "about.json"
+_RECORD = np.dtype([("key", "<u8", 2), ("value", VALUE)])
+_SUFFIX = ".pairs"
+# Odd, and 3 modulo 8, so that a pair and its reverse, or two texts with themselves, stay as far apart as any two pairs.
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C13)
+
+log = logging.getLogger(__name__)
+
+
+def text_digests(texts: Sequence[str]) -> np.ndarray:
+    """128-bit digests (BLAKE2b) of texts, uint64 [n, 2]."""
+    digests = (hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts)
+    return np.frombuffer(b"".join(digests), dtype="<u8").reshape(-1, 2)
+
+
+def pair_keys(premises: np.ndarray, hypotheses: np.ndarray) -> np.ndarray:
+    """Keys of pairs, uint64 [n, 2], from the digests of their texts (the same shape); the order of a pair matters.
+
+    A sum modulo 2^64 in each half. Its terms are digests, which are as good as random, so two different pairs have one
+    key with a chance of about 2^-128.
+    """
+    return premises + _MULTIPLIER * hypotheses
+
+
+def as_values(probabilities: np.ndarray, truncated: np.ndarray) -> np.ndarray:
+    """What is kept of a model's answers (:class:`molmix.judges.nli.model.Scores`), as :data:`VALUE` [n]."""
+    values = np.empty(len(probabilities), VALUE)
+    values["entailment"], values["contradiction"] = probabilities[:, [0, 2]].round(_DIGITS).T
+    values["truncated"] = truncated
+    return values
+
+
+def store_for(
+    root: Path, *, name: str, model: str, max_length: int, dtype: str, labels: Sequence[str] | None
+) -> PairStore:
+    """The store of one model, asked in one way.
+
+    Args:
+        root: folder of all stores.
+        name: of the model, for people.
+        model: digest of the model's files.
+        max_length: tokens that pairs are cut at.
+        dtype: number format that is computed in, ``auto`` resolved.
+        labels: names given to the model's classes; None for its own.
+    """
+    given = f"-{digest(list(labels))[:8]}" if labels else ""
+    about = {"model": name, "digest": model, "dtype": dtype, "max_length": max_length}
+    about |= {"labels": list(labels) if labels else None}
+    return PairStore(Path(root) / f"{model}-{max_length}-{dtype}{given}-{_SCHEME}", about)
+
+
+class PairStore:
+    """What one model said of pairs; see the module.
+
+    Args:
+        folder: need not exist yet.
+        about: what to tell people of a store that is begun.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any] | None = None) -> None:
+        self.folder = folder
+        self._about = about
+
+    def lookup(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the store holds of some pairs.
+
+        Reads all files, one at a time, so that memory does not grow with the store. Damaged ones are named in a
+        warning and passed over.
+
+        Args:
+            keys: distinct keys, uint64 [n, 2].
+
+        Returns:
+            Values (:data:`VALUE` [n], zero where missing), and which are missing (bool [n]).
+        """
+        values, missing = np.zeros(len(keys), VALUE), np.ones(len(keys), bool)
+        if not len(keys):
+            return values, missing
+        order = np.lexsort((keys[:, 1], keys[:, 0]))
+        ordered = keys[order]
+        for _, records in self._files():
+            if records is None:
+                continue
+            # Found by the first half of the key, then compared whole. Of two wanted keys with the same first half
+            # (some 2^-64 a pair of keys) one would stay missing, and be computed again.
+            places = np.minimum(np.searchsorted(ordered[:, 0], records["key"][:, 0]), len(keys) - 1)
+            hits = (ordered[places] == records["key"]).all(axis=1)
+            found = order[places[hits]]
+            values[found] = records["value"][hits]
+            missing[found] = False
+        return values, missing
+
+    def add(self, keys: np.ndarray, values: np.ndarray) -> None:
+        """Add pairs as one new file, which is there whole or not at all.
+
+        Args:
+            keys: uint64 [n, 2].
+            values: :data:`VALUE` [n].
+
+        Raises:
+            MolmixError: the disk is full; what was added before stays.
+        """
+        records = np.empty(len(keys), _RECORD)
+        records["key"], records["value"] = keys, values
+        self._write(records)
+
+    def compact(self) -> None:
+        """Put all whole files into one (several, where it would be large), and remove them and the damaged ones.
+
+        Others may read and add meanwhile: the new files are in place before the old ones go, and only those go. So does
+        what killed processes left half-written.
+
+        Raises:
+            MolmixError: the disk is full; the store is as it was.
+        """
+        files = dict(self._files())
+        records = _distinct(files.values())
+        merged = {self._write(records[start : start + _PIECE]) for start in range(0, len(records), _PIECE)}
+        for path in files.keys() - merged:
+            path.unlink(missing_ok=True)
+        for path in self.folder.glob(".*.part"):
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > _ABANDONED:
+                    path.unlink()
+
+    def stats(self) -> dict[str, int]:
+        """Counts for people: ``files``, ``damaged`` ones, ``pairs``, ``repeats`` of pairs, ``bytes`` of whole files."""
+        files = dict(self._files())
+        whole = [records for records in files.values() if records is not None]
+        pairs, kept = len(_distinct(whole)), sum(map(len, whole))
+        return {
+            "files": len(files),
+            "damaged": len(files) - len(whole),
+            "pairs": pairs,
+            "repeats": kept - pairs,
+            "bytes": kept * _RECORD.itemsize,
+        }
+
+    def _files(self) -> Iterator[tuple[Path, np.ndarray | None]]:
+        """Each file with its records, or None if it is damaged.
+
+        Lists again until there is nothing new: a file that went meanwhile was compacted into one that came.
+        """
+        seen: set[Path] = set()
+        while new := sorted(set(self.folder.glob(f"*{_SUFFIX}")) - seen):
+            for path in new:
+                seen.add(path)
+                try:
+                    data = path.read_bytes()
+                except OSError as error:
+                    if error.errno in (errno.ENOENT, errno.ESTALE):  # gone, on this node or on another one
+                        continue
+                    raise
+                if path.name == _name(data):
+                    yield path, np.frombuffer(data, _RECORD)
+                else:
+                    log.warning("%s is damaged and was passed over; its pairs are computed again", path)
+                    yield path, None
+
+    def _write(self, records: np.ndarray) -> Path:
+        data = records.tobytes()
+        path = self.folder / _name(data)
+        try:
+            with beside(path) as temporary:
+                temporary.write_bytes(data)
+            if self._about is not None and not (self.folder / ABOUT).exists():
+                write_json(self.folder / ABOUT, self._about)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            hint = "free some space and run the same command again: all pairs that were stored before are kept"
+            raise fault(self.folder, f"cannot take {len(records)} more pairs ({error.strerror})", hint) from None
+        return path
+
+
+def _name(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest() + _SUFFIX
+
+
+def _distinct(files: Iterable[np.ndarray | None]) -> np.ndarray:
+    """The records of all whole files, each pair once, sorted by key."""
+    records = np.concatenate([np.empty(0, _RECORD), *(records for records in files if records is not None)])
+    records = records[np.lexsort((records["key"][:, 1], records["key"][:, 0]))]
+    first = np.ones(len(records), bool)
+    first[1:] = (records["key"][1:] != records["key"][:-1]).any(axis=1)
+    return records[first]

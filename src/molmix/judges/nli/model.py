@@ -1,0 +1,229 @@
+"""An NLI model: any sequence classifier with an entailment label, asked for many pairs at a time."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from molmix.core.errors import fault
+from molmix.judges.nli.batch_invariance import EvenRows
+from molmix.judges.nli.deberta import Distances
+from molmix.judges.nli.precision import resolve
+from molmix.models.loading import default_device
+
+LABELS = ("entailment", "neutral", "contradiction")
+
+# How the names of each begin, whatever the model, in lower case ("entails", "entailment").
+_NAMES = (
+    ("entail", "support", "align"),
+    ("neutral", "not_entail", "non_entail", "unsupport", "not_support", "not_align", "non_align", "misalign"),
+    ("contradict",),
+)
+# A CPU works fastest on what its caches hold: measured at the size of DeBERTa-v3-base, batches of 4,000 tokens take
+# twice as long as those of 1,000.
+_CPU_TOKENS = 1024
+
+
+class Scores(NamedTuple):
+    """What a model says of n pairs.
+
+    Attributes:
+        probabilities: float32 [n, 3], in the order of :data:`LABELS`.
+        truncated: bool [n], which pairs were longer than the model or the cut-off takes.
+    """
+
+    probabilities: np.ndarray
+    truncated: np.ndarray
+
+
+class NliModel:
+    """A loaded model.
+
+    Every batch holds pairs of one length in tokens: nothing is padded, so no time is lost on padding, and what is said
+    of a pair does not depend on the pairs beside it. On a CPU in float32 that is true to the last bit (see
+    :class:`molmix.judges.nli.batch_invariance.EvenRows`; measured on x86). Where a matrix library picks its routine by
+    the size of the batch (GPUs), a probability differs by at most 1e-5 in float32 and by some 1e-2 in bfloat16.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        order: list[int],
+        max_length: int,
+        batch_tokens: int,
+    ) -> None:
+        self._model = model
+        self._distances = Distances(model)
+        self._tokenizer = tokenizer
+        self._inputs = _inputs(model)
+        self._order = order
+        self._max_length = max_length
+        self._batch_tokens = batch_tokens if model.device.type == "cuda" else min(batch_tokens, _CPU_TOKENS)
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        *,
+        max_length: int = 256,
+        batch_tokens: int = 16384,
+        dtype: str = "float32",
+        labels: Sequence[str] | None = None,
+    ) -> NliModel:
+        """Load a local folder, onto CUDA where there is a GPU.
+
+        Args:
+            folder: config, safetensors and tokenizer of a sequence classifier.
+            max_length: tokens that pairs are cut at, or fewer where the model takes fewer.
+            batch_tokens: tokens in a batch, fewer on a CPU.
+            dtype: number format to compute in, one of :data:`molmix.judges.nli.precision.DTYPES`.
+            labels: names of the model's classes in its order; default those of its config (``id2label``).
+
+        Raises:
+            MolmixError: it cannot be loaded, is no trained classifier, or lacks an entailment label.
+        """
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, split_special_tokens=True, trust_remote_code=False
+            )
+            model, info = AutoModelForSequenceClassification.from_pretrained(
+                folder,
+                dtype=getattr(torch, resolve(dtype)),
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise fault(folder, f"cannot be loaded as an NLI model ({error})", "name a sequence classifier") from None
+        if info["missing_keys"]:
+            missing = ", ".join(sorted(info["missing_keys"])[:3])
+            raise fault(folder, f"holds no trained classifier (no {missing})", "name a model that was trained for NLI")
+        names = model.config.id2label
+        if labels is not None and len(labels) != len(names):
+            raise fault(folder, f"has {len(names)} classes, not {len(labels)}", "name every class in `labels`")
+        order = label_order(names if labels is None else dict(enumerate(labels)), folder)
+        limit = min(max_length, tokenizer.model_max_length, _positions(model))
+        return cls(model.to(default_device()).eval(), tokenizer, order, limit, batch_tokens)
+
+    def score(self, pairs: Sequence[tuple[str, str]], bar: Any = None) -> Scores:
+        """Ask for pairs of (premise, hypothesis).
+
+        Over-long pairs lose tokens from the end of their longer text until they fit.
+
+        Args:
+            pairs: any texts, empty ones included.
+            bar: a tqdm bar, told of every batch.
+
+        Raises:
+            MolmixError: the model answers with no numbers (broken weights).
+        """
+        rows, truncated = self._encode(pairs)
+        lengths = np.array([len(row["input_ids"]) for row in rows], dtype=int)
+        probabilities = np.zeros((len(rows), len(LABELS)), np.float32)
+        for length in np.unique(lengths)[::-1]:  # the longest first: what does not fit fails at once
+            alike = np.flatnonzero(lengths == length)
+            step = max(1, self._batch_tokens // length)
+            for batch in (alike[start : start + step] for start in range(0, len(alike), step)):
+                probabilities[batch] = self._forward([rows[index] for index in batch])
+                if bar is not None:
+                    bar.update(len(batch))
+        if not np.isfinite(probabilities).all():
+            raise fault(self._model.name_or_path, "answers with NaN", "its weights are broken: fetch or make it again")
+        return Scores(probabilities, truncated)
+
+    def _encode(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[dict[str, list[int]]], np.ndarray]:
+        whole = self._ends(text for pair in pairs for text in pair)
+        cuts = [(premise[: whole[premise]], hypothesis[: whole[hypothesis]]) for premise, hypothesis in pairs]
+        rows = self._tokenize(cuts)
+        too_long = np.array([len(row["input_ids"]) > self._max_length for row in rows], dtype=bool)
+        long = np.flatnonzero(too_long)
+        cut = self._tokenize(
+            [cuts[index] for index in long.tolist()], truncation="longest_first", max_length=self._max_length
+        )
+        for index, row in zip(long, cut, strict=True):
+            rows[index] = row
+        return rows, too_long | np.array([cut != pair for cut, pair in zip(cuts, pairs, strict=True)], dtype=bool)
+
+    def _ends(self, texts: Iterable[str]) -> dict[str, int]:
+        """Where each text ends, in characters, so that it alone does not outgrow the model.
+
+        What is beyond is cut off before pairs are made: the tokenizer's own cutting keeps everything that it cuts off,
+        in every way to divide it, which takes time and memory by the square of the text's length.
+        """
+        ends = {text: len(text) for text in texts}
+        long = [text for text in ends if len(text) > self._max_length]  # no token is shorter than a character
+        if long and self._tokenizer.is_fast:  # others do not say where tokens stand
+            encoded = self._tokenizer(long, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+            for text, offsets in zip(long, encoded["offset_mapping"], strict=True):
+                if len(offsets) > self._max_length:
+                    ends[text] = offsets[self._max_length - 1][1]
+        return ends
+
+    def _tokenize(self, pairs: Sequence[tuple[str, str]], **settings: Any) -> list[dict[str, list[int]]]:
+        if not pairs:
+            return []
+        premises, hypotheses = map(list, zip(*pairs, strict=True))
+        encoded = self._tokenizer(premises, hypotheses, return_attention_mask=False, verbose=False, **settings)
+        names = [name for name in encoded if name in self._inputs]
+        return [
+            dict(zip(names, values, strict=True)) for values in zip(*(encoded[name] for name in names), strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _forward(self, rows: list[dict[str, list[int]]]) -> np.ndarray:
+        """Probabilities, float32 [rows, 3], of rows of one length."""
+        inputs = {name: torch.tensor([row[name] for row in rows], device=self._model.device) for name in rows[0]}
+        # Without a mask, some models take it for padding if a text holds the padding token's id.
+        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
+        self._distances.fit(inputs["input_ids"].shape[1])
+        with EvenRows():
+            logits = self._model(**inputs).logits
+        probabilities = np.zeros((len(rows), len(LABELS)), np.float32)
+        for place, column in zip(self._order, logits.float().softmax(-1).cpu().numpy().T, strict=True):
+            probabilities[:, place] += column
+        return probabilities
+
+
+def label_order(id2label: Mapping[int, str], where: object) -> list[int]:
+    """For each class of a model, its place in :data:`LABELS`, by name and whatever its case.
+
+    A two-label model (entailment / not_entailment, supported / unsupported, aligned / not-aligned) cannot tell what is
+    contradicted from what is left open: its second label counts as neutral and contradiction is always 0, so that such
+    a model finds atoms unsupported, never contradicted.
+
+    Raises:
+        MolmixError: no label, or more than one, is entailment, or one is unknown.
+    """
+    names = [str(id2label[index]) for index in sorted(id2label)]
+    order = [_place(name.lower().replace("-", "_").replace(" ", "_")) for name in names]
+    if order.count(0) != 1 or -1 in order or len(order) < 2:
+        hint = f"name an NLI model, or say in `labels` which of its classes are {', '.join(LABELS)}, in its order"
+        raise fault(where, f"has the labels {', '.join(names)}, which are not those of an NLI model", hint)
+    return order
+
+
+def _place(name: str) -> int:
+    return next((place for place, starts in enumerate(_NAMES) if name.startswith(starts)), -1)
+
+
+def _positions(model: PreTrainedModel) -> int:
+    """How many tokens a model has positions for; RoBERTa-like ones keep the first few for padding."""
+    embeddings = getattr(model.base_model, "embeddings", None)
+    table = getattr(embeddings, "position_embeddings", None)
+    if table is None:
+        return int(getattr(model.config, "max_position_embeddings", None) or 10**9)
+    return table.num_embeddings - (0 if table.padding_idx is None else table.padding_idx + 1)
+
+
+def _inputs(model: PreTrainedModel) -> set[str]:
+    """What a model takes of what tokenizers give; some tokenizers number the two texts whatever the model."""
+    names = set(inspect.signature(model.forward).parameters)
+    return names if getattr(model.config, "type_vocab_size", 2) > 1 else names - {"token_type_ids"}

@@ -1,0 +1,84 @@
+"""Whether two models can be merged: one architecture, one shape, one tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from molmix.core.errors import fault
+from molmix.core.files import file_digest
+from molmix.models.checkpoint import Checkpoint
+
+# Config keys that say what weights mean, beside their shapes.
+CONFIG = ["model_type", "architectures", "num_attention_heads", "num_key_value_heads", "head_dim"]
+CONFIG += ["hidden_act", "rope_parameters", "tie_word_embeddings"]
+TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
+TOKENIZER += ["tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "merges.txt"]
+SPECIAL = ["bos_token", "eos_token", "unk_token", "pad_token"]
+
+Difference = tuple[str, Any, Any]
+
+
+def alike(first: Checkpoint, second: Checkpoint) -> None:
+    """Refuse two models whose weights do not stand for the same things.
+
+    Raises:
+        MolmixError: naming the first config key, tensor or token that differs, with both values.
+    """
+    if first.folder == second.folder:
+        return
+    for what, one, other in _differences(first, second):
+        raise fault(
+            second.folder,
+            f"{what} is {other}, but {one} in {first.folder}",
+            "merge models of one architecture, shape and tokenizer",
+        )
+
+
+def _differences(first: Checkpoint, second: Checkpoint) -> Iterator[Difference]:
+    yield from _compare(CONFIG, _config(first.folder), _config(second.folder))
+    yield from _compare(sorted(first.shapes | second.shapes), first.shapes, second.shapes)
+    if _same_files(first.folder, second.folder):  # spares reading tokenizers, which takes seconds
+        return
+    one, other = _tokenizer(first.folder), _tokenizer(second.folder)
+    words = one.get_vocab(), other.get_vocab()
+    for word, ours, theirs in _compare(sorted({*words[0], *words[1]}), *words):
+        yield f"the id of token {word!r}", ours, theirs
+    # A token that only one of them names (as a rule: padding) changes nothing in what weights mean.
+    special = one.special_tokens_map, other.special_tokens_map
+    yield from _compare([name for name in SPECIAL if all(name in tokens for tokens in special)], *special)
+
+
+def _compare(names: Iterable[str], one: dict[str, Any], other: dict[str, Any]) -> Iterator[Difference]:
+    for name in names:
+        if one.get(name) != other.get(name):
+            yield name, one.get(name, "absent"), other.get(name, "absent")
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """Read with transformers, whose defaults make older and newer files comparable."""
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise fault(folder / "config.json", f"cannot be read ({error})", "name a model of a known type") from None
+    return {name: getattr(config, name, None) for name in CONFIG}
+
+
+def _same_files(first: Path, second: Path) -> bool:
+    digests = [
+        {name: file_digest(folder / name) for name in TOKENIZER if (folder / name).exists()}
+        for folder in (first, second)
+    ]
+    return digests[0] == digests[1]
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise fault(folder, f"holds no readable tokenizer ({error})", "name a model that brings one") from None

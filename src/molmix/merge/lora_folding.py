@@ -1,0 +1,105 @@
+"""Fold an adapter onto its start: full weights that say the same as the two together.
+
+Done tensor by tensor, when one is asked for, so that they are neither held in memory nor written. PEFT's
+``merge_and_unload`` holds the whole model in fp32 (28 GB at 7B) and may give tensors other names than the start
+has; mergekit's own folding writes it, to a cache that it trusts by path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import fields
+from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from molmix.core.errors import fault
+from molmix.models.checkpoint import Checkpoint, damaged
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+
+# Settings of an adapter that are part of the formula below, or do not touch it.
+KNOWN = {"r", "lora_alpha", "use_rslora", "use_dora", "fan_in_fan_out", "lora_dropout", "target_modules"}
+KNOWN |= {"task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"}
+PART = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)")
+
+
+class Folded(Checkpoint):
+    """The full weights of an adapted model in fp32.
+
+    ``W + alpha/r · B A`` for LoRA (Hu et al. 2021), with ``alpha/√r`` for rsLoRA (Kalajdzievski 2023); for DoRA
+    (Liu et al. 2024) each row of that is brought to the length that its magnitude vector gives. The same
+    arithmetic as in PEFT's ``Linear.merge``.
+    """
+
+    def __init__(self, adapter: Path, start: Path) -> None:
+        """Read an adapter, and the headers of what it lies on.
+
+        Args:
+            adapter: folder that PEFT saved.
+            start: folder of full weights.
+
+        Raises:
+            MolmixError: the adapter is damaged, of another kind, or does not fit the start.
+        """
+        super().__init__(start)
+        self.dtype = torch.float32
+        self.dtypes = dict.fromkeys(self.shapes, self.dtype)
+        self._config = _config(adapter)
+        self._layers = _layers(adapter)
+        if strangers := sorted(self._layers.keys() - self.shapes.keys()):
+            hint = "leave out the output layer in `lora.target_modules`, or save the start anew with transformers"
+            raise fault(adapter, f"adapts {strangers[0]}, which {start} lacks", hint)
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """One tensor with the adapter folded in; computed anew each time, which costs less than reading it."""
+        weight = super().tensor(name).float()
+        if name in self._layers:
+            weight = _adapted(weight, self._layers[name], self._config)
+        return weight.contiguous()  # as a file would hold it
+
+
+def _config(adapter: Path) -> LoraConfig:
+    from peft import LoraConfig, PeftConfig
+
+    try:
+        config, plain = PeftConfig.from_pretrained(str(adapter)), LoraConfig()
+    except (OSError, ValueError) as error:
+        raise damaged(adapter / "adapter_config.json", f"cannot be read ({error})") from None
+    names = [field.name for field in fields(config) if field.name not in KNOWN]
+    if strange := [n for n in names if getattr(config, n) != getattr(plain, n, None)]:
+        hint = "align with plain LoRA, rsLoRA or DoRA"
+        raise fault(adapter, f"sets {', '.join(strange)}, which cannot be folded", hint)
+    return config
+
+
+def _layers(adapter: Path) -> dict[str, dict[str, torch.Tensor]]:
+    """The parts of the adapter (``lora_A.weight``, …) by the name of the weight that they adapt."""
+    path = adapter / "adapter_model.safetensors"
+    layers: defaultdict[str, dict[str, torch.Tensor]] = defaultdict(dict)
+    try:
+        with safe_open(path, "pt") as file:
+            for key in file.keys():  # noqa: SIM118 (no mapping)
+                found = PART.fullmatch(key)
+                if not found:
+                    hint = "leave embeddings and the output layer out of `lora.target_modules`"
+                    raise fault(path, f"holds {key}, which cannot be folded", hint)
+                layers[found[1] + ".weight"][found[2]] = file.get_tensor(key).float()
+    except (OSError, SafetensorError) as error:
+        raise damaged(path, f"cannot be read as safetensors ({error})") from None
+    return dict(layers)
+
+
+def _adapted(weight: torch.Tensor, parts: dict[str, torch.Tensor], config: LoraConfig) -> torch.Tensor:
+    low, high = parts["lora_A.weight"], parts["lora_B.weight"]
+    rank = len(low)
+    weight = weight.T if config.fan_in_fan_out else weight  # GPT-2's kind holds (in, out)
+    weight = weight + high @ low * (config.lora_alpha / (sqrt(rank) if config.use_rslora else rank))
+    if "lora_magnitude_vector" in parts:
+        weight = weight * (parts["lora_magnitude_vector"] / torch.linalg.norm(weight, dim=1))[:, None]
+    return weight.T if config.fan_in_fan_out else weight

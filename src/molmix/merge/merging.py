@@ -1,0 +1,140 @@
+"""Make a merged model: mergekit run on the models with their adapters folded in, the result checked and measured."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter
+
+from molmix.core.errors import fault
+from molmix.core.files import beside, folder_beside, read_json, write_json
+from molmix.core.hub import switch_off
+from molmix.core.temporary import scratch
+from molmix.merge.card import card
+from molmix.merge.methods import MergeMethod
+from molmix.models.loading import default_device
+from molmix.models.manifests import write_manifest
+
+# What makes a folder of weights usable, beside the weights and the config.
+CARRIED = ["tokenizer*", "*.model", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"]
+CARRIED += ["chat_template.*", "generation_config.json"]
+
+SHARD = 2_000_000_000  # bytes of a file; as much is held in memory until it is full
+
+
+def merge(
+    *,
+    model_id: str,
+    parents: list[Path],
+    base: Path,
+    out: Path,
+    work: Path,
+    settings: dict[str, Any],
+    seed: int,
+) -> None:
+    """Merge two models into ``weights/``, ``mergekit.yaml``, ``README.md`` and, last, ``manifest.json``.
+
+    The same inputs give the same bytes. After an error nothing is left behind.
+
+    Args:
+        model_id: id in the model table.
+        parents: manifests of the two parents: initial, merged or aligned models.
+        base: manifest of their common parent, which task vectors are taken against.
+        out: the model's folder.
+        work: folder for what stands for the models at mergekit; empty afterwards, and gone.
+        settings: a class of :data:`molmix.merge.methods.MergeMethod`, dumped by alias.
+        seed: for methods that draw random numbers.
+
+    Raises:
+        MolmixError: weights are gone or damaged, the models are unlike each other, or the result is unsound.
+    """
+    switch_off()  # mergekit asks the hub where it may
+    import torch
+
+    from molmix.merge.compatibility import alike
+    from molmix.merge.inputs import read
+    from molmix.merge.mergekit_reader import feed
+    from molmix.merge.validation import measure
+    from molmix.models.checkpoint import Checkpoint
+
+    method = TypeAdapter(MergeMethod).validate_python(settings)
+    # The manifest is what others depend on: it goes first and comes last.
+    (out / "manifest.json").unlink(missing_ok=True)
+    with folder_beside(out / "weights") as part, scratch(work, "inputs") as place:
+        first, second, origin = inputs = read([*parents, base])
+        alike(first.full, second.full)
+        alike(first.full, origin.full)
+        dtype = torch.promote_types(first.full.dtype, second.full.dtype)
+        names = {"dtype": "float32", "out_dtype": str(dtype).removeprefix("torch.")}
+        recipe = method.recipe((first.id, second.id), origin.id) | names
+        models = {model.id: model.folded() for model in inputs}
+        with feed(models, place) as folders:
+            _run(recipe, folders, part, seed)
+        _carry(first.full.folder, part, names["out_dtype"])
+        merged = Checkpoint(part)
+        lineage = first.manifests | second.manifests | origin.manifests
+        facts = {
+            "id": model_id,
+            "kind": "merged",
+            "method": method.method,
+            "parents": [first.id, second.id],
+            "base": origin.id,
+            "settings": settings,
+            "seed": seed,
+            "inputs": {name: manifest["weights"]["digest"] for name, manifest in lineage.items()},
+            "parameters": merged.parameters,
+            "dtype": names["out_dtype"],
+            "validation": measure(merged, dtype, models, (first.id, second.id), origin.id),
+        }
+    text = yaml.safe_dump(recipe, sort_keys=False)
+    _write(
+        out / "mergekit.yaml",
+        "# Models are ids of the run's model table, as folders of full weights.\n" + text,
+    )
+    _write(out / "README.md", card(facts, lineage, text))
+    write_manifest(out / "manifest.json", facts, out / "weights")
+
+
+def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int) -> None:
+    """Run mergekit on a recipe of ids, each of which stands for a folder."""
+    import torch
+    from mergekit.config import MergeConfiguration
+    from mergekit.merge import run_merge
+    from mergekit.options import MergeOptions
+
+    def place(entry: dict[str, Any], key: str) -> dict[str, Any]:
+        # A mapping: mergekit splits a string at '+' and '@', which may stand in a path that is not ours.
+        return entry | ({key: {"model": {"path": str(folders[entry[key]])}}} if key in entry else {})
+
+    placed = place(recipe, "base_model") | {"models": [place(model, "model") for model in recipe["models"]]}
+    options = MergeOptions(
+        device=default_device(),
+        out_shard_size=SHARD,
+        copy_tokenizer=False,  # from a model that is drawn from a set, where the recipe has no base
+        write_model_card=False,  # asks the hub
+        quiet=True,
+    )
+    torch.manual_seed(seed)
+    try:
+        run_merge(MergeConfiguration.model_validate(placed), str(out), options)
+    except RuntimeError as error:  # what mergekit raises where its idea of an architecture does not fit
+        hint = "if it does not know their architecture, take them out of `merge` and `universal`"
+        raise fault(", ".join(folders), f"mergekit cannot merge these models ({error})", hint) from error
+
+
+def _carry(folder: Path, out: Path, dtype: str) -> None:
+    """Make mergekit's weights a usable model with the tokenizer, generation settings and config of another."""
+    for path in (path for pattern in CARRIED for path in folder.glob(pattern)):
+        shutil.copyfile(path, out / path.name)
+    # Over mergekit's, which is of either parent by chance where the recipe has no base.
+    config = read_json(folder / "config.json")
+    config.pop("torch_dtype", None)
+    write_json(out / "config.json", config | {"dtype": dtype})
+
+
+def _write(path: Path, text: str) -> None:
+    with beside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,32 @@
+"""Linear merge: a weighted average of weights (model soups, Wortsman et al. 2022; mergekit's ``linear``)."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from molmix.core.schema import Section
+
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Linear(Section):
+    """Weighted average of the parents: the control that SLERP is held against.
+
+    For the parents' values P and Q of a tensor, and the two weights v and w::
+
+        M = (v P + w Q) / (v + w)
+    """
+
+    method: Literal["linear"]
+    weights: tuple[Weight, Weight] = Field((0.5, 0.5), description="weight of each parent, normalised to 1")
+
+    def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
+        """mergekit config for two models; an average needs no `base`."""
+        return {
+            "merge_method": "linear",
+            "models": [
+                {"model": parent, "parameters": {"weight": weight}}
+                for parent, weight in zip(parents, self.weights, strict=True)
+            ],
+            "parameters": {"normalize": True},
+        }

@@ -1,0 +1,32 @@
+"""SLERP: spherical linear interpolation of two models (Shoemake 1985; mergekit's ``slerp``)."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from molmix.core.schema import Section
+
+
+class Slerp(Section):
+    """Spherical linear interpolation of two models.
+
+    Tensor by tensor, with θ the angle between the parents' values P and Q taken as two long vectors::
+
+        M = sin((1 - t) θ) / sin θ · P + sin(t θ) / sin θ · Q
+
+    Where |cos θ| > 0.9995, as in most siblings of one start, mergekit takes ``(1 - t) P + t Q`` instead; the
+    manifest says for what share of the tensors (``validation.lerp_share``).
+    """
+
+    method: Literal["slerp"]
+    t: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="0 is the first parent, 1 the second")
+
+    def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
+        """mergekit config for two models; SLERP starts from its first parent and needs no `base`."""
+        first, second = parents
+        return {
+            "merge_method": "slerp",
+            "base_model": first,
+            "models": [{"model": first}, {"model": second}],
+            "parameters": {"t": self.t},
+        }

@@ -1,0 +1,46 @@
+"""TIES: trim, elect sign and merge (Yadav et al. 2023, arXiv 2306.01708; mergekit's ``ties``)."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from molmix.core.schema import Section, Share
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Ties(Section):
+    """Trim, elect sign and merge of task vectors.
+
+    Tensor by tensor, for the parents' values P and Q, the base's B, and the two weights v and w::
+
+        τ = trim(P - B), σ = trim(Q - B)           the `density` largest by magnitude, the others 0
+        γ = sign(v τ + w σ)                        elected for each number; + where it is 0
+        M = B + lambda · (v τ[γ] + w σ[γ])         τ[γ]: τ where its sign is γ, 0 elsewhere
+
+    The defaults are those of "Less for More" (arXiv 2405.13984): the top 20 % of each task vector, halves
+    added. With `normalize` the sum is divided by the weights of those that agree with γ: the mean of Yadav et
+    al., whose default it is, beside density 0.2.
+    """
+
+    method: Literal["ties"]
+    density: Share = Field(0.2, description="share of each task vector that is kept, by magnitude")
+    weights: tuple[Finite, Finite] = Field((0.5, 0.5), description="weight of each parent's task vector")
+    normalize: bool = Field(
+        False,
+        description="divide by the weights that agree in sign, as Yadav et al. do; `false` adds the weighted "
+        "task vectors (by default halves), as Less for More does",
+    )
+    lambda_: Finite = Field(1.0, alias="lambda", description="scale of the merged task vector")
+
+    def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
+        """mergekit config for two models whose task vectors are taken against `base`."""
+        return {
+            "merge_method": "ties",
+            "base_model": base,
+            "models": [
+                {"model": parent, "parameters": {"weight": weight, "density": self.density}}
+                for parent, weight in zip(parents, self.weights, strict=True)
+            ],
+            "parameters": {"normalize": self.normalize, "lambda": self.lambda_},
+        }

@@ -1,0 +1,24 @@
+"""What the config says of merges."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from molmix.core.schema import Name, Section
+from molmix.merge.methods import MergeMethod
+
+
+class MergePlan(Section):
+    """Align, then merge: every pair of the methods aligned from one start, by every merge method."""
+
+    starts: list[str] = Field([], description="starts whose aligned models are merged pair by pair")
+    alignments: list[Name] | None = Field(None, description="alignments that take part; null is all of them")
+    methods: dict[Name, MergeMethod] = Field({}, description="merge methods by name")
+    keep_weights: bool = Field(False, description="keep merged full weights; they are temporary otherwise")
+
+
+class Universal(Section):
+    """Merge, then align: per-task initial models merged by every merge method."""
+
+    parents: tuple[Name, Name] = Field(description="two initial models of one shape and tokenizer")
+    base: Name = Field(description="their common parent, which task vectors are taken against")

@@ -1,0 +1,91 @@
+"""What is held against a merge after it is made, and measured of it, in one pass over its tensors."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+import torch
+
+from molmix.core.errors import MolmixError, fault
+from molmix.models.checkpoint import Checkpoint
+
+NEAR = 0.9995  # |cosine| above which mergekit's SLERP interpolates linearly
+CHUNK = 2**16  # numbers taken at a time by a thread, so that what is computed from them stays in its cache
+
+
+def measure(
+    merged: Checkpoint, dtype: torch.dtype, models: dict[str, Checkpoint], parents: tuple[str, str], base: str
+) -> dict[str, Any]:
+    """Check that a merge is whole and finite, and measure how far it lies from what it was made of.
+
+    Args:
+        merged: what mergekit wrote.
+        dtype: what it was told to write.
+        models: full weights of the parents and the base by id.
+        parents: ids of the parents.
+        base: id of their common parent.
+
+    Returns:
+        ``tensors``: how many. ``distance``: relative, ``|M - P| / |P|`` over all weights, by id.
+        ``lerp_share``: share of tensors whose parents are so nearly parallel that mergekit's SLERP takes them
+        linearly. ``task_vector_cosine``: between the parents' differences from the base; None where a parent
+        has none. All to 4 digits, which do not depend on the number of threads.
+
+    Raises:
+        MolmixError: a tensor is missing or of another shape or type, or something in it is NaN or infinite.
+    """
+    first, second, origin = (models[name] for name in (*parents, base))
+    for name, shape in first.shapes.items():
+        made = merged.shapes.get(name), merged.dtypes.get(name)
+        if made != (shape, dtype):
+            raise fault(
+                merged.folder.parent,
+                f"the merge was to hold {name} as {(shape, dtype)} and holds {made}",
+                "mergekit does not know this architecture: take the model out of `merge` and `universal`",
+            )
+    total = torch.zeros(10, dtype=torch.float64)
+    near = 0
+    for name in first.shapes:
+        sums = _sums(*(model.tensor(name) for model in (merged, first, second, origin)))
+        if not sums.isfinite().all():
+            raise _not_finite(name, merged, models)
+        total += sums
+        first_square, second_square, product = sums[6:9].tolist()
+        near += abs(product) > NEAR * sqrt(first_square * second_square)
+    distances = (total[:3] / total[[6, 7, 9]]).sqrt().tolist()
+    lengths = sqrt(total[3] * total[4])
+    return {
+        "tensors": len(first.shapes),
+        "distance": {name: _digits(far) for name, far in zip((*parents, base), distances, strict=True)},
+        "lerp_share": _digits(near / len(first.shapes)),
+        "task_vector_cosine": _digits(total[5] / lengths) if lengths else None,
+    }
+
+
+def _sums(merged: torch.Tensor, first: torch.Tensor, second: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
+    """Over one tensor: squares of the merge's three distances (0-2); squares and product of the task vectors
+    (3-5); squares and product of the parents (6-8); square of the base (9).
+    """
+    total = torch.zeros(10, dtype=torch.float64)
+    chunk = CHUNK * torch.get_num_threads()
+    tensors = (tensor.flatten().split(chunk) for tensor in (merged, first, second, base))
+    for chunks in zip(*tensors, strict=True):
+        m, p, q, b = (chunk.float() for chunk in chunks)
+        far = [(x, x) for x in (m - p, m - q, m - b)]
+        v, w = p - b, q - b
+        pairs = [*far, (v, v), (w, w), (v, w), (p, p), (q, q), (p, q), (b, b)]
+        total += torch.stack([torch.dot(x, y) for x, y in pairs])
+    return total
+
+
+def _digits(number: float | torch.Tensor) -> float:
+    return float(f"{number:.4g}")
+
+
+def _not_finite(name: str, merged: Checkpoint, models: dict[str, Checkpoint]) -> MolmixError:
+    what = f"{name} holds NaN or infinite numbers"
+    for model, checkpoint in models.items():
+        if not checkpoint.tensor(name).isfinite().all():
+            return fault(model, what, f"delete its manifest.json to have it made again (read {checkpoint.folder})")
+    return fault(merged.folder.parent, f"the merge's {what}", "change the settings of its merge method")

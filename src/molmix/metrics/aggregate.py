@@ -1,0 +1,54 @@
+"""From models' scores to the figures that tables hold, in the form that :mod:`molmix.analysis.bootstrap` resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from molmix.core.files import read_table
+from molmix.metrics import FAMILIES, Metric, Options, Pooled
+
+Figure = tuple[str, str]  # a model and a metric's column
+
+
+def all_metrics(options: Options) -> tuple[Metric, ...]:
+    """Every metric of every family, in the order of the table's columns."""
+    return tuple(metric for family in FAMILIES for metric in family().metrics(options))
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """A model's scores of one test set without its texts, which take more memory than all scores.
+
+    Raises:
+        MolmixError: the file is missing or damaged.
+    """
+    return read_table(path).drop_columns("text").to_pandas()
+
+
+def figures_of(
+    frames: Mapping[str, pd.DataFrame], options: Options
+) -> tuple[dict[Figure, np.ndarray], dict[Figure, Pooled]]:
+    """Every metric of every model of one test set, as far as it was scored.
+
+    Args:
+        frames: scores by model; the same molecules in the same order.
+        options: what the scores were made with.
+
+    Returns:
+        Columns (molecules,) whose means are the figures, and figures that are made of sums instead.
+    """
+    columns: dict[Figure, np.ndarray] = {}
+    pooled: dict[Figure, Pooled] = {}
+    for model, frame in frames.items():
+        for family in (make() for make in FAMILIES):
+            sums = family.pooled(frame, options) if hasattr(family, "pooled") else {}
+            pooled |= {(model, column): figure for column, figure in sums.items()}
+            columns |= {
+                (model, metric.column): frame[metric.column].to_numpy(dtype=float)
+                for metric in family.metrics(options)
+                if metric.column in frame and metric.column not in sums
+            }
+    return columns, pooled

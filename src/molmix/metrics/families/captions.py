@@ -1,0 +1,109 @@
+"""Molecule → caption: the published text metrics, one row a caption.
+
+The definitions are those of MolT5 (Edwards et al. 2022) and L+M-24 (Edwards et al. 2024), computed faster:
+BLEU and METEOR over the given tokens (published: SciBERT wordpieces), ROUGE on the raw text without stemming.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from molmix.metrics import Answers, Metric, Options, Pooled
+from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu, pooled_bleu
+from molmix.metrics.meteor import meteor_name, meteor_scorer
+from molmix.metrics.rouge import rouge_scores, rouge_words
+from molmix.metrics.tokenize import Tokenizer, load_tokenizer
+
+METRICS = (
+    Metric("bleu2", "higher", "BLEU-2"),
+    Metric("bleu4", "higher", "BLEU-4", headline=True),
+    Metric("rouge1", "higher", "ROUGE-1"),
+    Metric("rouge2", "higher", "ROUGE-2"),
+    Metric("rougeL", "higher", "ROUGE-L", headline=True),
+    Metric("meteor", "higher", "METEOR", headline=True),
+)
+
+
+def measure(answers: Answers) -> pd.DataFrame | None:
+    """The text metrics of captions; None where answers are molecules."""
+    if answers.direction != "mol2cap":
+        return None
+    vocabulary, wordnet = _files(answers.options)
+    return caption_scores(answers.references, answers.texts, load_tokenizer(vocabulary), wordnet)
+
+
+def metrics(options: Options) -> tuple[Metric, ...]:
+    """How its columns are shown."""
+    return METRICS
+
+
+def pooled(frame: pd.DataFrame, options: Options) -> dict[str, Pooled]:
+    """Corpus BLEU, of captions that were scored."""
+    return pooled_bleu(frame[list(COUNT_COLUMNS)].to_numpy(dtype=float)) if "bleu2" in frame else {}
+
+
+def note(options: Options) -> str:
+    """Which definitions these figures follow."""
+    vocabulary, wordnet = _files(options)
+    simple = "" if vocabulary and wordnet else " Not the published definition: set `metrics` for that."
+    return f"BLEU and METEOR over {load_tokenizer(vocabulary).name} tokens; {meteor_name(wordnet)}.{simple}"
+
+
+def _files(options: Options) -> tuple[Path | None, Path | None]:
+    return (
+        Path(options.vocabulary) if options.vocabulary else None,
+        Path(options.wordnet) if options.wordnet else None,
+    )
+
+
+def caption_scores(
+    references: Sequence[Sequence[str]],
+    predictions: Sequence[str],
+    tokenizer: Tokenizer,
+    wordnet: Path | None,
+) -> pd.DataFrame:
+    """Score each prediction against its own references.
+
+    Args:
+        references: one or more captions for each row.
+        predictions: one caption for each row.
+        tokenizer: cuts the captions for BLEU and METEOR.
+        wordnet: folder of a WordNet 3.0 database, or None for METEOR with exact and stem matches only
+            (:func:`molmix.metrics.meteor.meteor_name` names the difference).
+
+    Returns:
+        One row a caption, in order. ``bleu2``, ``bleu4``: sentence BLEU from the row's own counts, without
+        smoothing, so 0 for a caption with no matching 2-gram or 4-gram; a system's BLEU is *not* their mean
+        but :func:`molmix.metrics.bleu.corpus_bleu` of the summed counts. ``bleu_match_1`` … ``bleu_ref_len``:
+        those counts (int64). ``rouge1``, ``rouge2``, ``rougeL``, ``meteor``: in [0, 1], the best over the
+        row's references; a system's score is their mean. Every score of an empty prediction is 0, and so is
+        every score against no reference or an empty one.
+
+    Raises:
+        MolmixError: there is no WordNet 3.0 in the folder.
+        ValueError: the two lists differ in length.
+    """
+    golds = [list(row) or [""] for row in references]
+    texts = list(dict.fromkeys([*predictions, *chain.from_iterable(golds)]))
+    tokens = dict(zip(texts, tokenizer(texts), strict=True))
+    words = {text: rouge_words(text) for text in texts}
+    meteor = meteor_scorer(wordnet)
+
+    counts, scores = [], []
+    for gold, text in zip(golds, predictions, strict=True):
+        gold_tokens = [tokens[reference] for reference in gold]
+        counts.append(bleu_counts(gold_tokens, tokens[text]))
+        scores.append(
+            [
+                *rouge_scores([words[reference] for reference in gold], words[text]),
+                meteor(gold_tokens, tokens[text]),
+            ]
+        )
+    table = np.array(counts, dtype=np.int64).reshape(-1, len(COUNT_COLUMNS))
+    frame = pd.DataFrame({f"bleu{n}": corpus_bleu(table, n) for n in (2, 4)})
+    frame[list(COUNT_COLUMNS)] = table
+    frame[["rouge1", "rouge2", "rougeL", "meteor"]] = np.array(scores, dtype=float).reshape(-1, 4)
+    return frame

@@ -1,0 +1,35 @@
+"""Text2Mol (Edwards et al. 2021): how near a caption is to its molecule, as :mod:`molmix.metrics.text2mol_model`
+measured it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from molmix.metrics import Answers, Metric, Options
+
+METRICS = (
+    Metric("text2mol", "higher", "Text2Mol", headline=True),
+    Metric("text2mol_covered", "higher", "covered by Text2Mol"),
+)
+
+
+def metrics(options: Options) -> tuple[Metric, ...]:
+    """How its columns are shown."""
+    return METRICS
+
+
+def measure(answers: Answers) -> pd.DataFrame | None:
+    """``text2mol``: cosine in [-1, 1], NaN where the molecule has no features; ``text2mol_covered``: 1 where it has.
+
+    None where it was not measured at all.
+    """
+    if answers.text2mol is None:
+        return None
+    similarity = answers.text2mol["text2mol"].to_numpy().astype(float)
+    return pd.DataFrame({"text2mol": similarity, "text2mol_covered": (~np.isnan(similarity)).astype(float)})
+
+
+def note(options: Options) -> str:
+    """What Text2Mol leaves out."""
+    return "Text2Mol: the mean over the molecules that have mol2vec features; the share of them stands beside it."

@@ -1,0 +1,57 @@
+"""One row a caption, every metric: the table that any comparison, interval or plot starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from molmix.core.errors import fault
+from molmix.core.files import read_table, write_table
+from molmix.metrics import FAMILIES, Answers, Options
+
+
+def score(
+    *,
+    test: Path,
+    direction: str,
+    predictions: Path,
+    nli: dict[str, Path],
+    text2mol: Path | None,
+    out: Path,
+    options: dict[str, Any],
+) -> None:
+    """Score one model's answers on one test set by every family of metrics that applies.
+
+    Args:
+        test: the test set (columns of `molmix.data.corpus.TEST`).
+        direction: `mol2cap` or `cap2mol`.
+        predictions: what the model answered (columns id, text, finish).
+        nli: by judge, the probabilities of pairs; none where answers are molecules.
+        text2mol: Text2Mol similarities, where they were measured.
+        out: table to write: id, text, finish and a column for each score.
+        options: see :class:`molmix.metrics.Options`.
+
+    Raises:
+        MolmixError: the predictions are not those of the test set.
+    """
+    rows, answers = read_table(test).to_pylist(), read_table(predictions, ["id", "text", "finish"])
+    if answers["id"].to_pylist() != [row["id"] for row in rows]:
+        raise fault(predictions, f"its ids are not those of {test}", "delete it and run the same command again")
+    given = Answers(
+        direction=direction,
+        texts=answers["text"].to_pylist(),
+        molecules=[row["molecule"] for row in rows],
+        references=[row["references"] for row in rows],
+        facts=[row["facts"] for row in rows],
+        truth=[row["truth"] for row in rows],
+        nli={judge: read_table(path) for judge, path in nli.items()},
+        properties=[row["properties"] for row in rows],
+        text2mol=read_table(text2mol) if text2mol else None,
+        options=Options(**options),
+    )
+    measured = [frame for family in FAMILIES for frame in [family().measure(given)] if frame is not None]
+    frame = pd.concat([answers.to_pandas(), *measured], axis=1)
+    write_table(out, pa.Table.from_pandas(frame, preserve_index=False))

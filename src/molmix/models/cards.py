@@ -1,0 +1,180 @@
+"""Model cards: what a model was made from and with, and how well it does, as the hub wants it told."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from molmix.core.errors import fault
+from molmix.core.files import beside, read_json
+from molmix.data.corpus import counted
+
+CARD = """\
+---
+{head}
+---
+
+# {id}
+
+{what}, made in the molmix run `{run}`. Names are ids of the run's model table.
+
+## Lineage
+
+| model | kind | method | from | digest of weights | licence |
+| --- | --- | --- | --- | --- | --- |
+{lineage}
+
+## Data
+
+{data}
+
+## Settings
+
+```yaml
+{settings}```
+{recipe}
+## Results
+
+Each figure with its {level:.0%} interval (bootstrap over molecules).
+
+{results}
+
+## Licence
+
+{licence}
+"""
+
+
+def write_card(
+    *,
+    model: str,
+    run: str,
+    manifests: Path,
+    data: Path,
+    pairs: Sequence[Path],
+    leaderboard: Path,
+    level: float,
+    out: Path,
+) -> None:
+    """Write README.md of a model that was aligned or merged.
+
+    Args:
+        model: id in the model table.
+        run: the study's name.
+        manifests: folder that holds ``<id>/manifest.json`` of it and all it was made from.
+        data: manifest of the corpus.
+        pairs: manifests of the preference pairs that it, or what it was made from, was aligned with.
+        leaderboard: the CSV of the leaderboard.
+        level: confidence level of its intervals.
+        out: the file to write.
+
+    Raises:
+        MolmixError: a manifest is missing or damaged, or the leaderboard has no such model.
+    """
+    lineage = _lineage(manifests, model)
+    facts = lineage[model]
+    recipe = manifests / model / "mergekit.yaml"
+    rows = _figures(leaderboard, model)
+    text = CARD.format(
+        head=_head(facts, lineage, rows),
+        id=model,
+        what={"aligned": "A LoRA adapter", "merged": "A merge of two language models"}[facts["kind"]],
+        run=run,
+        lineage="\n".join(_line(made) for made in lineage.values()),
+        data=_data(read_json(data), _corpora(lineage), [read_json(path) for path in pairs]),
+        settings=yaml.safe_dump(facts["settings"] | {"seed": facts["seed"]}, sort_keys=False, allow_unicode=True),
+        recipe=f"\n## Merge\n\n```yaml\n{recipe.read_text(encoding='utf-8')}```\n" if recipe.is_file() else "",
+        level=level,
+        results="\n\n".join(_table(test, figures) for test, figures in rows.items()),
+        licence="\n".join(f"- {name}: {made.get('license', 'unknown')}" for name, made in _roots(lineage).items()),
+    )
+    with beside(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _lineage(manifests: Path, model: str) -> dict[str, dict[str, Any]]:
+    """Manifests of a model and all it was made from, it first."""
+    facts = read_json(manifests / model / "manifest.json")
+    found = {model: facts}
+    for parent in dict.fromkeys([*facts["parents"], *([facts["base"]] if facts.get("base") else [])]):
+        found |= _lineage(manifests, parent)
+    return found
+
+
+def _roots(lineage: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Those that were made from no other: what licences come from."""
+    return {name: made for name, made in lineage.items() if not made["parents"]}
+
+
+def _head(facts: dict[str, Any], lineage: dict[str, dict[str, Any]], rows: dict[str, list[tuple[str, ...]]]) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    roots = _roots(lineage).values()
+    licences = {str(made.get("license", "unknown")) for made in roots}
+    results = [
+        EvalResult(
+            task_type="text-generation",
+            dataset_type=test,
+            dataset_name=test,
+            metric_type=metric,
+            metric_value=float(value),
+        )
+        for test, figures in rows.items()
+        for metric, value, _, _ in figures
+    ]
+    head = ModelCardData(
+        license=licences.pop() if len(licences) == 1 else "other",
+        library_name="peft" if facts["kind"] == "aligned" else "transformers",
+        base_model=[made["source"] for made in roots if made.get("commit")] or None,
+        tags=["molmix", str(facts["method"]), *(["merge", "mergekit"] if facts["kind"] == "merged" else ["lora"])],
+        model_name=facts["id"],
+        eval_results=results,
+    )
+    return head.to_yaml()
+
+
+def _line(made: dict[str, Any]) -> str:
+    origin = f"{made['source']}@{made.get('commit') or 'local'}" if "source" in made else ", ".join(made["parents"])
+    cells = (made["id"], made["kind"], made["method"], origin or "random weights", made["weights"]["digest"])
+    return "| " + " | ".join((*cells, str(made.get("license", "-")))) + " |"
+
+
+def _corpora(lineage: dict[str, dict[str, Any]]) -> list[str]:
+    """Names of the corpora that a model, and what it was made from, was trained on; the study's own is ""."""
+    trained = [made for made in lineage.values() if made["method"] == "made" or made["kind"] == "aligned"]
+    return sorted({made["settings"].get("corpus", "") for made in trained})
+
+
+def _data(data: dict[str, Any], corpora: list[str], pairs: list[dict[str, Any]]) -> str:
+    counts = data["counts"]
+    lines = [
+        f"- {name}: {counts[name]['rows']} captions of {counts[name]['molecules']} molecules, "
+        f"digest `{counts[name]['digest']}`"
+        for corpus in corpora
+        for name in counted(corpus)
+        if "digest" in counts.get(name, {})
+    ]
+    lines += [f"- preference pairs: {made['pairs']}, digest `{made['digest']}`" for made in pairs]
+    return "\n".join(lines) or "None was trained on."
+
+
+def _figures(leaderboard: Path, model: str) -> dict[str, list[tuple[str, ...]]]:
+    """Metric, value and both ends of its interval, by test set; metrics that have none are left out."""
+    with leaderboard.open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["model"] == model]
+    if not rows:
+        raise fault(leaderboard, f"has no row of {model!r}", "delete it and run the same command again")
+    names = [name.removesuffix("_low") for name in rows[0] if name.endswith("_low")]
+    return {
+        row["test"]: [(name, row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in names if row[name]]
+        for row in rows
+    }
+
+
+def _table(test: str, figures: Sequence[tuple[str, ...]]) -> str:
+    lines = [f"| {metric} | {value} | {low} | {high} |" for metric, value, low, high in figures]
+    return f"On `{test}`:\n\n| metric | value | low | high |\n| --- | ---: | ---: | ---: |\n" + "\n".join(lines)

@@ -1,0 +1,109 @@
+"""Models of the table on disk: what stands in their manifests, and how they are loaded.
+
+A model's folder is ``results/<run>/models/<id>/``: ``manifest.json``, and ``weights/`` (full weights) or
+``adapter/`` (a PEFT adapter that lies on its start), each with its tokenizer. Stages depend on manifests, which
+carry the digest of the weights; they reach the weights only through :func:`load`.
+"""
+
+from __future__ import annotations
+
+import platform
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from molmix.core.errors import fault
+from molmix.core.files import digest, file_digest, read_json, write_json
+
+if TYPE_CHECKING:
+    pass
+
+PACKAGES = ("molmix", "torch", "transformers", "trl", "peft", "mergekit", "safetensors", "tokenizers")
+
+
+def write_manifest(path: Path, facts: dict[str, Any], weights: Path) -> None:
+    """Write a model's manifest: what it was made from, with what, and how it went.
+
+    Only what is the same in a rerun stands in it (wall time and memory are in ``benchmarks/``), so that a rerun
+    that changes nothing leaves the same bytes and reruns nothing after it.
+
+    Args:
+        path: the manifest; the weights' path is stored relative to its folder where it lies below it.
+        facts: ``id``, ``kind``, ``method``, ``parents``, ``settings``, ``seed``, … as plain JSON.
+        weights: folder of full weights or of an adapter.
+    """
+    inside = weights.is_relative_to(path.parent)
+    write_json(
+        path,
+        facts
+        | {
+            "weights": {
+                "path": str(weights.relative_to(path.parent) if inside else weights),
+                "digest": weights_digest(weights),
+            },
+            "versions": _versions() | {"python": platform.python_version()},
+        },
+        sealed=True,
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the packages that are installed: not every environment of `envs/` holds all of them."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def weights_digest(folder: Path) -> str:
+    """Digest of all safetensors, config and tokenizer files of a folder (16 hex digits)."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".model"))
+    return digest([(path.name, file_digest(path)) for path in files])
+
+
+def weights_path(manifest: Path) -> Path:
+    """Folder of the weights or the adapter that a manifest speaks of, to be loaded.
+
+    Its files are read once to see that they are the same still: some seconds for 14 GB.
+
+    Raises:
+        MolmixError: the folder is gone, or its files are other ones than the manifest was written for.
+    """
+    weights = read_json(manifest)["weights"]
+    folder = manifest.parent / weights["path"]
+    again = f"delete {manifest} and run the same command again"
+    if not folder.is_dir():
+        raise fault(folder, "the weights of this model are gone", again)
+    if weights_digest(folder) != weights["digest"]:
+        raise fault(folder, f"holds other files than {manifest} tells of: damaged, or changed since", again)
+    return folder
+
+
+def start_manifest(manifest: Path) -> Path:
+    """Manifest of the model that an aligned model's adapter lies on.
+
+    Raises:
+        MolmixError: that model's weights are other ones than the adapter was trained on.
+    """
+    facts = read_json(manifest)
+    start = manifest.parent.parent / facts["parents"][0] / "manifest.json"
+    trained_on = facts.get("inputs", {}).get("start")
+    if trained_on and trained_on != (there := read_json(start)["weights"]["digest"]):
+        what = f"its adapter was trained on {facts['parents'][0]} of the digest {trained_on}, which is {there} now"
+        raise fault(manifest.parent, what, f"delete {manifest} to have it trained again, or restore its start")
+    return start
+
+
+def adapter_path(manifest: Path) -> Path:
+    """Folder of an aligned model's adapter, to be loaded.
+
+    Raises:
+        MolmixError: as :func:`weights_path`; or there are no safetensors in it, where loaders would look for a pickle,
+            then on the hub.
+    """
+    adapter = weights_path(manifest)
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise fault(adapter, "holds no adapter_model.safetensors", f"delete {manifest.parent}")
+    return adapter

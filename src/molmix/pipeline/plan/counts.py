@@ -1,0 +1,136 @@
+"""How much a study has to work through: rows, captions, tokens, pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from molmix.config.schema import Config
+from molmix.core.files import read_json
+from molmix.data.corpus import counted
+from molmix.data.settings import HubSource, Source
+from molmix.data.sources import read_file
+
+# Rows of data sets that the shipped configs name, by hub id and split; of L+M-24 only the whole training set is
+# published (Edwards et al. 2024, arXiv 2403.00791), which its `split_train` is a part of; of MolTextNet a round number
+# (Zhu et al. 2025, arXiv 2506.00009).
+PUBLISHED = {
+    "language-plus-molecules/LPM-24_train": {"split_train": 160_492},
+    "liupf/ChEBI-20-MM": {"train": 26_407, "validation": 3_301, "test": 3_300},
+    "liuganghuggingface/moltextnet": {"train": 2_500_000},
+}
+DEMO = {"train": 0.825, "id": 0.08, "ood": 0.08, "validation": 0.015, "long": 0.08}  # shares of the world's molecules
+HELD_OUT = 0.05  # of the subset, where no validation source is given
+
+# What no file says before the run, as L+M-24's and ChEBI-20's captions have it.
+PROMPT, CAPTION = 150, 80  # tokens of a prompt with its molecule, and of a caption
+ATOMS = 6  # of a caption
+ASK, ATOMISED = 500, 150  # tokens of a decomposer's prompt, and of its answer
+PAIR = 40  # tokens of a pair of atoms
+DISTINCT = 0.02  # share of the cells of all systems that are pairs of their own: captions of one corpus repeat atoms
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Rows that models are trained on.
+
+    Attributes:
+        train: captions that initial models see.
+        validation: captions held out.
+        shares: captions that alignment sees, by its share of the training molecules.
+    """
+
+    train: int
+    validation: int
+    shares: dict[float, int]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of a study.
+
+    Attributes:
+        corpora: by name, the study's own as ""; one of a source whose size is not known here is missing.
+        tests: molecules of each test set.
+        known: whether the corpus is there, and these are counts of it.
+    """
+
+    corpora: dict[str, Corpus]
+    tests: dict[str, int]
+    known: bool
+
+    @property
+    def captions(self) -> int:
+        """Answers that each model writes."""
+        return sum(self.tests.values())
+
+
+def count(study: Config) -> Counts | None:
+    """Rows of the corpora, or what they will be about; None where a test set's size is not known here.
+
+    A manifest of before the study had one of its test sets, corpora or shares is passed over: all will be made anew.
+    """
+    manifest = Path(f"results/{study.run}/data/manifest.json")
+    counts = read_json(manifest)["counts"] if manifest.is_file() else {}
+    own = [""] if study.data.train else []  # a study that only scores has none
+    found = {name: corpus for name in (*own, *study.data.corpora) if (corpus := _counted(study, name, counts))}
+    whole = len(found) == len(own) + len(study.data.corpora)
+    if whole and all(f"tests.{name}" in counts for name in study.data.tests):
+        tests = {name: counts[f"tests.{name}"]["molecules"] for name in study.data.tests}
+        return Counts(found, tests, True)
+    sizes = {name: _capped(_rows(study, test.source), test.rows) for name, test in study.data.tests.items()}
+    if any(size is None for size in sizes.values()):
+        return None
+    sources = {"": (study.data.train, study.data.validation)}
+    sources |= {name: (source, None) for name, source in study.data.corpora.items()}
+    about = {name: _estimated(study, *source) for name, source in sources.items()}
+    tests = {name: size or 0 for name, size in sizes.items()}
+    return Counts({name: corpus for name, corpus in about.items() if corpus}, tests, False)
+
+
+def _counted(study: Config, name: str, counts: dict[str, Any]) -> Corpus | None:
+    """A corpus by the manifest of the data; None where that is of before the study had it, or one of its shares."""
+    train, subset, validation = (counts.get(part) for part in counted(name))
+    if train is None or subset is None:
+        return None
+    shares = {float(share): rows for share, rows in subset.get("rows_by_share", {}).items()}
+    shares[subset["fraction"]] = subset["rows"]
+    if not set(study.shares()) <= shares.keys():
+        return None
+    return Corpus(train["rows"], validation["rows"] if validation else 0, shares)
+
+
+def _estimated(study: Config, source: Source | None, validation: Source | None) -> Corpus | None:
+    train = _rows(study, source) if source else 0
+    if train is None:
+        return None
+    if validation is not None:
+        return Corpus(train, _rows(study, validation) or 0, {share: round(train * share) for share in study.shares()})
+    held = round(train * study.data.subset.fraction * HELD_OUT)
+    return Corpus(train - held, held, {share: max(0, round(train * share) - held) for share in study.shares()})
+
+
+def _capped(rows: int | None, most: int | None) -> int | None:
+    return rows if most is None else min(most, rows or most)
+
+
+def _rows(study: Config, source: Source) -> int | None:
+    if source.kind == "demo":
+        return round(study.world.molecules * DEMO[source.split])
+    if isinstance(source, HubSource):
+        return _published(source)
+    columns = source.columns.mapping()
+    return sum(1 for _ in read_file(Path(source.path), columns, source.format, source.quoting))
+
+
+def _published(source: HubSource) -> int | None:
+    """Rows of a split, or of a slice of one (`train[:1000]`, `train[:10%]`)."""
+    from datasets import ReadInstruction
+
+    splits = PUBLISHED.get(source.id, {})
+    try:
+        parts = ReadInstruction.from_spec(source.split).to_absolute(splits)
+    except ValueError:  # a split that is not among them, or no way to name one: `corpus` will say so
+        return None
+    return sum(part.to - part.from_ for part in parts)

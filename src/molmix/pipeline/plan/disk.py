@@ -1,0 +1,109 @@
+"""Bytes on disk: what is downloaded, what is kept, and what a job holds while it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from molmix.config.schema import Config
+from molmix.judges.nli.settings import MadeNli
+from molmix.models import sizes as shapes
+from molmix.pipeline.model_table import ModelTable
+from molmix.pipeline.plan.counts import ATOMS, DISTINCT, PUBLISHED, Counts
+from molmix.pipeline.plan.shapes import Sizes
+from molmix.pipeline.prefetch import Wanted, wanted
+
+TOKENIZER = 45_000  # bytes of a made model's tokenizer, beside its weights and every adapter
+TABLE = 6_000  # bytes of a small Parquet file before it holds a row
+TEXT, SCORES, CELL = 250, 250, 16  # bytes of a caption in its tables, of its scores, and of a pair's four probabilities
+STORED = 45  # bytes of a pair in the store
+REPORTS = 1_500_000  # tables, plots, manifests, logs
+MADE_NLI = 1_200_000  # an NLI model made in the graph
+ROW = 600  # bytes of a row of a downloaded data set
+
+
+@dataclass(frozen=True)
+class Held:
+    """Something on disk.
+
+    Attributes:
+        what: for people.
+        size: bytes; None where a shape or a number of rows is not known.
+        when: `hub` in the hub's cache, `kept` below results/, `running` for as long as a job of it runs.
+    """
+
+    what: str
+    size: int | None
+    when: str
+
+
+def held(study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, at_once: int) -> list[Held]:
+    """Everything of size that a study puts on disk, with `at_once` jobs that merge or train at one time."""
+    found = [Held(f"{one.repository}", _of(one)[0], "hub") for one in wanted(study)]
+    found.append(Held("initial models made here", _initial(study, table, sizes), "kept"))
+    adapters = [sizes.adapter(table[model]) for model in table.of_kind("aligned")]
+    tokenizers = TOKENIZER * len(adapters)
+    found.append(Held(f"{len(adapters)} adapters", _sum([*adapters, tokenizers]), "kept"))
+    kept = table.kept(study.merge.keep_weights)
+    found.append(Held(f"{len(kept)} merges that are kept", _sum([_full(sizes, model) for model in kept]), "kept"))
+    if any(isinstance(spec, MadeNli) for spec in study.nli.values()):
+        found.append(Held("NLI models made here", MADE_NLI, "kept"))
+    found.append(Held("corpus, captions, atoms, probabilities, scores", _tables(study, table, rows), "kept"))
+    found.append(Held("tables, plots, manifests, logs", REPORTS, "kept"))
+    merges = [_full(sizes, model) for model in table.of_kind("merged")]
+    found.append(Held(f"{at_once} merge(s) under way", _most(merges, at_once), "running"))
+    trainings = [None if size is None else 2 * 3 * size for size in adapters]  # and two moments, twice
+    found.append(Held(f"{at_once} training(s) under way, checkpoints", _most(trainings, at_once), "running"))
+    return found
+
+
+def left_to_fetch(study: Config) -> tuple[int, list[str]]:
+    """Bytes that are not in the hub's cache yet, and the repositories whose size is not known."""
+    sizes = {one.repository: _of(one) for one in wanted(study)}
+    unknown = [name for name, (size, cached) in sizes.items() if size is None and not cached]
+    return sum(size or 0 for size, cached in sizes.values() if not cached), unknown
+
+
+def _of(one: Wanted) -> tuple[int | None, bool]:
+    """Bytes of a repository, and whether they are here."""
+    from huggingface_hub import constants
+
+    if one.kind != "dataset":
+        shape = shapes.pretrained(one.repository, one.revision)
+        return (shape.stored, shape.cached) if shape else (None, False)
+    folder = Path(constants.HF_HUB_CACHE) / f"datasets--{one.repository.replace('/', '--')}"
+    if folder.is_dir():
+        return sum(path.stat().st_size for path in (folder / "blobs").glob("*")), True
+    published = sum(PUBLISHED.get(one.repository, {}).values())
+    return published * ROW or None, False
+
+
+def _initial(study: Config, table: ModelTable, sizes: Sizes) -> int | None:
+    made = [sizes.shapes[name] for name in study.initial if table[name].method == "made"]
+    return _sum([None if shape is None else shape.stored + TOKENIZER for shape in made])
+
+
+def _full(sizes: Sizes, model: str) -> int | None:
+    shape = sizes.shapes[model]
+    return shape.stored + TOKENIZER if shape else None
+
+
+def _tables(study: Config, table: ModelTable, rows: Counts | None) -> int | None:
+    if rows is None:
+        return None
+    files = len(rows.tests) * len(table) * (3 + len(study.judges))  # captions, atoms, scores, and pairs by judge
+    cells = rows.captions * len(table) * ATOMS**2 * len(study.judges)
+    trained = sum(one.train + max(one.shares.values()) + one.validation for one in rows.corpora.values())
+    corpus = (trained + rows.captions) * TEXT
+    captions = len(table) * rows.captions * (3 * TEXT + SCORES)  # as written, as answered so far, as atoms
+    return round(corpus + captions + cells * CELL + 2 * cells * DISTINCT * STORED + files * TABLE)
+
+
+def _sum(numbers: list[int | None]) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None
+
+
+def _most(numbers: list[int | None], at_once: int) -> int | None:
+    known = [number for number in numbers if number is not None]
+    return sum(sorted(known)[-at_once:]) if len(known) == len(numbers) else None

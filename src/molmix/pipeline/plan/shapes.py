@@ -1,0 +1,51 @@
+"""The shape of every model of the table, and whether it wants a GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from molmix.config.schema import Config
+from molmix.models import sizes as shapes
+from molmix.models.settings import MadeModel
+from molmix.models.sizes import Shape
+from molmix.pipeline.model_table import Model, ModelTable
+
+NUMBER = 4  # bytes of an adapter's number: PEFT trains and saves it in float32
+ON_4_BIT = 2  # of one on 4-bit weights, which TRL's SFT, DPO and KTO train in bfloat16; its CPO does not
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Shapes of a study's models.
+
+    Attributes:
+        shapes: of the full weights that each model of the table is of, or lies on; None where it is not known.
+        gpu: whether it wants one: models made in the graph are small enough for a CPU.
+    """
+
+    shapes: dict[str, Shape | None]
+    gpu: dict[str, bool]
+
+    def adapter(self, row: Model) -> int | None:
+        """Bytes of an aligned model's adapter; None where its shape is not known."""
+        shape, settings = self.shapes[row.id], row.settings
+        size = ON_4_BIT if settings["quantize"] and settings["method"] != "cpo" else NUMBER
+        return size * settings["lora"]["r"] * shape.ends if shape else None
+
+
+def sizes(study: Config, table: ModelTable) -> Sizes:
+    """Look all shapes up."""
+    found: dict[str, Shape | None] = {}
+    gpu: dict[str, bool] = {}
+    for name, row in table.items():
+        spec = study.initial.get(name)
+        if row.kind == "external":
+            found[name], gpu[name] = None, False
+        elif spec is None:  # aligned: its start's; merged: that of its parents, which are alike
+            found[name], gpu[name] = found[row.parents[0]], gpu[row.parents[0]]
+        elif isinstance(spec, MadeModel):
+            found[name] = shapes.made(spec) if spec.parent is None else found[spec.parent]
+            gpu[name] = False
+        else:
+            found[name], gpu[name] = shapes.pretrained(spec.id, spec.revision), True
+    return Sizes(found, gpu)

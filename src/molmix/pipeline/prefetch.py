@@ -1,0 +1,116 @@
+"""Everything that a study takes from the hub, fetched into its cache ahead: for nodes without a network.
+
+METEOR's WordNet, the word lists of the published metrics and files of captions are local paths in the config: there
+is nothing to fetch of them but to see that they are there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from molmix.config.files import check_files
+from molmix.config.schema import Config
+from molmix.core.errors import MolmixError
+from molmix.core.hub import Kind, snapshot
+from molmix.data.settings import HubSource
+from molmix.data.sources import read_hub
+from molmix.models.pretrained import check_weights
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Something to fetch.
+
+    Attributes:
+        key: where the config asks for it.
+        repository: its hub id.
+        revision: commit hash, tag or branch.
+        kind: what is wanted of it.
+        sources: of a data set, what is read of it.
+    """
+
+    key: str
+    repository: str
+    revision: str
+    kind: Kind
+    sources: tuple[HubSource, ...] = ()
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the revision is a commit hash, which nobody can move."""
+        return bool(COMMIT.fullmatch(self.revision))
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Something in the cache.
+
+    Attributes:
+        wanted: what was asked for.
+        commit: hash of what its revision stands for.
+        size: bytes of its files.
+    """
+
+    wanted: Wanted
+    commit: str
+    size: int
+
+
+def wanted(study: Config) -> list[Wanted]:
+    """What a study takes from the hub, each repository and revision once."""
+    found: dict[tuple[str, str, Kind], Wanted] = {}
+    for key, model in study.pretrained().items():
+        if not Path(model.id).is_dir():
+            found.setdefault(
+                (model.id, str(model.revision), "model"), Wanted(key, model.id, str(model.revision), "model")
+            )
+    text2mol = study.metrics.text2mol
+    if text2mol and not Path(text2mol.text_model).is_dir():
+        key, name, revision = "metrics.text2mol", text2mol.text_model, str(text2mol.revision)
+        found.setdefault((name, revision, "tokenizer"), Wanted(key, name, revision, "tokenizer"))
+    for key, source in _sources(study):
+        place: tuple[str, str, Kind] = (source.id, source.revision, "dataset")
+        known = found.get(place, Wanted(key, *place))
+        found[place] = Wanted(known.key, *place, (*known.sources, source))
+    return list(found.values())
+
+
+def _sources(study: Config) -> Iterator[tuple[str, HubSource]]:
+    data = study.data
+    named = {"data.train": data.train, "data.validation": data.validation}
+    named |= {f"data.corpora.{name}": source for name, source in data.corpora.items()}
+    named |= {f"data.tests.{name}": test.source for name, test in data.tests.items()}
+    for key, source in named.items():
+        if isinstance(source, HubSource):
+            yield key, source
+
+
+def prefetch(study: Config) -> Iterator[Fetched]:
+    """Fetch what is missing from the cache, and look into everything: weights whole, splits and columns there.
+
+    Called again, it goes on with the files that are missing.
+
+    Raises:
+        MolmixError: once all that can be had was had, one message for everything that cannot.
+    """
+    check_files(study)
+    refused = []
+    for one in wanted(study):
+        try:
+            folder = snapshot(one.key, one.repository, one.revision, one.kind)
+            if one.kind == "model":
+                check_weights(folder)
+            for source in one.sources:
+                next(read_hub(source, source.columns.mapping()), None)
+        except MolmixError as error:
+            refused.append(str(error))
+            continue
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        yield Fetched(one, folder.name, size)
+    if refused:
+        raise MolmixError("\n".join(refused))

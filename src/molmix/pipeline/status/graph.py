@@ -1,0 +1,78 @@
+"""The jobs that a study is made of, and which of them Snakemake would still run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from molmix.core.errors import fault
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of the graph.
+
+    Attributes:
+        rule: its stage.
+        name: what it is of, as ``atomic/trained``: its wildcards but empty ones; empty where the rule has one job.
+        outputs: files and folders that it makes.
+        log: what it writes while it runs.
+        benchmark: what Snakemake writes when it has ended well.
+        needed: whether Snakemake would run it: something of it is missing, or older than what it is made from.
+    """
+
+    rule: str
+    name: str
+    outputs: tuple[str, ...]
+    log: Path
+    benchmark: Path
+    needed: bool
+
+
+def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
+    """Ask Snakemake for its plan, stage by stage. It reads files alone, also beside a run under way.
+
+    Args:
+        configfile: the study.
+        targets: rules or files, as one gives them to Snakemake; none for the tables.
+
+    Raises:
+        MolmixError: the workflow is not there, or Snakemake refuses the config or the targets.
+    """
+    from snakemake.api import SnakemakeApi
+    from snakemake.exceptions import RuleException, WorkflowError
+    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+
+    snakefile = Path(__file__).resolve().parents[4] / "Snakefile"
+    if not snakefile.exists():
+        raise fault(snakefile, "is not there", "install molmix from its checkout with `make`, which holds the workflow")
+    silent = OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)
+    with SnakemakeApi(silent) as api:
+        try:
+            plan = api.workflow(
+                resource_settings=ResourceSettings(),
+                config_settings=ConfigSettings(configfiles=[configfile]),
+                snakefile=snakefile,
+            )
+            with redirect_stdout(StringIO()):  # the summary itself has a row a file, and not which files a job makes
+                plan.dag(DAGSettings(targets=frozenset(targets))).summary()
+        except (WorkflowError, RuleException) as error:
+            raise fault(configfile, f"Snakemake makes no plan of it: {error}", "try snakemake -n") from None
+        workflow = plan._workflow  # its API tells of no jobs
+        order = {rule.name: place for place, rule in enumerate(workflow.rules)}
+        found = [
+            Job(
+                job.rule.name,
+                "/".join(filter(None, (str(part).strip("/") for part in job.wildcards))),
+                tuple(map(str, job.output)),
+                Path(str(job.log[0])),
+                Path(str(job.benchmark)),
+                bool(workflow.dag.needrun(job)),
+            )
+            for job in workflow.dag.jobs
+            if job.output  # targets such as `all` only collect
+        ]
+    return sorted(found, key=lambda job: (order[job.rule], job.name))

@@ -1,0 +1,186 @@
+"""Where a number stands: the tables of one metric, model and test set, and one caption's rows of them."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from molmix.config.schema import Config
+from molmix.core.errors import fault
+from molmix.core.files import read_table
+from molmix.core.validation import known
+from molmix.judges.kinds import DIRECTIONS, columns
+from molmix.metrics import FAMILIES, Options
+from molmix.metrics.families.judges import prefixes
+from molmix.pipeline import model_table as models
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One model's scores on one test set, seen from one metric.
+
+    Attributes:
+        study: the config of the run.
+        metric: a column of ``table``.
+        better: which way is better, ``higher`` or ``lower``.
+        judge: name of the judge whose score it is; None for any other metric.
+        model, test: whose captions, of which test set.
+        measured: every metric of the table.
+        path: where the scores are.
+        table: the scores, a row a caption.
+    """
+
+    study: Config
+    metric: str
+    better: str
+    judge: str | None
+    model: str
+    test: str
+    measured: list[str]
+    path: Path
+    table: pa.Table
+
+    @staticmethod
+    def read(study: Config, metric: str, model: str, test: str) -> Scores:
+        """Find the scores.
+
+        Raises:
+            MolmixError: there is no such metric, model or test set, or it was not measured (yet).
+        """
+        metrics = metrics_of(study)
+        known(metric, metrics, "METRIC", "metric")
+        known(model, models.build(study), "MODEL", "model")
+        known(test, study.data.tests, "TEST", "test set")
+        path = Path(f"results/{study.run}/scores/{model}/{test}.parquet")
+        if not path.exists():
+            hint = "make it with snakemake, in this folder and with the same --configfile"
+            raise fault(path, "is not there: these captions are not scored yet", hint)
+        table = read_table(path)
+        measured = [name for name in metrics if name in table.column_names]
+        if metric not in measured:
+            raise fault("METRIC", f"{metric!r} is not measured on {test!r}", f"measured are: {', '.join(measured)}")
+        better, judge = metrics[metric]
+        return Scores(study, metric, better, judge, model, test, measured, path, table)
+
+    def from_worst(self) -> list[dict[str, Any]]:
+        """Rows with a value, the worst first, those of one value in the table's order."""
+        rows = self.table.select(["id", "text", self.metric]).to_pylist()
+        defined = [row for row in rows if row[self.metric] is not None and row[self.metric] == row[self.metric]]
+        return sorted(defined, key=lambda row: row[self.metric], reverse=self.better == "lower")
+
+    def case(self, caption: str) -> Case:
+        """One caption's case.
+
+        Raises:
+            MolmixError: there is no such caption.
+        """
+        ids = self.table["id"].to_pylist()
+        if caption not in ids:
+            near = difflib.get_close_matches(caption, ids, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise fault("ID", f"{self.test!r} has no caption {caption!r}", f"{hint}Without ID the worst are listed")
+        return Case(self, caption)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One caption, and its row of any table of the run."""
+
+    scores: Scores
+    caption: str
+
+    @property
+    def metric(self) -> str:
+        """The metric's column."""
+        return self.scores.metric
+
+    @property
+    def judge(self) -> str | None:
+        """Name of the judge, where the metric is a judge's."""
+        return self.scores.judge
+
+    @property
+    def direction(self) -> str:
+        """What was asked of the model: a caption, or a molecule."""
+        return self.scores.study.data.tests[self.scores.test].direction
+
+    @cached_property
+    def row(self) -> dict[str, Any]:
+        """Its scores."""
+        return self.of(self.scores.path).to_pylist()[0]
+
+    @property
+    def value(self) -> float:
+        """Its value, NaN where the metric is not defined for it."""
+        value = self.row[self.metric]
+        return float("nan") if value is None else float(value)
+
+    @cached_property
+    def given(self) -> dict[str, Any]:
+        """Its row of the test set."""
+        return self.of(self.path("data/tests")).to_pylist()[0]
+
+    @property
+    def files(self) -> list[Path]:
+        """Every table that tells of it."""
+        folders = ["data/tests", f"predictions/{self.scores.model}", *self.judged(), f"scores/{self.scores.model}"]
+        return [self.path(folder) for folder in folders]
+
+    def judged(self) -> list[str]:
+        """Folders of the judge's tables: the two sides' units, and the probabilities of their pairs."""
+        if self.judge is None:
+            return []
+        return judged_folders(self.scores.study, self.judge, self.scores.model)
+
+    def path(self, folder: str) -> Path:
+        """The test set's table in a folder of the run."""
+        return Path(f"results/{self.scores.study.run}/{folder}/{self.scores.test}.parquet")
+
+    def of(self, path: Path) -> pa.Table:
+        """The caption's row of a table, a table of one row.
+
+        Raises:
+            MolmixError: the table is missing or damaged, or lacks the caption.
+        """
+        if not path.exists():
+            raise fault(path, "is gone, and the scores were made from it", "run the same snakemake command again")
+        table = read_table(path)
+        place = pc.index(table["id"], self.caption).as_py()
+        if place < 0:
+            raise fault(path, f"lacks the caption {self.caption!r}", "run the same snakemake command again")
+        return table.slice(place, 1)
+
+
+def judged_folders(study: Config, judge: str, model: str) -> list[str]:
+    """Folders of what a judge made of a model: the reference's units, the model's, the probabilities of their pairs."""
+    settings = study.judges[judge]
+    return [
+        f"atoms/{settings.reference_units}/reference",
+        f"atoms/{settings.generated_units}/{model}",
+        f"nli/{judge}/{model}",
+    ]
+
+
+def options_of(study: Config) -> Options:
+    """What a study's config says of its metrics."""
+    judges = {name: judge.model_dump() for name, judge in study.judges.items()}
+    return Options(judges=judges, domain=study.domain, **study.metrics.options())
+
+
+def metrics_of(study: Config) -> dict[str, tuple[str, str | None]]:
+    """Which way is better of every metric that the config asks for, and the judge whose score it is."""
+    options = options_of(study)
+    judges = options.judges
+    shown = {metric.column: metric.better for family in FAMILIES for metric in family().metrics(options)}
+    return {
+        f"{prefix}{column}": (DIRECTIONS[column], name)
+        for name, prefix in prefixes(judges).items()
+        for column in columns(judges[name])
+        if column in DIRECTIONS
+    } | {column: (better, None) for column, better in shown.items() if column.rpartition(".")[2] not in DIRECTIONS}

@@ -1,0 +1,64 @@
+"""Where time and memory went: every job that Snakemake measured, by rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from molmix.report.plots.style import INK, PAGE, PALE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_ROW = 0.16  # inches a rule
+
+
+def read_benchmarks(folder: Path) -> pd.DataFrame:
+    """Jobs that were measured: columns rule, seconds and megabytes (of peak memory; NaN of jobs too short to measure).
+
+    A job that was tried again has a row for the try that succeeded; a file that is torn is passed over.
+    """
+    rows = []
+    for path in sorted(folder.rglob("*.tsv")):
+        try:
+            measured = pd.read_csv(path, sep="\t", usecols=["s", "max_rss"], na_values=["-"])
+        except (OSError, ValueError):
+            continue
+        rule = path.relative_to(folder).with_suffix("").parts[0]
+        measured = measured.apply(pd.to_numeric, errors="coerce").rename(
+            columns={"s": "seconds", "max_rss": "megabytes"}
+        )
+        rows.append(measured.assign(rule=rule))
+    columns = ["rule", "seconds", "megabytes"]
+    return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
+
+
+def cost(jobs: pd.DataFrame) -> Figure:
+    """A row a rule, the costliest on top: time of each job and of all together, peak memory of each job."""
+    from matplotlib.figure import Figure
+
+    totals = jobs.groupby("rule")["seconds"].sum().sort_values(ascending=False, kind="stable")
+    counts = jobs["rule"].value_counts()
+    figure = Figure(figsize=(PAGE, _ROW * max(1, len(totals)) + 0.85), layout="constrained")
+    time, memory = figure.subplots(1, 2, sharey=True)
+    for place, rule in enumerate(totals.index):
+        own = jobs[jobs["rule"] == rule]
+        for axes, column in ((time, "seconds"), (memory, "megabytes")):
+            axes.plot(own[column], [place] * len(own), "|", color=INK, markersize=6, markeredgewidth=0.7, zorder=3)
+        time.plot(
+            totals[rule], place, "D", color="white", markeredgecolor=INK, markeredgewidth=0.7, markersize=4, zorder=2
+        )
+    for axes in (time, memory):
+        axes.hlines(range(len(totals)), 0, 1, transform=axes.get_yaxis_transform(), color=PALE, linewidth=0.3, zorder=0)
+        axes.tick_params(axis="y", length=0)
+    if (jobs["seconds"] > 0).any():
+        time.set_xscale("log")
+        time.xaxis.set_major_formatter("{x:g}")
+    time.set_yticks(range(len(totals)), [f"{rule} ({counts[rule]})" for rule in totals.index])
+    time.set_ylim(max(1, len(totals)) - 0.4, -0.6)
+    time.set_xlabel("seconds (│ a job, ◇ all jobs of the rule)")
+    memory.set_xlim(left=0)
+    memory.set_xlabel("peak memory of a job (MB)")
+    return figure

@@ -1,0 +1,659 @@
+"""Alignment: settings that are refused, rows that are counted, runs that are killed and go on."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
+
+from molmix.align import checkpoints, progress
+from molmix.align.methods import METHODS
+from molmix.align.presets import REFUSED, known, settings
+from molmix.core.errors import MolmixError
+from molmix.core.files import read_json, read_table, write_json, write_table
+from tests.unit.core.test_tracking import logged, scalars
+
+TEMPLATES = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
+CAPTIONS = ["an alcohol", "an acid that smells", "a ring", "a chain of carbon atoms", "an amine", "a salt"]
+
+
+# ---- settings -------------------------------------------------------------------------------------------------
+
+
+def test_presets_pass_their_own_checks():
+    for method, module in METHODS.items():
+        for preset in module.PRESETS.values():
+            for key, value in preset["trl"].items():
+                assert settings(method, "modern", {key: value}, preset["lora"])["trl"][key] == value
+
+
+def test_an_override_replaces_one_value_of_the_preset():
+    preset = METHODS["dpo"].PRESETS["paper"]
+    made = settings("dpo", "paper", {"beta": 0.3}, {"r": 8})
+    assert made["trl"] == preset["trl"] | {"beta": 0.3}
+    assert made["lora"]["r"] == 8
+    assert made["lora"]["alpha"] == preset["lora"]["alpha"]
+
+
+def test_numbers_as_yaml_reads_them():
+    made = settings("dpo", "modern", {"learning_rate": "5e-5", "warmup_steps": 0, "loss_type": "ipo"}, {})["trl"]
+    assert (made["learning_rate"], made["loss_type"]) == (5e-5, ["ipo"])
+
+
+@pytest.mark.parametrize(
+    ("method", "override", "said"),
+    [
+        ("dpo", {"learning_rte": 1e-5}, r"settings\.learning_rte: .*\n.*did you mean 'learning_rate'\?"),
+        ("dpo", {"cpo_alpha": 1.0}, r"settings\.cpo_alpha: dpo has no such setting"),
+        ("sft", {"learning_rate": "fast"}, r"settings\.learning_rate: 'fast' is refused\n.*float"),
+        ("sft", {"learning_rate": 0.0}, r"settings\.learning_rate: 0.0 is refused\n.*above 0"),
+        ("sft", {"weight_decay": float("nan")}, r"settings\.weight_decay: nan is refused"),
+        ("sft", {"gradient_accumulation_steps": True}, r"true is refused"),
+        ("sft", {"gradient_accumulation_steps": 2.0}, r"2.0 is refused\n.*int"),
+        ("cpo", {"max_length": None}, r"settings\.max_length: None is refused"),
+        ("sft", {"lr_scheduler_type": "cosin"}, r"did you mean 'cosine'\?"),
+        ("dpo", {"loss_type": ["sigmoid", "kto_pair"]}, r"there is no 'kto_pair'"),
+        ("kto", {"per_device_train_batch_size": 1}, r"cannot learn from batches of 1"),
+        ("dpo", {"train_sampling_strategy": "sequential"}, r"'sequential' is refused\n.*random or group_by_length"),
+        ("kto", {"train_sampling_strategy": "group_by_length"}, r"settings\.train_sampling_strategy: kto estimates"),
+        ("sft", {"output_dir": "x"}, r"settings\.output_dir: is not yours to set: molmix decides where"),
+        ("sft", {"seed": 1}, r"settings\.seed: .*`seeds`"),
+        ("dpo", {"push_to_hub": True}, r"nothing is uploaded"),
+    ],
+)
+def test_wrong_settings_are_refused_with_their_key(method, override, said):
+    with pytest.raises(MolmixError, match=said):
+        settings(method, "modern", override, {})
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [({"rank": 8}, r"lora\.rank: there is no such"), ({"dropout": 1.0}, r"lora\.dropout"), ({"r": 0}, r"lora\.r:")],
+)
+def test_wrong_adapter_settings_are_refused_with_their_key(override, said):
+    with pytest.raises(MolmixError, match=said):
+        settings("sft", "modern", {}, override)
+
+
+def test_a_reference_is_refused_where_the_loss_has_none():
+    assert settings("dpo", "modern", {}, {}, "random")
+    with pytest.raises(MolmixError, match=r"reference: cpo has no reference model\n.*dpo, kto"):
+        settings("cpo", "modern", {}, {}, "random")
+
+
+def test_settings_do_not_import_training_libraries():
+    code = "import sys, molmix.align.presets as s; s.known(); print([m for m in sys.modules if m in %r])"
+    heavy = ("torch", "trl", "transformers", "peft", "datasets")
+    made = subprocess.run([sys.executable, "-c", code % (heavy,)], capture_output=True, text=True, check=True)
+    assert made.stdout.strip() == "[]"
+
+
+def test_the_table_of_trl_settings_is_up_to_date():
+    import dataclasses
+
+    from molmix.align.trl_settings import describe
+
+    assert describe() == known(), "run: python -m molmix.align.trl_settings"
+    fields = {field.name for module in METHODS.values() for field in dataclasses.fields(module.config())}
+    assert set(REFUSED) <= fields, "these are no settings of TRL any more"
+
+
+# ---- a small start and its pairs ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    from molmix.models.small import make_tokenizer
+
+    return make_tokenizer([("CCO", caption) for caption in CAPTIONS], TEMPLATES, 300)
+
+
+@pytest.fixture(scope="module")
+def start(tokenizer, tmp_path_factory) -> Path:
+    """Manifest of a tiny random Llama that reads 96 tokens."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from molmix.models.manifests import write_manifest
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    torch.manual_seed(1)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=96, **shape)
+    LlamaForCausalLM(config).save_pretrained(folder / "weights")
+    tokenizer.save_pretrained(folder / "weights")
+    write_manifest(folder / "manifest.json", {"id": "tiny", "kind": "initial", "parents": []}, folder / "weights")
+    return folder / "manifest.json"
+
+
+def row(number: int, split: str = "train", **over: str) -> dict[str, str]:
+    return {
+        "split": split,
+        "id": f"r{number}",
+        "direction": "mol2cap",
+        "prompt": f"Molecule: {'C' * (number % 7 + 1)}O\nCaption:",
+        "chosen": f" {CAPTIONS[number % 6]}",
+        "rejected": f" {CAPTIONS[(number + 1) % 6]}",
+    } | over
+
+
+def table(path: Path, rows: list[dict[str, str]]) -> Path:
+    import pyarrow as pa
+
+    write_table(path, pa.Table.from_pylist(rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> Path:
+    rows = [row(number) for number in range(16)] + [row(number, "validation") for number in range(16, 20)]
+    return table(tmp_path_factory.mktemp("preferences") / "pairs.parquet", rows)
+
+
+@pytest.fixture(scope="module")
+def run(start, pairs):
+    """Align by a method into a folder; checkpoints go beside it."""
+
+    def _run(method, out, over=None, lora=None, **given):
+        from molmix.align.launch import launch
+        from molmix.align.training import align
+
+        trl = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-2}
+        resolved = settings(method, "modern", trl | (over or {}), {"r": 4} | (lora or {}))
+        resolved |= {"method": method, "reference": given.pop("reference", "start"), "quantize": False}
+        processes = given.pop("processes", 1)
+        arguments = {
+            "model_id": out.name,
+            "start": start,
+            "pairs": pairs,
+            "out": out,
+            "work": out.with_name(f"{out.name}.work"),
+            "settings": resolved,
+            "seed": 3,
+            "threads": 1,
+            "trackers": ["tensorboard"],
+            "curves": out.parent / "run" / "tensorboard" / out.name,
+        } | given
+        if processes > 1:
+            launch(arguments, processes)
+        else:
+            align(**arguments)
+        return read_json(out / "manifest.json")
+
+    return _run
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# ---- runs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_makes_an_adapter_a_log_and_a_manifest(method, run, start, tmp_path):
+    from safetensors.torch import load_file
+
+    from molmix.models.loading import load
+
+    out = tmp_path / "models" / "m"
+    manifest = run(method, out, {"eval_steps": 2})
+    assert manifest["rows"] == {"train": 16, "validation": 4, "dropped_prompt_too_long": 0, "truncated": 0}
+    assert manifest["steps"] == (8 if method == "kto" else 4)
+    assert manifest["parents"] == ["tiny"]
+    assert manifest["inputs"]["start"] == read_json(start)["weights"]["digest"]
+    assert manifest["window"] == 96
+
+    weights = load_file(out / "adapter" / "adapter_model.safetensors")
+    assert sum(weight.numel() for weight in weights.values()) == manifest["parameters"]
+    assert all(weight.abs().max() > 0 for name, weight in weights.items() if "lora_B" in name)
+
+    log = read_table(out / "log.parquet")
+    assert log["step"].to_pylist() == list(range(1, manifest["steps"] + 1))
+    assert manifest["final_loss"]["train"] == log["loss"][-1].as_py()
+    assert manifest["final_loss"]["validation"] == log["eval_loss"][-1].as_py()
+    assert {str(column.type) for column in log.columns[1:]} == {"double"}
+    assert {path.name for path in out.iterdir()} == {"adapter", "log.parquet", "manifest.json"}
+    assert not out.with_name("m.work").exists()
+
+    # A later stage loads the adapter onto its start, found beside it.
+    (out.parent / "tiny").symlink_to(start.parent)
+    model, tokenizer = load(out / "manifest.json")
+    assert tokenizer.pad_token_id != tokenizer.eos_token_id
+    assert model.peft_config["default"].r == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_two_processes_make_what_one_makes(method, run, tmp_path):
+    # Without dropout, which each process draws for itself.
+    manifests = [
+        run(method, tmp_path / f"on-{count}", {"gradient_accumulation_steps": 2}, {"dropout": 0.0}, processes=count)
+        for count in (1, 2)
+    ]
+    assert [manifest["steps"] for manifest in manifests] == [2, 2]
+    logs = [read_table(tmp_path / f"on-{count}" / "log.parquet") for count in (1, 2)]
+    for column in ("loss", "eval_loss"):
+        one, two = (log[column].drop_null().to_pylist() for log in logs)
+        assert two == pytest.approx(one, rel=1e-3)
+    assert {path.name for path in (tmp_path / "on-2").iterdir()} == {"adapter", "log.parquet", "manifest.json"}
+    assert not (tmp_path / "on-2.work").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "over"), [("sft", {}), ("dpo", {"precompute_ref_log_probs": True})])
+def test_two_processes_go_on_in_the_second_epoch_of_one(method, over, run, tmp_path, monkeypatch):
+    # 3 epochs of 2 steps; the checkpoint is in the middle of the second.
+    over = over | GROUPED | {"gradient_accumulation_steps": 4, "num_train_epochs": 3.0, "save_steps": 3}
+    run(method, tmp_path / "undisturbed", over, {"dropout": 0.0})
+    with monkeypatch.context() as patch:
+        kill_at(patch, 4)
+        with pytest.raises(Killed):
+            run(method, tmp_path / "m", over, {"dropout": 0.0})
+    run(method, tmp_path / "m", over, {"dropout": 0.0}, processes=2)
+    one, two = (read_table(tmp_path / name / "log.parquet")["loss"].to_pylist() for name in ("undisturbed", "m"))
+    assert two[:3] == one[:3]  # by the first process alone
+    assert two == pytest.approx(one, rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_two_processes_save_when_the_job_is_asked_to_end(number, run, tmp_path):
+    over = {"num_train_epochs": 60.0, "gradient_accumulation_steps": 2}
+    training = multiprocessing.get_context("fork").Process(
+        target=ends_with_its_message, args=(run, tmp_path / "m", over, tmp_path / "said")
+    )
+    training.start()
+    place = tmp_path / "m.work"
+    while not (said := progress.last(place) if place.exists() else None) or said["step"] < 3:
+        assert training.is_alive()
+        time.sleep(0.05)
+    os.kill(training.pid, number)
+    training.join(60)
+    assert f"{number.name} ended its training at step" in (tmp_path / "said").read_text()
+    reached = progress.last(place)["step"]
+    assert checkpoints.last_whole(next(place.iterdir())).name == f"checkpoint-{reached}"
+    assert 3 <= reached < 120 and not (tmp_path / "m").exists()
+
+
+def ends_with_its_message(run, out: Path, over: dict, said: Path) -> None:
+    try:
+        run("sft", out, over, processes=2)
+    except MolmixError as error:
+        said.write_text(str(error))
+
+
+@pytest.mark.slow
+def test_processes_that_cannot_share_the_batch_say_so(run, tmp_path):
+    with pytest.raises(MolmixError, match=r"hardware.gpus.align: 3 divides neither .*steps` \(1\) nor .*size` \(4\)"):
+        run("sft", tmp_path / "m", processes=3)
+
+
+@pytest.mark.parametrize("method", ["sft", "kto"])
+def test_the_same_run_again_makes_the_same_bytes(method, run, tmp_path):
+    over, lora = {"max_steps": 3}, {"dropout": 0.2, "use_dora": True}
+    for place in "ab":
+        run(method, tmp_path / place / "m", over, lora)
+    assert contents(tmp_path / "a" / "m") == contents(tmp_path / "b" / "m")
+    run(method, tmp_path / "c" / "m", over, lora, seed=4)
+    assert contents(tmp_path / "a" / "m") != contents(tmp_path / "c" / "m")
+
+
+def test_another_reference_changes_the_loss(run, tmp_path):
+    losses = [
+        run("dpo", tmp_path / reference, {"max_steps": 1}, reference=reference)["final_loss"]["train"]
+        for reference in ("start", "random", "uniform")
+    ]
+    assert losses[0] == pytest.approx(0.6931, abs=1e-3)  # log 2: policy and reference are one
+    assert min(abs(losses[1] - losses[0]), abs(losses[2] - losses[0]), abs(losses[2] - losses[1])) > 1e-4
+    with pytest.raises(MolmixError, match="sft has no reference model"):
+        run("sft", tmp_path / "sft", reference="random")
+
+
+def test_no_validation_rows_no_validation_loss(run, tmp_path):
+    only = table(tmp_path / "pairs.parquet", [row(number) for number in range(8)])
+    manifest = run("cpo", tmp_path / "m", pairs=only)
+    assert manifest["final_loss"]["validation"] is None
+    assert "eval_loss" not in read_table(tmp_path / "m" / "log.parquet").column_names
+
+
+def test_an_exploding_run_ends_before_it_is_saved(run, tmp_path):
+    with pytest.raises(MolmixError, match=r"model m: .* is (nan|inf) at step \d+ of \d+\n.*learning_rate"):
+        run("sft", tmp_path / "m", {"learning_rate": 1e30, "max_grad_norm": 0.0, "save_steps": 1})
+    assert not (tmp_path / "m").exists()
+
+
+def test_settings_that_only_trl_can_refuse_are_refused_for_people(run, tmp_path):
+    with pytest.raises(MolmixError, match=r"model m: its settings are refused: .*no_such"):
+        run("sft", tmp_path / "m", lora={"target_modules": ["no_such"]})
+
+
+# ---- rows -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_that_do_not_fit_are_dropped_or_cut_and_counted(method, run, tmp_path):
+    rows = [row(number) for number in range(6)]
+    rows.append(row(6, prompt=f"Molecule: {'N#' * 60}\nCaption:"))  # fills the window of 96 tokens
+    rows.append(row(7, chosen=" an amine" * 60))
+    rows.append(row(8, rejected=" an amine" * 60))
+    manifest = run(method, tmp_path / "m", {"max_steps": 1}, pairs=table(tmp_path / "pairs.parquet", rows))
+    cut = 1 if method == "sft" else 2
+    assert manifest["rows"] == {"train": 8, "validation": 0, "dropped_prompt_too_long": 1, "truncated": cut}
+
+
+@pytest.mark.parametrize(
+    ("over", "said"),
+    [
+        ({"prompt": "Molecule: CCO\nCapt", "chosen": "ion: an acid"}, "in 1 of 2 texts, row 'r0' the first"),
+        ({"rejected": " an </s> acid"}, "1 of 2 texts, row 'r0' the first, have '<s>' or '</s>' elsewhere"),
+        ({"prompt": f"Molecule: {'N#' * 60}\nCaption:"}, r"no row is left to train on \(1 prompts fill the window"),
+        ({"split": "validation"}, r"no row is left to train on \(0 prompts"),
+    ],
+)
+def test_rows_that_would_train_wrongly_are_refused(over, said, tokenizer, tmp_path):
+    from molmix.align.dataset import prepare
+
+    with pytest.raises(MolmixError, match=said):
+        prepare(table(tmp_path / "pairs.parquet", [row(0, **over)]), tokenizer, "paired", 96, 0)
+
+
+def test_unpaired_rows_are_shuffled_with_the_seed(pairs, tokenizer):
+    from molmix.align.dataset import prepare
+
+    labels = [
+        [example["label"] for example, _ in prepare(pairs, tokenizer, "unpaired", 96, s).train] for s in (1, 1, 2)
+    ]
+    assert labels[0] == labels[1] != labels[2]
+    assert sorted(labels[0]) == [False] * 16 + [True] * 16
+    assert labels[0] not in ([True, False] * 16, sorted(labels[0]), sorted(labels[0], reverse=True))
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 9, 100, 1003])
+def test_rows_by_length_are_all_there_and_in_an_order_of_their_own_each_epoch(rows):
+    import itertools
+    import random
+
+    from molmix.align.lengths import ByLength
+
+    lengths = [random.Random(number).randrange(10, 90) for number in range(rows)]
+    order, again, other = (ByLength(lengths, 4, seed) for seed in (1, 1, 5))
+    first = list(order)
+    assert sorted(first) == list(range(rows)) == list(range(len(order)))
+    assert first == list(order) == list(again)
+    assert max(lengths) in [lengths[place] for place in first[:4]]
+    order.set_epoch(1)
+    if rows > 9:
+        assert first != list(order) != list(other) != first
+        batches = [[lengths[place] for place in first[begin : begin + 4]] for begin in range(0, rows - 4, 4)]
+        assert sum(max(batch) * 4 - sum(batch) for batch in batches) < sum(lengths) * 0.2  # some .4 at random
+        falls = [one[0] > next_one[0] for one, next_one in itertools.pairwise(batches)]
+        assert sum(falls) < len(falls) * 0.7  # no way from long to short
+    again.set_epoch(1)
+    assert list(order) == list(again)
+
+
+@pytest.mark.parametrize("spare", ["<|finetune_right_pad_id|>", "<unk>", "<|reserved_special_token_0|>", None])
+def test_padding_takes_a_spare_token_and_never_eos(spare):
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from transformers import PreTrainedTokenizerFast
+
+    from molmix.align.policy import _pad
+
+    kind = "unk_token" if spare == "<unk>" else "extra_special_tokens"
+    special = {kind: spare if spare == "<unk>" else [spare]} if spare else {"pad_token": "</s>"}
+    words = Tokenizer(WordLevel({"a": 0}, unk_token="a"))
+    bare = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>", **special)
+    if spare:
+        _pad(bare, Path("manifest.json"))
+        assert bare.pad_token == spare
+    else:
+        with pytest.raises(MolmixError, match="no token to pad with but EOS"):
+            _pad(bare, Path("manifest.json"))
+
+
+def test_cpo_adds_no_bos_that_the_tokenizer_does_not_use(tokenizer, start, run, tmp_path):
+    """GPT-2's kind of tokenizer: TRL's own check of texts would end the run if CPO added one."""
+    import shutil
+
+    from molmix.models.manifests import write_manifest
+
+    folder = tmp_path / "models" / "plain"
+    shutil.copytree(start.parent, folder)
+    text = json.loads((folder / "weights" / "tokenizer.json").read_text())
+    text["post_processor"] = None
+    (folder / "weights" / "tokenizer.json").write_text(json.dumps(text))
+    write_manifest(folder / "manifest.json", {"id": "plain", "kind": "initial", "parents": []}, folder / "weights")
+    manifest = run("cpo", tmp_path / "models" / "m", {"max_steps": 1}, start=folder / "manifest.json")
+    assert manifest["steps"] == 1
+    assert "<s>" in (tmp_path / "models" / "m" / "adapter" / "tokenizer_config.json").read_text()
+
+
+# ---- killed runs ----------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing in the code may catch it."""
+
+
+def kill_at(monkeypatch, step: int) -> None:
+    from molmix.align.callbacks import Watch
+
+    whole = Watch.on_step_end
+
+    def _dying(self, args, state, control, **given):
+        if state.global_step == step:
+            raise Killed
+        return whole(self, args, state, control, **given)
+
+    monkeypatch.setattr(Watch, "on_step_end", _dying)
+
+
+# 2 epochs of 4 steps; a checkpoint every second step, one of them at the first epoch's end.
+LONG = {"num_train_epochs": 2.0, "save_steps": 2}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(run, tmp_path_factory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("undisturbed") / "m"
+    run("sft", out, LONG, {"dropout": 0.2})
+    return contents(out)
+
+
+@pytest.mark.parametrize("step", [1, 4, 5, 7])
+def test_a_killed_run_goes_on_to_the_same_bytes(step, run, undisturbed, tmp_path, monkeypatch):
+    out = tmp_path / "m"
+    with monkeypatch.context() as patch:
+        kill_at(patch, step)
+        with pytest.raises(Killed):
+            run("sft", out, LONG, {"dropout": 0.2})
+    assert not out.exists()
+    run("sft", out, LONG, {"dropout": 0.2})
+    assert contents(out) == undisturbed
+    shown = scalars(tmp_path / "run" / "tensorboard" / "m")  # one curve, whatever was shown before the kill
+    for tag, column in (("train/loss", "loss"), ("eval/loss", "eval_loss"), ("train/learning_rate", "learning_rate")):
+        assert shown[tag] == logged(out / "log.parquet", column)
+
+
+# Batches of two, so that there are several lengths to tell apart.
+GROUPED = {"train_sampling_strategy": "group_by_length", "per_device_train_batch_size": 2}
+
+
+@pytest.mark.parametrize("step", [5, 7])
+@pytest.mark.parametrize(
+    ("method", "over", "reference"),
+    [
+        ("sft", GROUPED, "start"),
+        ("cpo", GROUPED, "start"),
+        ("dpo", GROUPED | {"precompute_ref_log_probs": True}, "start"),
+        ("dpo", GROUPED | {"precompute_ref_log_probs": True}, "random"),
+        ("dpo", {"precompute_ref_log_probs": True}, "uniform"),
+        ("kto", {"precompute_ref_log_probs": True, "gradient_accumulation_steps": 2}, "start"),
+    ],
+)
+def test_one_killed_in_its_second_epoch_finds_its_rows_again(method, over, reference, step, run, tmp_path, monkeypatch):
+    given = (
+        LONG | {"gradient_accumulation_steps": 2 if over.items() >= GROUPED.items() else 1} | over,
+        {"dropout": 0.2},
+    )
+    run(method, tmp_path / "whole" / "m", *given, reference=reference)
+    with monkeypatch.context() as patch:
+        kill_at(patch, step)
+        with pytest.raises(Killed):
+            run(method, tmp_path / "m", *given, reference=reference)
+    kill_at(monkeypatch, step - 1)  # would die if it began anew
+    run(method, tmp_path / "m", *given, reference=reference)
+    assert contents(tmp_path / "m") == contents(tmp_path / "whole" / "m")
+
+
+@pytest.mark.parametrize("reference", ["start", "random", "uniform"])
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_a_reference_asked_once_says_what_it_says_each_time(method, reference, run, tmp_path):
+    for name, once in (("once", True), ("each", False)):
+        run(method, tmp_path / name, LONG | {"precompute_ref_log_probs": once}, reference=reference)
+    once, each = (read_table(tmp_path / name / "log.parquet") for name in ("once", "each"))
+    for column in ("loss", "eval_loss", "rewards/chosen"):
+        assert once[column].drop_null().to_pylist() == pytest.approx(each[column].drop_null().to_pylist(), abs=1e-4)
+
+
+def test_a_run_killed_while_it_writes_goes_on_to_the_same_bytes(run, undisturbed, tmp_path, monkeypatch):
+    out = tmp_path / "m"
+    with monkeypatch.context() as patch:
+        patch.setattr("molmix.align.training.write_table", lambda *_: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            run("sft", out, LONG, {"dropout": 0.2})
+    assert (out / "adapter").exists()
+    kill_at(monkeypatch, 8)  # would die if it trained again instead of going on from the last checkpoint
+    run("sft", out, LONG, {"dropout": 0.2})
+    assert contents(out) == undisturbed
+
+
+def test_how_far_it_is_can_be_read_while_it_runs(run, tmp_path, monkeypatch):
+    out, work = tmp_path / "m", tmp_path / "m.work"
+    with monkeypatch.context() as patch:
+        kill_at(patch, 7)
+        with pytest.raises(Killed):
+            run("sft", out, LONG, {"dropout": 0.2})
+    said = progress.last(work)
+    assert (said["step"], said["of"]) == (6, 8) and 0 < said["loss"] < 20 and 0 < said["eval_loss"] < 20
+    run("sft", out, LONG, {"dropout": 0.2})
+    assert progress.last(work) is None  # it is done: its log is a table
+
+
+@pytest.mark.parametrize("step", [1, 4, 7])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGUSR1"])
+def test_a_run_that_is_asked_to_end_saves_that_step_and_goes_on_from_it(
+    name, step, run, undisturbed, tmp_path, monkeypatch
+):
+    import signal
+
+    from molmix.align.callbacks import Watch
+
+    def _asked(self, args, state, control, **given):
+        if state.global_step == step:
+            os.kill(os.getpid(), signal.Signals[name])
+        return whole(self, args, state, control, **given)
+
+    out, whole = tmp_path / "m", Watch.on_step_end
+    before = signal.getsignal(signal.Signals[name])
+    with monkeypatch.context() as patch:
+        patch.setattr(Watch, "on_step_end", _asked)
+        with pytest.raises(MolmixError, match=f"model m: {name} ended its training at step {step} of 8\n.*again"):
+            run("sft", out, LONG, {"dropout": 0.2})
+    assert signal.getsignal(signal.Signals[name]) is before
+    (place,) = (tmp_path / "m.work").iterdir()
+    assert checkpoints.last_whole(place).name == f"checkpoint-{step}"
+    kill_at(monkeypatch, step)  # would die if it did not go on from that step
+    run("sft", out, LONG, {"dropout": 0.2})
+    assert contents(out) == undisturbed
+
+
+def test_a_run_saves_by_the_clock_too(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("molmix.align.callbacks.SAVED_EVERY", 0)
+    kill_at(monkeypatch, 6)
+    with pytest.raises(Killed):
+        run("sft", tmp_path / "m", LONG | {"save_steps": 100})
+    (place,) = (tmp_path / "m.work").iterdir()
+    assert checkpoints.last_whole(place).name == "checkpoint-5"
+
+
+def flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= 1
+    path.write_bytes(data)
+
+
+def test_torn_and_damaged_checkpoints_are_passed_over(run, undisturbed, tmp_path, monkeypatch):
+    out, work = tmp_path / "m", tmp_path / "m.work"
+    with monkeypatch.context() as patch:
+        kill_at(patch, 7)
+        with pytest.raises(Killed):
+            run("sft", out, LONG, {"dropout": 0.2})
+    (place,) = work.iterdir()
+    newest = place / "checkpoint-6"
+    files = [path.relative_to(newest) for path in newest.rglob("*") if path.is_file()]
+    assert {"optimizer.pt", "adapter_model.safetensors", "trainer_state.json", "whole.json"} <= set(map(str, files))
+    for number, file in enumerate(files):
+        assert checkpoints.last_whole(place) == newest
+        whole = (newest / file).read_bytes()
+        for damage in (
+            lambda path, number=number: flip(path, 7919 * number),
+            lambda path: path.write_bytes(b"\0" * path.stat().st_size),
+            lambda path: os.truncate(path, path.stat().st_size // 2),
+            Path.unlink,
+        ):
+            damage(newest / file)
+            assert checkpoints.last_whole(place).name == "checkpoint-4", file
+            (newest / file).write_bytes(whole)
+    os.truncate(newest / "optimizer.pt", 100)
+    run("sft", out, LONG, {"dropout": 0.2})
+    assert contents(out) == undisturbed
+
+
+def test_checkpoints_of_other_settings_are_not_gone_on_from(run, tmp_path, monkeypatch):
+    out, work = tmp_path / "m", tmp_path / "m.work"
+    with monkeypatch.context() as patch:
+        kill_at(patch, 3)
+        with pytest.raises(Killed):
+            run("sft", out, LONG)
+    (place,) = work.iterdir()
+    # Under other settings the run begins anew beside them, and would die at its first step.
+    with monkeypatch.context() as patch:
+        kill_at(patch, 1)
+        with pytest.raises(Killed):
+            run("sft", out, LONG | {"learning_rate": 5e-3})
+    assert len(list(work.iterdir())) == 2
+    # Under their own name they are refused if they tell of another run.
+    write_json(place / checkpoints.RUN, read_json(place / checkpoints.RUN) | {"seed": 99})
+    with pytest.raises(MolmixError, match="is damaged, or tells of another run"):
+        run("sft", out, LONG)
+
+
+def test_a_work_folder_that_is_not_ours_is_refused(tmp_path):
+    work = tmp_path / "work"
+    work.write_text("notes")
+    with pytest.raises(MolmixError, match=r"work: is a file"):
+        checkpoints.folder(work, {})
+    for name in ("notes.txt", "thesis/chapter.tex"):
+        foreign = tmp_path / "mine" / name
+        foreign.parent.mkdir(parents=True, exist_ok=True)
+        foreign.write_text("mine")
+        with pytest.raises(MolmixError, match="is no checkpoint folder of molmix"):
+            checkpoints.folder(tmp_path / "mine", {})
+        foreign.unlink()
+
+
+def test_an_interrupted_beginning_is_no_obstacle(tmp_path):
+    place = checkpoints.folder(tmp_path, {"seed": 1})
+    (place / checkpoints.RUN).rename(place / ".run.json.x.part")
+    assert checkpoints.folder(tmp_path, {"seed": 1}) == place
+    assert checkpoints.last_whole(place) is None

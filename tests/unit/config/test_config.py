@@ -1,0 +1,220 @@
+"""The schema refuses what is wrong, in one message that a person can act on."""
+
+import copy
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from molmix.config import documentation, loading
+from molmix.core.errors import MolmixError
+from molmix.pipeline import model_table
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def demo() -> dict:
+    return copy.deepcopy(documentation.DEMO)
+
+
+def ablation(**changes) -> dict:
+    plain = {"title": "t", "factor": "f", "baseline": "a", "arms": {"a": "agnostic", "b": "mol2cap"}}
+    return {"one": plain | changes}
+
+
+def message(content: dict) -> str:
+    with pytest.raises(MolmixError) as caught:
+        model_table.build(loading.parse(content, "study.yaml"))
+    assert "Traceback" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("path", documentation.GENERATED)
+def test_generated_files_have_not_drifted(path: str) -> None:
+    assert (ROOT / path).read_text() == documentation.GENERATED[path](), "run `make docs`"
+
+
+def test_default_file_is_the_demo_and_fits_its_json_schema() -> None:
+    content = loading.read_yaml(ROOT / "config" / "config.yaml")
+    assert loading.parse(content) == loading.parse(demo())
+    jsonschema.validate(content, json.loads((ROOT / "config" / "schema.json").read_text()))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_config_is_whole(path: Path) -> None:
+    assert model_table.build(loading.load(path))
+
+
+CASES = {
+    "unknown key": (lambda c: c.update(algn={}), ["algn", "did you mean 'align'?"]),
+    "unknown nested key": (lambda c: c["data"]["train"].update(splt="x"), ["data.train.splt", "'split'"]),
+    "unknown method": (
+        lambda c: c["align"]["sft"].update(method="spo"),
+        ["align.sft.method", "'spo'", "'sft'"],
+    ),
+    "unknown stage": (lambda c: c.update(hardware={"gpus": {"algin": 1}}), ["hardware.gpus.algin", "'align'"]),
+    "several GPUs for NLI": (
+        lambda c: c.update(hardware={"gpus": {"nli": 2}}),
+        ["hardware.gpus.nli", "2", "at most 1"],
+    ),
+    "unknown merge": (lambda c: c["merge"]["methods"]["slerp"].update(method="slrp"), ["slrp", "'slerp'"]),
+    "fraction 0": (
+        lambda c: c["data"].update(subset={"fraction": 0}),
+        ["data.subset.fraction", "more than 0"],
+    ),
+    "fraction 2": (lambda c: c["data"].update(subset={"fraction": 2}), ["data.subset.fraction", "at most 1"]),
+    "unsafe run name": (lambda c: c.update(run="../up"), ["run", "'../up'", "letters"]),
+    "unsafe model name": (
+        lambda c: c["initial"].update({"a+b": c["initial"]["agnostic"]}),
+        ["a+b", "letters"],
+    ),
+    "start that is not there": (
+        lambda c: c["align"]["sft"].update(starts=["agnostc"]),
+        ["align.sft", "'agnostic'"],
+    ),
+    "aligned start": (
+        lambda c: c["align"]["dpo"].update(starts=["agnostic.sft"]),
+        ["agnostic.sft", "aligned"],
+    ),
+    "loop": (lambda c: c["initial"]["agnostic"].update(parent="mol2cap"), ["initial.", "parent"]),
+    "clashing ids": (
+        lambda c: c["initial"].update(reference=c["initial"]["agnostic"]),
+        ["reference", "another name"],
+    ),
+    "rejected by an aligned model": (
+        lambda c: c["preferences"]["rejected"]["mol2cap"].update(model="nobody"),
+        ["preferences.rejected.mol2cap.model", "nobody"],
+    ),
+    "no preferences": (lambda c: c.pop("preferences"), ["preferences", "rejected"]),
+    "merging what is not aligned": (
+        lambda c: c["merge"].update(alignments=["sft", "dop"]),
+        ["merge.alignments", "'dop'", "'dpo'"],
+    ),
+    "ablation of a model that is not there": (
+        lambda c: c.update(ablations=ablation(arms={"a": "agnostic", "b": "agnostic.stf"})),
+        ["ablations.one.arms", "'agnostic.stf'", "'agnostic.sft'"],
+    ),
+    "ablation chosen from a model that is not there": (
+        lambda c: c.update(
+            ablations=ablation(arms={"a": "agnostic", "b": {"best": "bleu4", "test": "id", "of": ["agnostc"]}})
+        ),
+        ["ablations.one.arms", "'agnostc'", "'agnostic'"],
+    ),
+    "ablation chosen on a test set that is not there": (
+        lambda c: c.update(
+            ablations=ablation(arms={"a": "agnostic", "b": {"best": "bleu4", "test": "odd", "of": ["agnostic"]}})
+        ),
+        ["ablations.one.arms.b.test", "'odd'", "'ood'"],
+    ),
+    "ablation chosen by hallucination, and nobody judges it": (
+        lambda c: c.update(
+            judges={"a": {"kind": "fulldoc"}},
+            ablations=ablation(arms={"a": "agnostic", "b": {"best": "coverage", "test": "id", "of": ["agnostic"]}}),
+        ),
+        ["ablations.one.arms.b.best", "atomic"],
+    ),
+    "ablation without its baseline": (
+        lambda c: c.update(ablations=ablation(baseline="aa")),
+        ["ablations.one.baseline", "'aa'", "'a'"],
+    ),
+    "ablation of one arm": (lambda c: c.update(ablations=ablation(arms={"a": "agnostic"})), ["ablations.one.arms"]),
+    "arm named by a bare word that YAML takes for a truth value": (
+        lambda c: c.update(ablations=ablation(arms={"a": "agnostic", False: "mol2cap"})),
+        ["ablations.one.arms", "false", "quotes"],
+    ),
+    "arm named as a formula": (
+        lambda c: c.update(ablations=ablation(arms={"a": "agnostic", "=1+1": "mol2cap"})),
+        ["ablations.one.arms.=1+1", "letter"],
+    ),
+    "share of nothing": (lambda c: c["align"]["sft"].update(share=0), ["align.sft.share", "more than 0"]),
+    "nothing to merge": (lambda c: c["merge"].update(starts=["cap2mol"]), ["merge.starts", "cap2mol"]),
+    "repeated seeds": (lambda c: c.update(seeds=[1, 1]), ["seeds", "once"]),
+    "prompt without its slot": (lambda c: c.update(prompts={"mol2cap": "Caption:"}), ["{molecule}"]),
+    "unknown TRL setting": (
+        lambda c: c["align"]["dpo"].update(settings={"learning_rte": 1}),
+        ["align.dpo", "learning_rte", "learning_rate"],
+    ),
+    "wrong type of TRL setting": (
+        lambda c: c["align"]["dpo"].update(settings={"beta": "x"}),
+        ["align.dpo", "beta"],
+    ),
+    "judge without its NLI model": (
+        lambda c: c.update(judges={"a": {"kind": "atomic", "nli": "embeded"}}),
+        ["judges.a.nli", "'embeded'", "'embedded'"],
+    ),
+    "judge without its decomposer": (
+        lambda c: c.update(judges={"a": {"kind": "atomic", "decomposer": "rule"}}),
+        ["judges.a.decomposer", "'rules'"],
+    ),
+    "decomposer named as a unit": (
+        lambda c: c.update(decomposers={"sentences": {"backend": "rules"}}),
+        ["decomposers.sentences", "something else"],
+    ),
+    "training without a training split": (lambda c: c["data"].pop("train"), ["data.train", "training split"]),
+    "molecules that are not there": (
+        lambda c: c["data"]["tests"]["id"].update(
+            source={"kind": "file", "path": "x.txt", "columns": {"molecule": None}}
+        ),
+        ["data.tests.id.source.columns.molecule", "column"],
+    ),
+    "system without a test set": (
+        lambda c: c.update(systems=[{"name": "other", "predictions": {"id": {"path": "x.txt"}}}]),
+        ["systems.0.predictions", "'ood'"],
+    ),
+    "system with a test set that is not there": (
+        lambda c: c.update(systems=[{"name": "other", "predictions": {"odd": {"path": "x.txt"}}}]),
+        ["systems.0.predictions.odd", "'ood'"],
+    ),
+    "systems of one name": (
+        lambda c: c.update(systems=[{"name": "a", "predictions": {"id": {"path": "x"}, "ood": {"path": "x"}}}] * 2),
+        ["systems.1.name", "'a'"],
+    ),
+    "system with a model's name": (
+        lambda c: c.update(systems=[{"name": "mol2cap", "predictions": {"id": {"path": "x"}, "ood": {"path": "x"}}}]),
+        ["systems.0.name", "'mol2cap'", "taken"],
+    ),
+    "unknown adapter setting": (lambda c: c["align"]["dpo"].update(lora={"rank": 8}), ["align.dpo", "rank"]),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), CASES.values(), ids=CASES)
+def test_refused_with_key_value_and_mend(change, expected) -> None:
+    content = demo()
+    change(content)
+    text = message(content)
+    for part in expected:
+        assert part in text
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    content = demo()
+    content.update(algn={}, run="a/b")
+    assert "2 thing(s)" in message(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("run: a\nrun: b\n", ["line 2", "'run' is given twice"]),
+        ("run: [a\n", ["is not YAML"]),
+        ("- a\n", ["holds no keys"]),
+        ("", ["holds no keys"]),
+    ],
+)
+def test_yaml_that_is_refused(tmp_path: Path, text: str, expected: list[str]) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(MolmixError) as caught:
+        loading.read_yaml(tmp_path / "c.yaml")
+    assert all(part in str(caught.value) for part in ["c.yaml", *expected])
+
+
+def test_config_that_is_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_bytes("run: é".encode("latin-1"))
+    with pytest.raises(MolmixError, match="UTF-8"):
+        loading.read_yaml(tmp_path / "c.yaml")
+
+
+def test_yaml_round_trip_of_generated_default() -> None:
+    assert yaml.safe_load(documentation.default_yaml()) == loading.read_yaml(ROOT / "config" / "config.yaml")

@@ -1,0 +1,253 @@
+"""Decomposition by rules: templates taken apart, everything else left whole, nothing lost, never an error."""
+
+import subprocess
+import sys
+import time
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from molmix.data.synthetic.captions import caption, parse
+from molmix.judges.decompose.backends.rules import decompose
+
+# caption -> atoms, without "The molecule" before and the full stop after each
+EXAMPLES = {
+    # the manner of L+M-24
+    "The molecule is a dye, tanning agent, fuel additive that impacts scurvy, gout, and rickets.": [
+        "is a dye",
+        "is a tanning agent",
+        "is a fuel additive",
+        "impacts scurvy",
+        "impacts gout",
+        "impacts rickets",
+    ],
+    "The molecule is a dye and solvent, and it impacts gout.": ["is a dye", "is a solvent", "impacts gout"],
+    "The molecule is a dye, a solvent, and a wax, it impacts gout and is smooth.": [
+        "is a dye",
+        "is a solvent",
+        "is a wax",
+        "impacts gout",
+        "is smooth",
+    ],
+    "The molecule is a dye belonging to the scurvy treatment class, known to affect gout and impact rickets.": [
+        "is a dye",
+        "belongs to the scurvy treatment class",
+        "affects gout",
+        "impacts rickets",
+    ],
+    "The molecule is a dye that affects gout by impacting scurvy and rickets.": [
+        "is a dye",
+        "affects gout",
+        "impacts scurvy",
+        "impacts rickets",
+    ],
+    "It has an effect on gout, and impacts scurvy and also rickets.": [
+        "has an effect on gout",
+        "impacts scurvy",
+        "impacts rickets",
+    ],
+    "The molecule is both a dye and a wax, which impacts both gout and scurvy, and is characterized as smooth.": [
+        "is a dye",
+        "is a wax",
+        "impacts gout",
+        "impacts scurvy",
+        "is characterized as smooth",
+    ],
+    "It belongs to the anti gout and scurvy treatment classes of molecules.": [
+        "belongs to the anti gout class of molecules",
+        "belongs to the scurvy treatment class of molecules",
+    ],
+    "The molecule has both a sour and earthy taste and a faint odor.": [
+        "has a sour and earthy taste",
+        "has a faint odor",
+    ],
+    # the manner of ChEBI
+    "The molecule is a steroid that is estrane in which the hydrogen at C-4 is replaced by chlorine, bromine and "
+    "iodine atoms. It has a role as a mouse metabolite and an EC 9.9.9.9 (made-up, invented ligase) inhibitor. It is a "
+    "1-acyl-sn-glycero-3-phosphocholine 38:4, a (17E)-pregna-4,17-dien-21-oate and a N,N-dimethyl 2,3-dihydroxy amide. "
+    "It derives from an estrane. It is a conjugate base of a steroidic acid and a steroidic diacid.": [
+        "is a steroid",
+        "is estrane in which the hydrogen at C-4 is replaced by chlorine, bromine and iodine atoms",
+        "has a role as a mouse metabolite",
+        "has a role as an EC 9.9.9.9 (made-up, invented ligase) inhibitor",
+        "is a 1-acyl-sn-glycero-3-phosphocholine 38:4",
+        "is a (17E)-pregna-4,17-dien-21-oate",
+        "is a N,N-dimethyl 2,3-dihydroxy amide",
+        "derives from an estrane",
+        "is a conjugate base of a steroidic acid",
+        "is a conjugate base of a steroidic diacid",
+    ],
+    "The molecule is an anion; major species at pH 7.3. It has been isolated from Fungus sp. and E. coli strains.": [
+        "is an anion",
+        "is the major species at pH 7.3",
+        "has been isolated from Fungus sp",
+        "has been isolated from E. coli strains",
+    ],
+    "The molecule is a lignan isolated from the roots of Planta imaginaria and has been shown to exhibit antifungal "
+    "and cytotoxic activity.": [
+        "is a lignan isolated from the roots of Planta imaginaria",
+        "has been shown to exhibit antifungal and cytotoxic activity",
+    ],
+    "The molecule is a lignan isolated from a plant that is rare and has thorns.": [
+        "is a lignan isolated from a plant that is rare and has thorns"
+    ],
+    "The molecule is an anion. Major species at pH 7.3 It has a role as a metabolite. One of 4 isomers.": [
+        "is an anion",
+        "is the major species at pH 7.3",
+        "has a role as a metabolite",
+        "is one of 4 isomers",
+    ],
+    "It is used to treat gout, scurvy and other ills. It is used as a fuel for rockets and small engines.": [
+        "is used to treat gout, scurvy and other ills",
+        "is used as a fuel for rockets and small engines",
+    ],
+    "It is used as a dye and a gum. A solvent that binds, and bends, wool. It contains metals, such as tin and zinc.": [
+        "is used as a dye",
+        "is used as a gum",
+        "is a solvent that binds, and bends, wool",
+        "contains metals, such as tin and zinc",
+    ],
+    "Isolated from the leaves of Planta imaginaria, it exhibits weak activity. A red dye. Used for colouring wool.": [
+        "is isolated from the leaves of Planta imaginaria",
+        "exhibits weak activity",
+        "is a red dye",
+        "is used for colouring wool",
+    ],
+    "It carries ethyl and propyl groups at positions 2 and 5 respectively.": [
+        "carries ethyl and propyl groups at positions 2 and 5 respectively"
+    ],
+    # prose
+    "This compound is an inhibitor of renin, trypsin and papain. Its colour is red and blue.": [
+        "is an inhibitor of renin",
+        "is an inhibitor of trypsin",
+        "is an inhibitor of papain",
+        "'s colour is red and blue",
+    ],
+    "It is a potent and selective agonist. It is a pale, oily liquid. It contains hydroxy and amino groups.": [
+        "is a potent and selective agonist",
+        "is a pale, oily liquid",
+        "contains hydroxy and amino groups",
+    ],
+    "It impacts diabetes type 1 and 2.": ["impacts diabetes type 1 and 2"],
+    "it is not a dye and does not contain any rings": ["is not a dye", "does not contain any rings"],
+    "It contains a ring that is aromatic and has 2.5 charges.": [
+        "contains a ring that is aromatic and has 2.5 charges"
+    ],
+}
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_examples(text: str) -> None:
+    expected = [f"The molecule{'' if atom.startswith(chr(39)) else ' '}{atom}." for atom in EXAMPLES[text]]
+    assert decompose([text]) == [expected]
+
+
+def test_a_lead_stays_with_every_atom() -> None:
+    (atoms,) = decompose(["When heated to decomposition it emits toxic fumes of xenon and argon."])
+    lead = "When heated to decomposition the molecule emits toxic fumes of"
+    assert atoms == [f"{lead} xenon.", f"{lead} argon."]
+
+
+def test_what_is_not_understood_stays_whole() -> None:
+    texts = [
+        "The parent acid is a dye, a wax and a prodrug.",
+        "Benzene.",
+        "Il s'agit d'un colorant et d'un solvant.",
+        "分子是一种染料.",
+    ]
+    assert decompose(texts) == [[text] for text in texts]
+
+
+def test_repeats_go_and_order_stays() -> None:
+    assert decompose(["It is a dye. It is a wax. The molecule is a dye and a wax."]) == [
+        ["The molecule is a dye.", "The molecule is a wax."]
+    ]
+
+
+@pytest.mark.parametrize("text", ["", " \n\t ", "...", "\x00\x07", "- ; , !"])
+def test_a_caption_that_says_nothing_has_no_atoms(text: str) -> None:
+    assert decompose([text]) == [[]]
+
+
+def test_every_fact_of_a_world_caption_becomes_one_atom() -> None:
+    rng = Random(5)
+    facts = [
+        "hydroxyl group=2",
+        "ring=1",
+        "ester group=0",
+        "charge=negative",
+        "size=large",
+        "role=dye",
+        "role!=solvent",
+    ]
+    for _ in range(50):
+        text, stated = caption(facts, rng)
+        assert sorted(parse(atom) for atom in decompose([text])[0]) == sorted([fact] for fact in stated)
+
+
+WORDS = [
+    "It",
+    "The molecule",
+    "is a",
+    "and",
+    ",",
+    ".",
+    "(",
+    "]",
+    "that impacts",
+    "in which",
+    "both",
+    "a",
+    "of",
+    "2",
+    "e.g.",
+    ";",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text() | st.lists(st.sampled_from(WORDS) | st.text(max_size=4), max_size=40).map(" ".join))
+def test_any_text_makes_atoms_that_are_sentences(text: str) -> None:
+    (atoms,) = decompose([text])
+    assert len(set(atoms)) == len(atoms)
+    for atom in atoms:
+        assert atom.endswith(".") and any(map(str.isalnum, atom)) and atom == " ".join(atom.split())
+        atom.encode()  # no half characters
+    assert atoms or not any(map(str.isalnum, text.encode(errors="ignore").decode()))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from([*WORDS, "dye", "wax", "gout"]), max_size=30))
+def test_no_word_is_lost(words: list[str]) -> None:
+    (atoms,) = decompose([" ".join(words)])
+    for word in {"dye", "wax", "gout"} & set(words):
+        assert any(word in atom for atom in atoms)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "word " * 10_000,
+        "It is a " + "dye, wax and gum, " * 10_000,
+        "It is a dye that impacts gout. " * 10_000,
+        "(" * 10_000 + "[{" * 10_000 + ")" * 10_000,
+        "It is " * 10_000,
+        "It is a dye" + " isolated from a plant and is a wax" * 10_000,
+        "It is a dye" + " isolated from a plant and" * 10_000,
+        "a. " * 10_000,
+        "<script>alert('It is a dye, a wax and a gum.')</script>" * 1_000,
+        "In " + "x" * 100_000 + " it is a dye",
+    ],
+)
+def test_long_garbage_takes_linear_time(text: str) -> None:
+    start = time.process_time()
+    decompose([text])
+    assert time.process_time() - start < 2
+
+
+def test_importing_it_is_cheap() -> None:
+    heavy = {"torch", "transformers", "pandas", "pyarrow", "openai", "nltk"}
+    code = f"import sys, molmix.judges.decompose; print(*{heavy} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []

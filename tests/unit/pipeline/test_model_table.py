@@ -1,0 +1,72 @@
+"""The model table: every model once, parents first, ids that stay."""
+
+import copy
+import re
+
+from molmix.config import documentation, loading
+from molmix.pipeline import model_table
+
+
+def build(**changes) -> model_table.ModelTable:
+    content = copy.deepcopy(documentation.DEMO)
+    for path, value in changes.items():
+        node = content
+        *way, last = path.split("__")
+        for part in way:
+            node = node[part]
+        node[last] = value
+    return model_table.build(loading.parse(content))
+
+
+def test_demo_holds_every_kind() -> None:
+    models = build()
+    assert {"agnostic", "mol2cap", "cap2mol"} <= set(models.of_kind("initial"))
+    assert {"agnostic.sft", "agnostic.kto", "mol2cap.cpo", "universal.slerp.cpo"} <= set(models.of_kind("aligned"))
+    pairs = [m for m in models.of_kind("merged") if m.startswith("agnostic.")]
+    assert len(pairs) == 6 * 3  # every pair of four methods, by three merges
+    assert {"universal.slerp", "universal.ties", "universal.linear"} <= set(models.of_kind("merged"))
+
+
+def test_parents_stand_before_children_and_ids_are_safe() -> None:
+    seen: set[str] = set()
+    for model, row in build().items():
+        assert {*row.parents, *([row.base] if row.base else [])} <= seen
+        assert re.fullmatch(r"[A-Za-z0-9._-]+", model)
+        seen.add(model)
+
+
+def test_a_further_seed_renames_nothing() -> None:
+    one, two = build(), build(seeds=[7, 8])
+    assert set(one) < set(two)
+    assert two["agnostic.sft-s8"].seed == 8
+    assert two["agnostic.sft_dpo-s8.ties"].parents == ("agnostic.sft-s8", "agnostic.dpo-s8")
+
+
+def test_a_setting_of_one_method_changes_its_row_alone() -> None:
+    one, two = build(), build(align__dpo__settings={"learning_rate": 3e-4})
+    assert {model for model in one if one[model].settings != two[model].settings} == {"agnostic.dpo"}
+
+
+def test_lineage_is_what_loading_reads() -> None:
+    models = build()
+    assert models.lineage("universal.slerp.cpo") == ["universal.slerp.cpo", "universal.slerp"]
+    assert models.lineage("agnostic.sft_dpo.ties") == ["agnostic.sft_dpo.ties"]
+
+
+def test_only_the_alignments_that_are_named_merge() -> None:
+    models = build(merge__alignments=["cpo", "sft"])
+    assert {m for m in models.of_kind("merged") if m.startswith("agnostic.")} == {
+        f"agnostic.sft_cpo.{merge}" for merge in ("slerp", "ties", "linear")
+    }
+
+
+def test_a_share_of_one_alignment_changes_its_row_alone() -> None:
+    one, two = build(), build(align__dpo__share=0.3)
+    assert {model for model in one if one[model].settings != two[model].settings} == {"agnostic.dpo"}
+
+
+def test_numbers_name_arms() -> None:
+    content = copy.deepcopy(documentation.DEMO)
+    arms = {0.01: "agnostic", 1: "mol2cap"}
+    content["ablations"] = {"beta": {"title": "t", "factor": "f", "baseline": 0.01, "arms": arms}}
+    assert loading.parse(content).ablations["beta"].arms == {"0.01": "agnostic", "1": "mol2cap"}

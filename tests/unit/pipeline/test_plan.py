@@ -1,0 +1,209 @@
+"""What a study will cost: shapes against real models, hours from benchmarks, disk against a real run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from molmix.config import loading, schema
+from molmix.core.files import write_json
+from molmix.models import sizes as shapes
+from molmix.pipeline import model_table
+from molmix.pipeline.plan.counts import Corpus, Counts, count
+from molmix.pipeline.plan.disk import held
+from molmix.pipeline.plan.shapes import sizes
+from molmix.pipeline.plan.times import LIGHT, LOAD, Device, Estimator, Stage, stages
+from molmix.pipeline.status.graph import Job, jobs
+
+ROOT = Path(__file__).resolve().parents[3]
+GPU = Device(100e12, 1e12)
+OWN = Corpus(1000, 5, {0.1: 100})
+ROWS = Counts({"": OWN}, {"lpm24": 20, "chebi20": 10}, True)
+
+
+@pytest.fixture(scope="module")
+def paper() -> schema.Config:
+    return loading.load(ROOT / "config/paper.yaml")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"model_type": "llama", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+         "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": 50},
+        {"model_type": "llama", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1,
+         "num_attention_heads": 2, "num_key_value_heads": 2, "vocab_size": 50, "tie_word_embeddings": True},
+        {"model_type": "t5", "d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_heads": 2, "vocab_size": 50,
+         "feed_forward_proj": "gated-gelu", "tie_word_embeddings": True},
+        {"model_type": "deberta-v2", "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+         "num_attention_heads": 2, "vocab_size": 50, "position_buckets": 16, "relative_attention": True,
+         "pos_att_type": ["p2c", "c2p"], "position_biased_input": False, "type_vocab_size": 0, "share_att_key": True,
+         "norm_rel_ebd": "layer_norm", "max_relative_positions": -1, "num_labels": 3},
+    ],
+    ids=["llama", "llama-tied", "t5", "deberta"],
+)  # fmt: skip
+def test_parameters_are_those_of_the_real_model(settings: dict) -> None:
+    from peft import LoraConfig, get_peft_model
+    from transformers import (
+        AutoConfig,
+        AutoModelForCausalLM,
+        AutoModelForSeq2SeqLM,
+        AutoModelForSequenceClassification,
+    )
+
+    kind = settings["model_type"]
+    auto = {"t5": AutoModelForSeq2SeqLM, "deberta-v2": AutoModelForSequenceClassification}
+    model = auto.get(kind, AutoModelForCausalLM).from_config(AutoConfig.for_model(**{"pad_token_id": 0} | settings))
+    parameters, ends = shapes.of(settings) or (0, 0)
+    assert parameters == model.num_parameters()
+    if kind == "llama":
+        adapted = get_peft_model(model, LoraConfig(r=3, target_modules="all-linear", task_type="CAUSAL_LM"))
+        assert 3 * ends == sum(weight.numel() for weight in adapted.parameters() if weight.requires_grad)
+
+
+def test_published_shapes_are_of_the_size_that_their_names_say(paper: schema.Config) -> None:
+    found = {name: shapes.pretrained(spec.id, None) for name, spec in paper.initial.items()}
+    billions = {name: shape.parameters / 1e9 for name, shape in found.items()}
+    assert billions["agnostic"] == pytest.approx(6.7, abs=0.1)
+    assert billions["molt5-small"] == pytest.approx(0.077, abs=0.002)
+    assert billions["molt5-base"] == pytest.approx(0.25, abs=0.01)
+    assert billions["molt5-large"] == pytest.approx(0.78, abs=0.03)
+    llama = shapes.pretrained("meta-llama/Meta-Llama-3-8B-Instruct", None)
+    assert llama and llama.parameters == 8_030_261_248
+
+
+def job(rule: str, name: str, needed: bool = True) -> Job:
+    benchmark = Path(f"results/paper/benchmarks/{rule}/{name}.tsv")
+    return Job(rule, name, (f"{rule}/{name}",), Path("log"), benchmark, needed)
+
+
+def plan(study: schema.Config, *jobs: Job, rows: Counts | None = ROWS) -> dict[str, Stage]:
+    models = model_table.build(study)
+    return stages(jobs, "paper", Estimator(study, models, sizes(study, models), rows, GPU))
+
+
+def test_hours_are_estimated_from_shapes_where_nothing_ran(paper, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = plan(paper, job("align", "cap2mol.sft"), job("align", "cap2mol.dpo"), job("score", "cap2mol"))
+    assert found["align"].measured == 0 and found["align"].gpu > 0
+    assert found["score"].gpu == 0 and found["score"].cpu == LIGHT
+    many = replace(ROWS, corpora={"": Corpus(1_000_000, 5, {0.1: 100_000})})
+    one, other = (plan(paper, job("align", f"cap2mol.{name}"), rows=many)["align"] for name in ("sft", "dpo"))
+    assert other.gpu == pytest.approx(3 * one.gpu, rel=0.01)  # a pair has two texts, and a reference reads them too
+
+
+def test_rejected_texts_of_a_further_corpus_are_jobs_of_their_own(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = ROOT / "config/ablations.yaml"
+    found = [job for job in jobs(path, ["ablation_corpus"]) if job.rule in ("reject", "pairs")]
+    assert {(job.rule, job.name) for job in found} == {
+        ("reject", "mol2cap"),
+        ("reject", "corpora/others/mol2cap"),
+        ("pairs", "share-0.051"),
+        ("pairs", "corpora/others/share-1.0"),
+    }
+    study = loading.load(path)
+    models = model_table.build(study)
+
+    def reject(others: int) -> Stage:
+        corpora = {"": OWN, "others": Corpus(others, 5, {0.1: others // 10, 1.0: others})}
+        estimator = Estimator(study, models, sizes(study, models), replace(ROWS, corpora=corpora), GPU)
+        return stages(found, "none", estimator)["reject"]
+
+    assert (reject(500).jobs, reject(500).unknown) == (2, 0)
+    assert reject(100_000).cpu > 10 * reject(500).cpu > 10 * LIGHT  # for the largest share, of each corpus
+
+
+def test_a_training_costs_what_its_share_of_its_corpus_does(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = loading.load(ROOT / "config/ablations.yaml")
+    models, rows = model_table.build(study), count(study)
+    assert rows and not rows.known and rows.corpora["others"].train < rows.corpora[""].train
+    estimator = Estimator(study, models, sizes(study, models), rows, GPU)
+
+    def seconds(model: str) -> float:
+        return (estimator.seconds(job("align", f"agnostic.{model}")) or (0, False))[0] - LOAD
+
+    assert seconds("sft-100") == pytest.approx(10 * seconds("sft"), rel=0.1)
+    assert seconds("sft-1") < seconds("sft") / 5
+    assert seconds("sft-others") < seconds("sft-100") / 5  # all of the smaller corpus
+
+
+def test_rows_of_the_hub_are_known_by_split_and_slice(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = count(loading.load(ROOT / "config/druglike.yaml"))
+    assert rows and rows.tests == {"druglike": 1000, "chebi20": 1000}
+    assert rows.corpora[""].train + rows.corpora[""].validation == 200_000
+    assert rows.corpora["chebi20"].train + rows.corpora["chebi20"].validation == 26_407
+
+
+def test_jobs_that_are_done_cost_nothing(paper) -> None:
+    assert plan(paper, job("score", "cap2mol", needed=False)) == {}
+
+
+def test_what_ran_before_is_measured(paper, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for run, rule, name, seconds in (
+        ("paper", "align", "cap2mol.sft", 600),
+        ("paper", "generate", "agnostic", 60),
+        ("other", "align", "cap2mol.dpo", 5),
+        ("other", "score", "x", 3),
+    ):
+        path = tmp_path / f"results/{run}/benchmarks/{rule}/{name}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\tcpu_time\n{seconds}\t{seconds * 2}\n")
+    jobs = {"align": "cap2mol.dpo", "generate": "agnostic", "score": "cap2mol", "nli": "atomic/cap2mol"}
+    found = plan(paper, *(job(rule, name) for rule, name in jobs.items()))
+    align = found["align"]
+    assert (align.measured, align.gpu, align.cpu) == (1, 600, 1200)  # by this run's training, not by the other's
+    assert (found["generate"].measured, found["generate"].gpu) == (1, 60)
+    assert (found["score"].measured, found["score"].gpu, found["score"].cpu) == (1, 0, 6)  # loads no model: any run's
+    assert found["nli"].measured == 0
+
+
+def test_what_is_not_known_is_said(paper) -> None:
+    found = plan(paper, job("align", "cap2mol.sft"), job("score", "cap2mol"), rows=None)
+    assert found["align"].unknown == 1 and found["score"].unknown == 0
+
+
+def test_tokens_are_those_of_language_models_only(paper) -> None:
+    found = plan(paper, job("decompose", "llama/cap2mol"), job("decompose", "sentences/cap2mol"))
+    assert found["decompose"].tokens == ROWS.captions * 650
+    weather = loading.load(ROOT / "config/weather.yaml")
+    units = next(iter(weather.decomposers))
+    assert plan(weather, job("decompose", f"{units}/plain"))["decompose"].tokens == 0
+
+
+def test_disk_is_bounded_by_merges_in_flight_not_by_their_number(paper) -> None:
+    models = model_table.build(paper)
+    shape = sizes(paper, models)
+
+    def gigabytes(at_once: int, when: str) -> float:
+        return sum(one.size or 0 for one in held(paper, models, shape, ROWS, at_once) if one.when == when) / 1e9
+
+    assert gigabytes(2, "kept") == gigabytes(1, "kept")
+    assert gigabytes(2, "running") == pytest.approx(2 * gigabytes(1, "running"))
+    assert 13 < gigabytes(1, "running") < 20  # a merge of 7B in bfloat16, and the checkpoints of a training
+
+
+def test_a_manifest_of_before_the_config_grew_is_passed_over(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = loading.load(ROOT / "config/ablations.yaml")
+    shares = {str(share): 7 for share in study.shares()}
+    subset = {"fraction": 0.1, "rows_by_share": shares, "rows": 7}
+    counts = {f"tests.{name}": {"molecules": 3} for name in study.data.tests} | {"validation": {"rows": 2}}
+    for train, part in (("train", "subset"), ("corpora.others", "corpora.others.subset")):
+        counts |= {train: {"rows": 70}, part: subset}
+
+    def known(counts: dict) -> bool:
+        write_json(tmp_path / "results/ablations/data/manifest.json", {"counts": counts})
+        found = count(study)
+        assert found and set(found.corpora) == {"", "others"} and set(found.tests) == {"id", "ood"}
+        assert all(set(study.shares()) <= set(corpus.shares) for corpus in found.corpora.values())
+        return found.known
+
+    assert known(counts)
+    assert not known({name: rows for name, rows in counts.items() if name != "tests.ood"})
+    assert not known({name: rows for name, rows in counts.items() if name != "corpora.others"})
+    fewer = {share: rows for share, rows in shares.items() if share != "0.3"}
+    assert not known(counts | {"subset": subset | {"rows_by_share": fewer}})

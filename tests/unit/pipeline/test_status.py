@@ -1,0 +1,214 @@
+"""`molmix status`: what Snakemake's marks and the run's files say of every job, and what a person is told."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from rich.console import Console
+from typer.testing import CliRunner
+
+from molmix import cli
+from molmix.align import progress
+from molmix.core.errors import MolmixError
+from molmix.pipeline.status import graph
+from molmix.pipeline.status.graph import Job
+from molmix.pipeline.status.show import duration, report
+from molmix.pipeline.status.state import Standing, standings
+from tests.graph.conftest import MICRO
+
+
+def job(folder: Path, rule: str, name: str = "", needed: bool = True) -> Job:
+    place = f"{rule}/{name}" if name else rule
+    outputs = (f"{folder}/results/{place}", f"{folder}/results/{place}-{'very' * 60}-long")
+    return Job(rule, name, outputs, folder / f"logs/{place}.log", folder / f"benchmarks/{place}.tsv", needed)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def finish(done: Job, seconds: float) -> None:
+    write(done.benchmark, f"s\th:m:s\n{seconds}\t0:00:00\n")
+    write(done.log, "chatter\n")
+
+
+def begin(begun: Job, snakemake: Path, cluster_id: str | None = None) -> Path:
+    """Marks of Snakemake for a job that it has handed out."""
+    write(snakemake / "locks/0.output.lock", "\n".join(begun.outputs))
+    name = base64.urlsafe_b64encode(begun.outputs[0].encode()).decode()
+    return write(snakemake / "incomplete" / name, json.dumps({"external_jobid": cluster_id}))
+
+
+def said(standing: list[Standing], since: float | None, work: Path) -> str:
+    console = Console(highlight=False, soft_wrap=True, width=100, file=open(os.devnull, "w"), record=True)  # noqa: SIM115, PTH123
+    for part in report("tiny", standing, since, work):
+        console.print(part)
+    return console.export_text()
+
+
+def test_every_state(tmp_path: Path) -> None:
+    snakemake = tmp_path / ".snakemake"
+    done, ran, runs, waits = (job(tmp_path, "align", name, name != "done") for name in ("done", "ran", "runs", "waits"))
+    broke, killed, fresh = (job(tmp_path, "merge", name) for name in ("broke", "killed", "fresh"))
+    for output in done.outputs:
+        write(Path(output), "")
+    finish(done, 100)
+    finish(ran, 300)  # ended well once; its settings have changed since
+    old = begin(runs, snakemake)
+    os.utime(old, (time.time() - 50,) * 2)
+    write(runs.log, "chatter\n")
+    for value in ({"step": 10, "of": 400, "loss": 0.9}, {"step": 10, "of": 400, "eval_loss": 0.8}):
+        progress.append(write(tmp_path / "work/runs/print/run.json", "{}").parent, value)
+    write(snakemake / "locks/0.output.lock", "\n".join((*runs.outputs, *waits.outputs)))
+    name = base64.urlsafe_b64encode(waits.outputs[0].encode()).decode()
+    write(snakemake / "incomplete" / name, json.dumps({"external_jobid": "4711"}))
+    write(broke.log, "molmix merge: model x: \x1b[31mno\n  Hint: mend it\nTraceback …\n")
+    write(killed.log, "chatter\n")
+
+    found, since = standings([done, ran, runs, waits, broke, killed, fresh], snakemake)
+    assert [standing.state for standing in found] == ["done", "left", "running", "running", "failed", "failed", "left"]
+    text = said(found, since, tmp_path / "work")
+    assert text.startswith("tiny: 1 done, 2 running, 2 failed, 2 left of 7 jobs; running for ")
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith(("align", "merge"))}
+    assert rows == {"align": ["1", "2", "-", "1", "3", "min", "20", "s"], "merge": ["-", "-", "2", "1"]}
+    assert "  align runs, for 50 s, step 10 of 400, loss 0.9, validation loss 0.8\n" in text
+    assert "  align waits, for 0 s, cluster job 4711, waits to begin\n" in text
+    assert f"  merge broke, log {broke.log}\n    model x: \\x1b[31mno\n      Hint: mend it\n" in text
+    assert f"  merge killed, log {killed.log}\n    ended without a message" in text
+    # ran anew 200 s, runs 200 - 50, waits 200; two at a time
+    assert "Time left: about 4 min 35 s, estimated for 3 job(s), 2 at a time." in text
+    assert "No estimate for 3 job(s)" in text
+
+
+def test_a_try_counts_that_came_after_the_last_good_one(tmp_path: Path) -> None:
+    tried = job(tmp_path, "decompose", needed=False)  # what was made from it is there: Snakemake would do without
+    finish(tried, 3)
+    assert standings([tried], tmp_path)[0][0].state == "done"
+    os.utime(tried.benchmark, (time.time() - 60,) * 2)
+    write(tried.log, "molmix decompose: x.parquet: cannot be read\n  Hint: delete it\n")
+    assert standings([tried], tmp_path)[0][0].state == "failed"
+    for output in tried.outputs:
+        write(Path(output), "")
+    assert standings([tried], tmp_path)[0][0].state == "done"
+
+
+def test_a_run_under_way_tries_anew_what_failed_before(tmp_path: Path) -> None:
+    failed, runs = job(tmp_path, "nli", "failed"), job(tmp_path, "nli", "runs")
+    write(failed.log, "molmix nli: it fails\n")
+    os.utime(failed.log, (time.time() - 60,) * 2)
+    assert standings([failed, runs], tmp_path)[0][0].state == "failed"
+    begin(runs, tmp_path)
+    assert [standing.state for standing in standings([failed, runs], tmp_path)[0]] == ["left", "running"]
+    write(failed.log, "molmix nli: it fails again\n")
+    assert standings([failed, runs], tmp_path)[0][0].state == "failed"
+
+
+def test_marks_count_while_a_run_holds_the_lock(tmp_path: Path) -> None:
+    snakemake, runs = tmp_path / ".snakemake", job(tmp_path, "nli")
+    begin(runs, snakemake)
+    (found,), since = standings([runs], snakemake)
+    assert (found.state, found.waits) == ("running", True) and since
+    write(snakemake / "locks/0.output.lock", "another/study's/file\n")
+    (found,), since = standings([runs], snakemake)
+    assert found.state == "left" and since is None
+    assert standings([runs], tmp_path / "nowhere")[0][0].state == "left"
+
+
+def test_marks_are_where_snakemake_puts_them(tmp_path: Path) -> None:
+    """A real job sees its own marks: of a short name and of one that Snakemake cuts into folders."""
+    long = "/".join(["x" * 100] * 3)
+    script = f"""
+rule make:
+    output: "short.txt", "{long}/long.txt"
+    log: "make.log"
+    shell: "mkdir seen && cp -r .snakemake/incomplete .snakemake/locks seen && touch {{output}}"
+"""
+    (tmp_path / "Snakefile").write_text(script)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "all"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    for output in ("short.txt", f"{long}/long.txt"):
+        made = Job("make", "", (output,), tmp_path / "no.log", tmp_path / "no.tsv", needed=True)
+        (found,), since = standings([made], tmp_path / "seen")
+        assert found.state == "running" and since and found.cluster_id is None
+        assert standings([made], tmp_path / ".snakemake")[0][0].state == "left"
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return write(tmp_path / "study.yaml", yaml.safe_dump(MICRO))
+
+
+def test_snakemake_tells_the_jobs(study: Path) -> None:
+    code = f"""
+import sys
+from pathlib import Path
+from molmix.pipeline.status.graph import jobs
+found = jobs(Path({str(study)!r}), [])
+print(len(found), len([job for job in found if job.needed]), "torch" in sys.modules)
+print(*dict.fromkeys(job.rule for job in found))
+print(*[job.log for job in found if job.rule == "nli"][:1])
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    counts, rules, log = ran.stdout.splitlines()
+    every, needed, torch = counts.split()
+    assert every == needed and torch == "False"
+    assert int(every) > 4 * 12  # a model has a job to write, cut, judge and score its captions
+    assert rules.split()[:2] == ["world", "corpus"] and rules.split()[-1] == "plots"
+    assert log == "logs/micro/nli/atomic/agnostic.log"
+    assert not list((study.parent / ".snakemake/log").glob("*")), "looking leaves no log of a run behind"
+
+
+def test_the_command_on_a_study_that_has_not_begun(study: Path) -> None:
+    result = CliRunner().invoke(cli.app, ["status", "data_all", "--configfile", str(study)])
+    assert result.exit_code == 0, result.output
+    assert "micro: 0 done, 0 running, 0 failed, 2 left of 2 jobs; no run is under way" in result.output
+
+
+def test_what_snakemake_refuses_is_one_message(study: Path) -> None:
+    with pytest.raises(MolmixError, match="nonsense"):
+        graph.jobs(study, ["nonsense"])
+
+
+def test_progress_survives_a_kill(tmp_path: Path) -> None:
+    assert progress.last(tmp_path / "model") is None
+    place = write(tmp_path / "model/print/run.json", "{}").parent
+    progress.append(place, {"step": 90, "of": 100, "loss": 0.5})
+    with (place / progress.FILE).open("a") as stream:
+        stream.write('{"step": 9')
+    assert progress.last(tmp_path / "model") == {"step": 90, "of": 100, "loss": 0.5}
+    progress.append(place, {"step": 80, "of": 100, "loss": 0.6})  # goes on from the checkpoint of step 70
+    progress.append(place, {"step": 90, "of": 100, "loss": 0.5})
+    assert progress.last(tmp_path / "model") == {"step": 90, "of": 100, "loss": 0.5}
+
+
+def test_of_many_failures_some_are_told(tmp_path: Path) -> None:
+    failed = [job(tmp_path, "nli", f"m{number:02}") for number in range(12)]
+    for one in failed:
+        write(one.log, "molmix nli: it fails\n")
+    found, since = standings(failed, tmp_path / ".snakemake")
+    text = said(found, since, tmp_path)
+    assert text.count("it fails") == 10 and "  and 2 more\n" in text
+
+
+def test_nothing_left(tmp_path: Path) -> None:
+    found, since = standings([job(tmp_path, "world", needed=False)], tmp_path / ".snakemake")
+    text = said(found, since, tmp_path)
+    assert "tiny: 1 done, 0 running, 0 failed, 0 left of 1 jobs; no run is under way" in text
+    assert "Nothing is left to do." in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(-1, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7620, "2 h 07 min")]
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
