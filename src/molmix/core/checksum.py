@@ -10,7 +10,7 @@ import hashlib
 import re
 from pathlib import Path
 
-KEY = "molmix.core.checksum"
+KEY = "molmix.seal"
 # The mark stands in the value, so that the digest's place is found without reading the footer's format.
 BLANK = "molmix-seal:" + "0" * 32
 _SEAL = re.compile(rb"molmix-seal:(.{32})", re.DOTALL)

@@ -1,7 +1,8 @@
 """Building blocks that every part of the config schema is made of."""
 
 import re
-from typing import Annotated, Any
+import warnings
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -34,11 +35,31 @@ _TRUTH = PydanticCustomError("truth", "give no true or false here; put the word 
 
 
 class Section(BaseModel):
-    """A part of the config; extra keys are refused, values are not changed after loading."""
+    """A part of the config; extra keys are refused, values are not changed after loading.
+
+    A key that was renamed is still read under its old name, and a warning names the new one.
+    """
+
+    RENAMED: ClassVar[dict[str, str]] = {}  # old key: new key
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, protected_namespaces=(), validate_by_name=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_old_names(cls, content: Any) -> Any:
+        old = [name for name in cls.RENAMED if isinstance(content, dict) and name in content]
+        for name in old:
+            new = cls.RENAMED[name]
+            if new in content:
+                raise PydanticCustomError(
+                    "renamed", "is the old name of `{new}`, which is given too; remove it", {"new": new}
+                )
+            warnings.warn(
+                f"the key `{name}` is now called `{new}`: rename it in the config file", FutureWarning, stacklevel=2
+            )
+        return {cls.RENAMED.get(key, key): value for key, value in content.items()} if old else content
 
     @model_validator(mode="before")
     @classmethod
