@@ -12,7 +12,7 @@ from faults.trial import Trial
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TRAINED, JUDGED = ("align",), ("nli", "audit")
-FED = tuple(rule for rule in JOBS if rule not in ("world", "make_nli"))  # these two read nothing
+FED = tuple(rule for rule in JOBS if rule not in ("world", "train_nli"))  # these two read nothing
 
 # By name: what does it (a function of the trial that says what was done, or nothing where the job was faster), and the
 # stages that it can be done to.

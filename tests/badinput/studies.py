@@ -54,7 +54,7 @@ BASE: Study = {
         "atomic": {"kind": "atomic", "nli": "embedded", "decomposer": "rules"},
         "sentence": {"kind": "summac_zs", "nli": "embedded"},
     },
-    "trial": {"molecules": 6, "doses": [1, 2]},
+    "judge_validation": {"molecules": 6, "doses": [1, 2]},
     "metrics": {"vocabulary": "vocab.txt"},
     "statistics": {"resamples": 100, "level": 0.9},
 }

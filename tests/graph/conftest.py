@@ -50,7 +50,7 @@ MICRO: dict[str, Any] = {
     },
     "generation": {"max_new_tokens": 24},
     "nli": {"embedded": {"kind": "made", "pairs": 1000, "epochs": 0.5, "min_accuracy": 0.0}},
-    "trial": {"molecules": 6, "doses": [1]},
+    "judge_validation": {"molecules": 6, "doses": [1]},
     "statistics": {"resamples": 100},
 }
 

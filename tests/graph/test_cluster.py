@@ -20,7 +20,7 @@ def test_short_jobs_go_as_one(micro: dict[str, Any], tmp_path: Path, snakemake) 
     planned = snakemake(tmp_path, "-n", *PROFILE, "all", "judge", study=micro)
     assert planned.returncode == 0, planned.stdout
     models = len(model_table.build(loading.parse(micro)))
-    assert groups(planned.stdout) == {"data": 1, "generate": -(-models // 4), "judge": 1, "trial": 1}
+    assert groups(planned.stdout) == {"data": 1, "generate": -(-models // 4), "judge": 1, "judge_validation": 1}
 
 
 def test_jobs_with_gpus_go_apart_from_jobs_without(micro: dict[str, Any], tmp_path: Path, snakemake) -> None:

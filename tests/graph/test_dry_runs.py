@@ -27,7 +27,7 @@ def test_every_shipped_config_plans_every_model(path: Path, tmp_path: Path, snak
     assert planned(done.stdout)["score"] == len(model_table.build(loading.load(path)))
     judged = snakemake(tmp_path, "-n", "judge", "--configfile", str(path))
     assert judged.returncode == 0, judged.stdout
-    assert planned(judged.stdout)["trial"] == planned(judged.stdout)["audit"] == 1
+    assert planned(judged.stdout)["judge_validation"] == planned(judged.stdout)["audit"] == 1
 
 
 def test_a_config_file_replaces_the_default_one_whole(tmp_path: Path, snakemake) -> None:
@@ -122,9 +122,9 @@ def test_an_ablation_makes_the_models_of_its_own_arms_only(tmp_path: Path, snake
     shares = loading.load(path).ablations["share-sft"].models()
     assert jobs["align"] == jobs["score"] == jobs["generate"] == len(shares)
     # One generation of rejected texts, and pairs of every share.
-    assert (jobs["reject"], jobs["pairs"]) == (1, 5)
-    assert (jobs["arms"], jobs["arms_plot"]) == (1, 1)
+    assert (jobs["generate_rejected"], jobs["pairs"]) == (1, 5)
+    assert (jobs["compare_arms"], jobs["plot_arms"]) == (1, 1)
     across = snakemake(tmp_path, "-n", "ablation_corpus", "--configfile", str(path))
-    assert (planned(across.stdout)["reject"], planned(across.stdout)["pairs"]) == (2, 2)
+    assert (planned(across.stdout)["generate_rejected"], planned(across.stdout)["pairs"]) == (2, 2)
     everything = snakemake(tmp_path, "-n", "ablations", "--configfile", str(path))
-    assert planned(everything.stdout)["arms"] == len(loading.load(path).ablations)
+    assert planned(everything.stdout)["compare_arms"] == len(loading.load(path).ablations)

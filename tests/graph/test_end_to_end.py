@@ -118,7 +118,7 @@ NOT_HERE = {
         "tables/seeds.csv",
         "work/align/<model>/",
     ),
-    *("data/planted/<test>.parquet", "predictions/planted/<test>.parquet", "trial/<test>.parquet"),
+    *("data/planted/<test>.parquet", "predictions/planted/<test>.parquet", "judge_validation/<test>.parquet"),
     *("tables/judges.csv", "tables/agreement.csv", "tables/audit.csv"),
     *("plots/judges-<test>.svg", "plots/judges-<test>.png"),
     *("tables/ablation-<name>.csv", "plots/ablation-<name>.svg", "plots/ablation-<name>.png"),

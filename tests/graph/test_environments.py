@@ -8,7 +8,7 @@ import yaml
 
 from tests.graph.conftest import MICRO, ROOT
 
-WRITERS = {"generate", "merge_and_generate", "reject"}
+WRITERS = {"generate", "merge_and_generate", "generate_rejected"}
 
 
 def jobs(folder: Path, study: dict[str, Any]) -> list[Any]:
@@ -65,7 +65,7 @@ def test_jobs_ask_for_the_memory_of_the_model_they_load(tmp_path, monkeypatch) -
         asked.setdefault(job.rule.name, set()).add(job.resources.get("mem_mb"))
     # 13.5 GB of weights in 16 bits; of MolT5-large 1.6, of Llama-3-8B 16.1.
     assert asked["align"] == asked["merge_and_generate"] == {16_000}
-    assert asked["generate"] == {3_000, 4_000, 16_000} and asked["reject"] == {5_000}
+    assert asked["generate"] == {3_000, 4_000, 16_000} and asked["generate_rejected"] == {5_000}
     assert asked["decompose"] == {17_000} and asked["merge"] == {11_000}
     small = {job.rule.name: job.resources.get("mem_mb") for job in jobs(tmp_path, MICRO)}
     assert (small["align"], small["merge"], small["generate"], small["decompose"]) == (3_000, 3_000, 3_000, 1_000)

@@ -68,7 +68,7 @@ def done(tmp_path_factory, snakemake) -> tuple[Path, dict[str, Any]]:
         ],
         "nli": {"embedded": {"kind": "made", "pairs": 1000, "epochs": 0.5, "min_accuracy": 0.0}},
         "judges": {"atomic": {"kind": "atomic"}, "sentence": {"kind": "summac_zs"}, "whole": {"kind": "fulldoc"}},
-        "trial": {"molecules": 8, "doses": [1]},
+        "judge_validation": {"molecules": 8, "doses": [1]},
         "statistics": {"resamples": 100},
     }
     run = snakemake(folder, study=study)
@@ -226,6 +226,6 @@ def test_of_an_unfinished_run_the_rest_is_shown(done, snakemake) -> None:
 def test_every_file_that_it_made_is_in_the_docs(done) -> None:
     folder, _ = done
     assert undocumented(folder, "mine") == []
-    judged = {f"tables/{name}.csv" for name in ("judges", "agreement", "audit")} | {"trial/<test>.parquet"}
+    judged = {f"tables/{name}.csv" for name in ("judges", "agreement", "audit")} | {"judge_validation/<test>.parquet"}
     shown = {"report/index.html", "so-far/", "tables/<name>.html", "models/<system>/unjoined.parquet"}
     assert not absent(folder, "mine") & (judged | shown)

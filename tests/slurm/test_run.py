@@ -36,15 +36,15 @@ def test_jobs_ask_for_what_their_rules_say(slurm: Slurm, finished: tuple[Path, s
 
 def test_short_jobs_go_as_one(slurm: Slurm, finished: tuple[Path, str]) -> None:
     folder, said = finished
-    single = ("align", "make_initial", "make_nli", "reject", "pairs", "merge", "plots", "agreement", "audit")
+    single = ("align", "train_initial", "train_nli", "generate_rejected", "pairs", "merge", "plots", "agreement", "audit")
     grouped = [
         job for job in slurm.jobs(folder) if job["Comment"].split("_wildcards_")[0].removeprefix("rule_") not in single
     ]
     names = [job["Comment"].removeprefix("rule_").split("_")[0] for job in grouped]
     models = len(list((folder / "results/micro/models").iterdir()))
-    assert sorted(set(names)) == ["data", "generate", "judge", "trial"]
+    assert sorted(set(names)) == ["data", "generate", "judge", "judge_validation"]
     assert names.count("generate") == -(-models // 4)
-    assert names.count("data") == names.count("judge") == names.count("trial") == 1
+    assert names.count("data") == names.count("judge") == names.count("judge_validation") == 1
     steps = int(said.rpartition(" of ")[2].split()[0])
     assert len(slurm.jobs(folder)) < steps / 2
 

@@ -1,7 +1,7 @@
 # Needs: the config's `ablations`, and the scores of the models that are their arms.
 # Makes: tables/ablation-<name> (CSV, Markdown, LaTeX) and plots/ablation-<name>. Each can be asked for by itself, and
 #        then makes the models of its own arms only (`snakemake ablation_<name>`; `ablations` for all).
-rule arms:
+rule compare_arms:
     input:
         scores=lambda wildcards: expand(
             f"{R}/scores/{{model}}/{{test}}.parquet",
@@ -13,9 +13,9 @@ rule arms:
         data_file("ablation-{ablation}"),
         expand(f"{R}/tables/ablation-{{{{ablation}}}}.{{kind}}", kind=["md", "tex"]),
     log:
-        f"{LOGS}/arms/{{ablation}}.log",
+        f"{LOGS}/compare_arms/{{ablation}}.log",
     benchmark:
-        f"{BENCH}/arms/{{ablation}}.tsv"
+        f"{BENCH}/compare_arms/{{ablation}}.tsv"
     wildcard_constraints:
         ablation=any_of(study.ablations),
     conda:
@@ -34,10 +34,10 @@ rule arms:
     message:
         "Comparing the arms of the ablation {wildcards.ablation}"
     script:
-        "../scripts/arms.py"
+        "../scripts/compare_arms.py"
 
 
-rule arms_plot:
+rule plot_arms:
     input:
         f"{R}/tables/ablation-{{ablation}}.csv",
     output:
@@ -51,9 +51,9 @@ rule arms_plot:
             for kind in ["svg", "png"]
         },
     log:
-        f"{LOGS}/arms_plot/{{ablation}}.log",
+        f"{LOGS}/plot_arms/{{ablation}}.log",
     benchmark:
-        f"{BENCH}/arms_plot/{{ablation}}.tsv"
+        f"{BENCH}/plot_arms/{{ablation}}.tsv"
     wildcard_constraints:
         ablation=any_of(study.ablations),
     conda:
@@ -68,7 +68,7 @@ rule arms_plot:
     message:
         "Drawing the ablation {wildcards.ablation}"
     script:
-        "../scripts/arms_plot.py"
+        "../scripts/plot_arms.py"
 
 
 rule ablations:

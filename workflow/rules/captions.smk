@@ -54,7 +54,7 @@ rule generate:
         "../scripts/generate.py"
 
 
-rule external:
+rule join_external:
     input:
         files=lambda wildcards: [
             source["path"] for source in SYSTEMS[wildcards.model].values()
@@ -66,9 +66,9 @@ rule external:
         unjoined=f"{R}/models/{{model}}/unjoined.parquet",
         manifest=f"{R}/models/{{model}}/manifest.json",
     log:
-        f"{LOGS}/external/{{model}}.log",
+        f"{LOGS}/join_external/{{model}}.log",
     benchmark:
-        f"{BENCH}/external/{{model}}.tsv"
+        f"{BENCH}/join_external/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(SYSTEMS),
     group:
@@ -85,4 +85,4 @@ rule external:
     message:
         "Joining the captions of {wildcards.model} to the references"
     script:
-        "../scripts/external.py"
+        "../scripts/join_external.py"

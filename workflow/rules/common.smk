@@ -265,7 +265,7 @@ VLLM_UNITS = [
 # Where the judges need no GPU, all that follows from the captions, tables included, hangs together.
 CHAIN = not HAS_GPU.nli
 EXTERNAL_GROUP = "judge" if CHAIN else None
-TRIAL_GROUP = "trial" if CHAIN and not LLM_UNITS else None
+JUDGE_VALIDATION_GROUP = "judge_validation" if CHAIN and not LLM_UNITS else None
 # What reads the hub runs beside Snakemake itself: nodes of a cluster are often without a network.
 FROM_HUB = any(source.kind == "hub" for source in study.sources())
 DATA_GROUP = None if FROM_HUB else "data"
@@ -278,13 +278,13 @@ def decompose_group(wildcards):
         return DATA_GROUP
     if not CHAIN:
         return "decompose"
-    return TRIAL_GROUP if wildcards.author in RESERVED else "judge"
+    return JUDGE_VALIDATION_GROUP if wildcards.author in RESERVED else "judge"
 
 
 def nli_group(wildcards):
     if not CHAIN:
         return "nli"
-    return TRIAL_GROUP if wildcards.author in RESERVED else "judge"
+    return JUDGE_VALIDATION_GROUP if wildcards.author in RESERVED else "judge"
 
 
 def nli_minutes(wildcards):

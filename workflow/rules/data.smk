@@ -72,7 +72,7 @@ rule corpus:
         "../scripts/corpus.py"
 
 
-rule reject:
+rule generate_rejected:
     input:
         manifest=lambda wildcards: manifest(study.rejected()[wildcards.direction].model),
         weights=lambda wildcards: weights(study.rejected()[wildcards.direction].model),
@@ -82,9 +82,9 @@ rule reject:
     output:
         f"{R}/preferences/{{corpus}}rejected.{{direction}}.parquet",
     log:
-        f"{LOGS}/reject/{{corpus}}{{direction}}.log",
+        f"{LOGS}/generate_rejected/{{corpus}}{{direction}}.log",
     benchmark:
-        f"{BENCH}/reject/{{corpus}}{{direction}}.tsv"
+        f"{BENCH}/generate_rejected/{{corpus}}{{direction}}.tsv"
     conda:
         env_of_models(BY_VLLM)
     threads: cores("reject")
@@ -107,7 +107,7 @@ rule reject:
     message:
         "Writing rejected texts, {wildcards.direction}"
     script:
-        "../scripts/reject.py"
+        "../scripts/generate_rejected.py"
 
 
 rule pairs:

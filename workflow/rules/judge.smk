@@ -1,7 +1,7 @@
 # Needs: predictions, and test sets whose answers are captions.
 # Makes: nli_models/<nli>, decomposers/<name> (models that judges use), atoms/<units>/<author>/<test> (captions cut into
 #        atoms, sentences, …), nli/<judge>/<author>/<test> (probabilities of every pair of units).
-# An author is a model, `reference`, or one of the planted captions' two sides (see trial.smk).
+# An author is a model, `reference`, or one of the planted captions' two sides (see judge_validation.smk).
 LOCAL_LLM = [
     name for name in study.decomposers if f"decomposers.{name}" in study.pretrained()
 ]
@@ -12,14 +12,14 @@ UNITS = {
 }
 
 
-rule make_nli:
+rule train_nli:
     output:
         manifest=f"{R}/nli_models/{{nli}}/manifest.json",
         weights=directory(f"{R}/nli_models/{{nli}}/weights"),
     log:
-        f"{LOGS}/make_nli/{{nli}}.log",
+        f"{LOGS}/train_nli/{{nli}}.log",
     benchmark:
-        f"{BENCH}/make_nli/{{nli}}.tsv"
+        f"{BENCH}/train_nli/{{nli}}.tsv"
     wildcard_constraints:
         nli=any_of(MADE_NLI),
     priority: 10
@@ -37,7 +37,7 @@ rule make_nli:
     message:
         "Training the NLI model {wildcards.nli}"
     script:
-        "../scripts/make_nli.py"
+        "../scripts/train_nli.py"
 
 
 localrules:

@@ -1,7 +1,7 @@
 # Needs: data/train, preferences/pairs, and the models each one is made from.
 # Makes: models/<id>/manifest.json with weights/ (initial, merged) or adapter/ (aligned).
 # One rule a way of making; which models it makes is in its wildcard constraint, from the model table.
-rule make_initial:
+rule train_initial:
     input:
         train=lambda wildcards: f"{R}/data/{corpus_of(wildcards.model)}train.parquet",
         parents=lambda wildcards: [
@@ -17,9 +17,9 @@ rule make_initial:
         log=f"{R}/models/{{model}}/log.parquet",
         manifest=f"{R}/models/{{model}}/manifest.json",
     log:
-        f"{LOGS}/make_initial/{{model}}.log",
+        f"{LOGS}/train_initial/{{model}}.log",
     benchmark:
-        f"{BENCH}/make_initial/{{model}}.tsv"
+        f"{BENCH}/train_initial/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(model for model, row in table.items() if row.method == "made"),
     priority: 50
@@ -36,7 +36,7 @@ rule make_initial:
     message:
         "Training the initial model {wildcards.model}"
     script:
-        "../scripts/make_initial.py"
+        "../scripts/train_initial.py"
 
 
 localrules:

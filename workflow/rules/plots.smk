@@ -1,5 +1,5 @@
 # Needs: the tables, the logs of trainings, and what Snakemake measured of every job.
-# Makes: plots/<figure>[-<test>], SVG and PNG: the figures that the study has something for (the judges' are in trial.smk).
+# Makes: plots/<figure>[-<test>], SVG and PNG: the figures that the study has something for (the judges' are in judge_validation.smk).
 LOGGED = [
     model
     for model, row in table.items()

@@ -9,7 +9,7 @@ from pydantic import Field
 from molmix.core.schema import Count, Name, Section
 
 
-class Trial(Section):
+class JudgeValidation(Section):
     """Captions with planted errors, which show how far each judge can be trusted (`snakemake judge`)."""
 
     molecules: Count = Field(300, description="references that are edited, drawn from each test set; all if fewer")

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from molmix.align.settings import Align
-from molmix.analysis.settings import Ablation, Statistics, Trial
+from molmix.analysis.settings import Ablation, Statistics, JudgeValidation
 from molmix.core.schema import Name, Section
 from molmix.core.settings import Hardware, Tracking
 from molmix.data.settings import (
@@ -44,6 +44,8 @@ UNSEEN = {"hardware", "tracking", "push"}  # sections that no result depends on
 class Config(Section):
     """A whole study."""
 
+    RENAMED = {"trial": "judge_validation"}
+
     run: Name = Field("demo", description="name of the run; everything it makes lies in results/<run>")
     domain: Literal["molecules", "text"] = Field(
         "molecules", description="`text` switches RDKit off: molecules are then any source text"
@@ -70,7 +72,7 @@ class Config(Section):
         description="judges by name; the first of kind `atomic` gives the tables' hallucination and coverage",
     )
     ablations: dict[Name, Ablation] = Field({}, description="ablations by name (`snakemake ablation_<name>`)")
-    trial: Trial = Field(Trial(), description="planted errors, which measure the judges")
+    judge_validation: JudgeValidation = Field(JudgeValidation(), description="captions with planted errors, which show how far judges can be trusted")
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
     tracking: Tracking = Field(Tracking(), description="where losses are shown while trainings run")

@@ -218,3 +218,11 @@ def test_config_that_is_not_utf8(tmp_path: Path) -> None:
 
 def test_yaml_round_trip_of_generated_default() -> None:
     assert yaml.safe_load(documentation.default_yaml()) == loading.read_yaml(ROOT / "config" / "config.yaml")
+
+
+def test_the_old_name_of_judge_validation_is_still_read() -> None:
+    new = loading.parse(demo() | {"judge_validation": {"molecules": 6}})
+    with pytest.warns(FutureWarning, match="`trial` is now called `judge_validation`"):
+        assert loading.parse(demo() | {"trial": {"molecules": 6}}) == new
+    with pytest.raises(MolmixError, match="old name of `judge_validation`"):
+        loading.parse(demo() | {"trial": {}, "judge_validation": {}})

@@ -95,23 +95,23 @@ def test_hours_are_estimated_from_shapes_where_nothing_ran(paper, tmp_path, monk
 def test_rejected_texts_of_a_further_corpus_are_jobs_of_their_own(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = ROOT / "config/ablations.yaml"
-    found = [job for job in jobs(path, ["ablation_corpus"]) if job.rule in ("reject", "pairs")]
+    found = [job for job in jobs(path, ["ablation_corpus"]) if job.rule in ("generate_rejected", "pairs")]
     assert {(job.rule, job.name) for job in found} == {
-        ("reject", "mol2cap"),
-        ("reject", "corpora/others/mol2cap"),
+        ("generate_rejected", "mol2cap"),
+        ("generate_rejected", "corpora/others/mol2cap"),
         ("pairs", "share-0.051"),
         ("pairs", "corpora/others/share-1.0"),
     }
     study = loading.load(path)
     models = model_table.build(study)
 
-    def reject(others: int) -> Stage:
+    def generate_rejected(others: int) -> Stage:
         corpora = {"": OWN, "others": Corpus(others, 5, {0.1: others // 10, 1.0: others})}
         estimator = Estimator(study, models, sizes(study, models), replace(ROWS, corpora=corpora), GPU)
-        return stages(found, "none", estimator)["reject"]
+        return stages(found, "none", estimator)["generate_rejected"]
 
-    assert (reject(500).jobs, reject(500).unknown) == (2, 0)
-    assert reject(100_000).cpu > 10 * reject(500).cpu > 10 * LIGHT  # for the largest share, of each corpus
+    assert (generate_rejected(500).jobs, generate_rejected(500).unknown) == (2, 0)
+    assert generate_rejected(100_000).cpu > 10 * generate_rejected(500).cpu > 10 * LIGHT  # for the largest share, of each corpus
 
 
 def test_a_training_costs_what_its_share_of_its_corpus_does(tmp_path, monkeypatch) -> None:

@@ -21,8 +21,8 @@ from molmix.pipeline.plan.shapes import Sizes
 from molmix.pipeline.status.graph import Job
 
 # Stages whose time goes by the size of a model: another study's times say nothing of it.
-BY_MODEL = ("make_initial", "reject", "align", "merge", "merge_and_generate", "generate", "decompose", "nli")
-TRAINED_ON = ("make_initial", "reject", "align")  # those of them whose time goes by the size of a corpus
+BY_MODEL = ("train_initial", "generate_rejected", "align", "merge", "merge_and_generate", "generate", "decompose", "nli")
+TRAINED_ON = ("train_initial", "generate_rejected", "align")  # those of them whose time goes by the size of a corpus
 LIGHT = 10.0  # seconds of a job that loads no model
 LOAD = 30.0  # seconds to start one that loads a large model
 COPY = 0.5e9  # bytes that a merge reads or writes a second
@@ -82,7 +82,7 @@ class Estimator:
         if job.rule in ("decompose", "nli"):
             return self._decompose(job, self.rows) if job.rule == "decompose" else self._nli(job, self.rows)
         model, trained = job.name, ""
-        if job.rule == "reject":  # corpora/<corpus>/<direction>, or the direction alone for the study's own corpus
+        if job.rule == "generate_rejected":  # corpora/<corpus>/<direction>, or the direction alone for the study's own corpus
             *folders, way = job.name.split("/")
             trained = folders[-1] if folders else ""
             model = next(s.model for name, s in self.study.rejected().items() if name == way and s.kind == "model")
@@ -99,7 +99,7 @@ class Estimator:
 
     def _on_corpus(self, rule: str, model: str, shape: Shape, device: Device, corpus: Corpus) -> float:
         settings = self.table[model].settings
-        if rule == "make_initial":
+        if rule == "train_initial":
             tokens = corpus.train * settings["epochs"] * (PROMPT + CAPTION)
             return 6 * shape.parameters * tokens / device.flops
         if rule == "align":

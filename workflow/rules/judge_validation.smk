@@ -1,41 +1,41 @@
 # Needs: test sets whose answers are captions, every judge's answers on planted captions and on every model's.
-# Makes: data/planted, predictions/planted (references with planted errors), trial/<test> (every judge's scores of them),
+# Makes: data/planted, predictions/planted (references with planted errors), judge_validation/<test> (every judge's scores of them),
 #        tables/judges, tables/agreement, tables/audit, plots/judges: how far the judges can be trusted.
 ATOMIC = {name: judge for name, judge in JUDGES.items() if judge.kind == "atomic"}
-# Of what the trial follows from: another learning rate plants no error anew.
-TRIED = study.digest(
-    *"domain seeds data world decomposers nli judges trial statistics".split()
+# What the results of judge validation depend on: another learning rate plants no error anew.
+VALIDATION_DIGEST = study.digest(
+    *"domain seeds data world decomposers nli judges judge_validation statistics".split()
 )
 AUDITED = [(author, test) for author in ["reference", *table] for test in JUDGED]
 
 
-rule plant:
+rule plant_errors:
     input:
         tests=expand(f"{R}/data/tests/{{test}}.parquet", test=JUDGED),
     output:
         references=expand(f"{R}/data/planted/{{test}}.parquet", test=JUDGED),
         captions=expand(f"{R}/predictions/planted/{{test}}.parquet", test=JUDGED),
     log:
-        f"{LOGS}/plant.log",
+        f"{LOGS}/plant_errors.log",
     benchmark:
-        f"{BENCH}/plant.tsv"
+        f"{BENCH}/plant_errors.tsv"
     group:
-        TRIAL_GROUP
+        JUDGE_VALIDATION_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
         mem_mb=grows(1000),
         runtime=grows(30),
     params:
-        settings=study.trial.model_dump(),
+        settings=study.judge_validation.model_dump(),
         seed=study.seeds[0],
     message:
         "Planting errors into reference captions"
     script:
-        "../scripts/plant.py"
+        "../scripts/plant_errors.py"
 
 
-rule trial:
+rule judge_validation:
     input:
         captions=expand(f"{R}/predictions/planted/{{test}}.parquet", test=JUDGED),
         nli=expand(
@@ -44,7 +44,7 @@ rule trial:
         files=study.judge_files(),
         corpus=f"{R}/data/manifest.json",
     output:
-        scores=expand(f"{R}/trial/{{test}}.parquet", test=JUDGED),
+        scores=expand(f"{R}/judge_validation/{{test}}.parquet", test=JUDGED),
         tables=[
             data_file("judges"),
             *expand(f"{R}/tables/judges.{{kind}}", kind=["md", "tex"]),
@@ -60,11 +60,11 @@ rule trial:
             for kind in ["svg", "png"]
         ],
     log:
-        f"{LOGS}/trial.log",
+        f"{LOGS}/judge_validation.log",
     benchmark:
-        f"{BENCH}/trial.tsv"
+        f"{BENCH}/judge_validation.tsv"
     group:
-        TRIAL_GROUP
+        JUDGE_VALIDATION_GROUP
     conda:
         "../../envs/data.yaml"
     resources:
@@ -75,16 +75,16 @@ rule trial:
         tests=JUDGED,
         statistics=study.statistics.model_dump(),
         seeds=study.seeds,
-        config=f"{TRIED} (of what judges depend on)",
+        config=f"{VALIDATION_DIGEST} (of what judges depend on)",
     message:
         "Measuring the judges on planted errors"
     script:
-        "../scripts/trial.py"
+        "../scripts/judge_validation.py"
 
 
 rule agreement:
     input:
-        planted=expand(f"{R}/trial/{{test}}.parquet", test=JUDGED),
+        planted=expand(f"{R}/judge_validation/{{test}}.parquet", test=JUDGED),
         scores=expand(
             f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=JUDGED
         ),
@@ -149,7 +149,7 @@ rule audit:
         },
         nli={name: model.asked() for name, model in study.nli.items()},
         captions=AUDITED,
-        sample=study.trial.molecules,
+        sample=study.judge_validation.molecules,
         store="results/store/nli",
         seeds=study.seeds,
         config=DIGEST,
