@@ -36,7 +36,17 @@ def test_jobs_ask_for_what_their_rules_say(slurm: Slurm, finished: tuple[Path, s
 
 def test_short_jobs_go_as_one(slurm: Slurm, finished: tuple[Path, str]) -> None:
     folder, said = finished
-    single = ("align", "train_initial", "train_nli", "generate_rejected", "pairs", "merge", "plots", "agreement", "audit")
+    single = (
+        "align",
+        "train_initial",
+        "train_nli",
+        "generate_rejected",
+        "pairs",
+        "merge",
+        "plots",
+        "agreement",
+        "audit",
+    )
     grouped = [
         job for job in slurm.jobs(folder) if job["Comment"].split("_wildcards_")[0].removeprefix("rule_") not in single
     ]

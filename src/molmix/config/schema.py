@@ -8,12 +8,12 @@ value, the file and the mend. Importing this module is cheap: the Snakefile does
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from molmix.align.settings import Align
-from molmix.analysis.settings import Ablation, Statistics, JudgeValidation
+from molmix.analysis.settings import Ablation, JudgeValidation, Statistics
 from molmix.core.schema import Name, Section
 from molmix.core.settings import Hardware, Tracking
 from molmix.data.settings import (
@@ -44,7 +44,7 @@ UNSEEN = {"hardware", "tracking", "push"}  # sections that no result depends on
 class Config(Section):
     """A whole study."""
 
-    RENAMED = {"trial": "judge_validation"}
+    RENAMED: ClassVar[dict[str, str]] = {"trial": "judge_validation"}
 
     run: Name = Field("demo", description="name of the run; everything it makes lies in results/<run>")
     domain: Literal["molecules", "text"] = Field(
@@ -72,7 +72,9 @@ class Config(Section):
         description="judges by name; the first of kind `atomic` gives the tables' hallucination and coverage",
     )
     ablations: dict[Name, Ablation] = Field({}, description="ablations by name (`snakemake ablation_<name>`)")
-    judge_validation: JudgeValidation = Field(JudgeValidation(), description="captions with planted errors, which show how far judges can be trusted")
+    judge_validation: JudgeValidation = Field(
+        JudgeValidation(), description="captions with planted errors, which show how far judges can be trusted"
+    )
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
     statistics: Statistics = Field(Statistics(), description="intervals of the tables")
     tracking: Tracking = Field(Tracking(), description="where losses are shown while trainings run")

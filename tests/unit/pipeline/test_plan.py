@@ -111,7 +111,9 @@ def test_rejected_texts_of_a_further_corpus_are_jobs_of_their_own(tmp_path, monk
         return stages(found, "none", estimator)["generate_rejected"]
 
     assert (generate_rejected(500).jobs, generate_rejected(500).unknown) == (2, 0)
-    assert generate_rejected(100_000).cpu > 10 * generate_rejected(500).cpu > 10 * LIGHT  # for the largest share, of each corpus
+    assert (
+        generate_rejected(100_000).cpu > 10 * generate_rejected(500).cpu > 10 * LIGHT
+    )  # for the largest share, of each corpus
 
 
 def test_a_training_costs_what_its_share_of_its_corpus_does(tmp_path, monkeypatch) -> None:

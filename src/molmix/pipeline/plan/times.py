@@ -21,7 +21,16 @@ from molmix.pipeline.plan.shapes import Sizes
 from molmix.pipeline.status.graph import Job
 
 # Stages whose time goes by the size of a model: another study's times say nothing of it.
-BY_MODEL = ("train_initial", "generate_rejected", "align", "merge", "merge_and_generate", "generate", "decompose", "nli")
+BY_MODEL = (
+    "train_initial",
+    "generate_rejected",
+    "align",
+    "merge",
+    "merge_and_generate",
+    "generate",
+    "decompose",
+    "nli",
+)
 TRAINED_ON = ("train_initial", "generate_rejected", "align")  # those of them whose time goes by the size of a corpus
 LIGHT = 10.0  # seconds of a job that loads no model
 LOAD = 30.0  # seconds to start one that loads a large model
@@ -82,7 +91,9 @@ class Estimator:
         if job.rule in ("decompose", "nli"):
             return self._decompose(job, self.rows) if job.rule == "decompose" else self._nli(job, self.rows)
         model, trained = job.name, ""
-        if job.rule == "generate_rejected":  # corpora/<corpus>/<direction>, or the direction alone for the study's own corpus
+        if (
+            job.rule == "generate_rejected"
+        ):  # corpora/<corpus>/<direction>, or the direction alone for the study's own corpus
             *folders, way = job.name.split("/")
             trained = folders[-1] if folders else ""
             model = next(s.model for name, s in self.study.rejected().items() if name == way and s.kind == "model")
