@@ -138,6 +138,65 @@ EXAMPLES = {
 }
 
 
+# What an item would say more without: (caption, atoms), written out as a caption may be.
+WHOLE = [
+    "The molecule has no hydrogen bond donors and acceptors.",
+    "The molecule is free of rings and halogens.",
+    "The molecule is not soluble in water and ethanol.",
+    "The molecule is insoluble in water, ethanol and ether.",
+    "The molecule is without rings and halogens.",
+    "The molecule has fewer than three rings and halogens.",
+    "The molecule contains at most two rings and halogens.",
+    "The molecule contains only carbon and hydrogen.",
+    "The molecule shows no effect on a human and a mouse.",
+    "The molecule has no role as a dye and as a fuel.",
+    "The molecule is no longer a dye and a wax.",
+    "The molecule is not a dye that impacts gout and scurvy.",
+    "The molecule is no dye that is a wax.",
+    "The molecule is not known to impact gout and scurvy.",
+    "The molecule contains sodium and chloride in the ratio 1:2.",
+    "The molecule is a mixture of (E)- and (Z)-dimethomorph.",
+    "The molecule is moderately toxic to birds and honey bees.",
+]
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_no_atom_says_more_than_its_caption(text: str) -> None:
+    assert decompose([text]) == [[text]]
+
+
+# What is in a caption beside statements, and statements that run together.
+CLEANED = {
+    "It has no rings and a halogen.": ["has no rings", "has a halogen"],
+    "It is not a dye and a wax, but is a gum.": ["is not a dye", "is not a wax", "is a gum"],
+    "1. It is a dye. 2. It is a wax.": ["is a dye", "is a wax"],
+    "(1) It is a dye. (b) It is a wax.": ["is a dye", "is a wax"],
+    "- It is a dye\n- It is a wax": ["is a dye", "is a wax"],
+    "It is at position 1. It is a wax.": ["is at position 1", "is a wax"],
+    "It is a dye &amp; its logP is R&lt;S; it is a wax.": ["is a dye & its logP is R<S", "is a wax"],
+    "It is a dye.It is a wax at position 3.It is a gum.": ["is a dye", "is a wax at position 3", "is a gum"],
+    "It is a dye (one of many. It is a wax (or a gum).": ["is a dye (one of many", "is a wax (or a gum)"],
+    "It is a dye (one of many. It is a wax) and a gum.": ["is a dye (one of many", "is a wax)", "is a gum"],
+    "It is a dye, a substituted aniline and a wax.": ["is a dye", "is a substituted aniline", "is a wax"],
+    "It is an (E)- and (Z)-stilbene, a dye and a wax.": ["is an (E)- and (Z)-stilbene", "is a dye", "is a wax"],
+    "It emits toxic vapors of lead and zinc.": ["emits toxic vapors of lead", "emits toxic vapors of zinc"],
+    "It is a dye. It is a conjugate base of a": ["is a dye", "is a conjugate base"],
+    "It is a dye that impacts gout. It is a wax, a gum and a": ["is a dye", "impacts gout", "is a wax", "is a gum"],
+    "It is a dye. It is": ["is a dye"],
+    "It is a heme a.": ["is a heme a"],
+}
+
+
+@pytest.mark.parametrize("text", CLEANED)
+def test_what_is_no_statement_makes_no_atom(text: str) -> None:
+    assert decompose([text]) == [[f"The molecule {atom}." for atom in CLEANED[text]]]
+
+
+def test_classes_without_end_end() -> None:
+    text = "It belongs to " + "the " * 3000 + "dye" + " classes" * 3000
+    assert len(decompose([text])[0]) == 1
+
+
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_examples(text: str) -> None:
     expected = [f"The molecule{'' if atom.startswith(chr(39)) else ' '}{atom}." for atom in EXAMPLES[text]]

@@ -4,9 +4,17 @@ A caption is cut into sentences, a sentence into clauses at verbs of a closed li
 **and belongs to** …"), and the list after each verb into its items; subject and verb are carried to every item, so that
 each atom stands alone. What the rules do not understand stays whole: a clause that describes a structure ("in which
 …", "substituted by …", "… respectively") is one atom, and so is a sentence about something else or in another language.
-Nothing is dropped but repeats and text without a letter or digit. Time is linear in the length of the caption.
+
+No atom may say more than its caption. A list is split only where what holds for the whole list is carried to each item:
+the verb with its "not", an article, "an inhibitor of". Where a negation or an upper limit ("no rings and halogens",
+"at most two", "only") or a complement ("soluble in water and ethanol") can also belong to the later items, the list
+stays whole.
+
+List markers, HTML character references and what a cut caption ends in ("… a conjugate base of a") are no statements.
+Nothing else is dropped but repeats and text without a letter or digit. Time is linear in the length of the caption.
 """
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -32,7 +40,23 @@ _SHARED_HEAD = re.compile(r"(?:groups|rings|atoms|substituents|properties|activi
 # In "used as a fuel for rockets and small engines" only sense can tell what the last item goes with.
 _USE = re.compile(r"(?:used|employed|useful) ")
 _COMPLEMENT = re.compile(r"(?:^| )(?:for|in|on|of|to|as|against|with) ")
-_QUALIFIER = re.compile(r"(?:potent|selective|specific|strong|weak|reversible|irreversible|competitive|natural)$")
+# An item that leans on the next: "a potent and selective inhibitor", "(E)- and (Z)-dimethomorph".
+_QUALIFIER = re.compile(r"(?:potent|selective|specific|strong|weak|reversible|irreversible|competitive|natural|\S-)$")
+# Words that an item without them would say more than: negations, upper limits, exclusions.
+_LIMIT = re.compile(
+    r"\b(?:no|not|none|never|neither|nor|(?<!\ba )few|fewer|little|less than|at most|up to|only|solely|exclusively"
+    r"|hardly|scarcely|rarely|barely|lacking|lacks?|absence of|devoid of|free (?:of|from)|without|except)\b(?!-)",
+    re.I,
+)
+_NO = re.compile(r"no (?!longer |more )", re.I)  # a limit that is its item's own determiner
+# What is said of the items together: "sodium and chloride in the ratio 1:2", "a mixture of fats and oils".
+_TOGETHER = re.compile(
+    r"\b(?:ratio|proportions?|equimolar|together"
+    r"|(?:mixture|combination|blend|copolymer|alloy|complex) (?:of|with|between))\b",
+    re.I,
+)
+# What is carried to each item of a list without an article.
+_FUMES = re.compile(r"(?:fumes|vapou?rs|gases) of ")
 
 _RELATIVES = r"(?:conjugate (?:acid|base)|enantiomer|epimer|tautomer|stereoisomer|diastereoisomer|isomer)"
 _PARTICIPLES = (
@@ -73,17 +97,20 @@ _OPAQUE = (
     r"(?:in which|of which|where|wherein|whereby|whose|when|while|with|having|bearing|carrying|substituted|composed"
     r"|comprising|consisting|resulting|arising|formed|obtained|derived|isolated|produced|found|used|useful|between"
     r"|replaced|joined|linked|attached|at positions?|via|from|by|after|against|during|through|either|neither|or"
-    r"|not only|that|which|who|including|particularly|especially|primarily|mainly|such as|been)"
+    r"|not only|that|which|who|including|particularly|especially|primarily|mainly|such as|been"
+    r"|without|free of|free from|devoid of|lacking|except|unless|if|rather than|instead of|but not)"
 )
+_AFTER_ARTICLE = "".join(rf"(?<!\b{article}{end})" for article in ("a", "an", "the") for end in ("", " "))
 
 _LEAD = r"(?:(?:when|if|upon|in|on|at|after|under|during)\b[^,]{1,80}?,? )?"
+_SUBJECT = re.compile(_SUBJECTS, re.I)
 _STATEMENT = re.compile(rf"(?P<lead>{_LEAD}){_SUBJECTS} (?=\S)", re.I)
 _START = re.compile(rf"(?P<verb>{_VERB}) (?=\S)", re.I)
 # What can follow the objects of a verb: another verb, or the start of an opaque part.
 _TURN = re.compile(
     rf"(?P<link>,? (?:and|but|that|which)|,) (?P<verb>{_VERB}) (?=\S)"
     rf"|(?P<comma>(?:,? and|,| by)?) (?P<nonfinite>{'|'.join(_NONFINITE)}) (?=\S)"
-    rf"|(?:,? |(?<= ))(?P<opaque>{_OPAQUE}) ",
+    rf"|{_AFTER_ARTICLE}(?:,? |(?<= ))(?P<opaque>{_OPAQUE}) ",  # "a substituted aniline" has no clause in it
     re.I,
 )
 # Behind a participle (" isolated from … and exhibits …") a verb has the molecule for its subject again, unless a clause
@@ -115,11 +142,26 @@ _FRAGMENTS = (
 # private use area, so that no rule has to know about brackets.
 _HIDDEN = str.maketrans(" ,.;", "\ue000\ue001\ue002\ue003")
 SHOWN = str.maketrans("\ue000\ue001\ue002\ue003", " ,.;")
+_ENDS = " .!?,;:\ue000\ue001\ue002\ue003"
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ue000-\ue003]+")  # also what no file could hold
 _BRACKET = re.compile(r"[][(){}]")
 _ABBREVIATION = re.compile(rf"(?<![\w/-]){_ABBREVIATIONS}\.(?! {_OPENERS} )", re.I)
-# The last is a full stop that was forgotten: "Major species at pH 7.3 It is an anion."
-_SENTENCE_END = re.compile(rf"(?<=[.!?]) +|; |(?<![,:]) (?=(?:It|The molecule) {_VERB} )")
+# The last three are a blank or a full stop that were forgotten: "at position 3.It is a dye", "helps insomnia.Others do
+# not", "at pH 7.3 It is an anion".
+_SENTENCE_END = re.compile(
+    rf"(?<=[.!?]) +|; |(?<=\w[.!?])(?=(?:It|The molecule) {_VERB} )|(?<=[a-z][a-z][.!?])(?=[A-Z][a-z]+ )"
+    rf"|(?<![,:]) (?=(?:It|The molecule) {_VERB} )"
+)
+_NEW_SENTENCE = re.compile(rf"[.!?] *(?:It|The molecule) {_VERB} ")
+_REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,30});", re.I)  # of HTML: "&lt;"
+_MARK = r"(?:\(?\d{1,2}[.)]|\(?[a-z]\)|\([ivx]{1,4}\))"  # "1.", "2)", "(3)", "(a)", "(iv)"
+_MARKED_LINE = re.compile(rf"\s*(?:^|\n)[ \t]*(?:[-*•·–—]|{_MARK})[ \t]+(?=\S)")
+_MARKED_SENTENCE = re.compile(rf"(^|(?<=[.!?;:]) ){_MARK} (?=[A-Z])")
+# Words that say nothing at the end of a statement. In lower case only: "vitamin A" ends well, and so does "heme a".
+_DANGLING = re.compile(
+    rf"(?:, an?| (?:(?:that|which)(?: (?:{_PLAIN})s| (?:{_AS})s)?|the|and|or|but|no|both|in|on|of|to|as|at|by|for|from|with|is|was"
+    r"|has|have|does|its|containing|belonging)(?: an?)?)[ ,;:]*$"
+)
 
 
 class RulesSettings(Section):
@@ -149,8 +191,24 @@ def sentence(statement: str) -> str:
 
 
 def _atoms(caption: str) -> list[str]:
-    text = hide(clean(caption))
-    return list(dict.fromkeys(atom for part in _SENTENCE_END.split(text) for atom in _sentence_atoms(part)))
+    *parts, last = _SENTENCE_END.split(hide(_unmarked(caption)).rstrip(_ENDS))
+    parts.append(_completed(last) or ("" if any(map(says_something, parts)) else last))
+    return list(dict.fromkeys(atom for part in parts for atom in _sentence_atoms(part)))
+
+
+def _unmarked(caption: str) -> str:
+    """The text of a caption without HTML's character references and without list markers."""
+    text = _REFERENCE.sub(lambda match: html.unescape(match[0]), caption)
+    text = _MARKED_LINE.sub(lambda match: ". " if match.start() else "", text)
+    return _MARKED_SENTENCE.sub(r"\1", clean(text))
+
+
+def _completed(text: str) -> str:
+    """The last sentence of a caption without the words that a cut left hanging; empty where nothing else is said."""
+    before = None
+    while before != text:
+        before, text = text, _DANGLING.sub("", text)
+    return "" if _SUBJECT.fullmatch(text) or not says_something(text) else text
 
 
 @lru_cache(maxsize=20_000)  # systems repeat themselves: few of their sentences are distinct
@@ -166,7 +224,9 @@ def hide(text: str) -> str:
         if bracket[0] in "([{":
             opened.append(bracket)
         elif opened and opened[-1][0] + bracket[0] in ("()", "[]", "{}"):
-            pairs.append((opened.pop().start(), bracket.start()))
+            start = opened.pop().start()
+            if not _NEW_SENTENCE.search(text, start, bracket.start()):  # else it was never closed
+                pairs.append((start, bracket.start()))
     pieces, end = [], len(text)
     for start, stop in reversed(pairs):  # outer pairs first: they close last
         if stop < end:
@@ -207,10 +267,12 @@ def _statements(subject: str, predicates: str) -> Iterator[str]:
         while ahead:
             _, verb, begin = ahead
             turn = _TURN.search(predicate, begin)
-            ahead = _ahead(predicate, turn, verb) if turn else None
+            limited = " not" in verb or bool(turn and _LIMIT.search(predicate, begin, turn.start()))
+            ahead = _ahead(predicate, turn, verb, limited) if turn else None
             end = ahead.start if ahead else len(predicate)
             listed = turn.start() if turn else end
-            *items, last = _items(predicate[begin:listed], verb)
+            together = _TOGETHER.search(predicate, begin, end)
+            *items, last = [predicate[begin:listed]] if together else _items(predicate[begin:listed], verb)
             for item in [*items, last + predicate[listed:end]]:
                 yield f"{subject} {verb} {item}"
 
@@ -223,14 +285,15 @@ class _Verb(NamedTuple):
     begin: int
 
 
-def _ahead(predicate: str, turn: re.Match[str], verb: str) -> _Verb | None:
+def _ahead(predicate: str, turn: re.Match[str], verb: str, limited: bool) -> _Verb | None:
     """The next verb with the same subject, if any. After "that" and the like, the subject is the noun before: the
-    molecule only where that noun says what the molecule is. An opaque part is never taken apart, only left behind."""
+    molecule only where that noun says what the molecule is, and not what it is not (`limited`). An opaque part is never
+    taken apart, only left behind."""
     if turn["opaque"]:
         resumed = _RESUMED.match(predicate, turn.start())
         return _Verb(resumed.start("link"), resumed["verb"].lower(), resumed.end()) if resumed else None
     leans = (turn["link"] or "").endswith(("that", "which")) or (turn["nonfinite"] and not turn["comma"])
-    if leans and not verb.startswith(("is", "was")):
+    if leans and (limited or not verb.startswith(("is", "was"))):
         return None
     return _Verb(turn.start(), (turn["verb"] or _NONFINITE[turn["nonfinite"].lower()]).lower(), turn.end())
 
@@ -240,18 +303,16 @@ def _items(listed: str, verb: str) -> list[str]:
     listed = listed.removeprefix("both ")
     classes = _CLASSES.fullmatch(listed)  # "the dye and pigment classes of molecules"
     if classes:
-        return [f"{classes[1]}{item} class{classes[3]}" for item in _items(classes[2], verb)]
+        return [f"{classes[1]}{item} class{classes[3]}" for item in _split(classes[2], verb)]
+    return _split(listed, verb)
+
+
+def _split(listed: str, verb: str) -> list[str]:
     parts = _SEPARATOR.split(listed)
     items, separators = parts[::2], parts[1::2]
-    determined = any(map(_DETERMINER.match, items[1:]))
-    shared = not determined and (
-        separators == [", "]  # "a pale, volatile liquid"
-        or items[0].lower().startswith("the ")  # "the treatment of pain and fever"
-        or _SHARED_HEAD.search(items[-1])  # "hydroxy and amino groups"
-        or (_USE.search(verb) and any(map(_COMPLEMENT.search, items)))  # "a fuel for rockets and small engines"
-    )
-    if shared or any(_NUMBERING.fullmatch(item) or not item for item in items):
+    if any(_NUMBERING.fullmatch(item) or not item for item in items) or _share(items, separators, verb):
         return [listed]
+    determined = any(map(_DETERMINER.match, items[1:]))
     split = items[:1]
     for separator, item in zip(separators, items[1:], strict=True):
         own = _DETERMINER.match(item)
@@ -262,9 +323,32 @@ def _items(listed: str, verb: str) -> list[str]:
     return split
 
 
+def _share(items: list[str], separators: list[str], verb: str) -> bool:
+    """Whether items share what cannot be carried to each, so that their list stays whole."""
+    *before, last = items
+    if not before:
+        return False
+    own = [bool(_DETERMINER.match(item)) for item in items]
+    complements = [bool(_COMPLEMENT.search(item)) for item in before]
+    for place, item in enumerate(before):
+        # "no rings and a halogen" can be split, "no rings and halogens" and "no role as a dye and a fuel" cannot.
+        if _LIMIT.search(item) and not (_NO.match(item) and all(own[place + 1 :]) and not complements[place]):
+            return True
+    if any(own[1:]):
+        return False
+    carried = bool(_head(items[0], last))
+    return bool(
+        separators == [", "]  # "a pale, volatile liquid"
+        or items[0].lower().startswith("the ")  # "the treatment of pain and fever"
+        or _SHARED_HEAD.search(last)  # "hydroxy and amino groups"
+        or (_USE.search(verb) and any(map(_COMPLEMENT.search, items)))  # "a fuel for rockets and small engines"
+        or (any(complements) and not carried)  # "soluble in water and ethanol"
+    )
+
+
 def _head(first: str, item: str) -> str:
     """What a bare item shares with the first of its list: "an inhibitor of" in "an inhibitor of renin and trypsin"."""
     article = _ARTICLE.match(first)
-    if " of " in first and " of " not in item and (article or "fumes of" in first):
+    if " of " in first and " of " not in item and (article or _FUMES.search(first)):
         return first[: first.rindex(" of ") + len(" of ")]
     return article[0] if article else ""
