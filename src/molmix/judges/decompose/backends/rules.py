@@ -159,8 +159,8 @@ _MARKED_LINE = re.compile(rf"\s*(?:^|\n)[ \t]*(?:[-*•·–—]|{_MARK})[ \t]+(
 _MARKED_SENTENCE = re.compile(rf"(^|(?<=[.!?;:]) ){_MARK} (?=[A-Z])")
 # Words that say nothing at the end of a statement. In lower case only: "vitamin A" ends well, and so does "heme a".
 _DANGLING = re.compile(
-    rf"(?:, an?| (?:(?:that|which)(?: (?:{_PLAIN})s| (?:{_AS})s)?|the|and|or|but|no|both|in|on|of|to|as|at|by|for|from|with|is|was"
-    r"|has|have|does|its|containing|belonging)(?: an?)?)[ ,;:]*$"
+    rf"(?:, an?| (?:(?:that|which)(?: (?:{_PLAIN})s| (?:{_AS})s)?|the|and|or|but|no|both|in|on|of|to|as|at|by|for|from"
+    r"|with|is|was|has|have|does|its|containing|belonging)(?: an?)?)[ ,;:]*$"
 )
 
 
