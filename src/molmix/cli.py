@@ -11,8 +11,7 @@ from typing import Annotated
 import typer
 
 from molmix.config import loading
-from molmix.core.errors import MolmixError
-from molmix.core.terminal import visible
+from molmix.core.errors import MolmixError, escape_control
 from molmix.pipeline import model_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -64,7 +63,7 @@ def explain(
     study = loading.load(configfile)
     lines = worst(study, metric, model, test) if caption is None else explain(study, metric, model, test, caption)
     for line in lines:
-        typer.echo(visible(line))
+        typer.echo(escape_control(line))
 
 
 @app.command()
@@ -131,7 +130,7 @@ def recover(
 
     done = False
     for line in recover(loading.load(configfile).run, Path.cwd()):
-        typer.echo(visible(line))
+        typer.echo(escape_control(line))
         done = True
     if command:
         os.execvp(command[0], command)  # noqa: S606 # the person's own command, as given

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from molmix.core.tracking import Curves
+from molmix.core.tracking import TensorBoard
 
 
 class CurvesCallback(TrainerCallback):
@@ -22,7 +22,7 @@ class CurvesCallback(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Begin the curves, with what a checkpoint remembers; of several processes, one does."""
-        self._curves = Curves(self._folder, self._names if state.is_world_process_zero else [])
+        self._curves = TensorBoard(self._folder, self._names if state.is_world_process_zero else [])
         for entry in state.log_history:
             self._add(entry)
 

@@ -6,7 +6,6 @@ Which settings TRL takes stands in ``trl_settings.json``, made from TRL's own da
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
 import math
@@ -17,8 +16,8 @@ from pydantic import ValidationError
 
 from molmix.align.lora import Lora
 from molmix.align.methods import METHODS
-from molmix.core.errors import MolmixError, fault, quoted
-from molmix.core.validation import mend, shown
+from molmix.core.errors import MolmixError, fault, show_value
+from molmix.core.validation import did_you_mean, hint_for, show_key
 
 TABLE = Path(__file__).with_name("trl_settings.json")
 
@@ -133,7 +132,7 @@ def _check_order(method: str, order: str | None) -> None:
             where, f"{method} estimates its divergence from rows that stay side by side, in one order", "remove it"
         )
     if order not in (None, *ORDERS):
-        raise fault(where, f"{quoted(order)} is refused", f"give {' or '.join(ORDERS)}")
+        raise fault(where, f"{show_value(order)} is refused", f"give {' or '.join(ORDERS)}")
 
 
 @functools.cache
@@ -144,7 +143,7 @@ def known() -> dict[str, dict[str, dict[str, Any]]]:
 
 def _checked(method: str, key: str, value: Any) -> Any:
     """The value as TRL takes it."""
-    where = f"settings.{shown(key)}"
+    where = f"settings.{show_key(key)}"
     if key in REFUSED:
         raise fault(where, f"is not yours to set: {REFUSED[key]}", "remove it")
     if key not in known()[method]:
@@ -156,17 +155,17 @@ def _checked(method: str, key: str, value: Any) -> Any:
     if "float" in entry["type"] and "str" not in entry["type"] and type(value) in (str, int):
         value = _number(value)
     if _type(value) not in entry["type"]:
-        raise fault(where, f"{quoted(value)} is refused", f"give a value of the type {' or '.join(entry['type'])}")
+        raise fault(where, f"{show_value(value)} is refused", f"give a value of the type {' or '.join(entry['type'])}")
     if isinstance(value, float) and not math.isfinite(value):
         raise fault(where, f"{value} is refused", "give a finite number")
     if isinstance(value, int) and abs(value) > LARGEST:
-        raise fault(where, f"{quoted(value)} is refused", f"give at most {LARGEST}")
+        raise fault(where, f"{show_value(value)} is refused", f"give at most {LARGEST}")
     if key in POSITIVE and (value is None or value <= 0):
         raise fault(where, f"{value} is refused", "give a number above 0")
     choices = entry.get("choices")
     for text in value if isinstance(value, list) else [value]:
         if choices and isinstance(text, str) and text not in choices:
-            raise _unknown(where, text, choices, f"there is no {quoted(text)}")
+            raise _unknown(where, text, choices, f"there is no {show_value(text)}")
     return value
 
 
@@ -182,9 +181,7 @@ def _number(value: str | int) -> Any:
 
 
 def _unknown(where: str, name: str, names: Any, what: str) -> MolmixError:
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose from: {', '.join(sorted(names))}"
-    return fault(where, what, hint)
+    return fault(where, what, did_you_mean(name, names, f"choose from: {', '.join(sorted(names))}"))
 
 
 def _lora(values: dict[str, Any]) -> dict[str, Any]:
@@ -194,5 +191,5 @@ def _lora(values: dict[str, Any]) -> dict[str, Any]:
         first = error.errors(include_url=False)[0]
         key = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            raise _unknown(f"lora.{shown(key)}", key, Lora.model_fields, "there is no such setting") from None
-        raise fault(f"lora.{key}", f"{quoted(first['input'])} is refused", mend(first)) from None
+            raise _unknown(f"lora.{show_key(key)}", key, Lora.model_fields, "there is no such setting") from None
+        raise fault(f"lora.{key}", f"{show_value(first['input'])} is refused", hint_for(first)) from None

@@ -22,8 +22,8 @@ from molmix.align.methods import METHODS
 from molmix.align.policy import load_start, reference_model
 from molmix.align.presets import check_reference
 from molmix.core.errors import fault
-from molmix.core.files import file_digest, folder_beside, read_json, write_json, write_table
-from molmix.core.tracking import others
+from molmix.core.files import file_digest, read_json, replace_folder, write_json, write_table
+from molmix.core.tracking import transformers_trackers
 from molmix.models.loading import default_device
 from molmix.models.manifests import PACKAGES, write_manifest
 
@@ -93,7 +93,7 @@ def align(
         "output_dir": str(place),
         "max_length": window,
         "seed": seed,
-        "report_to": others(trackers, curves.parents[1]) or "none",
+        "report_to": transformers_trackers(trackers, curves.parents[1]) or "none",
         "run_name": model_id,
     }
     reference = reference_model(settings["reference"], start, seed)
@@ -208,7 +208,7 @@ def _write_adapter(model: Any, tokenizer: PreTrainedTokenizerBase, start: str, o
         raise fault(f"model {out.name}", "its weights are not finite", "lower `settings.learning_rate`")
     # The start by its id: a path would differ from machine to machine, and nothing looks it up.
     model.peft_config["default"].base_model_name_or_path = start
-    with folder_beside(out / "adapter") as part:
+    with replace_folder(out / "adapter") as part:
         model.save_pretrained(part, save_embedding_layers=False)
         config = read_json(part / "adapter_config.json")
         if isinstance(config["target_modules"], list):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from molmix.core.errors import fault
-from molmix.core.files import beside
+from molmix.core.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,14 +115,14 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
             if isinstance(value, str) and value.startswith(FORMULA):
                 hint = "names begin with a letter or digit: rename it"
                 raise fault(path, f"column {column!r} would hold {value[:40]!r}, which spreadsheets run.", hint)
-    with beside(path) as temporary:
+    with write_atomically(path) as temporary:
         frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
 
 
 def write_pages(title: str, grids: Sequence[Grid], notes: Sequence[str], stem: Path) -> None:
     """Write grids as Markdown (``<stem>.md``) and as LaTeX (``<stem>.tex``)."""
     for suffix, text in ((".md", markdown(title, grids, notes)), (".tex", latex(grids, notes))):
-        with beside(stem.with_suffix(suffix)) as temporary:
+        with write_atomically(stem.with_suffix(suffix)) as temporary:
             temporary.write_text(text, encoding="utf-8")
 
 

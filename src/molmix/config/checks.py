@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from molmix.analysis.settings import Best
 from molmix.config.schema import Config
 from molmix.core.errors import fault
-from molmix.core.validation import known
+from molmix.core.validation import check_name
 from molmix.data.settings import DemoSource, FileSource, HubSource
 from molmix.generation import vllm_engine
 from molmix.judges.decompose.units import UNITS
@@ -41,9 +41,9 @@ def check(config: Config) -> None:
         if name in UNITS:
             raise fault(f"decomposers.{name}", f"{name!r} is a name of its own", "call the decomposer something else")
     for name, judge in config.judges.items():
-        known(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
+        check_name(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
         if judge.kind == "atomic":
-            known(judge.decomposer, config.decomposers, f"judges.{name}.decomposer", "decomposer")
+            check_name(judge.decomposer, config.decomposers, f"judges.{name}.decomposer", "decomposer")
     _ablations(config)
 
 
@@ -82,7 +82,7 @@ def _sources(config: Config) -> None:
     made = {f"initial.{name}": model.corpus for name, model in config.initial.items() if model.kind == "made"}
     for key, corpus in (made | {f"align.{name}": spec.corpus for name, spec in config.align.items()}).items():
         if corpus is not None:
-            known(corpus, config.data.corpora, f"{key}.corpus", "corpus")
+            check_name(corpus, config.data.corpora, f"{key}.corpus", "corpus")
     asked = {"data.train": config.data.train, "data.validation": config.data.validation}
     asked |= {f"data.corpora.{name}": source for name, source in config.data.corpora.items()}
     for name, test in config.data.tests.items():
@@ -107,7 +107,7 @@ def _systems(config: Config) -> None:
         if system.name in names[:place]:
             raise fault(f"{key}.name", f"a second system is called {system.name!r}", "rename one of the two")
         for answered in system.predictions:
-            known(answered, config.data.tests, f"{key}.predictions.{answered}", "test set")
+            check_name(answered, config.data.tests, f"{key}.predictions.{answered}", "test set")
         for name, test in config.data.tests.items():
             if name not in system.predictions:
                 what = f"{system.name!r} has no predictions for the test set {name!r}"
@@ -122,12 +122,12 @@ def _ablations(config: Config) -> None:
     """The baseline is an arm; what arms are chosen by is measured."""
     atomic = any(judge.kind == "atomic" for judge in config.judges.values())
     for name, ablation in config.ablations.items():
-        known(ablation.baseline, ablation.arms, f"ablations.{name}.baseline", "arm")
+        check_name(ablation.baseline, ablation.arms, f"ablations.{name}.baseline", "arm")
         for label, arm in ablation.arms.items():
             if not isinstance(arm, Best):
                 continue
             key = f"ablations.{name}.arms.{label}"
             captions = [test for test, spec in config.data.tests.items() if spec.direction == "mol2cap"]
-            known(arm.test, captions, f"{key}.test", "test set of captions")
+            check_name(arm.test, captions, f"{key}.test", "test set of captions")
             if arm.best in ("hallucination", "coverage") and not atomic:
                 raise fault(f"{key}.best", f"{arm.best!r} needs a judge", "add a judge of kind `atomic`")

@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from molmix.config.schema import Config
-from molmix.core.errors import fault, quoted
-from molmix.core.hub import cached
+from molmix.core.errors import fault, show_value
+from molmix.core.hub import cached_folder
 from molmix.data.settings import FileRejected, FileSource
 from molmix.data.sources import is_there
 from molmix.data.tables import read
@@ -30,26 +30,26 @@ def check_files(config: Config) -> None:
             raise fault(source.path, "has no rows", "give it some, or check or fetch the file again")
     for key, path in config.metrics.files().items():
         if not is_there(Path(path)):
-            raise fault(key, f"there is no {quoted(path)}", "mend the path, or leave the key out (docs/metrics.md)")
+            raise fault(key, f"there is no {show_value(path)}", "mend the path, or leave the key out (docs/metrics.md)")
     if text2mol := config.metrics.text2mol:
         _local("metrics.text2mol.text_model", text2mol.text_model, text2mol.revision)
     for key, model in config.pretrained().items():
         if _local(f"{key}.id", model.id, model.revision):
             check_weights(Path(model.id))
     for key, model in config.by_vllm().items():
-        folder = Path(model.id) if is_there(Path(model.id), Path.is_dir) else cached(model.id, model.revision)
+        folder = Path(model.id) if is_there(Path(model.id), Path.is_dir) else cached_folder(model.id, model.revision)
         if folder:
             check_decoder(f"{key}.id", folder)
     for path in config.judge_files():
         if not is_there(Path(path), Path.is_file):
-            raise fault("judges", f"there is no {quoted(path)} to read weights from", "mend the path of `weights`")
+            raise fault("judges", f"there is no {show_value(path)} to read weights from", "mend the path of `weights`")
 
 
 def _local(key: str, name: str, revision: str | None) -> bool:
     """Whether a model is a folder here; one of the hub must have its revision."""
     local = is_there(Path(name), Path.is_dir)
     if not local and revision is None:
-        raise fault(key, f"{quoted(name)} is no local folder", "give a hub id its `revision`, or mend the path")
+        raise fault(key, f"{show_value(name)} is no local folder", "give a hub id its `revision`, or mend the path")
     return local
 
 

@@ -10,8 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from molmix.config.schema import Config
-from molmix.core.errors import MolmixError, fault, quoted
-from molmix.core.validation import explain
+from molmix.core.errors import MolmixError, fault, show_value
+from molmix.core.validation import describe_error
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -26,7 +26,7 @@ def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
             raise fault(where, "a list or a mapping is no key", "put the key in quotes")
         key = key_node.value if key_node.tag.endswith(":merge") else loader.construct_object(key_node)
         if key in seen:
-            raise fault(where, f"key {quoted(key)} is given twice", "remove one")
+            raise fault(where, f"key {show_value(key)} is given twice", "remove one")
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
@@ -70,7 +70,7 @@ def parse(content: dict[str, Any], where: str = "config") -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
-        lines = [explain(content, dict(item), _json_schema()) for item in error.errors(include_url=False)]
+        lines = [describe_error(content, dict(item), _json_schema()) for item in error.errors(include_url=False)]
         raise MolmixError(f"{where}: {len(lines)} thing(s) to mend\n" + "\n".join(lines)) from None
 
 

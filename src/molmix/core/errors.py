@@ -1,29 +1,30 @@
-"""The one exception that a person is meant to read."""
+"""The one exception that a user is meant to read, and how values and texts are shown in messages."""
 
+import unicodedata
 from reprlib import Repr
-
-from molmix.core.terminal import visible
 
 _short = Repr()
 _short.maxlevel = _short.maxlist = _short.maxdict = 3
 _short.maxstring = _short.maxother = _short.maxlong = 80
 _YAML = {None: "null", True: "true", False: "false"}
+# Line and paragraph separators, and marks that change the writing direction of the text behind them.
+_UNSAFE = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class MolmixError(Exception):
-    """Something the user can mend: bad config, bad data, a missing or broken file.
+    """Something that the user can fix: a wrong config, wrong data, a missing or damaged file.
 
-    The message is complete on its own: it names the key or file (and row), the value, and the mend.
-    The command line and the job wrapper print it alone, without a traceback. It may quote data and what servers say,
-    so characters that steer a terminal are written out.
+    The message is complete: it names the key or the file (and row), the value, and what to do. The command line and
+    the job wrapper print it alone, without a traceback. It may quote data and answers of servers, so control
+    characters are escaped.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__("\n".join(visible(line) for line in message.split("\n")))
+        super().__init__("\n".join(escape_control(line) for line in message.split("\n")))
 
 
 def fault(where: object, what: str, hint: str) -> MolmixError:
-    """Build a :class:`MolmixError` in the house form: *where*: *what* Hint: *mend*.
+    """Build a :class:`MolmixError`: ``where: what``, and on the next line ``Hint: hint``.
 
     Args:
         where: the config key, or the file (with its row) that is wrong.
@@ -33,6 +34,19 @@ def fault(where: object, what: str, hint: str) -> MolmixError:
     return MolmixError(f"{where}: {what}\n  Hint: {hint}")
 
 
-def quoted(value: object) -> str:
-    """A value as a message shows it: as YAML and Python write it, cut where it is long or an alias of many aliases."""
+def show_value(value: object) -> str:
+    """A value as messages show it: as YAML or Python write it, and cut where it is long."""
     return next((text for plain, text in _YAML.items() if value is plain), None) or _short.repr(value)
+
+
+def escape_control(text: str) -> str:
+    """The text on one line, with every control character escaped (``\\x1b``, ``\\n``).
+
+    Control characters of a text, which a model or a server may have written, could recolour, overwrite or reorder the
+    terminal. Letters of any script and direction, and emoji with their joiners, stay as they are.
+    """
+    return "".join(char.encode("unicode_escape").decode("ascii") if _is_control(char) else char for char in text)
+
+
+def _is_control(char: str) -> bool:
+    return char in _UNSAFE or unicodedata.category(char) in ("Cc", "Cs")  # controls; halves of broken UTF-16

@@ -1,7 +1,6 @@
-"""Files that a run makes: written beside their place and renamed into it, read back with a clear error.
+"""Files that a run makes: written under a temporary name and then renamed, and read with a clear error.
 
-Tables are Parquet, small facts are JSON; both can tell when a byte of them has changed. Nothing here imports pandas
-or torch.
+Tables are Parquet, small facts are JSON; both carry a checksum. Nothing here imports pandas or torch.
 """
 
 from __future__ import annotations
@@ -19,47 +18,84 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from molmix.core.checksum import BLANK, KEY, broken, seal
-from molmix.core.errors import fault
-from molmix.core.temporary import scratch
+from molmix.core.checksum import CHECKSUM_KEY, PLACEHOLDER, is_damaged, write_checksum
+from molmix.core.errors import fault, show_value
+from molmix.core.temporary import temporary_folder
 
 AGAIN = "delete it and run the same command again"
+MARK = ".made-by-molmix"  # in every folder that replace_folder made; it lists what molmix put there
+_NOT_FOREIGN = {MARK, ".snakemake_timestamp"}
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the folder of `path`; renamed over it when the block ends well, removed otherwise."""
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Give a temporary path in the folder of `path`; renamed to it when the block succeeds, removed otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        _settle(temporary)
+        _flush(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
-def folder_beside(path: Path) -> Iterator[Path]:
-    """As :func:`beside` for a folder: an older one is replaced whole, one left by a killed job is cleared away."""
-    with scratch(path.parent, path.name) as part:
+def replace_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder; when the block succeeds, it replaces the folder `path`, and is removed otherwise.
+
+    Raises:
+        MolmixError: `path` holds something that molmix did not write (see :func:`check_replaceable`).
+    """
+    if path.name in ("", "..") or path.is_symlink():
+        path = path.resolve()
+    check_replaceable(path)
+    with temporary_folder(path.parent, path.name) as part:
         yield part
+        names = sorted(entry.name for entry in part.iterdir())
+        (part / MARK).write_text("".join(f"{json.dumps(name)}\n" for name in names), encoding="ascii")
         for file in part.rglob("*"):
             if file.is_file():
-                _settle(file)
-        shutil.rmtree(path, ignore_errors=True)
+                _flush(file)
         try:
+            _remove_folder(path)
             part.rename(path)
-        except OSError:  # another job that makes the same was faster by a blink
-            shutil.rmtree(path)
+        except OSError:  # another job has made the same folder in between
+            _remove_folder(path)
             part.rename(path)
 
 
-def _settle(file: Path) -> None:
-    """Ready to get its name: readable (mkstemp and safetensors make files that only the owner reads), and on the disk,
-    as a machine that stops can otherwise leave a file of zeros under it.
+def check_replaceable(folder: Path) -> None:
+    """Make sure that a folder may be replaced: it is not there, or empty, or molmix wrote all that lies in it.
+
+    Raises:
+        MolmixError: it holds something else.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise fault(folder, "is a file, and a folder is written here", "move the file away, or name another folder")
+    mark = folder / MARK
+    try:
+        own = {str(json.loads(line)) for line in mark.read_text(encoding="ascii").splitlines()} | _NOT_FOREIGN
+    except (OSError, ValueError):
+        own = _NOT_FOREIGN
+    if foreign := sorted({entry.name for entry in folder.iterdir()} - own):
+        there = f"{show_value(foreign[0])}{f' and {len(foreign) - 1} more' if len(foreign) > 1 else ''}"
+        what = f"holds files that molmix did not write there ({there}), and a folder is replaced whole"
+        raise fault(folder, what, "name another folder; if nothing in it is needed, remove it yourself")
+
+
+def _remove_folder(folder: Path) -> None:
+    check_replaceable(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flush(file: Path) -> None:
+    """Make a new file readable by others (mkstemp and safetensors make private ones) and write it to the disk: after a
+    power cut it could otherwise be a file of zeros under its final name.
     """
     file.chmod(0o666 & ~_umask())
     with file.open("rb") as stream:
@@ -72,17 +108,17 @@ def _umask() -> int:
     return umask
 
 
-def write_json(path: Path | str, content: dict[str, Any], *, sealed: bool = False) -> None:
+def write_json(path: Path | str, content: dict[str, Any], *, checksum: bool = False) -> None:
     """Write small facts, keys in the order given, so that the same facts are the same bytes.
 
     Args:
         path: where they go.
         content: plain JSON.
-        sealed: put a digest of the content to it, as the last key, which :func:`read_json` checks and takes away.
+        checksum: add a digest of the content as the last key; :func:`read_json` checks and removes it.
     """
-    if sealed:
-        content = content | {KEY: digest(content)}
-    with beside(Path(path)) as temporary:
+    if checksum:
+        content = content | {CHECKSUM_KEY: digest(content)}
+    with write_atomically(Path(path)) as temporary:
         temporary.write_text(
             json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
         )
@@ -100,13 +136,13 @@ def read_json(path: Path | str) -> dict[str, Any]:
         raise fault(path, f"cannot be read as JSON ({error})", AGAIN) from None
     if not isinstance(content, dict):
         raise fault(path, "holds no JSON object", AGAIN)
-    if KEY in content and content.pop(KEY) != digest(content):
+    if CHECKSUM_KEY in content and content.pop(CHECKSUM_KEY) != digest(content):
         raise fault(path, "is not as it was written", AGAIN)
     return content
 
 
 def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
-    """Write a table as Parquet, sealed (:mod:`molmix.core.checksum`).
+    """Write a table as Parquet, with a checksum (:mod:`molmix.core.checksum`).
 
     Args:
         path: where it goes.
@@ -115,11 +151,11 @@ def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema
     """
     if not isinstance(table, pa.Table):
         table = pa.Table.from_pylist(table, schema=schema)
-    with beside(Path(path)) as temporary:
+    with write_atomically(Path(path)) as temporary:
         with pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
             writer.write_table(table)
-            writer.add_key_value_metadata({KEY: BLANK})
-        seal(temporary)
+            writer.add_key_value_metadata({CHECKSUM_KEY: PLACEHOLDER})
+        write_checksum(temporary)
 
 
 def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
@@ -130,12 +166,12 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     """
     try:
         data = Path(path).read_bytes()
-        if broken(data):
+        if is_damaged(data):
             raise fault(path, "is not as it was written", AGAIN)
         table = pq.read_table(pa.BufferReader(data), columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise fault(path, f"cannot be read as Parquet ({error})", AGAIN) from None
-    metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != KEY.encode()}
+    metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != CHECKSUM_KEY.encode()}
     return table.replace_schema_metadata(metadata or None)
 
 

@@ -7,7 +7,7 @@ import os
 from molmix.core.errors import fault
 
 
-def check(count: int, memory_mb: int = 0) -> None:
+def check_gpus(count: int, memory_mb: int = 0) -> None:
     """Make sure that a job has the GPUs that the config asks for.
 
     Args:

@@ -27,7 +27,7 @@ FILES: dict[Kind, list[str]] = {
 _ASKED = os.environ.get("HF_HUB_OFFLINE")  # what the person has set: read before any job switches the hub off
 
 
-def switch_off() -> None:
+def switch_hub_off() -> None:
     """Keep this process from the hub, but for :func:`snapshot`. To be called before the hub client is imported."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -72,7 +72,7 @@ def snapshot(key: str, repository: str, revision: str, kind: Kind) -> Path:
         raise _told(key, f"{repository}@{revision}", repository, error) from None
 
 
-def cached(repository: str, revision: str | None) -> Path | None:
+def cached_folder(repository: str, revision: str | None) -> Path | None:
     """Folder of a model in the hub's cache, which holds its config.json at least; None where it does not."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError

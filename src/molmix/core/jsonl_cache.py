@@ -1,4 +1,4 @@
-"""Answers kept as they come, so that work outlives a kill: lines of JSON that are only ever appended."""
+"""A cache in JSON lines: answers are appended as they come, so that a killed job loses none of them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 from molmix.core.files import digest
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Answers by what was asked; lines that a killed job tore, or that a file system garbled, are passed over.
+def read_cache(path: Path) -> dict[str, Any]:
+    """The answers by their question; none where the file is missing.
 
-    Of two answers to one question the first holds, so that an answer never changes once it can have been read.
+    A line that a killed job cut, or whose checksum is wrong, is skipped. Of two answers to one question the first
+    counts, so that an answer never changes once a job can have read it.
     """
     answers: dict[str, Any] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
@@ -25,8 +26,11 @@ def read(path: Path) -> dict[str, Any]:
     return answers
 
 
-def append(path: Path, answers: dict[str, Any]) -> None:
-    """One line an answer, in one write; the empty line before them ends what a kill may have left torn."""
+def append_to_cache(path: Path, answers: dict[str, Any]) -> None:
+    """Append answers by their question, one a line, in one write.
+
+    The empty line before them ends a line that a killed job may have cut.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps([question, answer, digest(question, answer)]) for question, answer in answers.items()]
     with path.open("a", encoding="utf-8") as stream:

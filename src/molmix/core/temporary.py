@@ -1,12 +1,13 @@
-"""Folders to work in, each of one process alone: two jobs that make the same thing at once do not meet in them.
+"""Temporary folders, one a process: two jobs that make the same thing at the same time do not share one.
 
-That happens where a job outlives the run that started it. A folder's name tells whose it is, so that what a killed
-job left is cleared away by the next one that works in that place.
+That happens where a job outlives the Snakemake that started it. The name of a folder tells its machine and its process,
+so that the next job that works there removes what a killed job left.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import time
@@ -14,39 +15,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_ABANDONED = 24 * 3600  # seconds after which no process of another machine is still at work in a folder
+_ABANDONED = 24 * 3600  # seconds after which a folder of a process on another machine counts as left
 
 
 @contextmanager
-def scratch(place: Path, name: str) -> Iterator[Path]:
-    """Make an empty folder in `place`, give it, and remove what is left of it in the end.
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Give an empty hidden folder in `parent`; it is removed when the block ends, and so are those of killed processes.
 
     Args:
-        place: made where it is missing, and removed where nothing is left in it.
-        name: of the work; the folder's name is a hidden one that begins with it.
+        parent: made where it is missing, and then removed in the end if it is empty.
+        name: of the work; the folder is called ``.<name>.<machine>-<process>.part``.
     """
-    for old in place.glob(f".{name}.*.part"):
-        if _is_left(old):
-            shutil.rmtree(old, ignore_errors=True)
-    folder = place / f".{name}.{socket.gethostname()}-{os.getpid()}.part"
+    left = [old for old in parent.glob(".*.part") if _is_left(old, name)]
+    for old in left:
+        shutil.rmtree(old, ignore_errors=True)
+    made = bool(left) or not parent.exists()
+    folder = parent / f".{name}.{socket.gethostname()}-{os.getpid()}.part"
     folder.mkdir(parents=True)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            place.rmdir()
+        if made:
+            with suppress(OSError):
+                parent.rmdir()
 
 
-def _is_left(folder: Path) -> bool:
-    """Whether the process that worked in a folder is gone."""
-    host, _, process = folder.name.removesuffix(".part").rpartition("-")
-    if not host.endswith(f".{socket.gethostname()}") or not process.isdecimal():
+def _is_left(folder: Path, name: str) -> bool:
+    """Whether this is a temporary folder for `name` whose process has ended."""
+    named = re.fullmatch(rf"\.{re.escape(name)}\.(.+)-(\d+)\.part", folder.name)
+    if not named or folder.is_symlink():
+        return False
+    machine, process = named[1], int(named[2])
+    if machine != socket.gethostname():
         return time.time() - folder.stat().st_mtime > _ABANDONED
-    return int(process) == os.getpid() or not _runs(int(process))
+    return process == os.getpid() or not _is_running(process)
 
 
-def _runs(process: int) -> bool:
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:

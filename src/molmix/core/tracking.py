@@ -29,7 +29,7 @@ def check_trackers(names: Iterable[str]) -> None:
             raise fault("tracking.to", f"{name!r} is not installed here", f"pip install {package}, or leave it out")
 
 
-def others(names: Sequence[str], folder: Path) -> list[str]:
+def transformers_trackers(names: Sequence[str], folder: Path) -> list[str]:
     """The trackers that transformers' own callbacks feed, told to keep what they log below a folder.
 
     Where the environment says something else, that holds: `WANDB_MODE=online` goes online.
@@ -50,7 +50,7 @@ def others(names: Sequence[str], folder: Path) -> list[str]:
     return chosen
 
 
-class Curves:
+class TensorBoard:
     """TensorBoard's file of one training; what an earlier training of this model left there goes.
 
     Args:

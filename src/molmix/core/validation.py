@@ -1,4 +1,4 @@
-"""What pydantic says of a wrong config, said for people: one line with the key, the value and the mend."""
+"""Messages about wrong configs: pydantic's errors as one line each, with the key, the value and what to do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from molmix.core.errors import fault, quoted
+from molmix.core.errors import fault, show_value
 
-# Mends by pydantic's name of the error, where its own words speak of Python.
-_MENDS = {
+# Hints by pydantic's name of the error, where pydantic's own words speak of Python.
+_HINTS = {
     "model_type": "give keys with values",
     "model_attributes_type": "give keys with values",
     "dict_type": "give keys with values",
@@ -26,7 +26,7 @@ _MENDS = {
     "bool_type": "give true or false",
     "bool_parsing": "give true or false",
 }
-# And its own words where they hold a bound or a choice.
+# pydantic's own words, where they hold a bound or a choice, and ours.
 _WORDS = {
     "Input should be greater than or equal to": "give at least",
     "Input should be greater than": "give more than",
@@ -35,7 +35,7 @@ _WORDS = {
 }
 
 
-def explain(content: Any, item: dict[str, Any], schema: dict[str, Any]) -> str:
+def describe_error(content: Any, item: dict[str, Any], schema: dict[str, Any]) -> str:
     """One line for one of pydantic's errors.
 
     Args:
@@ -46,7 +46,7 @@ def explain(content: Any, item: dict[str, Any], schema: dict[str, Any]) -> str:
     key = _key(content, item["loc"])
     if what := _about_the_key(item, schema):
         return f"  {key}{what}"
-    value = quoted(item["input"])
+    value = show_value(item["input"])
     if item["type"] == "string_pattern_mismatch" and "arms" in item["loc"]:
         return f"  {key}: {value} is no name of an arm. Hint: begin with a letter, digit or bracket"
     if item["type"] == "string_pattern_mismatch" or "[key]" in item["loc"]:
@@ -54,7 +54,7 @@ def explain(content: Any, item: dict[str, Any], schema: dict[str, Any]) -> str:
         return f"  {key}: {value} is no safe name. Hint: {hint}"
     if item["loc"][-1:] in (("key_variable",), ("base_url",)):
         value = "what is given"  # it may be a key, or an address that holds one
-    return f"  {key}: {value} is refused. Hint: {mend(item)}"
+    return f"  {key}: {value} is refused. Hint: {hint_for(item)}"
 
 
 def _key(content: Any, loc: tuple[Any, ...]) -> str:
@@ -65,7 +65,7 @@ def _key(content: Any, loc: tuple[Any, ...]) -> str:
         inside = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
         if not inside and part != loc[-1]:
             continue
-        location.append(shown(part))
+        location.append(show_key(part))
         node = node[part] if inside and (isinstance(node, dict) or part < len(node)) else None
     return ".".join(part for part in location if part != "[key]") or "config"
 
@@ -74,39 +74,48 @@ def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None:
     """What is wrong with a key, or the tag that says which keys there are; None where it is the value."""
     match item["type"], item.get("ctx", {}):
         case "extra_forbidden", _:
-            hint = _nearest(str(item["loc"][-1]), _siblings(schema, item["loc"]), "known keys here: ")
+            keys = sorted(_siblings(schema, item["loc"]))
+            hint = did_you_mean(str(item["loc"][-1]), keys, f"known keys here: {', '.join(keys)}")
             return f": unknown key. Hint: {hint}"
         case "missing", _:
             return ": required and not given. Hint: add it (see docs/config.md)"
         case "invalid_key", _:
-            return f": is read as {quoted(item['loc'][-1])}, and a key is text. Hint: put it in quotes"
+            return f": is read as {show_value(item['loc'][-1])}, and a key is text. Hint: put it in quotes"
         case "union_tag_not_found", {"discriminator": tag}:
             tag = tag.strip("'")
             return f".{tag}: required and not given. Hint: add it (see docs/config.md)"
         case "union_tag_invalid", {"discriminator": tag, "tag": given, "expected_tags": names}:
-            hint = _nearest(given, [name.strip(" '") for name in names.split(",")])
+            options = sorted(name.strip(" '") for name in names.split(","))
+            hint = did_you_mean(given, options, f"choose from: {', '.join(options)}")
             tag = tag.strip("'")
-            return f".{tag}: there is no {quoted(given)}. Hint: {hint}"
+            return f".{tag}: there is no {show_value(given)}. Hint: {hint}"
     return None
 
 
-def mend(item: Any) -> str:
+def hint_for(item: Any) -> str:
     """What to do about one of pydantic's errors, where the value is of the wrong kind or out of range."""
     said = item["msg"].removeprefix("Value error, ")
     for theirs, ours in _WORDS.items():
         said = said.replace(theirs, ours)
-    return _MENDS.get(item["type"]) or said[0].lower() + said[1:]
+    return _HINTS.get(item["type"]) or said[0].lower() + said[1:]
 
 
-def shown(part: Any) -> str:
+def show_key(part: Any) -> str:
     """A key as it stands in a message: in quotes where it would not be seen for what it is."""
     plain = isinstance(part, str) and part.isprintable() and 0 < len(part) <= 80
-    return part if plain else quoted(part)
+    return part if plain else show_value(part)
 
 
-def _nearest(name: str, names: Any, before: str = "choose from: ") -> str:
-    near = difflib.get_close_matches(name[:80], names, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else before + ", ".join(sorted(names))
+def did_you_mean(name: str, names: Iterable[str], otherwise: str) -> str:
+    """A hint for a name that there is not: the nearest name that there is, or else a text.
+
+    Args:
+        name: what was given.
+        names: what there is.
+        otherwise: the hint where no name is near.
+    """
+    near = difflib.get_close_matches(name[:80], list(names), n=1, cutoff=0.5)
+    return f"did you mean {show_value(near[0])}?" if near else otherwise
 
 
 def _siblings(schema: dict[str, Any], loc: tuple[Any, ...]) -> set[str]:
@@ -132,16 +141,18 @@ def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any
     return [found for option in options for found in _resolve(schema, option)] if options else [node]
 
 
-def known(name: str, names: Iterable[str], key: str, what: str) -> None:
-    """Refuse a name that is not among those there are, with the nearest one.
+def check_name(name: str, names: Iterable[str], key: str, what: str) -> None:
+    """Refuse a name that does not exist.
 
     Args:
         name, key: what the config says, and where.
-        names: what there is.
-        what: what the names are names of, for the message.
+        names: the names that exist.
+        what: what they are names of, for the message.
+
+    Raises:
+        MolmixError: names the nearest name, or all.
     """
     names = list(names)
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(names) or '(none is defined)'}"
-        raise fault(key, f"there is no {what} {name!r}", hint)
+        otherwise = f"name one of: {', '.join(names) or '(none is defined)'}"
+        raise fault(key, f"there is no {what} {name!r}", did_you_mean(name, names, otherwise))

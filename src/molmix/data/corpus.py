@@ -107,7 +107,7 @@ def build(
 
     for name, folder in corpora.items():
         _build_splits(spec, name, sorted({spec.subset.fraction, *shares}), take, dict(held), draw, counts, folder)
-    write_json(manifest, {"domain": domain, "seed": seed, "counts": counts}, sealed=True)
+    write_json(manifest, {"domain": domain, "seed": seed, "counts": counts}, checksum=True)
 
 
 def counted(corpus: str) -> tuple[str, str, str]:

@@ -93,7 +93,7 @@ def pair(
     if not any(row["split"] == "train" for row in made):
         raise fault("preferences", f"no pair is left ({counts})", "give rejected texts that differ from the captions")
     write_table(pairs, made, PAIRS)
-    write_json(manifest, {"pairs": len(made), "counts": counts, "digest": digest(made)}, sealed=True)
+    write_json(manifest, {"pairs": len(made), "counts": counts, "digest": digest(made)}, checksum=True)
 
 
 def _from_file(source: FileRejected, domain: str) -> tuple[dict[str, list[str]], int]:

@@ -7,7 +7,6 @@ they do before any job starts, is the matter of :mod:`molmix.data.tables`.
 from __future__ import annotations
 
 import csv
-import difflib
 import gzip
 import json
 import zlib
@@ -15,8 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from molmix.core.errors import fault, quoted
+from molmix.core.errors import fault, show_value
 from molmix.core.hub import snapshot
+from molmix.core.validation import did_you_mean
 from molmix.data.settings import HubSource
 
 ENDINGS = {
@@ -191,15 +191,14 @@ def _require(path: object, columns: dict[str, str], there: Any, row: str = "") -
     names = list(there)
     for ours, theirs in columns.items():
         if theirs not in names:
-            near = difflib.get_close_matches(theirs, names, n=1)
-            hint = f"did you mean {quoted(near[0])}?" if near else f"columns there: {_listed(names)}"
-            raise fault(f"{path}{row}", f"has no column {quoted(theirs)} (for `{ours}`)", hint)
+            hint = did_you_mean(theirs, names, f"columns there: {_listed(names)}")
+            raise fault(f"{path}{row}", f"has no column {show_value(theirs)} (for `{ours}`)", hint)
         if names.count(theirs) > 1:
-            raise fault(f"{path}{row}", f"has {names.count(theirs)} columns {quoted(theirs)}", "rename all but one")
+            raise fault(f"{path}{row}", f"has {names.count(theirs)} columns {show_value(theirs)}", "rename all but one")
 
 
 def _listed(names: list[str]) -> str:
-    return ", ".join(map(quoted, names[:20])) + (", …" if len(names) > 20 else "") or "none"
+    return ", ".join(map(show_value, names[:20])) + (", …" if len(names) > 20 else "") or "none"
 
 
 def read_hub(source: HubSource, columns: dict[str, str]) -> Iterator[dict[str, Any]]:

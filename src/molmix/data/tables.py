@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from molmix.core.errors import fault, quoted
+from molmix.core.errors import fault, show_value
 from molmix.data.settings import FileRejected, FileSource, HubSource, Predictions
 from molmix.data.sources import read_file, read_hub
 
@@ -63,12 +63,12 @@ def read(source: FileSource | HubSource | FileRejected | Predictions) -> Iterato
     for number, row in enumerate(rows, start=1):
         for key, (holds, hint) in rules.items():
             if key in row and not holds(row[key]):
-                raise fault(f"{where}, row {number}", f"the {key} is {quoted(row[key])}", hint)
+                raise fault(f"{where}, row {number}", f"the {key} is {show_value(row[key])}", hint)
         if not _can_be_written(row.values()):
             hint = "write each character whole (a letter of JSON such as \\ud83d has a second half)"
-            raise fault(f"{where}, row {number}", f"holds half a character: {quoted(row)}", hint)
+            raise fault(f"{where}, row {number}", f"holds half a character: {show_value(row)}", hint)
         if "id" in row and seen.setdefault(str(row["id"]), number) != number:
-            what = f"id {quoted(row['id'])} is that of row {seen[str(row['id'])]} too"
+            what = f"id {show_value(row['id'])} is that of row {seen[str(row['id'])]} too"
             raise fault(f"{where}, row {number}", what, "make ids unique")
         yield row
 

@@ -94,7 +94,7 @@ def join(
             **dict(sorted(Counter(row["why"] for row in lost).items())),
         }
     write_table(unjoined, alone, UNJOINED)
-    write_json(manifest, facts, sealed=True)
+    write_json(manifest, facts, checksum=True)
 
 
 def _read(spec: Predictions) -> list[dict[str, Any]]:

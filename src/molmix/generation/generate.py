@@ -16,8 +16,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from molmix.core import jsonl_cache
 from molmix.core.files import digest, read_json, read_table, write_table
+from molmix.core.jsonl_cache import append_to_cache, read_cache
 from molmix.core.progress import progress
 from molmix.data.prompts import prompt
 from molmix.generation import vllm_engine
@@ -69,7 +69,7 @@ def generate(
     for test, (ids, asked) in prompts.items():
         distinct = sorted(set(asked))
         finished = cache / f"{digest(*about, distinct)}.jsonl"
-        answers = jsonl_cache.read(finished)
+        answers = read_cache(finished)
         if len(answers) < len(distinct):
             if writer is None:
                 writer = _writer(manifest, settings, seed)
@@ -77,7 +77,7 @@ def generate(
                 for batch in writer.batches(distinct):
                     if not answers.keys() >= set(batch):
                         fresh = dict(zip(batch, writer.answers(batch), strict=True))
-                        jsonl_cache.append(finished, fresh)
+                        append_to_cache(finished, fresh)
                         answers |= fresh
                     bar.update(len(batch))
         rows = [{"id": row, **answers[prompt]} for row, prompt in zip(ids, asked, strict=True)]

@@ -10,9 +10,9 @@ import yaml
 from pydantic import TypeAdapter
 
 from molmix.core.errors import fault
-from molmix.core.files import beside, folder_beside, read_json, write_json
-from molmix.core.hub import switch_off
-from molmix.core.temporary import scratch
+from molmix.core.files import read_json, replace_folder, write_atomically, write_json
+from molmix.core.hub import switch_hub_off
+from molmix.core.temporary import temporary_folder
 from molmix.merge.card import card
 from molmix.merge.methods import MergeMethod
 from molmix.models.loading import default_device
@@ -51,7 +51,7 @@ def merge(
     Raises:
         MolmixError: weights are gone or damaged, the models are unlike each other, or the result is unsound.
     """
-    switch_off()  # mergekit asks the hub where it may
+    switch_hub_off()  # mergekit asks the hub where it may
     import torch
 
     from molmix.merge.compatibility import alike
@@ -63,7 +63,7 @@ def merge(
     method = TypeAdapter(MergeMethod).validate_python(settings)
     # The manifest is what others depend on: it goes first and comes last.
     (out / "manifest.json").unlink(missing_ok=True)
-    with folder_beside(out / "weights") as part, scratch(work, "inputs") as place:
+    with replace_folder(out / "weights") as part, temporary_folder(work, "inputs") as place:
         first, second, origin = inputs = read([*parents, base])
         alike(first.full, second.full)
         alike(first.full, origin.full)
@@ -136,5 +136,5 @@ def _carry(folder: Path, out: Path, dtype: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    with beside(path) as temporary:
+    with write_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

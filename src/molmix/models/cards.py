@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from molmix.core.errors import fault
-from molmix.core.files import beside, read_json
+from molmix.core.files import read_json, write_atomically
 from molmix.data.corpus import counted
 
 CARD = """\
@@ -92,7 +92,7 @@ def write_card(
         results="\n\n".join(_table(test, figures) for test, figures in rows.items()),
         licence="\n".join(f"- {name}: {made.get('license', 'unknown')}" for name, made in _roots(lineage).items()),
     )
-    with beside(out) as temporary:
+    with write_atomically(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from molmix.core.errors import MolmixError, fault, quoted
+from molmix.core.errors import MolmixError, fault, show_value
 
 # Safetensors' names of the types that weights can be merged in; quantised ones cannot.
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
@@ -81,7 +81,7 @@ def _files(folder: Path) -> list[Path]:
             raise damaged(index, f"is no index of shards ({error})") from None
         for name in shards:
             if not re.fullmatch(r"[\w-][\w.-]*\.safetensors", str(name)):
-                raise damaged(index, f"names {quoted(name)}, which is no safetensors file beside it")
+                raise damaged(index, f"names {show_value(name)}, which is no safetensors file beside it")
         files = [folder / name for name in sorted(shards)]
     for path in files:
         if not path.is_file():

@@ -44,7 +44,7 @@ def write_manifest(path: Path, facts: dict[str, Any], weights: Path) -> None:
             },
             "versions": _versions() | {"python": platform.python_version()},
         },
-        sealed=True,
+        checksum=True,
     )
 
 

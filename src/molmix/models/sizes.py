@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from molmix.core.hub import cached
+from molmix.core.hub import cached_folder
 from molmix.models.settings import MadeModel
 
 # Shapes of the models that the shipped configs name, by hub id: from the config.json on their pages, or on those of
@@ -62,7 +62,7 @@ class Shape:
 
 def pretrained(name: str, revision: str | None) -> Shape | None:
     """Shape of a hub id or a local folder; None where nobody here knows it."""
-    folder = Path(name) if Path(name).is_dir() else cached(name, revision)
+    folder = Path(name) if Path(name).is_dir() else cached_folder(name, revision)
     if folder is not None and (folder / "config.json").is_file():
         files = list(folder.glob("*.safetensors"))
         stored = sum(path.stat().st_size for path in files)

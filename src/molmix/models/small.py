@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from molmix.core.errors import fault
-from molmix.core.files import file_digest, folder_beside, read_json, read_table, write_table
+from molmix.core.files import file_digest, read_json, read_table, replace_folder, write_table
 from molmix.core.progress import progress
-from molmix.core.tracking import Curves
+from molmix.core.tracking import TensorBoard
 from molmix.data.prompts import answer, prompt
 from molmix.models.loading import load
 from molmix.models.manifests import write_manifest
@@ -79,13 +79,13 @@ def made(
     fitting = [row for row in rows if len(row[0]) <= CONTEXT]
     if not fitting:
         raise fault(train, f"none of its {len(rows)} texts has up to {CONTEXT} tokens", "look at its captions")
-    shown = Curves(curves, trackers)
+    shown = TensorBoard(curves, trackers)
     log = _train(f"initial.{model_id}", model, fitting, settings, seed, shown)
     shown.close()
 
     # The manifest is what others depend on: it goes first and comes last.
     (out / "manifest.json").unlink(missing_ok=True)
-    with folder_beside(out / "weights") as part:
+    with replace_folder(out / "weights") as part:
         model.save_pretrained(part)
         tokenizer.save_pretrained(part)
     write_table(out / "log.parquet", log, LOG)
@@ -187,7 +187,7 @@ def _random_model(model_id: str, tokenizer: PreTrainedTokenizerBase, settings: d
 
 
 def _train(
-    name: str, model: PreTrainedModel, rows: list[Row], settings: dict[str, Any], seed: int, shown: Curves
+    name: str, model: PreTrainedModel, rows: list[Row], settings: dict[str, Any], seed: int, shown: TensorBoard
 ) -> list[dict[str, Any]]:
     """AdamW with linear warm-up and cosine decay to zero; one entry of :data:`LOG` a step."""
     import torch

@@ -14,10 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from molmix.core import gpus
-from molmix.core.errors import MolmixError
-from molmix.core.hub import switch_off
-from molmix.core.terminal import visible
+from molmix.core.errors import MolmixError, escape_control
+from molmix.core.gpus import check_gpus
+from molmix.core.hub import switch_hub_off
 
 
 @contextmanager
@@ -33,7 +32,7 @@ def job(snakemake: Any) -> Iterator[None]:
         os.environ[variable] = str(snakemake.threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
-    switch_off()
+    switch_hub_off()
     # The imports of a job make a million objects and no garbage: looking for it takes a tenth of their time.
     gc.set_threshold(100_000, 20, 100)
     _date_back(map(Path, snakemake.input))
@@ -44,7 +43,7 @@ def job(snakemake: Any) -> Iterator[None]:
     sys.stdout = sys.stderr = stream
     logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
-        gpus.check(snakemake.resources.get("gpu", 0), snakemake.resources.get("gpu_memory_mb", 0))
+        check_gpus(snakemake.resources.get("gpu", 0), snakemake.resources.get("gpu_memory_mb", 0))
         yield
     except Exception as error:
         for line in _lines(error, snakemake.rule, log):
@@ -78,5 +77,5 @@ def _lines(error: Exception, rule: str, log: Path) -> list[str]:
         return [f"molmix {rule}: {error}"]
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return [f"molmix {rule}: the disk is full ({error.filename or error}); free some space and run it again"]
-    said = visible(f"molmix {rule}: unexpected {type(error).__name__}: {error}")
+    said = escape_control(f"molmix {rule}: unexpected {type(error).__name__}: {error}")
     return [said, f"  the traceback is in {log}"]

@@ -16,7 +16,7 @@ from molmix.align.settings import Align
 from molmix.config.checks import check
 from molmix.config.schema import Config
 from molmix.core.errors import MolmixError, fault
-from molmix.core.validation import known
+from molmix.core.validation import check_name
 from molmix.data.settings import ModelRejected, Prompts
 from molmix.generation.vllm_engine import check_served
 from molmix.models.settings import HubModel, MadeModel
@@ -115,7 +115,7 @@ def _add(table: ModelTable, row: Model, key: str) -> None:
 
 
 def _known(table: ModelTable, name: str, key: str) -> Model:
-    known(name, table, key, "model")
+    check_name(name, table, key, "model")
     return table[name]
 
 
@@ -223,7 +223,7 @@ def resolve(name: str, spec: Align) -> dict[str, Any]:
 def _merged(config: Config, table: ModelTable) -> None:
     chosen = list(config.align) if config.merge.alignments is None else config.merge.alignments
     for name in chosen:
-        known(name, config.align, "merge.alignments", "alignment")
+        check_name(name, config.align, "merge.alignments", "alignment")
     for start in config.merge.starts:
         _known(table, start, "merge.starts")
         for number, seed in enumerate(config.seeds):

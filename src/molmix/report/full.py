@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from molmix.core.errors import fault
-from molmix.core.files import beside
+from molmix.core.files import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def report(*, config: Mapping[str, Any], targets: Sequence[str], about: Sequence
         if done.returncode:
             last = (done.stderr or done.stdout).strip().splitlines()[-1:]
             raise fault(page, f"Snakemake makes no report: {' '.join(last)}", "see this rule's log")
-        with beside(page) as temporary:
+        with write_atomically(page) as temporary:
             shutil.copyfile(made, temporary)
 
 

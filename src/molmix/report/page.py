@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from molmix.core.errors import fault
-from molmix.core.files import beside
+from molmix.core.files import write_atomically
 
 # Nothing runs and nothing is fetched, whatever text a table should hold.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -50,5 +50,5 @@ def write_page(source: Path, target: Path) -> None:
         text = source.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise fault(source, f"cannot be read ({error})", "delete it and run the same command again") from None
-    with beside(target) as temporary:
+    with write_atomically(target) as temporary:
         temporary.write_text(page(source.stem, text), encoding="utf-8")

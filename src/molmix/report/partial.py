@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from molmix.analysis.tables import markdown_text
-from molmix.core.files import beside
+from molmix.core.files import write_atomically
 from molmix.report.page import page
 
 
@@ -53,7 +53,7 @@ def so_far(
         )
         others = [table.with_suffix(".md"), comparisons.with_suffix(".md"), *others]
     texts += [path.read_text(encoding="utf-8") for path in others if path.exists()]
-    with beside(folder / "index.html") as temporary:
+    with write_atomically(folder / "index.html") as temporary:
         temporary.write_text(page(f"{run}, so far", "\n\n".join(texts)), encoding="utf-8")
 
 

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from molmix.core import gpus
 from molmix.core.errors import MolmixError
-from molmix.core.files import beside, folder_beside, read_json, read_table, write_json, write_table
+from molmix.core.files import MARK, read_json, read_table, replace_folder, write_atomically, write_json, write_table
+from molmix.core.gpus import check_gpus
+from molmix.core.temporary import temporary_folder
 from molmix.models.manifests import weights_path, write_manifest
 from molmix.models.pretrained import fetch
 
@@ -30,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "a" / "b.json"
     write_json(path, {"n": 1})
-    with pytest.raises(RuntimeError), beside(path) as temporary:
+    with pytest.raises(RuntimeError), write_atomically(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert read_json(path) == {"n": 1}
@@ -41,7 +42,7 @@ def test_files_follow_the_umask(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:
         write_json(tmp_path / "a.json", {})
-        with folder_beside(tmp_path / "f") as part:
+        with replace_folder(tmp_path / "f") as part:
             (part / "private").write_text("x")
             (part / "private").chmod(0o600)
     finally:
@@ -50,18 +51,65 @@ def test_files_follow_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "f" / "private").stat().st_mode & 0o777 == 0o640
 
 
+def listed(folder: Path) -> set[str]:
+    """Names of what a folder holds, but for the mark."""
+    return {path.name for path in folder.iterdir()} - {MARK}
+
+
 def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     folder = tmp_path / "weights"
-    with folder_beside(folder) as part:
+    with replace_folder(folder) as part:
         (part / "old").touch()
-    with pytest.raises(RuntimeError), folder_beside(folder) as part:
+    with pytest.raises(RuntimeError), replace_folder(folder) as part:
         (part / "new").touch()
         raise RuntimeError
-    assert [p.name for p in folder.iterdir()] == ["old"]
-    with folder_beside(folder) as part:
+    assert listed(folder) == {"old"}
+    with replace_folder(folder) as part:
         (part / "new").touch()
-    assert [p.name for p in folder.iterdir()] == ["new"]
+    assert listed(folder) == {"new"}
     assert [p.name for p in tmp_path.iterdir()] == ["weights"]
+
+
+def test_a_folder_that_molmix_did_not_make_is_never_replaced(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis/thesis.tex").write_text("years")
+    monkeypatch.chdir(tmp_path / "thesis")
+    for path in (tmp_path / "thesis", Path(), Path(".."), Path("thesis.tex")):
+        with pytest.raises(MolmixError, match="name another folder"), replace_folder(path):
+            raise AssertionError("refused before any work is done")
+    assert (tmp_path / "thesis/thesis.tex").read_text() == "years"
+    assert [path.name for path in tmp_path.rglob("*")] == ["thesis", "thesis.tex"]
+
+
+def test_a_file_that_somebody_added_to_a_folder_of_molmix_is_kept(tmp_path: Path) -> None:
+    for _ in range(2):
+        with replace_folder(tmp_path / "explorer") as part:
+            (part / "index.html").touch()
+    (tmp_path / "explorer/notes.txt").write_text("mine")
+    with (
+        pytest.raises(MolmixError, match=r"explorer: holds files that molmix did not write there \('notes\.txt'\)"),
+        replace_folder(tmp_path / "explorer"),
+    ):
+        pass
+    assert (tmp_path / "explorer/notes.txt").read_text() == "mine"
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "weights").symlink_to(tmp_path / "disk")
+    for name in ("old", "new"):
+        with replace_folder(tmp_path / "weights") as part:
+            (part / name).touch()
+    assert (tmp_path / "weights").is_symlink() and listed(tmp_path / "disk") == {"new"}
+
+
+def test_an_empty_folder_of_somebody_else_is_not_removed(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RuntimeError), temporary_folder(tmp_path / "empty", "work"):
+        raise RuntimeError
+    with pytest.raises(RuntimeError), temporary_folder(tmp_path / "made", "work"):
+        raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
 def test_two_jobs_that_make_one_folder_do_not_meet_in_it(tmp_path: Path) -> None:
@@ -69,8 +117,8 @@ def test_two_jobs_that_make_one_folder_do_not_meet_in_it(tmp_path: Path) -> None
     other = f"""
 import sys
 from pathlib import Path
-from molmix.core.files import folder_beside
-with folder_beside(Path({str(tmp_path / "weights")!r})) as part:
+from molmix.core.files import replace_folder
+with replace_folder(Path({str(tmp_path / "weights")!r})) as part:
     (part / "one").write_text("same")
     print("begun", flush=True)
     sys.stdin.readline()
@@ -80,13 +128,13 @@ with folder_beside(Path({str(tmp_path / "weights")!r})) as part:
         [sys.executable, "-c", other], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path
     )
     assert process.stdout.readline() == "begun\n"
-    with folder_beside(tmp_path / "weights") as part:
+    with replace_folder(tmp_path / "weights") as part:
         for name in ("one", "two"):
             (part / name).write_text("same")
-    assert {path.name for path in (tmp_path / "weights").iterdir()} == {"one", "two"}
+    assert listed(tmp_path / "weights") == {"one", "two"}
     process.communicate("go on\n")
     assert process.returncode == 0
-    assert {path.name for path in (tmp_path / "weights").iterdir()} == {"one", "two"}
+    assert listed(tmp_path / "weights") == {"one", "two"}
     assert [path.name for path in tmp_path.iterdir()] == ["weights"]
 
 
@@ -100,7 +148,7 @@ def test_what_a_killed_job_left_is_cleared_away_and_what_another_machine_works_i
         (tmp_path / name).mkdir()
         if name in left[1:]:
             os.utime(tmp_path / name, (0, 0))
-    with folder_beside(tmp_path / "weights"):
+    with replace_folder(tmp_path / "weights"):
         pass
     assert {path.name for path in tmp_path.iterdir()} == {"weights", *theirs}
 
@@ -144,7 +192,7 @@ def test_damage_to_any_byte_of_a_table_is_noticed_or_harmless(tmp_path: Path) ->
 def test_damage_to_any_byte_of_a_manifest_is_noticed_or_harmless(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
     facts = {"id": "m", "steps": 12, "loss": 0.25, "weights": {"digest": "00ff"}, "parents": ["é"]}
-    write_json(path, facts, sealed=True)
+    write_json(path, facts, checksum=True)
     sound, refused = path.read_bytes(), 0
     assert read_json(path) == facts
     for data in damages(sound):
@@ -252,9 +300,9 @@ def test_a_gpu_with_too_little_memory_is_named(monkeypatch: pytest.MonkeyPatch) 
     card = SimpleNamespace(name="T4", total_memory=15_800_000_000)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: card)
-    gpus.check(2, 15_000)
+    check_gpus(2, 15_000)
     with pytest.raises(MolmixError, match=r"gpu_memory_gb: asks for 40 GB, and GPU 0 \(T4\) has 15.8 GB"):
-        gpus.check(2, 40_000)
+        check_gpus(2, 40_000)
 
 
 def test_a_full_disk_says_so(tmp_path: Path) -> None:

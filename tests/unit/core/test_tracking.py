@@ -10,7 +10,7 @@ from molmix.config import loading
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_table
 from molmix.core.settings import TRACKERS
-from molmix.core.tracking import Curves, check_trackers, others
+from molmix.core.tracking import TensorBoard, check_trackers, transformers_trackers
 from tests.graph.conftest import MICRO
 
 
@@ -32,12 +32,12 @@ def logged(path: Path, column: str) -> dict[int, float]:
 
 def test_curves_are_written_anew_and_only_where_they_are_asked_for(tmp_path: Path) -> None:
     for numbers in ([(1, 3.0), (2, 2.0), (3, 9.0)], [(1, 3.0), (2, 2.0)]):
-        curves = Curves(tmp_path / "m", ["tensorboard"])
+        curves = TensorBoard(tmp_path / "m", ["tensorboard"])
         for step, loss in numbers:
             curves.add(step, {"loss": loss, "eval_loss": loss / 2, "note": "no number"})
         curves.close()
     assert scalars(tmp_path / "m") == {"train/loss": {1: 3.0, 2: 2.0}, "eval/loss": {1: 1.5, 2: 1.0}}
-    none = Curves(tmp_path / "none", [])
+    none = TensorBoard(tmp_path / "none", [])
     none.add(1, {"loss": 1.0})
     none.close()
     assert not (tmp_path / "none").exists()
@@ -68,11 +68,11 @@ def test_other_trackers_stay_offline_below_the_run(tmp_path: Path, monkeypatch) 
         monkeypatch.delenv(name, raising=False)
     before = dict(os.environ)
     try:
-        assert others(["tensorboard"], tmp_path) == [] and dict(os.environ) == before
-        assert others(["tensorboard", "wandb"], tmp_path) == ["wandb"]
+        assert transformers_trackers(["tensorboard"], tmp_path) == [] and dict(os.environ) == before
+        assert transformers_trackers(["tensorboard", "wandb"], tmp_path) == ["wandb"]
         assert os.environ["WANDB_MODE"] == "offline" and os.environ["WANDB_DIR"] == str(tmp_path)
         os.environ["WANDB_MODE"] = "online"
-        others(["wandb"], tmp_path)
+        transformers_trackers(["wandb"], tmp_path)
         assert os.environ["WANDB_MODE"] == "online"
     finally:
         os.environ.clear()

@@ -11,9 +11,8 @@ from typer.testing import CliRunner
 
 from molmix import cli
 from molmix.config import loading
-from molmix.core.errors import MolmixError
+from molmix.core.errors import MolmixError, escape_control
 from molmix.core.files import read_table, write_table
-from molmix.core.terminal import visible
 from molmix.data.corpus import TEST
 from molmix.judges.matrices import Cross
 from molmix.metrics.score import score
@@ -272,5 +271,5 @@ def test_texts_from_models_cannot_steer_a_terminal(folder: Path, monkeypatch) ->
 
 
 def test_visible() -> None:
-    assert visible("a\tb\r\x00\x9b\u2028\ud800") == r"a\tb\r\x00\x9b\u2028\ud800"
-    assert visible("שלום 👩‍🔬 é 分子") == "שלום 👩‍🔬 é 分子"
+    assert escape_control("a\tb\r\x00\x9b\u2028\ud800") == r"a\tb\r\x00\x9b\u2028\ud800"
+    assert escape_control("שלום 👩‍🔬 é 分子") == "שלום 👩‍🔬 é 分子"

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from molmix.core import jsonl_cache
 from molmix.core.files import digest
+from molmix.core.jsonl_cache import append_to_cache, read_cache
 from molmix.core.progress import progress
 from molmix.judges.decompose import Decomposed
 from molmix.judges.decompose.answers import REASONS, Answer, Unusable, read
@@ -45,14 +45,14 @@ def ask_and_read(captions: Sequence[str], settings: dict[str, Any], cache: Path,
     distinct = sorted({text for text in texts if rules.says_something(text)})
     asker = ASKERS[settings["backend"]](settings, cache, weights)
     path = cache / f"{digest(settings['backend'], asker.fingerprint)}.jsonl"
-    answers: dict[str, Answer] = jsonl_cache.read(path)
+    answers: dict[str, Answer] = read_cache(path)
     missing = [text for text in distinct if text not in answers]
     retries = 0
     if missing:
         with progress(total=len(missing), desc=f"decompose with {settings['backend']}", unit="caption") as bar:
 
             def keep(fresh: dict[str, Answer]) -> None:
-                jsonl_cache.append(path, fresh)
+                append_to_cache(path, fresh)
                 answers.update(fresh)
                 bar.update(len(fresh))
 

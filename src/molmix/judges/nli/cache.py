@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from molmix.core.errors import fault
-from molmix.core.files import beside, digest, write_json
+from molmix.core.files import digest, write_atomically, write_json
 
 # What a model said of a pair: probabilities of entailment and contradiction (the rest is neutral), and whether the
 # pair was longer than the cut-off.
@@ -202,7 +202,7 @@ class PairStore:
         data = records.tobytes()
         path = self.folder / _name(data)
         try:
-            with beside(path) as temporary:
+            with write_atomically(path) as temporary:
                 temporary.write_bytes(data)
             if self._about is not None and not (self.folder / ABOUT).exists():
                 write_json(self.folder / ABOUT, self._about)

@@ -26,7 +26,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast  # type: ignore[attr-defined]
 
 from molmix.core.errors import fault
-from molmix.core.files import folder_beside
+from molmix.core.files import replace_folder
 from molmix.core.progress import progress
 from molmix.data.synthetic import nli, weather
 from molmix.judges.nli.model import LABELS, NliModel
@@ -79,7 +79,7 @@ def train(
     model = _model(len(tokenizer))
     _fit(model, tokenizer, learned, epochs, np.random.default_rng(seed))
     weights = out / "weights"
-    with folder_beside(weights) as part:
+    with replace_folder(weights) as part:
         model.save_pretrained(part)
         tokenizer.save_pretrained(part)
 

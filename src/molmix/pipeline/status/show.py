@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from molmix.align.progress import last
-from molmix.core.terminal import visible
+from molmix.core.errors import escape_control
 from molmix.pipeline.status.state import Standing, State
 
 MOST = 10  # jobs that are told of one by one, of each state
@@ -35,7 +35,7 @@ def report(run: str, standings: Sequence[Standing], since: float | None, work: P
         there = [standing for standing in standings if standing.state == state]
         if there:
             yield Text(f"\n{state}", style="bold")
-            yield from (Text(visible(line)) for one in there[:MOST] for line in of_job(one, now, work))
+            yield from (Text(escape_control(line)) for one in there[:MOST] for line in of_job(one, now, work))
         if len(there) > MOST:
             yield Text(f"  and {len(there) - MOST} more")
     yield Text()

@@ -1,7 +1,7 @@
 """All that stands behind one number: texts, atoms, probabilities, and the sum that they make.
 
 Nothing is measured anew: what is shown is read from the run's tables, and put together by the functions that the scores
-are made with. Lines may hold text from models: print them through :func:`molmix.core.terminal.visible`.
+are made with. Lines may hold text from models: print them through :func:`molmix.core.errors.escape_control`.
 """
 
 from __future__ import annotations

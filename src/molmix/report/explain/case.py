@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ import pyarrow.compute as pc
 from molmix.config.schema import Config
 from molmix.core.errors import fault
 from molmix.core.files import read_table
-from molmix.core.validation import known
+from molmix.core.validation import check_name, did_you_mean
 from molmix.judges.kinds import DIRECTIONS, columns
 from molmix.metrics import FAMILIES, Options
 from molmix.metrics.families.judges import prefixes
@@ -54,9 +53,9 @@ class Scores:
             MolmixError: there is no such metric, model or test set, or it was not measured (yet).
         """
         metrics = metrics_of(study)
-        known(metric, metrics, "METRIC", "metric")
-        known(model, models.build(study), "MODEL", "model")
-        known(test, study.data.tests, "TEST", "test set")
+        check_name(metric, metrics, "METRIC", "metric")
+        check_name(model, models.build(study), "MODEL", "model")
+        check_name(test, study.data.tests, "TEST", "test set")
         path = Path(f"results/{study.run}/scores/{model}/{test}.parquet")
         if not path.exists():
             hint = "make it with snakemake, in this folder and with the same --configfile"
@@ -82,9 +81,8 @@ class Scores:
         """
         ids = self.table["id"].to_pylist()
         if caption not in ids:
-            near = difflib.get_close_matches(caption, ids, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise fault("ID", f"{self.test!r} has no caption {caption!r}", f"{hint}Without ID the worst are listed")
+            hint = did_you_mean(caption, ids, "leave ID out to list the worst captions")
+            raise fault("ID", f"{self.test!r} has no caption {caption!r}", hint)
         return Case(self, caption)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from molmix.analysis.provenance import counts, provenance
 from molmix.config.schema import Config
 from molmix.core.errors import fault
-from molmix.core.files import folder_beside, read_table
+from molmix.core.files import read_table, replace_folder
 from molmix.judges.kinds.atomic import Atomic
 from molmix.metrics.aggregate import all_metrics
 from molmix.report.explain.case import options_of
@@ -42,7 +42,7 @@ def build(study: Config, folder: Path) -> list[str]:
     if not any(run.path(f"scores/{model}", test).exists() for model in run.models for test in run.tests):
         hint = "run snakemake first, in this folder and with the same --configfile"
         raise fault(run.root / "scores", "no captions are scored yet", hint)
-    with folder_beside(folder) as part:
+    with replace_folder(folder) as part:
         for page in PAGES.iterdir():
             with as_file(page) as source:
                 (part / page.name).write_bytes(source.read_bytes())

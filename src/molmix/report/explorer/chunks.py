@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from molmix.core.files import beside
+from molmix.core.files import write_atomically
 
 BLOCK = 50  # molecules whose drawings, units or probabilities share a file
 
@@ -25,7 +25,7 @@ def write_chunk(folder: Path, name: str, content: Any) -> None:
         name: by which a page asks for it, such as ``t0/s3/scores``.
         content: plain lists, dicts, text and finite numbers.
     """
-    with beside(folder / "data" / f"{name}.js") as temporary:
+    with write_atomically(folder / "data" / f"{name}.js") as temporary:
         temporary.write_text(script(name, content), encoding="ascii")
 
 

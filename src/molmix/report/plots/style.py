@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from molmix.core.files import beside
+from molmix.core.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,7 +87,7 @@ def settle(figure: Figure) -> None:
 def save(figure: Figure, svg: Path, png: Path) -> None:
     """Write a figure twice; equal figures make equal bytes."""
     settle(figure)
-    with beside(svg) as temporary:
+    with write_atomically(svg) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
-    with beside(png) as temporary:
+    with write_atomically(png) as temporary:
         figure.savefig(temporary, format="png", dpi=200)
