@@ -12,8 +12,7 @@ from nltk.translate.meteor_score import exact_match, stem_match
 from rouge_score.rouge_scorer import RougeScorer
 
 from benchmarks.common import Row, corpus, in_turn
-from molmix.analysis.comparison.paired import compare
-from molmix.analysis.comparison.pairs import fixed_pairs
+from molmix.analysis.comparison.paired import compare, fixed_pairs
 from molmix.metrics import Options
 from molmix.metrics.bleu import COUNT_COLUMNS
 from molmix.metrics.families.captions import caption_scores
@@ -85,7 +84,7 @@ def _statistics() -> Row:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return (
         f"intervals and {len(found.comparisons)} comparisons of {systems} systems x {rows} captions x "
-        f"{len(means) + 2} metrics, {resamples} resamples, up to {found.tosses} tosses",
+        f"{len(means) + 2} metrics, {resamples} resamples, up to {found.permutations} permutations",
         f"{seconds:.0f} s, {peak:.1f} GB",
         "-",
         "-",

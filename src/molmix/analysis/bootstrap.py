@@ -24,7 +24,7 @@ Array = Any  # array (rows, k): of numpy, or sparse ones of scipy where most ent
 class Interval:
     """A figure, the interval around it, and the number of rows that it rests on.
 
-    All three figures are NaN where no row holds a value.
+    All three figures are NaN where no row holds a value; both ends are NaN where a single row does.
     """
 
     value: float
@@ -45,10 +45,13 @@ class Replicates:
     n: int
 
     def interval(self, level: float = 0.95) -> Interval:
-        """The percentile interval. Resamples that hold no value for the figure are left out."""
+        """The percentile interval. Resamples that hold no value for the figure are left out.
+
+        One row has no interval: every resample of it is the same.
+        """
         draws = self.draws[~np.isnan(self.draws)]
         tail = (1 - level) / 2
-        low, high = np.quantile(draws, [tail, 1 - tail]) if len(draws) else (np.nan, np.nan)
+        low, high = np.quantile(draws, [tail, 1 - tail]) if len(draws) and self.n > 1 else (np.nan, np.nan)
         return Interval(self.value, float(low), float(high), self.n)
 
     def minus(self, other: "Replicates") -> "Replicates":
@@ -165,6 +168,12 @@ def bootstrap(
     """
     replicates = replicate(columns, pooled, resamples=resamples, seed=seed)
     return {key: figure.interval(level) for key, figure in replicates.items()}
+
+
+def value_of(figure: Pooled) -> float:
+    """A figure of all rows; NaN of none."""
+    array, value = figure
+    return float(value(array.sum(axis=0))) if array.shape[0] else np.nan
 
 
 def mean(column: np.ndarray) -> Pooled:

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from molmix.analysis.bootstrap import Interval, bootstrap
-from molmix.analysis.comparison.significance import BOLD, Marks, beyond_chance, star
+from molmix.analysis.comparison.significance import BOLD, Significance, significant, star
 from molmix.analysis.provenance import counts, provenance
 from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
 from molmix.metrics import FAMILIES, Metric, Options
 from molmix.metrics.aggregate import all_metrics, figures_of, read_scores
+from molmix.metrics.degenerate import FLAWS
 
 
 def leaderboard(
@@ -58,6 +59,7 @@ def leaderboard(
             row |= {key: models[model][key] for key in ("kind", "parents", "method", "seed")}
             row |= {"parents": " + ".join(row["parents"]), "captions": len(frames[model])}
             row["missing"] = int((frames[model]["finish"] == "missing").sum())
+            row |= {flaw: int(frames[model][flaw].sum()) for flaw in FLAWS}
             for metric in metrics:
                 for part in ("value", "low", "high"):
                     name = metric.column if part == "value" else f"{metric.column}_{part}"
@@ -70,9 +72,8 @@ def leaderboard(
     notes = [
         f"Each figure stands with half the width of its {statistics['level']:.0%} interval (bootstrap over molecules); "
         "both ends are in leaderboard.csv.",
-        " ".join(
-            [BOLD, star("the difference from the model's own starting point"), beyond_chance(statistics["level"])]
-        ),
+        " ".join([BOLD, star("the starting model"), significant(statistics["level"])]),
+        "Numbers of captions: `empty`; `cut` at the limit of tokens; `repeated`, which end in a repetition.",
         "",
         *(f"- {note}" for family in shown if (note := family.note(chosen))),
         *provenance(
@@ -84,7 +85,7 @@ def leaderboard(
             counted=counted,
         ),
     ]
-    grids = _grids(board, metrics, tests, models, Marks.read(comparisons))
+    grids = _grids(board, metrics, tests, models, Significance.read(comparisons))
     write_pages("Leaderboard", grids, notes, table)
 
 
@@ -115,7 +116,7 @@ def _grids(
     metrics: Sequence[Metric],
     tests: dict[str, str],
     models: dict[str, dict[str, Any]],
-    marks: Marks,
+    significance: Significance,
 ) -> list[Grid]:
     grids = []
     for test in tests:
@@ -128,9 +129,9 @@ def _grids(
             for metric in shown:
                 column = metric.column
                 text = figure(row[column], row[f"{column}_low"], row[f"{column}_high"])
-                star = bool(marks.verdict(test, column, "start", model, models[model]["start"]))
-                cells.append(Cell(text, bold=marks.best(test, column) == model, star=star))
-            rows.append(cells)
-        header = ["model", *map(titled, shown)]
+                star = bool(significance.verdict(test, column, "start", model, models[model]["start"]))
+                cells.append(Cell(text, bold=significance.best(test, column) == model, star=star))
+            rows.append([*cells, *(Cell(str(row[flaw])) for flaw in FLAWS)])
+        header = ["model", *map(titled, shown), *FLAWS]
         grids.append(Grid(f"{test} ({part['captions'].iloc[0]} molecules)", header, rows))
     return grids

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # What the figures of a table are computed with. What models were made with is in their manifests.
 _KEPT = ("rows", "molecules")  # of a source's counts: what is left in the end
-PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "nltk", "rouge-score", "rdkit")
+PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "nltk", "rdkit")
 
 
 def provenance(
@@ -28,23 +28,23 @@ def provenance(
     corpus: Path | None,
     models: Sequence[Path] = (),
     resamples: int | None = None,
-    tosses: int | None = None,
+    permutations: int | None = None,
     counted: Sequence[str] = (),
 ) -> list[str]:
     """Items of a Markdown list: rows, config, code, seeds, resamples, packages, hardware.
 
     Args:
         config: digest of the whole config.
-        seeds: of the study; the first is that of resamples and tosses.
+        seeds: of the study; the first is that of resamples and permutations.
         corpus: ``data/manifest.json``, which counts the rows of every source; None where it is not there (yet).
         models: manifests of the models that the table shows; what they were made on stands in them.
         resamples: of the intervals; None for a table that has none.
-        tosses: of the tests, at most; None for a table that makes none.
+        permutations: of the tests, at most; None for a table that makes none.
         counted: what :func:`counts` says of each test set.
     """
     commit = commit_of(Path(molmix.__file__).resolve().parents[2])
     code = f"molmix {molmix.__version__}" + (f", commit {commit}" if commit else "")
-    tested = f", at most {tosses} tosses a test" if tosses else ""
+    tested = f", at most {permutations} permutations a test" if permutations else ""
     said = [
         *(sources(read_json(corpus)["counts"]) if corpus else []),
         *counted,
@@ -100,22 +100,30 @@ def _lines(path: Path | str) -> list[str]:
         return []
 
 
+_FLAWS = {
+    "missing": "molecules without a caption, counted as empty ones",
+    "empty": "empty captions",
+    "cut": "captions cut at the limit of tokens",
+    "repeated": "captions that end in a repetition",
+}
+
+
 def counts(test: str, frames: Mapping[str, pd.DataFrame], held: Mapping[tuple[str, str], int]) -> list[str]:
-    """What became of the rows of a test set: molecules, missing captions, undefined scores.
+    """What became of the rows of a test set: molecules, captions that are missing or flawed, undefined scores.
 
     Args:
         test: its name.
-        frames: scores by model.
+        frames: scores by model (:func:`molmix.metrics.aggregate.read_scores`).
         held: by model and metric, how many rows have a score.
     """
-    missing = {model: int((frame["finish"] == "missing").sum()) for model, frame in frames.items()}
     undefined: dict[str, int] = {}
     for (model, metric), number in held.items():
         undefined[metric] = undefined.get(metric, 0) + len(frames[model]) - number
     said = [f"{test}: {max(map(len, frames.values()), default=0)} molecules, {len(frames)} models"]
-    absent = [f"{model} {number}" for model, number in missing.items() if number]
-    if absent:
-        said.append(f"molecules without a caption, counted as empty ones: {', '.join(absent)}")
+    for flaw, words in _FLAWS.items():
+        rows = {m: f["finish"] == "missing" if flaw == "missing" else f[flaw] for m, f in frames.items()}
+        numbers = [f"{model} {number}" for model, flawed in rows.items() if (number := int(flawed.sum()))]
+        said += [f"{words}: {', '.join(numbers)}"] if numbers else []
     left_out = [f"{metric} {number}" for metric, number in undefined.items() if number]
     if left_out:
         said.append(f"undefined scores (over all models), left out of means: {', '.join(left_out)}")

@@ -136,13 +136,13 @@ def latex_text(text: str) -> str:
     return text.translate(_LATEX)
 
 
-def figure(value: float, low: float = float("nan"), high: float = float("nan"), *, signed: bool = False) -> str:
-    """A figure with half the width of its interval, where it has one; a dash where it is undefined."""
+def figure(value: float, low: float | None = None, high: float | None = None, *, signed: bool = False) -> str:
+    """A figure with half the width of its interval, if one is given; a dash for what is undefined (NaN)."""
     if math.isnan(value):
         return "–"
     text = f"{value:+.3f}" if signed else f"{value:.3f}"
-    if not math.isnan(low):
-        text += f" ±{(high - low) / 2:.3f}"
+    if low is not None and high is not None:
+        text += " ±–" if math.isnan(low) else f" ±{(high - low) / 2:.3f}"
     return _short(text)
 
 

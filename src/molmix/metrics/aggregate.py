@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from molmix.core.errors import fault
 from molmix.core.files import read_table
 from molmix.metrics import FAMILIES, Metric, Options, Pooled
+from molmix.metrics.degenerate import find_flaws
 
 Figure = tuple[str, str]  # a model and a metric's column
 
@@ -20,12 +23,21 @@ def all_metrics(options: Options) -> tuple[Metric, ...]:
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """A model's scores of one test set without its texts, which take more memory than all scores.
+    """A model's scores of one test set as :func:`without_texts`.
 
     Raises:
         MolmixError: the file is missing or damaged.
     """
-    return read_table(path).drop_columns("text").to_pandas()
+    return without_texts(read_table(path))
+
+
+def without_texts(scores: pa.Table) -> pd.DataFrame:
+    """Scores without the texts, which take more memory than all scores.
+
+    What is wrong with a text is kept: columns :data:`molmix.metrics.degenerate.FLAWS`, true or false.
+    """
+    flaws = find_flaws(scores["text"].to_pylist(), scores["finish"].to_pylist())
+    return scores.drop_columns("text").to_pandas().assign(**flaws)
 
 
 def figures_of(
@@ -34,12 +46,16 @@ def figures_of(
     """Every metric of every model of one test set, as far as it was scored.
 
     Args:
-        frames: scores by model; the same molecules in the same order.
+        frames: scores by model, with a column id; the same molecules in the same order.
         options: what the scores were made with.
 
     Returns:
         Columns (molecules,) whose means are the figures, and figures that are made of sums instead.
+
+    Raises:
+        MolmixError: the scores of two models are not of the same molecules in the same order.
     """
+    _check_molecules(frames)
     columns: dict[Figure, np.ndarray] = {}
     pooled: dict[Figure, Pooled] = {}
     for model, frame in frames.items():
@@ -52,3 +68,17 @@ def figures_of(
                 if metric.column in frame and metric.column not in sums
             }
     return columns, pooled
+
+
+def _check_molecules(frames: Mapping[str, pd.DataFrame]) -> None:
+    first: tuple[str, list[str]] | None = None
+    for model, frame in frames.items():
+        ids = frame["id"].tolist()
+        if first is None:
+            first = model, ids
+        elif ids != first[1]:
+            raise fault(
+                f"scores of {model}",
+                f"they are of other molecules than those of {first[0]}, or in another order",
+                "score both models again: add `--forcerun score` to your command",
+            )

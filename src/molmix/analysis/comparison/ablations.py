@@ -14,17 +14,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from molmix.analysis.bootstrap import mean
-from molmix.analysis.comparison.layout import Layout
-from molmix.analysis.comparison.over_tests import over_tests
-from molmix.analysis.comparison.significance import BOLD, beyond_chance, star
+from molmix.analysis.bootstrap import mean, value_of
+from molmix.analysis.comparison.layout import Layout, compare_tests
+from molmix.analysis.comparison.significance import BOLD, significant, star
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
+from molmix.core.errors import fault
 from molmix.metrics import Metric, Options
 from molmix.metrics.aggregate import all_metrics, figures_of, read_scores
 
 SORT = "baseline"
-COMPARED = ["difference", "difference_low", "difference_high", "p", "p_holm", "family", "effect", "verdict"]
+COMPARED = [
+    "n_compared",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p",
+    "p_holm",
+    "family",
+    "effect",
+    "verdict",
+]
 
 
 def compare_arms(
@@ -49,7 +59,7 @@ def compare_arms(
         scores: folder that holds ``<model>/<test>.parquet``.
         statistics: the config's `statistics`: resamples, level.
         options: as in :class:`molmix.metrics.Options`.
-        seeds: of the study; the first is that of resamples and tosses.
+        seeds: of the study; the first is that of resamples and permutations.
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
         table: what to write, without its ending.
@@ -61,7 +71,7 @@ def compare_arms(
     models = {label: rankings[label].index[0] if label in choices else arm for label, arm in ablation["arms"].items()}
     baseline = ablation["baseline"]
     pairs = [(SORT, label, baseline) for label in models if label != baseline]
-    layout, counted, tosses = over_tests(
+    layout, counted, permutations = compare_tests(
         {label: scores / model for label, model in models.items()},
         tests,
         pairs,
@@ -75,7 +85,7 @@ def compare_arms(
     notes = [
         f"Each figure stands with half the width of its {level:.0%} interval (bootstrap over molecules). Difference, p "
         f"and effect (differences in standard deviations of their own) are those from the baseline, `{baseline}`. "
-        f"{BOLD} {star('the difference from the baseline')} {beyond_chance(level, f'{table.name}.csv')}",
+        f"{BOLD} {star('the baseline')} {significant(level, f'{table.name}.csv')}",
         "",
         *(f"- {line}" for line in _chosen(choices, rankings, metrics)),
         *provenance(
@@ -83,7 +93,7 @@ def compare_arms(
             seeds=seeds,
             corpus=corpus,
             resamples=statistics["resamples"],
-            tosses=tosses,
+            permutations=permutations,
             counted=counted,
         ),
     ]
@@ -95,7 +105,11 @@ def _ranking(scores: Path, arm: dict[str, Any], metric: Metric, options: Options
     frames = {model: read_scores(scores / model / f"{arm['test']}.parquet") for model in arm["of"]}
     columns, pooled = figures_of(frames, options)
     sums = {key: mean(column) for key, column in columns.items()} | pooled
-    values = {model: float(value(array.sum(axis=0))) for model in frames for array, value in [sums[model, arm["best"]]]}
+    values = {model: value_of(sums[model, arm["best"]]) if (model, arm["best"]) in sums else np.nan for model in frames}
+    undefined = [model for model, value in values.items() if np.isnan(value)]
+    if undefined:
+        what = f"{', '.join(undefined)} cannot be ranked: no {arm['best']} on {arm['test']}"
+        raise fault("ablations", what, "choose by another metric or test set, or leave them out of `of`")
     return pd.Series(values).sort_values(ascending=metric.better == "lower", kind="stable")
 
 
@@ -115,7 +129,7 @@ def _chosen(
             sides = [_good(metrics[metric], rankings[label]) for metric, label in zip(by, (one, other), strict=True)]
             tau = float(kendalltau(sides[0], sides[1].reindex(sides[0].index)).statistic)
             who = f"{by[0]} and {by[1]} rank these {len(sides[0])} models"
-            yield f"{who} with Kendall's τ {figure(tau)} (1: alike, 0: no more than chance, −1: the other way)."
+            yield f"{who} with Kendall's τ {figure(tau)} (1: the same order, 0: no relation, −1: the reverse order)."
 
 
 def _good(metric: Metric, ranked: pd.Series) -> pd.Series:
@@ -126,7 +140,7 @@ def _good(metric: Metric, ranked: pd.Series) -> pd.Series:
 def _frame(layout: Layout, models: Mapping[str, str]) -> pd.DataFrame:
     """A row a (test set, metric, arm): its figure, and its comparison with the baseline."""
     own = layout.comparisons[layout.comparisons["sort"] == SORT]
-    compared = own.set_index(["test", "metric", "model"])[COMPARED].to_dict("index")
+    compared = own.rename(columns={"n": "n_compared"}).set_index(["test", "metric", "model"])[COMPARED].to_dict("index")
     rows = []
     for test in layout.tests:
         for metric in layout.metrics(test):

@@ -1,4 +1,4 @@
-"""Compare all models of a study, and lay the comparisons out as tables."""
+"""Compare all models of a study, and lay the comparisons out as tables: differences, merges, alignments, seeds."""
 
 from __future__ import annotations
 
@@ -6,13 +6,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from molmix.analysis.comparison import alignments, differences, merges, seeds
-from molmix.analysis.comparison.over_tests import over_tests
-from molmix.analysis.comparison.pairs import fixed_pairs
-from molmix.analysis.comparison.significance import BOLD, beyond_chance, star
+import numpy as np
+import pandas as pd
+
+from molmix.analysis.comparison.layout import Layout, compare_tests
+from molmix.analysis.comparison.paired import fixed_pairs
+from molmix.analysis.comparison.significance import BOLD, significant, star
 from molmix.analysis.provenance import provenance
-from molmix.analysis.tables import write_csv, write_pages
-from molmix.metrics import Options
+from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
+from molmix.metrics import Metric, Options
+
+SORTS = {
+    "start": "models less their starting point",
+    "parent": "merges less each of their parents",
+    "best": "models less the best one of each column",
+}
+PARENTS = ("first", "second")  # of a merge
+COMPARED = ("n", "difference", "difference_low", "difference_high", "p", "p_holm", "effect", "verdict")
+SEED_COLUMNS = ["test", "metric", "better", "model", "seeds", "mean", "deviation", "low", "high"]
+SEEDS = (
+    "Mean, sample standard deviation (SD) and range over trainings that differ in their seed only. This is the "
+    "variation between seeds, which the intervals do not include: they are over molecules, for one training."
+)
 
 
 def compare_models(
@@ -36,14 +51,14 @@ def compare_models(
         scores: folder that holds ``<model>/<test>.parquet``.
         statistics: the config's `statistics`: resamples, level.
         options: as in :class:`molmix.metrics.Options`.
-        study_seeds: of the study; the first is that of resamples and tosses.
+        study_seeds: of the study; the first is that of resamples and permutations.
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
         manifests: of the models.
         tables: what to write, without its ending: `comparisons`, and as the study has them `merges`, `alignments`,
             `seeds`.
     """
-    layout, counted, tosses = over_tests(
+    layout, counted, permutations = compare_tests(
         {model: scores / model for model in models},
         tests,
         fixed_pairs(models),
@@ -54,21 +69,26 @@ def compare_models(
     )
     level = statistics["level"]
     half = f"Each figure stands with half the width of its {level:.0%} interval (bootstrap over molecules)."
-    pages: dict[str, tuple[Any, ...]] = {
+    pages: dict[str, tuple[str, pd.DataFrame, list[Grid], list[str]]] = {
         "comparisons": (
             "Comparisons",
             layout.comparisons,
-            differences,
-            [half, star(differences.STARRED), beyond_chance(level)],
+            difference_grids(layout),
+            [half, "A star marks a significant difference.", significant(level)],
         ),
-        "merges": ("Merges", merges.frame(layout), merges, [half, BOLD, star(merges.STARRED), beyond_chance(level)]),
+        "merges": (
+            "Merges",
+            merge_frame(layout),
+            merge_grids(layout),
+            [half, BOLD, star("both parents: better than both, or worse than both"), significant(level)],
+        ),
         "alignments": (
             "Alignments",
-            alignments.frame(layout),
-            alignments,
-            [half, BOLD, star(alignments.STARRED), beyond_chance(level)],
+            alignment_frame(layout),
+            alignment_grids(layout),
+            [half, BOLD, star("the starting model"), significant(level)],
         ),
-        "seeds": ("Spread over seeds", seeds.frame(layout), seeds, [seeds.MEANING]),
+        "seeds": ("Variation between seeds", seed_frame(layout), seed_grids(layout), [SEEDS]),
     }
     below = provenance(
         config=config,
@@ -76,12 +96,217 @@ def compare_models(
         corpus=corpus,
         models=manifests,
         resamples=statistics["resamples"],
-        tosses=tosses,
+        permutations=permutations,
         counted=counted,
     )
     for name, stem in tables.items():
-        title, frame, module, words = pages[name]
+        title, frame, grids, words = pages[name]
         write_csv(frame, stem.with_suffix(".csv"))
-        grids = module.grids(layout)
         nothing = [] if grids else ["There is nothing to compare.", ""]
         write_pages(title, grids, [*nothing, " ".join(words), "", *below], stem)
+
+
+# ---- differences: every comparison ----------------------------------------------------------------------------------
+
+
+def difference_grids(layout: Layout) -> list[Grid]:
+    """Differences with half the widths of their intervals; a star where one is significant."""
+    made = []
+    for test in layout.tests:
+        shown = layout.headlines(test)
+        for sort, title in SORTS.items():
+            own = layout.comparisons[(layout.comparisons["test"] == test) & (layout.comparisons["sort"] == sort)]
+            own = own[own["metric"].isin([metric.column for metric in shown])]
+            if own.empty:
+                continue
+            names = ["model", "other"] if sort != "best" else ["model"]
+            cells = {(*(row[name] for name in names), row["metric"]): _difference(row) for _, row in own.iterrows()}
+            best = dict(zip(own["metric"], own["other"], strict=True)) if sort == "best" else {}
+            labels = list(dict.fromkeys(key[:-1] for key in cells))
+            if sort == "best":
+                labels = [(model,) for model in layout.models if (model,) in {*labels, *((b,) for b in best.values())}]
+            rows = [
+                [*map(Cell, label)]
+                + [
+                    Cell("best")
+                    if best.get(metric.column) == label[0]
+                    else cells.get((*label, metric.column), Cell("–"))
+                    for metric in shown
+                ]
+                for label in labels
+            ]
+            header = [*names, *map(titled, shown)]
+            made.append(Grid(f"{test}: {title}", header, rows, names=len(names)))
+    return made
+
+
+def _difference(row: pd.Series) -> Cell:
+    text = figure(row["difference"], row["difference_low"], row["difference_high"], signed=True)
+    return Cell(text, star=bool(row["verdict"]))
+
+
+# ---- merges: what each makes of each pair of models, beside the two themselves --------------------------------------
+
+
+def merge_frame(layout: Layout) -> pd.DataFrame:
+    """A row a (test set, metric, merge): its figure, and the comparison with each parent."""
+    parents = layout.comparisons[layout.comparisons["sort"] == "parent"]
+    compared = parents.set_index(["test", "metric", "model", "other"])[[*COMPARED]].to_dict("index")
+    rows = []
+    for test in layout.tests:
+        for metric in layout.metrics(test):
+            for model, merged in _merges(layout).items():
+                found = layout.figure(test, metric.column, model)
+                row: dict[str, Any] = {"test": test, "metric": metric.column, "better": metric.better}
+                row |= {"start": merged["start"], "seed": merged["seed"], "merge": merged["method"], "model": model}
+                row |= dict(zip(PARENTS, merged["parents"], strict=True))
+                row |= {"n": found.n, "value": found.value, "low": found.low, "high": found.high}
+                for side, parent in zip(PARENTS, merged["parents"], strict=True):
+                    row[f"{side}_value"] = layout.figure(test, metric.column, parent).value
+                    own = compared.get((test, metric.column, model, parent), {})
+                    row |= {f"{side}_{name}": own.get(name) for name in COMPARED}
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def merge_grids(layout: Layout) -> list[Grid]:
+    """For each test set, metric and start a grid: the parents, then for each merge a triangle of their pairs."""
+    groups: dict[tuple[str, int, str], list[str]] = {}
+    for model, merged in _merges(layout).items():
+        kind = layout.models[merged["parents"][0]]["kind"]
+        groups.setdefault((merged["start"], merged["seed"], kind), []).append(model)
+    several = len({seed for _, seed, _ in groups}) > 1
+    made = []
+    for test in layout.tests:
+        for (start, seed, kind), models in groups.items():
+            what = f"{kind} models from {start}" + (f", seed {seed}" if several else "")
+            for metric in layout.headlines(test):
+                made.append(
+                    _merge_grid(layout, test, metric, f"{test}: {titled(metric)} of merges of {what}", start, models)
+                )
+    return made
+
+
+def _merge_grid(layout: Layout, test: str, metric: Metric, title: str, start: str, models: list[str]) -> Grid:
+    parents = list(dict.fromkeys(parent for model in models for parent in layout.models[model]["parents"]))
+    names = [parent.removeprefix(f"{start}.") for parent in parents]
+    merged = {(layout.models[model]["method"], *layout.models[model]["parents"]): model for model in models}
+    rows = [[Cell("–"), Cell("themselves"), *(layout.cell(test, metric.column, parent) for parent in parents)]]
+    for merge in dict.fromkeys(layout.models[model]["method"] for model in models):
+        for first, name in zip(parents, names, strict=True):
+            cells = [
+                layout.cell(test, metric.column, model, star=_differs_from_both(layout, test, metric.column, model))
+                if (model := merged.get((merge, first, second)))
+                else Cell("")
+                for second in parents
+            ]
+            if any(cell.text for cell in cells):
+                rows.append([Cell(merge), Cell(name), *cells])
+    return Grid(title, ["merge", "with", *names], rows, names=2)
+
+
+def _merges(layout: Layout) -> dict[str, dict[str, Any]]:
+    return {model: row for model, row in layout.models.items() if row["kind"] == "merged"}
+
+
+def _differs_from_both(layout: Layout, test: str, metric: str, model: str) -> bool:
+    parents = layout.models[model]["parents"]
+    verdicts = {layout.significance.verdict(test, metric, "parent", model, parent) for parent in parents}
+    return verdicts in ({"better"}, {"worse"})
+
+
+# ---- alignments: what each method makes of each starting model ------------------------------------------------------
+
+
+def alignment_frame(layout: Layout) -> pd.DataFrame:
+    """A row a (test set, metric, aligned model): its figure, its start's, and their comparison."""
+    own = layout.comparisons[layout.comparisons["sort"] == "start"]
+    aligned = own["model"].map(lambda model: layout.models[model]["kind"] == "aligned").astype(bool)
+    own = own[aligned].drop(columns="sort").rename(columns=lambda name: name.replace("other", "start"))
+    for index, key in enumerate(("method", "seed")):
+        own.insert(4 + index, key, [layout.models[model][key] for model in own["model"]])
+    return own
+
+
+def alignment_grids(layout: Layout) -> list[Grid]:
+    """For each test set, rows of a metric and a start, columns of methods."""
+    aligned = {name: row for name, row in layout.models.items() if row["kind"] == "aligned"}
+    methods = list(dict.fromkeys(row["method"] for row in aligned.values()))
+    starts = list(dict.fromkeys((row["start"], row["seed"]) for row in aligned.values()))
+    several = len({seed for _, seed in starts}) > 1
+    aligned_as = {(row["start"], row["seed"], row["method"]): name for name, row in aligned.items()}
+    made = []
+    for test in layout.tests:
+        rows = []
+        for metric in layout.headlines(test):
+            for start, seed in starts:
+                label = f"{start} (seed {seed})" if several else start
+                cells = [Cell(titled(metric)), Cell(label), layout.cell(test, metric.column, start)]
+                for method in methods:
+                    model = aligned_as.get((start, seed, method))
+                    star = model and layout.significance.verdict(test, metric.column, "start", model, start)
+                    cells.append(layout.cell(test, metric.column, model, star=bool(star)) if model else Cell(""))
+                rows.append(cells)
+        made.append(Grid(f"{test}: alignment by start", ["metric", "start", "itself", *methods], rows, names=2))
+    return made
+
+
+# ---- seeds: variation between trainings -----------------------------------------------------------------------------
+
+
+def seed_frame(layout: Layout) -> pd.DataFrame:
+    """A row a (test set, metric, group of models that differ in their seed only): the spread of their figures.
+
+    `model` is their id without seeds, `seeds` how many of them have a figure, `deviation` the sample standard deviation
+    (NaN of one seed), `low` and `high` the least and the greatest figure.
+    """
+    rows = [
+        {"test": test, "metric": metric.column, "better": metric.better, "model": group, **spread}
+        for test in layout.tests
+        for metric in layout.metrics(test)
+        for group, models in _seed_groups(layout).items()
+        if (spread := _spread(layout, test, metric, models))
+    ]
+    return pd.DataFrame(rows, columns=SEED_COLUMNS)
+
+
+def seed_grids(layout: Layout) -> list[Grid]:
+    """For each test set a grid of means, standard deviations and ranges."""
+    made = []
+    for test in layout.tests:
+        shown = layout.headlines(test)
+        rows = []
+        for group, models in _seed_groups(layout).items():
+            spreads = [_spread(layout, test, metric, models) for metric in shown]
+            cells = [Cell(_spread_text(spread, len(models))) if spread else Cell("–") for spread in spreads]
+            rows.append([Cell(group), Cell(str(len(models))), *cells])
+        made.append(Grid(f"{test}: variation between seeds", ["model", "seeds", *map(titled, shown)], rows))
+    return made
+
+
+def _seed_groups(layout: Layout) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for model, row in layout.models.items():
+        if row["unseeded"]:
+            groups.setdefault(row["unseeded"], []).append(model)
+    return {group: models for group, models in groups.items() if len(models) > 1}
+
+
+def _spread(layout: Layout, test: str, metric: Metric, models: list[str]) -> dict[str, Any]:
+    values = np.array([layout.figure(test, metric.column, model).value for model in models])
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return {}
+    return {
+        "seeds": len(values),
+        "mean": float(values.mean()),
+        "deviation": float(values.std(ddof=1)) if len(values) > 1 else np.nan,
+        "low": float(values.min()),
+        "high": float(values.max()),
+    }
+
+
+def _spread_text(spread: dict[str, Any], models: int) -> str:
+    mean, deviation, low, high = (figure(spread[name]) for name in ("mean", "deviation", "low", "high"))
+    some = f"; {spread['seeds']} of {models} seeds" if spread["seeds"] < models else ""
+    return f"{mean} (SD {deviation}; {low} to {high}{some})"

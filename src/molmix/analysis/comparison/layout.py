@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from molmix.analysis.bootstrap import Interval
-from molmix.analysis.comparison.significance import Marks
+from molmix.analysis.comparison.paired import COLUMNS, compare
+from molmix.analysis.comparison.significance import Significance
+from molmix.analysis.provenance import counts
 from molmix.analysis.tables import Cell, figure
-from molmix.metrics import Metric
+from molmix.metrics import Metric, Options
+from molmix.metrics.aggregate import all_metrics, read_scores
+
+log = logging.getLogger(__name__)
 
 _NONE = Interval(float("nan"), float("nan"), float("nan"), 0)
 
@@ -35,7 +42,7 @@ class Layout:
         self.models = models
         self.tests = list(figures)
         self.comparisons = comparisons
-        self.marks = Marks(comparisons)
+        self.significance = Significance(comparisons)
         self._metrics = metrics
         self._figures = figures
 
@@ -55,4 +62,41 @@ class Layout:
     def cell(self, test: str, metric: str, model: str, *, star: bool = False) -> Cell:
         """A model's figure with half the width of its interval, bold where it is the best."""
         found = self.figure(test, metric, model)
-        return Cell(figure(found.value, found.low, found.high), self.marks.best(test, metric) == model, star)
+        return Cell(figure(found.value, found.low, found.high), self.significance.best(test, metric) == model, star)
+
+
+def compare_tests(
+    scores: Mapping[str, Path],
+    tests: Sequence[str],
+    fixed: Sequence[tuple[str, str, str]],
+    options: Options,
+    *,
+    rows: Mapping[str, dict[str, Any]],
+    seed: int,
+    statistics: dict[str, Any],
+) -> tuple[Layout, list[str], int]:
+    """Compare models on every test set.
+
+    Args:
+        scores: by model, the folder that holds ``<test>.parquet``.
+        tests: names of the test sets.
+        fixed, options: as of :func:`molmix.analysis.comparison.paired.compare`.
+        rows: of the models, as of :class:`Layout`.
+        seed: of resamples and permutations.
+        statistics: the config's `statistics`: resamples, level.
+
+    Returns:
+        The figures and comparisons; what :func:`molmix.analysis.provenance.counts` says of each test set; permutations
+        of a test, at most.
+    """
+    figures, parts, counted, permutations = {}, [], [], 0
+    for test in tests:
+        frames = {model: read_scores(folder / f"{test}.parquet") for model, folder in scores.items()}
+        found = compare(frames, fixed, options, seed=seed, **statistics)
+        figures[test] = found.figures
+        parts.append(found.comparisons.assign(test=test))
+        counted += counts(test, frames, {key: figure.n for key, figure in found.figures.items()})
+        permutations = max(permutations, found.permutations)
+        log.info("%s: %d comparisons, %d permutations", test, len(found.comparisons), found.permutations)
+    comparisons = pd.concat(parts, ignore_index=True)[["test", *COLUMNS]]
+    return Layout(rows, all_metrics(options), figures, comparisons), counted, permutations

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from molmix.analysis.bootstrap import Interval, Replicates, mean, replicate
+from molmix.analysis.bootstrap import Interval, Replicates, mean, replicate, value_of
 from molmix.analysis.holm import holm
-from molmix.analysis.permutation import p_values, tosses_needed
-from molmix.metrics import Metric, Options
+from molmix.analysis.permutation import p_values, permutations_needed
+from molmix.metrics import Metric, Options, Pooled
 from molmix.metrics.aggregate import Figure, all_metrics, figures_of
 
 COLUMNS = [
@@ -30,12 +30,27 @@ class Compared:
     Attributes:
         figures: every figure with its interval, by model and metric.
         comparisons: a row a (metric, sort, model, other), columns :data:`COLUMNS`.
-        tosses: of each test, at most.
+        permutations: of a test, at most.
     """
 
     figures: dict[Figure, Interval]
     comparisons: pd.DataFrame
-    tosses: int
+    permutations: int
+
+
+def fixed_pairs(models: Mapping[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """Comparisons that follow from how models were made.
+
+    Args:
+        models: by id, `start` (None where it has none), `kind` and `parents`.
+
+    Returns:
+        Sort, model, other: every model with its own start, every merge with both parents. The best model is found from
+        the scores.
+    """
+    starts = [("start", model, row["start"]) for model, row in models.items() if row["start"]]
+    merges = [(model, row["parents"]) for model, row in models.items() if row["kind"] == "merged"]
+    return starts + [("parent", model, parent) for model, parents in merges for parent in parents]
 
 
 def compare(
@@ -49,6 +64,9 @@ def compare(
 ) -> Compared:
     """Compare the models of one test set on every metric, those that are named and every one with the best.
 
+    Two models are compared on the molecules where both have a score. Where there is none, nothing is tested: the row
+    has n = 0, no difference and no p.
+
     A family, over which Holm corrects, is one sort of comparison on one metric and test set: all models with their own
     starting points; all merges with both parents; all models with the best. The best is found from the scores that are
     then tested, so the family of that last sort is *all* pairs of models, of which those with the best are at hand.
@@ -56,52 +74,111 @@ def compare(
     Args:
         frames: scores by model; the same molecules in the same order.
         fixed: comparisons that do not follow from the scores: sort, model, other
-            (:mod:`molmix.analysis.comparison.pairs`).
+            (:func:`fixed_pairs`).
         options: what the scores were made with.
-        resamples: of the molecules, for the intervals; tosses of the test at least.
-        level: of the intervals; a comparison is beyond chance where its corrected p is at most 1 - level.
-        seed: of resamples and tosses, which all models and metrics share.
+        resamples: of the molecules, for the intervals; permutations of a test, at least.
+        level: of the intervals; a difference is significant where its corrected p is at most 1 - level.
+        seed: of resamples and permutations, which all models and metrics share.
 
     Returns:
-        Comparisons of the models that both have a figure, by metric. `difference` is model less other. `p`, `p_holm`:
-        before and after correction over `family` hypotheses. `effect`: the difference in standard deviations of the
-        paired differences (Cohen's d_z), see :func:`_effect`. `verdict`: `better` or `worse` where the difference is
-        beyond chance, else empty.
+        Comparisons of the models that both have a figure, by metric. `value` and `other_value` are the models' own
+        figures, over all of their scores. `n` and all that follows are over the molecules where both have a score:
+        `difference` is model less other; `p`, `p_holm`: before and after correction over `family` hypotheses;
+        `effect`: the difference in standard deviations of the paired differences (Cohen's d_z), see :func:`_effect`;
+        `verdict`: `better` or `worse` where the difference is significant, else empty.
+
+    Raises:
+        MolmixError: the scores are of different molecules.
     """
     columns, pooled = figures_of(frames, options)
-    found = replicate(columns, pooled, resamples=resamples, seed=seed)
+    values = {key: value for key, sums in _sums(columns, pooled).items() if not np.isnan(value := value_of(sums))}
     pairs: list[tuple[Metric, str, str, str]] = []
-    families: dict[tuple[str, str], int] = {}
     for metric in all_metrics(options):
-        values = {model: found[model, metric.column].value for model in frames if (model, metric.column) in found}
-        values = {model: value for model, value in values.items() if not np.isnan(value)}
-        own = [pair for pair in fixed if {*pair[1:]} <= values.keys()]
-        families |= {(metric.column, sort): size for sort, size in Counter(sort for sort, *_ in own).items()}
-        families[metric.column, "best"] = len(values) * (len(values) - 1) // 2
-        pairs += [(metric, *pair) for pair in own + _with_best(values, metric.better)]
-    summed = {key: mean(column) for key, column in columns.items()} | pooled
-    p, tosses = np.full(len(pairs), np.nan), resamples
+        own = {model: values[model, metric.column] for model in frames if (model, metric.column) in values}
+        pairs += [(metric, *pair) for pair in fixed if {*pair[1:]} <= own.keys()]
+        pairs += [(metric, *pair) for pair in _with_best(own, metric.better)]
+    shared, sides = _shared_rows(columns, [(model, other, metric.column) for metric, _, model, other in pairs])
+    columns_of: dict[Any, np.ndarray] = {**columns, **shared}
+    found: dict[Any, Replicates] = replicate(columns_of, {**pooled}, resamples=resamples, seed=seed)
+    tested = np.array([min(found[one].n, found[other].n) > 0 for one, other in sides], dtype=bool)
+    families = _families(pairs, tested, columns, pooled)
+    summed = _sums(columns_of, pooled)
+    p, permutations = np.full(len(pairs), np.nan), resamples
     rows = max((len(frame) for frame in frames.values()), default=0)
-    # Sort by sort: the families of most sorts are small, and a small family needs few tosses.
+    # Sort by sort: the families of most sorts are small, and a small family needs few permutations.
     for sort in dict.fromkeys(pair[1] for pair in pairs):
-        places = [place for place, pair in enumerate(pairs) if pair[1] == sort]
+        chosen = [index for index, pair in enumerate(pairs) if pair[1] == sort and tested[index]]
         largest = max(size for (_, owner), size in families.items() if owner == sort)
-        most = tosses_needed(largest, level, resamples, rows, len(places))
-        own_pairs = [pairs[place] for place in places]
-        sides = [((model, metric.column), (other, metric.column)) for metric, _, model, other in own_pairs]
-        p[places] = p_values(summed, sides, tosses=resamples, most=most, seed=seed)
-        tosses = max(tosses, most)
-    figures = {key: figure.interval(level) for key, figure in found.items()}
-    table = pd.DataFrame([_row(*pair, found, figures, level) for pair in pairs], columns=COLUMNS).assign(p=p)
+        most = permutations_needed(largest, level, resamples, rows, len(chosen))
+        p[chosen] = p_values(summed, [sides[index] for index in chosen], permutations=resamples, most=most, seed=seed)
+        permutations = max(permutations, most)
+    figures = {key: found[key].interval(level) for key in [*columns, *pooled]}
+    table = pd.DataFrame(
+        [
+            _row(*pair, found[one].minus(found[other]), figures, level)
+            for pair, (one, other) in zip(pairs, sides, strict=True)
+        ],
+        columns=COLUMNS,
+    ).assign(p=p)
     for (column, sort), size in families.items():
-        own_rows = (table["metric"] == column) & (table["sort"] == sort)
-        table.loc[own_rows, "family"] = size
-        table.loc[own_rows, "p_holm"] = holm(table.loc[own_rows, "p"].to_numpy(dtype=float), size)
+        family = (table["metric"] == column) & (table["sort"] == sort)
+        table.loc[family, "family"] = size
+        table.loc[family, "p_holm"] = holm(table.loc[family, "p"].to_numpy(dtype=float), size)
     # 1 - .9 is a little less than .1, which a p may be.
-    beyond = table["p_holm"].astype(float) <= 1 - level + 1e-12
+    significant = table["p_holm"].astype(float) <= 1 - level + 1e-12
     ahead = (table["difference"] > 0) == (table["better"] == "higher")
-    table["verdict"] = np.where(beyond, np.where(ahead, "better", "worse"), "")
-    return Compared(figures, table, tosses)
+    table["verdict"] = np.where(significant, np.where(ahead, "better", "worse"), "")
+    return Compared(figures, table, permutations)
+
+
+def _sums(columns: Mapping[Any, np.ndarray], pooled: Mapping[Any, Pooled]) -> dict[Any, Pooled]:
+    """Every figure as sums that it is made of."""
+    return {key: mean(column) for key, column in columns.items()} | dict(pooled)
+
+
+def _shared_rows(
+    columns: Mapping[Figure, np.ndarray], pairs: Sequence[tuple[str, str, str]]
+) -> tuple[dict[tuple[str, str, str], np.ndarray], list[tuple[Any, Any]]]:
+    """The scores of two models on the molecules where both have one.
+
+    Args:
+        columns: scores by model and metric.
+        pairs: model, other, metric.
+
+    Returns:
+        Further columns, by model, metric and the other model, for those pairs whose models have scores on different
+        molecules; and for each pair the keys of its two sides.
+    """
+    shared: dict[tuple[str, str, str], np.ndarray] = {}
+    sides: list[tuple[Any, Any]] = []
+    for model, other, metric in pairs:
+        one, two = (model, metric), (other, metric)
+        if one in columns and (np.isnan(columns[one]) != np.isnan(columns[two])).any():
+            both = ~np.isnan(columns[one]) & ~np.isnan(columns[two])
+            shared[*one, other] = np.where(both, columns[one], np.nan)
+            shared[*two, model] = np.where(both, columns[two], np.nan)
+            sides.append(((*one, other), (*two, model)))
+        else:
+            sides.append((one, two))
+    return shared, sides
+
+
+def _families(
+    pairs: Sequence[tuple[Metric, str, str, str]],
+    tested: np.ndarray,
+    columns: Mapping[Figure, np.ndarray],
+    pooled: Mapping[Figure, Pooled],
+) -> dict[tuple[str, str], int]:
+    """How many hypotheses the family of each metric and sort holds: those that can be tested."""
+    families = Counter(
+        (metric.column, sort) for (metric, sort, *_), held in zip(pairs, tested, strict=True) if held and sort != "best"
+    )
+    for column in {metric.column for metric, sort, *_ in pairs if sort == "best"}:
+        held = np.array([~np.isnan(scores) for (_, name), scores in columns.items() if name == column], dtype=float)
+        whole = sum(name == column and not np.isnan(value_of(figure)) for (_, name), figure in pooled.items())
+        shared = int(np.triu(held @ held.T > 0, k=1).sum()) if len(held) else 0
+        families[column, "best"] = shared + whole * (whole - 1) // 2
+    return {(metric.column, sort): families[metric.column, sort] for metric, sort, *_ in pairs}
 
 
 def _with_best(values: Mapping[str, float], better: str) -> list[tuple[str, str, str]]:
@@ -117,12 +194,11 @@ def _row(
     sort: str,
     model: str,
     other: str,
-    found: Mapping[Figure, Replicates],
+    difference: Replicates,
     figures: Mapping[Figure, Interval],
     level: float,
 ) -> dict[str, Any]:
-    difference = found[model, metric.column].minus(found[other, metric.column])
-    gap, mine, yours = difference.interval(level), figures[model, metric.column], figures[other, metric.column]
+    gap, own, others = difference.interval(level), figures[model, metric.column], figures[other, metric.column]
     return {
         "metric": metric.column,
         "better": metric.better,
@@ -130,12 +206,12 @@ def _row(
         "model": model,
         "other": other,
         "n": gap.n,
-        "value": mine.value,
-        "low": mine.low,
-        "high": mine.high,
-        "other_value": yours.value,
-        "other_low": yours.low,
-        "other_high": yours.high,
+        "value": own.value,
+        "low": own.low,
+        "high": own.high,
+        "other_value": others.value,
+        "other_low": others.low,
+        "other_high": others.high,
         "difference": gap.value,
         "difference_low": gap.low,
         "difference_high": gap.high,

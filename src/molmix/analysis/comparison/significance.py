@@ -1,4 +1,4 @@
-"""What tables show in bold and with a star, read off the comparisons and nothing else."""
+"""Which differences are significant: what tables show in bold and with a star, read from the comparisons alone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from molmix.core.errors import fault
 _KEYS = ["test", "metric", "sort", "model", "other"]
 
 
-class Marks:
-    """Look-up of verdicts.
+class Significance:
+    """The verdicts of all comparisons.
 
     Args:
         comparisons: columns of :data:`molmix.analysis.comparison.paired.COLUMNS`, and test.
@@ -28,7 +28,7 @@ class Marks:
                 self._best[test, metric] = best
 
     @classmethod
-    def read(cls, path: Path) -> Marks:
+    def read(cls, path: Path) -> Significance:
         """From comparisons.csv.
 
         Raises:
@@ -41,25 +41,25 @@ class Marks:
             raise fault(path, f"cannot be read ({error})", "delete it and run the same command again") from None
 
     def best(self, test: str, metric: str) -> str | None:
-        """The best model, if every other is worse beyond chance; None where there is no other, or it may be chance."""
+        """The best model, if every other is significantly worse; None if there is no other, or one is not."""
         return self._best.get((test, metric))
 
     def verdict(self, test: str, metric: str, sort: str, model: str, other: str | None) -> str:
-        """`better` or `worse` where the difference is beyond chance; empty where it is not, or was not tested."""
+        """`better` or `worse` where the difference is significant; empty where it is not, or was not tested."""
         return self._verdicts.get((test, metric, sort, model, other), "")
 
 
-BOLD = "Bold: the best of the test set, where its difference from each other model is beyond chance."
+BOLD = "Bold: the best of the test set, if it is significantly better than every other model."
 
 
-def star(what: str) -> str:
-    """What is said of the stars of a table, where one stands if `what` is beyond chance."""
-    return f"Star: {what} is beyond chance."
+def star(other: str) -> str:
+    """What a star in a table means: a significant difference from `other`."""
+    return f"A star marks a significant difference from {other}."
 
 
-def beyond_chance(level: float, table: str = "comparisons.csv") -> str:
-    """What beyond chance means, and in which table the p are."""
+def significant(level: float, table: str = "comparisons.csv") -> str:
+    """Which test a difference is significant by, and in which table the p are."""
     return (
-        f"Beyond chance: two-sided p of at most {1 - level:.2g} by approximate randomisation over molecules, after "
-        f"Holm's correction; {table} holds every p."
+        f"Significant: two-sided p of at most {1 - level:.2g} by a paired permutation test over molecules (random sign "
+        f"flips), with Holm's correction, over the molecules where both models have a score; {table} holds every p."
     )

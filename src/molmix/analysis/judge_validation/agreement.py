@@ -67,7 +67,7 @@ def agreement(
             row = {"one": one, "other": other, "column": column, "systems": int(both.any(axis=0).sum())}
             row |= {"captions": int(both.sum()), "undefined": int(either.sum() - both.sum())}
             for name, draws in _figures(a, b, weights).items():
-                found = Replicates(float(draws[0]), draws[1:], int(both.sum())).interval(level)
+                found = Replicates(float(draws[0]), draws[1:], int(both.any(axis=1).sum())).interval(level)
                 row |= {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
             rows.append(row)
     return pd.DataFrame(rows)

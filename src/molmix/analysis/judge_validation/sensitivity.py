@@ -110,7 +110,7 @@ def measure(
                 row: dict[str, Any] = {"column": column, "better": better, "edit": edit, "kind": kind, "k": k}
                 row |= {"n": len(dosed.damage), "undefined": len(dosed.undefined)}
                 for name in FIGURES:
-                    row |= _interval(name, figures.get(name), len(dosed.damage), level)
+                    row |= _interval(name, figures.get(name), len(np.unique(dosed.owner)), level)
                 rows.append(row | {"deviation": deviation})
     return pd.DataFrame(rows).astype({"k": "Int64"})
 
@@ -191,10 +191,10 @@ def _scores(frame: pd.DataFrame, column: str, edit: str, names: np.ndarray, bett
     return _Scores(damage[defined], controls[owner[defined]], owner[defined], k[defined], k[chosen & ~defined])
 
 
-def _interval(name: str, draws: np.ndarray | None, n: int, level: float) -> dict[str, float]:
+def _interval(name: str, draws: np.ndarray | None, molecules: int, level: float) -> dict[str, float]:
     if draws is None:
         return dict.fromkeys((name, f"{name}_low", f"{name}_high"), np.nan)
-    found = Replicates(float(draws[0]), draws[1:], n).interval(level)
+    found = Replicates(float(draws[0]), draws[1:], molecules).interval(level)
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 

@@ -13,7 +13,7 @@ from molmix.config.schema import Config
 from molmix.core.errors import fault
 from molmix.core.files import read_table, replace_folder
 from molmix.judges.kinds.atomic import Atomic
-from molmix.metrics.aggregate import all_metrics
+from molmix.metrics.aggregate import all_metrics, without_texts
 from molmix.report.explain.case import options_of
 from molmix.report.explain.judged import REASONS, who
 from molmix.report.explorer.chunks import BLOCK, write_chunk
@@ -99,7 +99,7 @@ def _scored(run: Run, folder: Path, test: str, figures: dict, pairs: dict) -> di
             raise fault(place, f"its ids are not those of {path}", "run the same snakemake command again")
         told = {"figures": figures.get((test, model)), "compared": pairs.get((test, model), [])}
         write_system(run, folder, test, model, scores, told)
-        frames[model] = scores.drop_columns("text").to_pandas()
+        frames[model] = without_texts(scores)
     return frames
 
 
