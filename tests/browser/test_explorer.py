@@ -311,7 +311,7 @@ def test_references_missing_sides_and_undefined_scores(pages: Path, open_page: C
 def test_answers_that_are_molecules(pages: Path, open_page: Callable[..., Page]) -> None:
     page = open_page(pages, "#test=back&id=m3")
     assert page.locator("#judge-label").is_hidden() and page.locator(".verdict").count() == 0
-    assert page.locator(".answer").nth(0).locator(".note").all_inner_texts() == ["No drawing: RDKit cannot read it."]
+    assert page.locator(".answer").nth(0).locator(".note").all_inner_texts() == ["No drawing. RDKit cannot read it."]
     assert page.locator(".answer").nth(1).locator("img").get_attribute("alt") == "the answer of theirs"
     page.select_option("#test", "id")
     expect(page.locator("#judge-label")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Build the pages that show what stands behind every figure."""
+"""Build the explorer."""
 
 from pathlib import Path
 

@@ -6,7 +6,7 @@ from molmix.pipeline.job import job
 
 with job(snakemake):
     from molmix.analysis.judge_validation.validate import measure_judges
-    from molmix.report.plots.judges import draw
+    from molmix.report.plots.judges import draw_judges
 
     files, out, params = snakemake.input, snakemake.output, snakemake.params
     nli: dict = {judge: {} for judge in params.judges}
@@ -25,4 +25,4 @@ with job(snakemake):
     )
     pictures = [Path(path) for path in out.plots]
     for rows, svg, png in zip(pictured.values(), pictures[::2], pictures[1::2], strict=True):
-        draw(rows, svg=svg, png=png)
+        draw_judges(rows, svg=svg, png=png)

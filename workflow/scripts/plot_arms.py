@@ -5,10 +5,10 @@ from pathlib import Path
 from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.report.plots.ablations import draw
+    from molmix.report.plots.ablations import draw_ablation
 
     params = snakemake.params
-    draw(
+    draw_ablation(
         Path(snakemake.input[0]),
         title=params.title,
         factor=params.factor,

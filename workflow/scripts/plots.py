@@ -5,7 +5,7 @@ from pathlib import Path
 from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.report.plots.run import draw_figures
+    from molmix.report.plots.figures import draw_figures
 
     files, params = snakemake.input, snakemake.params
     draw_figures(

@@ -1,4 +1,4 @@
-"""Have Snakemake write its report."""
+"""Let Snakemake write its report."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from molmix.pipeline.job import job
 
 with job(snakemake):
     from molmix.analysis.provenance import provenance
-    from molmix.report.full import report
+    from molmix.report.snakemake_report import write_report
 
     files, params = snakemake.input, snakemake.params
-    report(
+    write_report(
         config=snakemake.config,
         targets=list(files.results),
         about=provenance(

@@ -12,7 +12,7 @@ All matrices are [G, R] (row: generated unit, column: reference unit), or [..., 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +42,30 @@ class Cross:
             return self
         zeros = np.zeros((*many, 1, 1))
         return Cross(zeros, zeros, zeros, zeros)
+
+
+MOST_ENTAILED = "entailed most by"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a judge makes the scores of one caption, or of many of one shape, from matrices with G > 0 and R > 0.
+
+    Attributes:
+        deciding: by reason, such as :data:`MOST_ENTAILED`, the index of the reference unit that decides about each
+            generated unit, int64 [..., G].
+        terms: by score, the numbers whose mean is the score ([..., G] or [..., R]), and what they are. A score that is
+            no mean is left out.
+        verdicts: supported, contradicted or unsupported, of each generated unit [..., G]; None if the judge gives none.
+        covered: covered or missed, for each reference unit [..., R]; None if the judge gives no verdicts.
+        note: a sentence that a reader of the numbers needs; may be empty.
+    """
+
+    deciding: dict[str, np.ndarray]
+    terms: dict[str, tuple[np.ndarray, str]] = field(default_factory=dict)
+    verdicts: np.ndarray | None = None
+    covered: np.ndarray | None = None
+    note: str = ""
 
 
 # The scores of one caption, or of many of one shape: an array [...] for each name, from matrices [..., G, R].

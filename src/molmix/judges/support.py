@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from molmix.judges.matrices import Cross
+from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,3 +20,12 @@ def support(cross: Cross) -> dict[str, np.ndarray]:
         ``consistency``, an array [...] in [0, 1].
     """
     return {"consistency": cross.or_zeros().forward_entailment.max(axis=-1).mean(axis=-1)}
+
+
+def explain_support(cross: Cross) -> Explanation:
+    """How :func:`support` comes about."""
+    entailment = cross.forward_entailment
+    return Explanation(
+        deciding={MOST_ENTAILED: entailment.argmax(axis=-1)},
+        terms={"consistency": (entailment.max(axis=-1), "highest entailment of the units")},
+    )

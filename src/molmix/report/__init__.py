@@ -1,1 +1,1 @@
-"""What a person opens in a browser: tables as pages, the report of a whole run, and of one that is not done yet."""
+"""Everything that a person looks at: figures, the explorer, explanations of scores, and reports as HTML."""

@@ -8,7 +8,7 @@ import pytest
 
 from molmix.analysis.comparison.ablations import compare_arms
 from molmix.core.files import write_json
-from molmix.report.plots.ablations import draw
+from molmix.report.plots.ablations import draw_ablation
 from tests.unit.analysis.test_comparison_tables import BEST, write_scores
 
 OPTIONS: dict[str, Any] = {
@@ -107,12 +107,12 @@ def test_numbers_make_a_curve_and_names_make_bars(made, tmp_path: Path, arms, ba
     made(arms, baseline)
     svg, png = tmp_path / "a.svg", tmp_path / "a.png"
     given = {"title": "Some title", "factor": "β", "options": OPTIONS}
-    draw(tmp_path / "ablation-one.csv", svg=svg, png=png, **given)
+    draw_ablation(tmp_path / "ablation-one.csv", svg=svg, png=png, **given)
     text = svg.read_text(encoding="utf-8")
     assert "Some title" in text and "coverage ↑" in text
     assert ("filled: differs" in text) == curve and ("difference from the baseline" in text) != curve
     if not curve:
         assert "none &lt;b&gt;" in text
     assert png.read_bytes().startswith(b"\x89PNG")
-    draw(tmp_path / "ablation-one.csv", svg=tmp_path / "b.svg", png=png, **given)
+    draw_ablation(tmp_path / "ablation-one.csv", svg=tmp_path / "b.svg", png=png, **given)
     assert (tmp_path / "b.svg").read_bytes() == svg.read_bytes()

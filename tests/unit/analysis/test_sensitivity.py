@@ -18,7 +18,7 @@ from molmix.analysis.judge_validation.sensitivity import FIGURES, measure
 from molmix.analysis.judge_validation.table import grids, notes
 from molmix.analysis.tables import latex, markdown
 from molmix.core.errors import MolmixError
-from molmix.report.plots.judges import draw
+from molmix.report.plots.judges import draw_judges
 
 EDITED = [edit for edit in EDITS if edit != "none"]
 
@@ -226,7 +226,7 @@ def test_table_shows_every_score_and_marks_the_best(measured):
 
 def test_figure_is_the_same_each_time(measured, tmp_path):
     for name in ("one", "two"):
-        draw(measured, svg=tmp_path / f"{name}.svg", png=tmp_path / f"{name}.png")
+        draw_judges(measured, svg=tmp_path / f"{name}.svg", png=tmp_path / f"{name}.png")
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
     text = (tmp_path / "one.svg").read_text()
     assert all(f">{word}<" in text for word in [*EDITED, "score", "noise", "flat"])
@@ -234,7 +234,7 @@ def test_figure_is_the_same_each_time(measured, tmp_path):
 
 
 def test_figure_of_few_edits(measured, tmp_path):
-    draw(measured[measured.edit.isin(["none", "swap"])], svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    draw_judges(measured[measured.edit.isin(["none", "swap"])], svg=tmp_path / "a.svg", png=tmp_path / "a.png")
     assert (tmp_path / "a.svg").is_file()
 
 

@@ -176,7 +176,7 @@ def test_bleu_from_its_counts(told, stored) -> None:
     line = next(line for line in told("bleu2") if line.startswith("bleu2 = "))
     assert float(line.split()[-1]) == pytest.approx(stored("bleu2"), abs=1e-4) and stored("bleu2") > 0
     assert any("some length of n-gram has no match" in line for line in told("bleu4", "hard"))
-    assert "The scores hold no counts" in "\n".join(told("meteor"))
+    assert "without counts" in "\n".join(told("meteor"))
 
 
 def test_metrics_that_leave_no_sum(folder: Path, tmp_path: Path, monkeypatch) -> None:
@@ -198,7 +198,7 @@ metrics: {properties: {taxonomy: taxonomy.json}}
     study = loading.load(Path("study.yaml"))
     conv = list(explain(study, "conv.consistency", "ours", "id", "plain"))
     assert sum("entailed most by reference" in line for line in conv) == 3
-    assert any(line.startswith("conv.consistency = 0.2500: learned layers") for line in conv)
+    assert any(line.startswith("conv.consistency = 0.2500. Learned layers") for line in conv)
     properties = list(explain(study, "property_precision", "ours", "id", "plain"))
     assert properties[properties.index("stated, not due: 1") + 1] == "  Sensory__taste__sweet"
     assert "precision = 1/2, recall = 1/1" in properties

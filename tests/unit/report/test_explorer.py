@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from molmix.core.errors import MolmixError
 from molmix.core.files import read_table, write_table
 from molmix.report.explain import explain
 from molmix.report.explorer import build
-from molmix.report.explorer.chunks import BLOCK, rounded, script
-from molmix.report.explorer.drawings import draw
-from molmix.report.explorer.figures import read_comparisons, read_figures
+from molmix.report.explorer.build import BLOCK, chunk_script
+from molmix.report.explorer.drawings import MOST_ATOMS, draw_molecule
+from molmix.report.explorer.tables import read_comparisons, read_figures, rounded
 from tests.runs import write_run, write_tables
 
 HARD = '</script><script>alert(1)</script> "\u2028\u2029 שלום 👩‍🔬 =HYPERLINK("x")'
@@ -155,16 +156,26 @@ def test_tables_with_other_columns_are_refused(tmp_path: Path) -> None:
 def test_drawings(run: schema.Config) -> None:
     build(run, Path("out"))
     drawn = chunk("t1/s0/m0")["drawings"]
-    assert drawn[0] is None and drawn[1].startswith("<svg") and drawn[1].endswith("</svg>")
+    assert drawn[0] == "RDKit cannot read it." and drawn[1].startswith("<svg") and drawn[1].endswith("</svg>")
     assert "script" not in drawn[1] and len(drawn[1]) < 2000
-    assert draw("") is None and draw(None) is None and draw(HARD) is None
+    assert draw_molecule("") == draw_molecule(None) == "There is no molecule."
+    assert draw_molecule(HARD) == "RDKit cannot read it."
     assert len(chunk("t0/m1")["drawings"]) == 5
+
+
+@pytest.mark.parametrize("count", [MOST_ATOMS + 1, 2000, 100_000])
+def test_a_molecule_of_a_model_that_repeats_itself_is_not_drawn(count: int) -> None:
+    """RDKit's layout is cubic: 2,000 atoms hang the explorer, 100,000 crash the process."""
+    start = time.monotonic()
+    assert f"{count:,}" in draw_molecule("C" * count) and "at most" in draw_molecule("C" * count)
+    assert time.monotonic() - start < 2
+    assert draw_molecule("C" * MOST_ATOMS).startswith("<svg")
 
 
 def test_text_cannot_leave_its_chunk(run: schema.Config) -> None:
     build(run, Path("out"))
     assert chunk("t0/s0/scores")["texts"][0] == HARD
-    text = script("x", {"a": HARD})
+    text = chunk_script("x", {"a": HARD})
     assert "<" not in text and text.isascii() and text.count("\n") == 1
 
 

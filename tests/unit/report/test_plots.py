@@ -18,12 +18,14 @@ from molmix.core.errors import MolmixError
 from molmix.metrics import Metric, Options
 from molmix.metrics.aggregate import all_metrics
 from molmix.pipeline import model_table
+from molmix.report.plots.ablations import draw_ablation
 from molmix.report.plots.cost import cost, read_benchmarks
 from molmix.report.plots.distribution import distribution
 from molmix.report.plots.effects import effects
+from molmix.report.plots.judges import draw_judges
 from molmix.report.plots.merges import matrix, merges
-from molmix.report.plots.places import places
-from molmix.report.plots.results import Results, read_csv
+from molmix.report.plots.points import label_positions
+from molmix.report.plots.results import Results, read_result_table
 from molmix.report.plots.style import save, settle, style
 from molmix.report.plots.tradeoff import tradeoff
 from molmix.report.plots.training import training
@@ -223,7 +225,7 @@ def test_a_merge_is_marked_where_it_beats_both_parents() -> None:
     )
     made = matrix(rows, ["s.a", "s.b", "s.c"])
     assert np.array_equal(made.cells, [[0.2, 0.5, 0.1], [np.nan, 0.3, np.nan], [np.nan, np.nan, 0.4]], equal_nan=True)
-    assert made.marks.tolist() == [["", "▲", ""], ["", "", ""], ["", "", ""]]
+    assert made.signs.tolist() == [["", "▲", ""], ["", "", ""], ["", "", ""]]
 
 
 def test_curves_of_training_hold_every_loss() -> None:
@@ -265,12 +267,12 @@ def test_cost_is_told_by_rule(tmp_path: Path) -> None:
 def test_labels_keep_off_each_other_and_off_points() -> None:
     points = np.random.default_rng(1).normal(100, 12, (40, 2))
     sizes = np.tile([8.0, 5.0], (40, 1))
-    found = places(points, sizes, np.array([[0, 0], [200, 200]]), radius=2, others=np.empty((0, 2)))
+    found = label_positions(points, sizes, np.array([[0, 0], [200, 200]]), radius=2, others=np.empty((0, 2)))
     assert not np.isnan(found).any()
     for one, other in combinations(range(40), 2):
         assert (np.abs(found[one] - found[other]) >= sizes[0]).any()
     assert all((np.abs(found - point) >= sizes / 2 + 2).any(axis=1).all() for point in points)
-    nowhere = places(points, sizes, np.array([[0, 0], [1, 1]]), radius=2, others=np.empty((0, 2)))
+    nowhere = label_positions(points, sizes, np.array([[0, 0], [1, 1]]), radius=2, others=np.empty((0, 2)))
     assert np.isnan(nowhere).all()
 
 
@@ -286,8 +288,57 @@ def test_equal_figures_are_equal_bytes_and_bear_no_date(tmp_path: Path) -> None:
 
 def test_models_may_be_called_na_or_a_number(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("model,test,verdict,coverage\nNA,01,,0.5\n007,01,better,\n")
-    frame = read_csv(tmp_path / "t.csv")
+    frame = read_result_table(tmp_path / "t.csv")
     assert frame["model"].tolist() == ["NA", "007"] and frame["test"].tolist() == ["01", "01"]
     assert frame["verdict"].tolist() == ["", "better"] and np.isnan(frame["coverage"][1])
     with pytest.raises(MolmixError, match=r"none.csv: cannot be read"):
-        read_csv(tmp_path / "none.csv")
+        read_result_table(tmp_path / "none.csv")
+
+
+UNBALANCED = "cost in $: $x and $\\frac{1}$"  # three `$`, and what mathtext cannot parse between two of them
+
+
+def test_a_dollar_sign_in_an_ablation_is_text(tmp_path: Path) -> None:
+    """matplotlib takes text between two `$` for a formula: a title such as this one ended the run."""
+    metric = next(metric for metric in metrics_of(MICRO) if metric.headline)
+    row = {"test": "id", "metric": metric.column, "value": 0.2, "low": 0.1, "high": 0.3}
+    row |= {"difference": 0.1, "difference_low": 0.0, "difference_high": 0.2, "verdict": ""}
+    options = vars(Options(judges={"atomic": {"kind": "atomic"}}, domain="molecules", vocabulary=None, wordnet=None))
+    for arms in (["$a$ $\\x$", "b"], ["0.1", "1"]):
+        pd.DataFrame([row | {"arm": arm} for arm in arms]).to_csv(tmp_path / "t.csv", index=False)
+        svg, png = tmp_path / "a.svg", tmp_path / "a.png"
+        draw_ablation(tmp_path / "t.csv", title=UNBALANCED, factor="$a $\\b$ $", options=options, svg=svg, png=png)
+        assert "cost in $: $x and $\\frac{1}$" in svg.read_text()
+
+
+@pytest.mark.parametrize("text", [UNBALANCED, "$\\frac$"])
+def test_a_dollar_sign_in_a_name_is_text(text: str) -> None:
+    results = results_of(two_tests(MICRO))
+    log = pd.DataFrame({"step": [1, 2], "loss": [1.0, 0.5]})
+    initial = {text: {"kind": "initial", "start": None, "method": "pretrained"}}
+    assert text in read_off(training(initial, {text: log}))
+    assert any(text in said for said in read_off(distribution(renamed(results, "ood", text), "id", text)))
+
+
+def renamed(results: Results, test: str, name: str) -> Results:
+    """The same results with another name of a test set."""
+    tables = [table.replace({"test": {test: name}}) for table in (results.leaderboard, results.comparisons)]
+    return Results(results.models, results.metrics, *tables, results.merges)
+
+
+def test_nothing_to_draw_is_a_figure_that_says_so(tmp_path: Path) -> None:
+    """No reference has a statement to edit, no model was trained, no arm has a value: these ended the run."""
+    svg, png = tmp_path / "a.svg", tmp_path / "a.png"
+    columns = ["kind", "edit", "column", "k", "auroc", "change", "change_low", "change_high", "deviation", "better"]
+    draw_judges(pd.DataFrame(columns=columns), svg=svg, png=png)
+    assert "no reference could be edited" in svg.read_text() and png.stat().st_size > 0
+    draw_judges(pd.DataFrame([dict.fromkeys(columns) | {"kind": "control", "edit": "none"}]), svg=svg, png=png)
+    assert "no reference could be edited" in svg.read_text()
+    assert read_off(training({}, {})) == ["no model was trained"]
+    assert read_off(tradeoff(results_of(two_tests(MICRO)), [])) == ["no test set has captions to judge"]
+    (tmp_path / "t.csv").write_text(
+        "test,metric,arm,value,low,high,difference,difference_low,difference_high,verdict\n"
+    )
+    options = vars(Options(judges={}, domain="molecules", vocabulary=None, wordnet=None))
+    draw_ablation(tmp_path / "t.csv", title="t", factor="f", options=options, svg=svg, png=png)
+    assert "no arm has a value" in svg.read_text()

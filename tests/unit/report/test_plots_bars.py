@@ -6,15 +6,15 @@ from itertools import pairwise
 import numpy as np
 from matplotlib.figure import Figure
 
-from molmix.report.plots.bars import ROOM, bars
+from molmix.report.plots.bars import BAR_HEIGHT, draw_bars
 from molmix.report.plots.style import PAGE, shades, short, style
 
 
 def drawn(labels, differences, lows, highs, marks):
     with style():
-        figure = Figure(figsize=(PAGE, ROOM * len(labels) + 0.6), layout="constrained")
+        figure = Figure(figsize=(PAGE, BAR_HEIGHT * len(labels) + 0.6), layout="constrained")
         axes = figure.subplots()
-        bars(axes, labels, differences, lows, highs, marks)
+        draw_bars(axes, labels, differences, lows, highs, marks)
         figure.draw_without_rendering()
     return axes
 

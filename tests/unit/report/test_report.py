@@ -9,9 +9,9 @@ from molmix.analysis.tables import Cell, Grid, markdown
 from molmix.core.errors import MolmixError
 from molmix.core.files import write_json
 from molmix.metrics import Options
-from molmix.report.full import _listed, report
-from molmix.report.page import page, write_page
-from molmix.report.partial import comparable, so_far
+from molmix.report.pages import html_page, write_page
+from molmix.report.snakemake_report import _as_rst_list, write_report
+from molmix.report.unfinished import comparable, write_unfinished_report
 from tests.unit.analysis.test_comparison_tables import write_scores
 
 HARD = "<script>alert(1)</script> | **x** [a](javascript:alert(1)) هذا 🧪"
@@ -19,14 +19,14 @@ HARD = "<script>alert(1)</script> | **x** [a](javascript:alert(1)) هذا 🧪"
 
 def test_a_page_shows_text_as_text() -> None:
     grid = Grid("t", ["model", "x"], [[Cell(HARD), Cell(".1", bold=True, star=True)]])
-    made = page(HARD, markdown("Title", [grid], [HARD]))
+    made = html_page(HARD, markdown("Title", [grid], [HARD]))
     assert "<script" not in made and 'href="javascript' not in made
     assert "&lt;script&gt;alert(1)&lt;/script&gt; | **x**" in made
     assert "<strong>.1*</strong>" in made and 'style="text-align:right"' in made
 
 
 def test_a_page_runs_nothing_and_fetches_nothing() -> None:
-    made = page("t", "text")
+    made = html_page("t", "text")
     assert "default-src 'none'" in made and "http:" not in made and "https:" not in made
 
 
@@ -40,14 +40,14 @@ def test_provenance_means_itself_in_restructured_text() -> None:
     from jinja2 import Environment
 
     said = "- a_b_ *c* `d` |e| {{ f }} back\\slash"
-    text = Environment().from_string(_listed("About", [said])).render()
+    text = Environment().from_string(_as_rst_list("About", [said])).render()
     parts = publish_parts(text, writer="html", settings_overrides={"report_level": 1, "halt_level": 1})
     assert "a_b_ *c* `d` |e| {{ f }} back\\slash" in parts["html_body"]
 
 
 def test_a_report_that_snakemake_refuses_is_one_message(tmp_path: Path) -> None:
-    with pytest.raises(MolmixError, match="Snakemake makes no report"):
-        report(config={"run": "x"}, targets=["none"], about=[], page=tmp_path / "index.html")
+    with pytest.raises(MolmixError, match="Snakemake failed to make the report"):
+        write_report(config={"run": "x"}, targets=["none"], about=[], page=tmp_path / "index.html")
     assert not (tmp_path / "index.html").exists()
 
 
@@ -76,7 +76,7 @@ def shown(tmp_path: Path, scored: list[str]) -> str:
     for model in scored:
         write_json(tmp_path / f"models/{model}/manifest.json", {"id": model})
     options = Options(judges={}, vocabulary=None, wordnet=None, domain="molecules")
-    so_far(
+    write_unfinished_report(
         run="r",
         models=MODELS,
         tests={"id": "mol2cap"},

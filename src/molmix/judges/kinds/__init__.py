@@ -7,7 +7,9 @@ NLI model (``nli``), and
   :data:`molmix.judges.decompose.units.UNITS`, or the name of a decomposer of the config;
 * ``both_ways``: whether it reads the backward matrices too, the caption as premise;
 * ``columns``: what it measures; each score has its better direction in :data:`DIRECTIONS`;
-* ``scorer()``: the function from matrices to scores (:data:`molmix.judges.matrices.Scorer`), whatever it needs loaded.
+* ``scorer()``: the function from matrices to scores (:data:`molmix.judges.matrices.Scorer`), whatever it needs loaded;
+* ``explain()``: how the scores come about, for `molmix explain` and the explorer
+  (:class:`molmix.judges.matrices.Explanation`).
 
 Importing this package is cheap, as the config does: numpy and pyarrow are imported where something is judged.
 """

@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from molmix.core.schema import Name, Section
-from molmix.judges.matrices import Scorer
-from molmix.judges.support import support
+from molmix.judges.matrices import Cross, Explanation, Scorer
+from molmix.judges.support import explain_support, support
 
 
 class AlignScore(Section):
@@ -31,3 +31,7 @@ class AlignScore(Section):
     def scorer(self) -> Scorer:
         """The best support of each sentence, on average."""
         return support
+
+    def explain(self, cross: Cross) -> Explanation:
+        """How the score comes about."""
+        return explain_support(cross)

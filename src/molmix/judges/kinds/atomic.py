@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from molmix.core.schema import Name, Section
-from molmix.judges.matrices import Cross, Scorer
+from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,6 +58,27 @@ class Atomic(Section):
         """The scores by this judge's row-wise operation."""
         return partial(score, operation=self.operation)
 
+    def explain(self, cross: Cross) -> Explanation:
+        """The verdicts, the atoms that decide, and the terms of every score."""
+        found = verdicts(cross, self.operation)
+        picked = {REASONS[self.operation]: PICKS[self.operation](cross)} if self.operation in PICKS else {}
+        shares = {
+            "supported": found.supported,
+            "contradicted": found.contradicted,
+            "unsupported": ~found.supported & ~found.contradicted,
+        }
+        return Explanation(
+            deciding=picked | {MOST_ENTAILED: cross.forward_entailment.argmax(axis=-1)},
+            terms={
+                "hallucination": (found.contradiction, "contradiction of the generated atoms"),
+                "coverage": (found.coverage, "entailment of the reference atoms"),
+            }
+            | {name: (share, f"share of {name} generated atoms") for name, share in shares.items()},
+            verdicts=found.generated(),
+            covered=found.reference(),
+            note=f"A probability of {THRESHOLD} or more makes an atom supported, contradicted or covered.",
+        )
+
 
 def _most_about(cross: Cross) -> np.ndarray:
     """The one reference atom that a generated atom is most about.
@@ -81,6 +102,9 @@ PICKS: dict[str, Callable[[Cross], np.ndarray]] = {
     "min": lambda cross: cross.forward_contradiction.argmin(axis=-1),
     "aligned": _most_about,
 }
+
+# Why an operation picks its reference atom, in words.
+REASONS = {"aligned": "most about", "max": "contradicted most by", "min": "contradicted least by"}
 
 
 def _picked(cross: Cross, pick: Callable[[Cross], np.ndarray]) -> np.ndarray:

@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints
 
 from molmix.core.errors import fault
 from molmix.core.schema import FilePath, Name, Section
-from molmix.judges.matrices import Cross, Scorer
+from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +64,13 @@ class SummacConv(Section):
         edges = bin_edges(self.bins)
         layers = read_layers(Path(self.weights), len(self.labels), len(edges) - 1)
         return partial(score, layers=layers, edges=edges, labels=self.labels)
+
+    def explain(self, cross: Cross) -> Explanation:
+        """The sentences that entail most; the score itself is no mean of them."""
+        return Explanation(
+            deciding={MOST_ENTAILED: cross.forward_entailment.argmax(axis=-1)},
+            note="Learned layers make the score from the histograms of all pairs (docs/metrics.md).",
+        )
 
 
 @dataclass(frozen=True)

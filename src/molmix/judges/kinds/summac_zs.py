@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from molmix.core.schema import Name, Section
-from molmix.judges.matrices import Cross, Scorer
+from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,18 @@ class SummacZS(Section):
     def scorer(self) -> Scorer:
         """The published score."""
         return score
+
+    def explain(self, cross: Cross) -> Explanation:
+        """How the score comes about."""
+        entailment, contradiction = cross.forward_entailment, cross.forward_contradiction
+        terms = entailment.max(axis=-1) - contradiction.max(axis=-1)
+        return Explanation(
+            deciding={
+                MOST_ENTAILED: entailment.argmax(axis=-1),
+                "contradicted most by": contradiction.argmax(axis=-1),
+            },
+            terms={"consistency": (terms, "highest entailment of the units, less their highest contradiction")},
+        )
 
 
 def score(cross: Cross) -> dict[str, np.ndarray]:

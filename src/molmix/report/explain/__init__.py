@@ -1,7 +1,7 @@
-"""All that stands behind one number: texts, atoms, probabilities, and the sum that they make.
+"""Everything behind one number: texts, atoms, probabilities, and the sum that makes the score.
 
-Nothing is measured anew: what is shown is read from the run's tables, and put together by the functions that the scores
-are made with. Lines may hold text from models: print them through :func:`molmix.core.errors.escape_control`.
+All of it is read from the tables of the run and combined by the same functions that make the scores. Lines may contain
+text from models: print them through :func:`molmix.core.errors.escape_control`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from molmix.report.explain.case import Case, Scores
 
 
 def explain(study: Config, metric: str, model: str, test: str, caption: str) -> Iterator[str]:
-    """Lines that tell how one caption came to its value.
+    """Lines that show how the value of one caption comes about.
 
     Args:
         study: the config of a run in the working folder.
@@ -22,11 +22,11 @@ def explain(study: Config, metric: str, model: str, test: str, caption: str) -> 
         caption: id of the caption.
 
     Raises:
-        MolmixError: a name that does not exist, or a table that is missing or of another run.
+        MolmixError: a name does not exist, or a table is missing or belongs to another run.
     """
-    scores = Scores.read(study, metric, model, test)
+    scores = Scores.of(study, metric, model, test)
     case = scores.case(caption)
-    yield f"{metric} of {model} on {test}, {caption}: {number(case.value)} ({scores.better} is better)"
+    yield f"{metric} of {model} on {test}, {caption}: {format_value(case.value)} ({scores.better} is better)"
     yield ""
     yield from _texts(case)
     yield ""
@@ -37,7 +37,7 @@ def explain(study: Config, metric: str, model: str, test: str, caption: str) -> 
 
 
 def worst(study: Config, metric: str, model: str, test: str, most: int = 10) -> Iterator[str]:
-    """Lines that list the captions with the worst values, to choose one from.
+    """Lines that list the captions with the worst values.
 
     Args:
         study, metric, model, test: as for :func:`explain`.
@@ -46,7 +46,7 @@ def worst(study: Config, metric: str, model: str, test: str, most: int = 10) -> 
     Raises:
         MolmixError: as :func:`explain`.
     """
-    scores = Scores.read(study, metric, model, test)
+    scores = Scores.of(study, metric, model, test)
     ranked = scores.from_worst()
     undefined = len(scores.table) - len(ranked)
     yield (
@@ -55,14 +55,14 @@ def worst(study: Config, metric: str, model: str, test: str, most: int = 10) -> 
     )
     yield ""
     width = max([len(row["id"]) for row in ranked[:most]], default=0)
-    yield from (f"  {row['id']:{width}}  {number(row[metric])}  {_short(row['text'])}" for row in ranked[:most])
+    yield from (f"  {row['id']:{width}}  {format_value(row[metric])}  {_short(row['text'])}" for row in ranked[:most])
     yield ""
-    yield "Give an id as well to see what stands behind one of them."
+    yield "Add an id to see everything behind the value of one caption."
 
 
-def number(value: float) -> str:
-    """A value with four digits behind the point; NaN is a score that is not defined."""
-    return "undefined" if value != value else f"{value:.4f}"  # noqa: PLR0124 - NaN alone differs from itself
+def format_value(value: float) -> str:
+    """A value with four decimals; NaN is an undefined score."""
+    return "undefined" if value != value else f"{value:.4f}"  # noqa: PLR0124 - only NaN differs from itself
 
 
 def _short(text: str, most: int = 80) -> str:
@@ -80,15 +80,15 @@ def _texts(case: Case) -> Iterator[str]:
 
 
 def _evidence(case: Case) -> Iterator[str]:
-    """What the value was made from, by the kind of metric."""
-    from molmix.report.explain import counted, judged
+    """What the value was made from; it depends on the kind of metric."""
+    from molmix.report.explain import counts, judge_scores
 
     if case.judge:
-        return judged.lines(case)
-    if case.metric in counted.BLEU:
-        return counted.bleu(case)
-    if case.metric in counted.FACTS:
-        return counted.facts(case)
+        return judge_scores.explain_judge(case)
+    if case.metric in counts.BLEU:
+        return counts.explain_bleu(case)
+    if case.metric in counts.FACTS:
+        return counts.explain_facts(case)
     if case.metric.startswith("property_"):
-        return counted.properties(case)
-    return counted.others(case)
+        return counts.explain_properties(case)
+    return counts.explain_other(case)

@@ -1,4 +1,4 @@
-"""Where a number stands: the tables of one metric, model and test set, and one caption's rows of them."""
+"""The tables behind one number: of one metric, model and test set, and one caption's row of each table."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from molmix.pipeline import model_table as models
 
 @dataclass(frozen=True)
 class Scores:
-    """One model's scores on one test set, seen from one metric.
+    """One model's scores on one test set, for one metric.
 
     Attributes:
         study: the config of the run.
         metric: a column of ``table``.
-        better: which way is better, ``higher`` or ``lower``.
-        judge: name of the judge whose score it is; None for any other metric.
-        model, test: whose captions, of which test set.
+        better: the better direction, ``higher`` or ``lower``.
+        judge: name of the judge that gives the score; None for any other metric.
+        model, test: the model and the test set.
         measured: every metric of the table.
-        path: where the scores are.
-        table: the scores, a row a caption.
+        path: file of the scores.
+        table: the scores, a row for each caption.
     """
 
     study: Config
@@ -46,11 +46,11 @@ class Scores:
     table: pa.Table
 
     @staticmethod
-    def read(study: Config, metric: str, model: str, test: str) -> Scores:
-        """Find the scores.
+    def of(study: Config, metric: str, model: str, test: str) -> Scores:
+        """Read the scores.
 
         Raises:
-            MolmixError: there is no such metric, model or test set, or it was not measured (yet).
+            MolmixError: the metric, model or test set does not exist, or was not measured (yet).
         """
         metrics = metrics_of(study)
         check_name(metric, metrics, "METRIC", "metric")
@@ -59,7 +59,7 @@ class Scores:
         path = Path(f"results/{study.run}/scores/{model}/{test}.parquet")
         if not path.exists():
             hint = "make it with snakemake, in this folder and with the same --configfile"
-            raise fault(path, "is not there: these captions are not scored yet", hint)
+            raise fault(path, "does not exist: these captions are not scored yet", hint)
         table = read_table(path)
         measured = [name for name in metrics if name in table.column_names]
         if metric not in measured:
@@ -68,16 +68,16 @@ class Scores:
         return Scores(study, metric, better, judge, model, test, measured, path, table)
 
     def from_worst(self) -> list[dict[str, Any]]:
-        """Rows with a value, the worst first, those of one value in the table's order."""
+        """Rows with a value, the worst first; equal values keep the order of the table."""
         rows = self.table.select(["id", "text", self.metric]).to_pylist()
         defined = [row for row in rows if row[self.metric] is not None and row[self.metric] == row[self.metric]]
         return sorted(defined, key=lambda row: row[self.metric], reverse=self.better == "lower")
 
     def case(self, caption: str) -> Case:
-        """One caption's case.
+        """One caption.
 
         Raises:
-            MolmixError: there is no such caption.
+            MolmixError: the caption does not exist.
         """
         ids = self.table["id"].to_pylist()
         if caption not in ids:
@@ -88,7 +88,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Case:
-    """One caption, and its row of any table of the run."""
+    """One caption, with its row in each table of the run."""
 
     scores: Scores
     caption: str
@@ -100,38 +100,43 @@ class Case:
 
     @property
     def judge(self) -> str | None:
-        """Name of the judge, where the metric is a judge's."""
+        """Name of the judge that gives the score; None for any other metric."""
         return self.scores.judge
 
     @property
     def direction(self) -> str:
-        """What was asked of the model: a caption, or a molecule."""
+        """``mol2cap`` or ``cap2mol``: whether the model was asked for a caption or for a molecule."""
         return self.scores.study.data.tests[self.scores.test].direction
 
     @cached_property
     def row(self) -> dict[str, Any]:
         """Its scores."""
-        return self.of(self.scores.path).to_pylist()[0]
+        return self.row_of(self.scores.path).to_pylist()[0]
 
     @property
     def value(self) -> float:
-        """Its value, NaN where the metric is not defined for it."""
+        """Its value; NaN where the metric is undefined."""
         value = self.row[self.metric]
         return float("nan") if value is None else float(value)
 
     @cached_property
     def given(self) -> dict[str, Any]:
         """Its row of the test set."""
-        return self.of(self.path("data/tests")).to_pylist()[0]
+        return self.row_of(self.path("data/tests")).to_pylist()[0]
 
     @property
     def files(self) -> list[Path]:
-        """Every table that tells of it."""
-        folders = ["data/tests", f"predictions/{self.scores.model}", *self.judged(), f"scores/{self.scores.model}"]
+        """Every table with a row of this caption."""
+        folders = [
+            "data/tests",
+            f"predictions/{self.scores.model}",
+            *self.judge_folders(),
+            f"scores/{self.scores.model}",
+        ]
         return [self.path(folder) for folder in folders]
 
-    def judged(self) -> list[str]:
-        """Folders of the judge's tables: the two sides' units, and the probabilities of their pairs."""
+    def judge_folders(self) -> list[str]:
+        """Folders of the judge's tables: the units of both texts, and the probabilities of their pairs."""
         if self.judge is None:
             return []
         return judged_folders(self.scores.study, self.judge, self.scores.model)
@@ -140,23 +145,25 @@ class Case:
         """The test set's table in a folder of the run."""
         return Path(f"results/{self.scores.study.run}/{folder}/{self.scores.test}.parquet")
 
-    def of(self, path: Path) -> pa.Table:
-        """The caption's row of a table, a table of one row.
+    def row_of(self, path: Path) -> pa.Table:
+        """The caption's row of a table, as a table with one row.
 
         Raises:
             MolmixError: the table is missing or damaged, or lacks the caption.
         """
         if not path.exists():
-            raise fault(path, "is gone, and the scores were made from it", "run the same snakemake command again")
+            raise fault(
+                path, "does not exist, and the scores were made from it", "run the same snakemake command again"
+            )
         table = read_table(path)
-        place = pc.index(table["id"], self.caption).as_py()
-        if place < 0:
-            raise fault(path, f"lacks the caption {self.caption!r}", "run the same snakemake command again")
-        return table.slice(place, 1)
+        index = pc.index(table["id"], self.caption).as_py()
+        if index < 0:
+            raise fault(path, f"has no caption {self.caption!r}", "run the same snakemake command again")
+        return table.slice(index, 1)
 
 
 def judged_folders(study: Config, judge: str, model: str) -> list[str]:
-    """Folders of what a judge made of a model: the reference's units, the model's, the probabilities of their pairs."""
+    """Folders of a judge's tables: units of the reference, units of the model, probabilities of their pairs."""
     settings = study.judges[judge]
     return [
         f"atoms/{settings.reference_units}/reference",
@@ -166,13 +173,13 @@ def judged_folders(study: Config, judge: str, model: str) -> list[str]:
 
 
 def options_of(study: Config) -> Options:
-    """What a study's config says of its metrics."""
+    """Settings of a study's metrics."""
     judges = {name: judge.model_dump() for name, judge in study.judges.items()}
     return Options(judges=judges, domain=study.domain, **study.metrics.options())
 
 
 def metrics_of(study: Config) -> dict[str, tuple[str, str | None]]:
-    """Which way is better of every metric that the config asks for, and the judge whose score it is."""
+    """Every metric of the config: its better direction, and the judge that gives it (None for any other metric)."""
     options = options_of(study)
     judges = options.judges
     shown = {metric.column: metric.better for family in FAMILIES for metric in family().metrics(options)}

@@ -1,7 +1,7 @@
-"""The explorer: static pages that show what stands behind a run's figures, molecule by molecule.
+"""The explorer: static pages that show everything behind the values of a run, molecule by molecule.
 
-They open from disk, without a server. Whatever a page shows was computed by the rest of the library; here it is only
-read and cut into chunks that a page loads as it needs them (``docs/explorer.md`` says how they lie on disk).
+The pages open from disk, without a server. All values were computed by the rest of the library; the explorer reads them
+and writes them in chunks, which a page loads when it needs them (``docs/explorer.md`` describes the files).
 """
 
 from molmix.report.explorer.build import build

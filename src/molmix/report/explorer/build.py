@@ -1,42 +1,86 @@
-"""From a run's tables to the pages of the explorer."""
+"""Writes the explorer's pages from the tables of a run."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from molmix.analysis.provenance import counts, provenance
 from molmix.config.schema import Config
 from molmix.core.errors import fault
-from molmix.core.files import read_table, replace_folder
-from molmix.judges.kinds.atomic import Atomic
+from molmix.core.files import read_table, replace_folder, write_atomically
+from molmix.judges.kinds import Judge
+from molmix.judges.matrices import MOST_ENTAILED, Cross
 from molmix.metrics.aggregate import all_metrics, without_texts
-from molmix.report.explain.case import options_of
-from molmix.report.explain.judged import REASONS, who
-from molmix.report.explorer.chunks import BLOCK, write_chunk
-from molmix.report.explorer.figures import read_comparisons, read_figures
-from molmix.report.explorer.molecules import write_molecules
-from molmix.report.explorer.run import Run
-from molmix.report.explorer.systems import write_system
+from molmix.pipeline import model_table
+from molmix.report.explain.case import judged_folders, metrics_of, options_of
+from molmix.report.explain.judge_scores import describe
+from molmix.report.explorer.drawings import draw_molecule
+from molmix.report.explorer.tables import judge_columns, read_comparisons, read_figures, rounded
 
 PAGES = files("molmix.report.explorer") / "pages"
+BLOCK = 50  # molecules whose drawings, units or probabilities are in one file
+
+
+class Run:
+    """The tables of a run in the working folder.
+
+    Attributes:
+        study: the config of the run.
+        root: folder of the run.
+        models, tests, judges, metrics: names; their order gives the numbers in the file names of the pages.
+        units: every way in which the judges split the references.
+        missing: tables that do not exist (yet).
+    """
+
+    def __init__(self, study: Config) -> None:
+        self.study = study
+        self.root = Path(f"results/{study.run}")
+        self.table = model_table.build(study)
+        self.models, self.tests, self.judges = [*self.table], [*study.data.tests], [*study.judges]
+        self.metrics = metrics_of(study)
+        self.units = [*dict.fromkeys(judge.reference_units for judge in study.judges.values())]
+        self.missing: list[str] = []
+
+    def path(self, folder: str, test: str) -> Path:
+        """The table of a test set in a folder of the run."""
+        return self.root / folder / f"{test}.parquet"
+
+    def has(self, path: Path) -> bool:
+        """Whether a table exists; a missing one is added to `missing`."""
+        if not path.exists() and str(path) not in self.missing:
+            self.missing.append(str(path))
+        return path.exists()
+
+    def has_captions(self, test: str) -> bool:
+        """Whether the answers to a test set are captions, which the judges read."""
+        return self.study.data.tests[test].direction == "mol2cap"
+
+    def judge_tables(self, judge: str, model: str, test: str) -> list[Path]:
+        """Units of both texts and probabilities of their pairs; empty if one of these tables is missing."""
+        paths = [self.path(folder, test) for folder in judged_folders(self.study, judge, model)]
+        return paths if all([self.has(path) for path in paths]) else []
 
 
 def build(study: Config, folder: Path) -> list[str]:
-    """Write the explorer of a run in the working folder, of all that is scored by now.
+    """Write the explorer of a run in the working folder, with everything that is scored by now.
 
     Args:
         study: the config of the run.
-        folder: to write; an older one is replaced whole.
+        folder: where to write; an older explorer there is replaced.
 
     Returns:
-        Tables that are not there: what is in them is not shown, and the pages say so.
+        Missing tables. The pages list them.
 
     Raises:
-        MolmixError: nothing is scored yet, or a table is damaged or not of the others.
+        MolmixError: nothing is scored yet, or a table is damaged or belongs to other tables.
     """
     run = Run(study)
     if not any(run.path(f"scores/{model}", test).exists() for model in run.models for test in run.tests):
@@ -46,17 +90,17 @@ def build(study: Config, folder: Path) -> list[str]:
         for page in PAGES.iterdir():
             with as_file(page) as source:
                 (part / page.name).write_bytes(source.read_bytes())
-        _write(run, part)
+        _write_data(run, part)
     return run.missing
 
 
-def _write(run: Run, folder: Path) -> None:
+def _write_data(run: Run, folder: Path) -> None:
     board, compared = run.root / "tables/leaderboard.csv", run.root / "tables/comparisons.csv"
     figures = read_figures(board, [*run.metrics]) if run.has(board) else {}
     pairs = read_comparisons(compared, [*run.metrics], run.models) if run.has(compared) else {}
     tests, counted = [], []
     for test in run.tests:
-        frames = _scored(run, folder, test, figures, pairs)
+        frames = _write_test(run, folder, test, figures, pairs)
         path = run.path("data/tests", test)
         columns = {column for frame in frames.values() for column in frame}
         tests.append(
@@ -64,8 +108,8 @@ def _write(run: Run, folder: Path) -> None:
                 "name": test,
                 "direction": run.study.data.tests[test].direction,
                 "file": str(path),
-                "metrics": [place for place, metric in enumerate(run.metrics) if metric in columns],
-                "systems": [place for place, model in enumerate(run.models) if model in frames],
+                "metrics": [index for index, metric in enumerate(run.metrics) if metric in columns],
+                "systems": [index for index, model in enumerate(run.models) if model in frames],
             }
         )
         held = {(model, m): int(frame[m].count()) for model, frame in frames.items() for m in run.metrics if m in frame}
@@ -84,28 +128,8 @@ def _write(run: Run, folder: Path) -> None:
     write_chunk(folder, "index", index)
 
 
-def _scored(run: Run, folder: Path, test: str, figures: dict, pairs: dict) -> dict[str, pd.DataFrame]:
-    """Write all that there is of a test set; the scores of every system, without texts."""
-    path, frames = run.path("data/tests", test), {}
-    there = [model for model in run.models if run.has(run.path(f"scores/{model}", test))]
-    if not there or not run.has(path):
-        return {}
-    rows = read_table(path)
-    write_molecules(run, folder, test, rows)
-    for model in there:
-        place = run.path(f"scores/{model}", test)
-        scores = read_table(place)
-        if scores["id"].to_pylist() != rows["id"].to_pylist():
-            raise fault(place, f"its ids are not those of {path}", "run the same snakemake command again")
-        told = {"figures": figures.get((test, model)), "compared": pairs.get((test, model), [])}
-        write_system(run, folder, test, model, scores, told)
-        frames[model] = without_texts(scores)
-    return frames
-
-
 def _index(run: Run) -> dict[str, Any]:
     titles = {metric.column: metric.title for metric in all_metrics(options_of(run.study))}
-    judges = run.study.judges
     return {
         "run": run.study.run,
         "domain": run.study.domain,
@@ -122,13 +146,111 @@ def _index(run: Run) -> dict[str, Any]:
             for column, (better, judge) in run.metrics.items()
         ],
         "judges": [
-            {
-                "name": name,
-                "who": who(name, judge),
-                "atomic": isinstance(judge, Atomic),
-                "reason": REASONS.get(judge.operation, "") if isinstance(judge, Atomic) else "",
-                "units": run.units.index(judge.reference_units),
-            }
-            for name, judge in judges.items()
+            {"name": name, "who": describe(name, judge), "units": run.units.index(judge.reference_units)}
+            | _explanation_of(judge)
+            for name, judge in run.study.judges.items()
         ],
     }
+
+
+def _explanation_of(judge: Judge) -> dict[str, Any]:
+    """Whether a judge gives verdicts on single units, and why it picks a reference unit (empty: it picks none)."""
+    explanation = judge.explain(Cross(*[np.zeros((1, 1))] * 4))
+    reasons = [reason for reason in explanation.deciding if reason != MOST_ENTAILED]
+    return {"verdicts": explanation.verdicts is not None, "reason": reasons[0] if reasons else ""}
+
+
+def _write_test(run: Run, folder: Path, test: str, figures: dict, pairs: dict) -> dict[str, pd.DataFrame]:
+    """Write everything about a test set; returns the scores of every system, without texts."""
+    path, frames = run.path("data/tests", test), {}
+    scored = [model for model in run.models if run.has(run.path(f"scores/{model}", test))]
+    if not scored or not run.has(path):
+        return {}
+    rows = read_table(path)
+    _write_molecules(run, folder, test, rows)
+    for model in scored:
+        file = run.path(f"scores/{model}", test)
+        scores = read_table(file)
+        if scores["id"].to_pylist() != rows["id"].to_pylist():
+            raise fault(file, f"its ids are not those of {path}", "run the same snakemake command again")
+        whole = {"figures": figures.get((test, model)), "compared": pairs.get((test, model), [])}
+        _write_system(run, folder, test, model, scores, whole)
+        frames[model] = without_texts(scores)
+    return frames
+
+
+def _write_molecules(run: Run, folder: Path, test: str, rows: pa.Table) -> None:
+    """Write ``t<test>/molecules`` (ids, molecules, references) and ``t<test>/m<block>`` (drawings, units)."""
+    name = f"t{run.tests.index(test)}"
+    molecules = rows["molecule"].to_pylist()
+    write_chunk(
+        folder,
+        f"{name}/molecules",
+        {"ids": rows["id"].to_pylist(), "molecules": molecules, "references": rows["references"].to_pylist()},
+    )
+    units = [_reference_units(run, way, test, len(rows)) for way in run.units]
+    is_drawn = run.study.domain == "molecules"
+    for block, part in _blocks(len(rows)):
+        drawings = [draw_molecule(smiles) if is_drawn else None for smiles in molecules[part]]
+        write_chunk(folder, f"{name}/m{block}", {"drawings": drawings, "units": [side[part] for side in units]})
+
+
+def _reference_units(run: Run, way: str, test: str, rows: int) -> list[list[str]]:
+    path = run.path(f"atoms/{way}/reference", test)
+    if not run.has_captions(test) or not run.has(path):
+        return [[]] * rows
+    return read_table(path, ["atoms"])["atoms"].to_pylist()
+
+
+def _write_system(run: Run, folder: Path, test: str, model: str, scores: pa.Table, whole: dict[str, Any]) -> None:
+    """Write ``t<test>/s<system>/scores``, ``…/j<judge>-<block>``, and ``…/m<block>`` where answers are molecules.
+
+    Args:
+        run, folder, test, model: the run, the folder of the pages, names of the test set and of the system.
+        scores: the system's scores of the test set, with texts.
+        whole: values of the whole system from the run's tables.
+    """
+    name = f"t{run.tests.index(test)}/s{run.models.index(model)}"
+    texts, files = scores["text"].to_pylist(), [run.path(f"{kind}/{model}", test) for kind in ("predictions", "scores")]
+    judged: list[list[str] | None] = []
+    for index, judge in enumerate(run.judges):
+        paths = run.judge_tables(judge, model, test) if run.has_captions(test) else []
+        judged.append([str(path) for path in paths] or None)
+        if paths:
+            columns = judge_columns(run.study.judges[judge], *paths)
+            for block, part in _blocks(len(texts)):
+                content = {column: values[part] for column, values in columns.items()}
+                write_chunk(folder, f"{name}/j{index}-{block}", content)
+    if not run.has_captions(test) and run.study.domain == "molecules":
+        for block, part in _blocks(len(texts)):
+            write_chunk(folder, f"{name}/m{block}", {"drawings": [draw_molecule(smiles) for smiles in texts[part]]})
+    values = [
+        rounded(scores[metric].to_pylist(), 6) if metric in scores.column_names else None for metric in run.metrics
+    ]
+    content = {"texts": texts, "finish": scores["finish"].to_pylist(), "values": values, "judged": judged}
+    write_chunk(folder, f"{name}/scores", content | {"files": [str(path) for path in files]} | whole)
+
+
+def _blocks(rows: int) -> Iterable[tuple[int, slice]]:
+    """The number of every block, and its rows."""
+    return ((start // BLOCK, slice(start, start + BLOCK)) for start in range(0, rows, BLOCK))
+
+
+def write_chunk(folder: Path, name: str, content: Any) -> None:
+    """Write ``<folder>/data/<name>.js``: a page opened from disk may load scripts, but may not fetch data.
+
+    Names from configs and models are values in a chunk, never its keys or the name of its file.
+
+    Args:
+        folder: of the pages.
+        name: the name by which a page asks for the chunk, such as ``t0/s3/scores``.
+        content: plain lists, dicts, text and finite numbers.
+    """
+    with write_atomically(folder / "data" / f"{name}.js") as temporary:
+        temporary.write_text(chunk_script(name, content), encoding="ascii")
+
+
+def chunk_script(name: str, content: Any) -> str:
+    """A script that hands `content` to the page: ASCII without ``<``, so that no text in it can end it or be markup."""
+    text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    return f'molmix.chunk("{name}",{text});\n'

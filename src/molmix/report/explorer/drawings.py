@@ -1,4 +1,4 @@
-"""2D drawings of molecules as small SVG, black on nothing: the page turns them light where it is dark."""
+"""2D drawings of molecules as small SVG: black on a transparent background, which the page inverts in dark mode."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from rdkit import Chem, rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
 
 BOND = 26.0  # pixels
-# Of elements, dark enough to be read on white and, turned light, on black (RDKit's own sulphur is not). -1: any other.
+# RDKit's layout takes cubic time: up to .3 s for 200 atoms, 11 s for 1,000, and 100,000 crash it. A model that repeats
+# itself can write such molecules, so they are not drawn.
+MOST_ATOMS = 200
+MOST_CHARACTERS = 20 * MOST_ATOMS  # even reading a SMILES is slow, or fails, if it is very long
+# Colours of elements (-1: any other): readable on white and, inverted, on black. RDKit's own sulphur is not.
 PALETTE = {
     -1: (0.0, 0.0, 0.0),
     7: (0.1, 0.25, 0.75),
@@ -21,23 +25,27 @@ PALETTE = {
     35: (0.5, 0.2, 0.05),
     53: (0.4, 0.05, 0.5),
 }
-# What RDKit writes and a browser takes for granted, or nobody sees.
+# Parts of RDKit's SVG that a browser does not need.
 _NEEDLESS = re.compile(
     r"<\?xml[^>]*>\s*|<!--.*?-->\s*|\s+(?:version|baseProfile|xmlns:\w+|xml:space|class)='[^']*'"
     r"|fill-rule:evenodd;|stroke-linecap:butt;|stroke-linejoin:miter;|stroke-opacity:1;?|fill-opacity:1;?"
 )
 
 
-def draw(smiles: str | None) -> str | None:
-    """A molecule as SVG; None where there is none or RDKit cannot read it."""
+def draw_molecule(smiles: str | None) -> str:
+    """A molecule as SVG (``<svg …``), or the reason why there is no drawing, as a sentence for the page."""
     if not smiles:
-        return None
-    with rdBase.BlockLogs():  # an answer that is no molecule is a result here, not news
+        return "There is no molecule."
+    if len(smiles) > MOST_CHARACTERS:
+        return f"The SMILES has {len(smiles):,} characters; at most {MOST_CHARACTERS:,} are drawn."
+    with rdBase.BlockLogs():  # an answer that is no molecule is a normal result here
         molecule = Chem.MolFromSmiles(smiles)
     if molecule is None or not molecule.GetNumAtoms():
-        return None
+        return "RDKit cannot read it."
+    if molecule.GetNumAtoms() > MOST_ATOMS:
+        return f"It has {molecule.GetNumAtoms():,} atoms; at most {MOST_ATOMS} are drawn."
     canvas = rdMolDraw2D.MolDraw2DSVG(-1, -1)  # as large as the molecule needs
-    options: Any = canvas.drawOptions()  # whose stubs do not know its settings
+    options: Any = canvas.drawOptions()  # the stubs lack its settings
     options.clearBackground = False
     options.fixedBondLength = options.scalingFactor = BOND
     options.bondLineWidth = 1.4

@@ -1,5 +1,5 @@
-"""Figures of a study, one file each, on one style: for a paper's column, in grey, and for the colour-blind.
+"""Figures of a study: one file for each kind of figure, all in one style.
 
-`style` holds what all of them share, `run` draws those that a study has something for. Every figure says how many
-models it leaves out, if it does.
+They fit a paper's column, work in grey print and for colour-blind readers. A figure that leaves models out says how
+many. `style` holds the shared settings, `figures` draws the figures that a study needs.
 """

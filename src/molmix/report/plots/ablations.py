@@ -1,4 +1,4 @@
-"""An ablation: bars of differences from the baseline, or a curve where the arms are numbers."""
+"""Figure of an ablation: bars of differences from the baseline, or a curve where the arms are numbers."""
 
 from __future__ import annotations
 
@@ -9,93 +9,96 @@ import numpy as np
 import pandas as pd
 
 from molmix.analysis.tables import titled
+from molmix.core.errors import escape_control
 from molmix.metrics import Options
 from molmix.metrics.aggregate import all_metrics
-from molmix.report.plots.bars import ROOM, bars
-from molmix.report.plots.results import read_csv
-from molmix.report.plots.style import INK, PAGE, PALE, TALLEST, save, short, style
+from molmix.report.plots.bars import BAR_HEIGHT, draw_bars
+from molmix.report.plots.results import read_result_table
+from molmix.report.plots.style import INK, PAGE, PALE, TALLEST, message_figure, save, short, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ACROSS = 4  # metrics; the table holds the others
-WIDE = 20  # from this ratio of the largest number to the smallest on, the axis is logarithmic
+_METRICS = 4  # at most; the table holds the others
+_WIDE = 20  # the axis is logarithmic if the largest number is so many times the smallest
 
 
-def draw(csv: Path, *, title: str, factor: str, options: dict[str, Any], svg: Path, png: Path) -> None:
-    """Draw a panel for each test set (down) and metric (across).
+def draw_ablation(csv: Path, *, title: str, factor: str, options: dict[str, Any], svg: Path, png: Path) -> None:
+    """Draw a panel for each test set (rows) and metric (columns).
 
     Args:
         csv: table of :func:`molmix.analysis.comparison.ablations.compare_arms`.
-        title, factor: of the ablation.
+        title, factor: of the ablation, as the config gives them.
         options: as in :class:`molmix.metrics.Options`.
         svg, png: files to write.
     """
     from matplotlib.figure import Figure
 
-    table = read_csv(csv)
+    table = read_result_table(csv)
     tests, arms = list(table["test"].unique()), list(table["arm"].unique())
     held = set(table["metric"])
-    shown = [m for m in all_metrics(Options(**options)) if m.headline and m.column in held][:ACROSS]
-    numbers = _numbers(arms)
-    panel = 1.35 if numbers is not None else ROOM * len(arms) + 0.5  # inches
+    shown = [m for m in all_metrics(Options(**options)) if m.headline and m.column in held][:_METRICS]
+    numbers = _as_numbers(arms)
+    panel = 1.35 if numbers is not None else BAR_HEIGHT * len(arms) + 0.5  # inches
     with style():
+        if not tests or not shown:
+            save(message_figure("no arm has a value"), svg, png)
+            return
         height = min(TALLEST, panel * len(tests) + 0.75)
         figure = Figure(figsize=(PAGE, height), layout="constrained")
-        # Bars share the names of arms at the left.
-        across: Literal["none", "all"] = "none" if numbers is not None else "all"
-        grid = figure.subplots(len(tests), len(shown), squeeze=False, sharey=across)
+        share: Literal["none", "all"] = "none" if numbers is not None else "all"  # bars share the names at the left
+        grid = figure.subplots(len(tests), len(shown), squeeze=False, sharey=share)
         for row, test in enumerate(tests):
             for axes, metric in zip(grid[row], shown, strict=True):
                 part = table[(table["test"] == test) & (table["metric"] == metric.column)]
                 own = part.set_index("arm").reindex(arms).fillna({"verdict": ""})
                 if numbers is None:
-                    _differences(axes, own)
+                    _draw_differences(axes, own)
                 else:
-                    _curve(axes, own, numbers)
+                    _draw_curve(axes, own, numbers)
                 if row == 0:
                     axes.set_title(titled(metric))
             grid[row][0].set_ylabel(test)
         if numbers is None:
-            figure.supxlabel("difference from the baseline (dark, *: beyond chance)", fontsize="medium")
+            figure.supxlabel("difference from the baseline (dark, *: significant)", fontsize="medium")
         else:
-            figure.supxlabel(f"{factor} (dashed: baseline; filled: differs from it beyond chance)", fontsize="medium")
-        figure.suptitle(title, fontsize="medium", weight="bold")
+            label = f"{escape_control(factor)} (dashed: baseline; filled: significant difference from it)"
+            figure.supxlabel(label, fontsize="medium")
+        figure.suptitle(escape_control(title), fontsize="medium", weight="bold")
         save(figure, svg, png)
 
 
-def _numbers(arms: list[str]) -> np.ndarray | None:
-    """The arms as numbers: array (arms,); None where one is none."""
+def _as_numbers(arms: list[str]) -> np.ndarray | None:
+    """The arms as numbers, array (arms,); None if an arm is not a number."""
     try:
         return np.array([float(arm) for arm in arms])
     except ValueError:
         return None
 
 
-def _differences(axes: Axes, own: pd.DataFrame) -> None:
+def _draw_differences(axes: Axes, own: pd.DataFrame) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    marks = ["*" if verdict else "" for verdict in own["verdict"]]
+    stars = ["*" if verdict else "" for verdict in own["verdict"]]
     value, low, high = (own[name].tolist() for name in ("difference", "difference_low", "difference_high"))
-    # The baseline is compared with nothing: it is the axis.
-    bars(axes, [short(arm) for arm in own.index], value, low, high, marks)
+    draw_bars(axes, [short(arm) for arm in own.index], value, low, high, stars)
     axes.xaxis.set_major_locator(MaxNLocator(3, min_n_ticks=2))
 
 
-def _curve(axes: Axes, own: pd.DataFrame, numbers: np.ndarray) -> None:
-    """Figures with their intervals by the number that their arm is."""
+def _draw_curve(axes: Axes, own: pd.DataFrame, numbers: np.ndarray) -> None:
+    """Values with their intervals; x is the number of the arm."""
     order = np.argsort(numbers)
     own, x = own.iloc[order], numbers[order]
     value, low, high = (own[name].to_numpy(dtype=float) for name in ("value", "low", "high"))
-    beyond = (own["verdict"] != "").to_numpy()
+    significant = (own["verdict"] != "").to_numpy()
     baseline = own["difference"].isna().to_numpy()
     for level in value[baseline]:
         axes.axhline(level, color=PALE, linestyle="--", linewidth=0.8, zorder=0)
     axes.errorbar(x, value, yerr=[value - low, high - value], color=INK, elinewidth=0.6, capsize=1.5)
     axes.plot(x, value, "o", color=INK, markerfacecolor="white")
-    axes.plot(x[beyond], value[beyond], "o", color=INK)
+    axes.plot(x[significant], value[significant], "o", color=INK)
     axes.plot(x[baseline], value[baseline], "s", color=INK, markerfacecolor=PALE)
-    if x[0] > 0 and x[-1] / x[0] > WIDE:
+    if x[0] > 0 and x[-1] / x[0] > _WIDE:
         axes.set_xscale("log")
         axes.minorticks_off()
         axes.set_xticks(x, [f"{number:g}" for number in x])

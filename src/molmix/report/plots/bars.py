@@ -1,4 +1,4 @@
-"""Bars of differences, each with its interval."""
+"""Horizontal bars of differences with their intervals."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from molmix.report.plots.style import INK, PALE
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROOM = 0.14  # inches of height that a bar needs
+BAR_HEIGHT = 0.14  # inches
 
 
-def bars(
+def draw_bars(
     axes: Axes,
     labels: Sequence[str],
     differences: Sequence[float],
     lows: Sequence[float],
     highs: Sequence[float],
-    marks: Sequence[str],
+    stars: Sequence[str],
 ) -> None:
-    """Draw a horizontal bar from zero for each difference, the first on top.
+    """Draw a bar from zero for each difference, the first on top.
 
     Args:
-        axes: what to draw on; give it :data:`ROOM` of height a bar.
-        labels: what each bar is of.
-        differences: in the metric's unit; NaN is drawn as a dash.
+        axes: with :data:`BAR_HEIGHT` of height for each bar.
+        labels: name of each bar.
+        differences: in the unit of the metric; NaN is drawn as a dash.
         lows, highs: ends of the intervals; NaN for none.
-        marks: what stands behind the outer end of each bar, such as a star; may be empty. A marked bar is dark.
+        stars: text behind the outer end of each bar; a bar with such a text is dark.
     """
-    places = np.arange(len(labels))
+    y = np.arange(len(labels))
     value, low, high = (np.asarray(values, dtype=float) for values in (differences, lows, highs))
-    shade = [INK if mark else PALE for mark in marks]
-    axes.barh(places, np.nan_to_num(value), height=0.62, color=shade, edgecolor=INK, linewidth=0.4)
+    shade = [INK if star else PALE for star in stars]
+    axes.barh(y, np.nan_to_num(value), height=0.62, color=shade, edgecolor=INK, linewidth=0.4)
     held = ~np.isnan(value) & ~np.isnan(low) & ~np.isnan(high)
-    # Light under dark, so that an interval shows on its own bar too
+    # A light line under the dark one keeps the interval visible on its own bar.
     for colour, width in (("white", 1.8), ("0.35", 0.8)):
-        axes.hlines(places[held], low[held], high[held], color=colour, linewidth=width)
+        axes.hlines(y[held], low[held], high[held], color=colour, linewidth=width)
     axes.axvline(0, color=INK, linewidth=0.6)
-    for place, mark in enumerate(marks):
-        if np.isnan(value[place]):
+    for row, star in enumerate(stars):
+        if np.isnan(value[row]):
             text, end, left = "–", 0.0, False
         else:
-            left = value[place] < 0
-            ends = [value[place], low[place] if left else high[place]]
-            text, end = mark, float(np.nanmin(ends) if left else np.nanmax(ends))
+            left = value[row] < 0
+            ends = [value[row], low[row] if left else high[row]]
+            text, end = star, float(np.nanmin(ends) if left else np.nanmax(ends))
         if text:
             axes.annotate(
                 text,
-                (end, place),
+                (end, row),
                 (-2 if left else 2, 0),
                 textcoords="offset points",
                 ha="right" if left else "left",
@@ -59,5 +59,5 @@ def bars(
             )
     axes.margins(x=0.12)
     axes.set_ylim(len(labels) - 0.4, -0.6)
-    axes.set_yticks(places, labels)
+    axes.set_yticks(y, labels)
     axes.tick_params(axis="y", length=0)

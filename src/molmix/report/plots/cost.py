@@ -1,4 +1,4 @@
-"""Where time and memory went: every job that Snakemake measured, by rule."""
+"""Time and memory of every job that Snakemake measured, by rule."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from molmix.report.plots.style import INK, PAGE, PALE
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ROW = 0.16  # inches a rule
+_ROW = 0.16  # inches for each rule
 
 
 def read_benchmarks(folder: Path) -> pd.DataFrame:
-    """Jobs that were measured: columns rule, seconds and megabytes (of peak memory; NaN of jobs too short to measure).
+    """Measured jobs: columns rule, seconds and megabytes (peak memory; NaN for jobs too short to measure).
 
-    A job that was tried again has a row for the try that succeeded; a file that is torn is passed over.
+    A job that was run several times has a row for the run that succeeded. Damaged files are skipped.
     """
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
@@ -36,19 +36,19 @@ def read_benchmarks(folder: Path) -> pd.DataFrame:
 
 
 def cost(jobs: pd.DataFrame) -> Figure:
-    """A row a rule, the costliest on top: time of each job and of all together, peak memory of each job."""
+    """A row for each rule, the most expensive on top: time of each job and in total, peak memory of each job."""
     from matplotlib.figure import Figure
 
     totals = jobs.groupby("rule")["seconds"].sum().sort_values(ascending=False, kind="stable")
     counts = jobs["rule"].value_counts()
     figure = Figure(figsize=(PAGE, _ROW * max(1, len(totals)) + 0.85), layout="constrained")
     time, memory = figure.subplots(1, 2, sharey=True)
-    for place, rule in enumerate(totals.index):
+    for row, rule in enumerate(totals.index):
         own = jobs[jobs["rule"] == rule]
         for axes, column in ((time, "seconds"), (memory, "megabytes")):
-            axes.plot(own[column], [place] * len(own), "|", color=INK, markersize=6, markeredgewidth=0.7, zorder=3)
+            axes.plot(own[column], [row] * len(own), "|", color=INK, markersize=6, markeredgewidth=0.7, zorder=3)
         time.plot(
-            totals[rule], place, "D", color="white", markeredgecolor=INK, markeredgewidth=0.7, markersize=4, zorder=2
+            totals[rule], row, "D", color="white", markeredgecolor=INK, markeredgewidth=0.7, markersize=4, zorder=2
         )
     for axes in (time, memory):
         axes.hlines(range(len(totals)), 0, 1, transform=axes.get_yaxis_transform(), color=PALE, linewidth=0.3, zorder=0)

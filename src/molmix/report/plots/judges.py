@@ -1,4 +1,4 @@
-"""One figure of the trial: which errors each score sees, and how it answers to their number."""
+"""Figure of the judge validation: which planted errors each score detects, and how it changes with their number."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import numpy as np
 import pandas as pd
 
 from molmix.analysis.judge_validation.perturbations import CONTROL, HARMFUL, HARMLESS
-from molmix.report.plots.style import LINES, MARKERS, save, shades, style
+from molmix.report.plots.style import LINES, MARKERS, message_figure, save, shades, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_PALE = 0.45  # above it, black is easier to read than white
+_PALE = 0.45  # black text from this value of the colour scale on, white text below
 _ACROSS = 3  # panels of doses in a row
 
 
-def draw(measured: pd.DataFrame, *, svg: Path, png: Path) -> None:
-    """Draw the AUROC of every score and edit as a heat map, and below it the mean change of each score by dose.
+def draw_judges(measured: pd.DataFrame, *, svg: Path, png: Path) -> None:
+    """Draw a heat map of AUROC by score and edit, and below it the mean change of each score by dose.
 
-    Changes are in standard deviations of the score over all captions, turned so that up is worse.
+    Changes are in standard deviations of the score over all captions; up is worse. Where no reference could be edited,
+    the figure says so.
 
     Args:
-        measured: what :func:`molmix.analysis.judge_validation.sensitivity.measure` made.
+        measured: table of :func:`molmix.analysis.judge_validation.sensitivity.measure`.
         svg: file to write; equal figures make equal bytes.
         png: file to write.
     """
@@ -32,9 +33,12 @@ def draw(measured: pd.DataFrame, *, svg: Path, png: Path) -> None:
 
     measured = measured[measured["kind"] != CONTROL]
     edits, columns = list(measured["edit"].unique()), list(measured["column"].unique())
+    if not edits or not columns:
+        with style():
+            save(message_figure("no reference could be edited, so nothing was measured"), svg, png)
+        return
     down = -(-len(edits) // _ACROSS)
-    # Inches
-    name = max(map(len, columns)) * 0.068
+    name = max(map(len, columns)) * 0.068  # all sizes are in inches
     width = max(7.0, name + 0.62 * len(edits) + 1.6)
     across = max(1, int(width / (name + 0.7)))  # names in a row of the legend
     heat, panels, legend = 0.9 + 0.27 * len(columns), 1.8 * down + 0.4, 0.25 + 0.2 * -(-len(columns) // across)
@@ -42,14 +46,14 @@ def draw(measured: pd.DataFrame, *, svg: Path, png: Path) -> None:
         figure = Figure(figsize=(width, heat + panels + legend), layout="constrained")
         parts: Any = figure.subfigures(3, 1, height_ratios=[heat, panels, legend])
         top, middle, bottom = parts
-        _heat_map(top.subplots(), measured, columns, edits)
+        _draw_heat_map(top.subplots(), measured, columns, edits)
         axes = np.atleast_2d(middle.subplots(down, _ACROSS, sharex=True, sharey=True)).ravel()
         for axis, edit in zip(axes, edits, strict=False):
-            _doses(axis, measured[measured["edit"] == edit], columns)
+            _draw_doses(axis, measured[measured["edit"] == edit], columns)
         axes[0].set_xticks(sorted({0, *measured["k"].dropna().astype(int)}))
         for axis in axes[len(edits) :]:
             axis.set_visible(False)
-        for axis in axes[max(0, len(edits) - _ACROSS) : len(edits)]:  # the lowest that is seen in its column
+        for axis in axes[max(0, len(edits) - _ACROSS) : len(edits)]:  # the lowest visible panel of each column
             axis.tick_params(labelbottom=True)
         middle.supxlabel("edits in the caption")
         middle.supylabel("mean change for the worse (SD)")
@@ -58,7 +62,7 @@ def draw(measured: pd.DataFrame, *, svg: Path, png: Path) -> None:
         save(figure, svg, png)
 
 
-def _heat_map(axis: Axes, measured: pd.DataFrame, columns: list[str], edits: list[str]) -> None:
+def _draw_heat_map(axis: Axes, measured: pd.DataFrame, columns: list[str], edits: list[str]) -> None:
     pooled = measured[measured["k"].isna()].set_index(["column", "edit"])["auroc"]
     cells = pooled.unstack().reindex(index=columns, columns=edits).to_numpy(dtype=float)
     image = axis.imshow(cells, vmin=0, vmax=1, cmap="cividis", aspect="auto")
@@ -76,14 +80,13 @@ def _heat_map(axis: Axes, measured: pd.DataFrame, columns: list[str], edits: lis
     axis.figure.colorbar(image, ax=axis, pad=0.01, aspect=12, ticks=[0, 0.5, 1])
 
 
-def _doses(axis: Axes, rows: pd.DataFrame, columns: list[str]) -> None:
-    """One edit: a line a score, from no edits (no change) on; side by side, so that none hides another."""
+def _draw_doses(axis: Axes, rows: pd.DataFrame, columns: list[str]) -> None:
+    """One edit: a line for each score, starting at no edits. The lines are shifted so that none hides another."""
     colours = shades(len(columns))
     for number, column in enumerate(columns):
         own = rows[(rows["column"] == column) & rows["k"].notna()].sort_values("k")
-        # A score that never varies never changes
         unit = own["deviation"].to_numpy(dtype=float)
-        unit = np.where(unit > 0, unit, 1.0)
+        unit = np.where(unit > 0, unit, 1.0)  # a constant score has no deviation
         sign = np.where(own["better"] == "lower", 1.0, -1.0)
         k = np.concatenate([[0], own["k"].to_numpy(dtype=float)])
         change, low, high = (

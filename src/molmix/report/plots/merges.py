@@ -1,4 +1,4 @@
-"""Merge matrix: what each merge makes of each pair of models, beside the two themselves."""
+"""Merge matrix: the value of each merge of two models, and on the diagonal the values of the models."""
 
 from __future__ import annotations
 
@@ -8,62 +8,62 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from molmix.analysis.tables import figure as written
+from molmix.analysis.tables import figure as format_value
 from molmix.analysis.tables import titled
 from molmix.metrics import Metric
 from molmix.report.plots.results import Results
-from molmix.report.plots.style import INK, PAGE, TALLEST, nothing, short
+from molmix.report.plots.style import INK, PAGE, TALLEST, message_figure, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ACROSS, _LARGEST = 4, 12  # merge methods, and models of a side, that have room
-_METRICS = 3  # of a group of models
+_ACROSS, _LARGEST = 4, 12  # at most: merge methods, and models on each side of a matrix
+_METRICS = 3  # at most for each group of models
 _CELL, _NAMES = 0.22, 1.1  # inches: height of a cell, width of the names
-_ROOMY = 6  # models of a side, up to which figures fit into the cells
-_PALE = 0.45  # of the scale: above it, black is easier to read than white
-_MARKS = {"better": "▲", "worse": "▼"}  # than both parents, beyond chance
+_ROOMY = 6  # values fit into the cells up to so many models on each side
+_PALE = 0.45  # black text from this share of the colour scale on, white text below
+_SIGNS = {"better": "▲", "worse": "▼"}  # significantly, than both parents
 
 
 @dataclass(frozen=True)
 class Block:
-    """The merges of one group of models (of one start, seed and kind), by one metric."""
+    """The merges of one group of models (one starting model, seed and kind), by one metric."""
 
     rows: pd.DataFrame
     metric: Metric
 
     @property
     def parents(self) -> list[str]:
-        """Models of a side, in the model table's order as far as there is room."""
+        """The models on each side, in the order of the model table; at most :data:`_LARGEST`."""
         return list(dict.fromkeys([*self.rows["first"], *self.rows["second"]]))[:_LARGEST]
 
     @property
     def height(self) -> float:
-        """Inches, with its title and labels."""
-        return _CELL * len(self.parents) + (0.45 if len(self.parents) <= _ROOMY else 1.1)  # names upright
+        """Height in inches, with title and labels."""
+        return _CELL * len(self.parents) + (0.45 if len(self.parents) <= _ROOMY else 1.1)  # vertical names
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """One merge method's figures of one block.
+    """The values of one merge method in one block.
 
     Attributes:
         cells: array (parents, parents): merges above the diagonal, the parents on it; NaN elsewhere.
-        marks: what stands in each cell beside its figure.
+        signs: text in each cell beside its value.
     """
 
     cells: np.ndarray
-    marks: np.ndarray
+    signs: np.ndarray
 
 
 def merges(results: Results, test: str) -> Figure:
-    """Rows of a group of models and a metric, columns of merge methods, each a matrix of the group."""
+    """A matrix for each group of models and metric (rows) and each merge method (columns)."""
     from matplotlib.figure import Figure
 
     found = blocks(results, test)
     if not found:
-        return nothing(f"{test}: no merge has a figure")
+        return message_figure(f"{test}: no merge has a value")
     every = list(dict.fromkeys(method for block in found for method in block.rows["merge"]))
     methods = every[:_ACROSS]
     heights = [block.height for block in found]
@@ -74,19 +74,19 @@ def merges(results: Results, test: str) -> Figure:
     for line, block in zip(grid, shown, strict=True):
         drawn = [matrix(block.rows[block.rows["merge"] == method], block.parents) for method in methods]
         limits = _limits(np.stack([each.cells for each in drawn]))
-        for place, (axes, method, each) in enumerate(zip(line, methods, drawn, strict=True)):
-            _draw(axes, each, limits, block, first=place == 0)
-            title = f"{titled(block.metric)}, {method}" if place == 0 else method
+        for column, (axes, method, each) in enumerate(zip(line, methods, drawn, strict=True)):
+            _draw_matrix(axes, each, limits, block, first=column == 0)
+            title = f"{titled(block.metric)}, {method}" if column == 0 else method
             axes.set_title(title, loc="left")
-    note = [f"{test}: merges of row and column; on the diagonal the models themselves"]
-    note += [f"{len(shown)} of {len(found)} rows have room"] * (len(shown) < len(found))
-    note += [f"{len(methods)} of {len(every)} merge methods have room"] * (len(methods) < len(every))
-    figure.supxlabel("; ".join(note) + ".\n▲ better, ▼ worse than both beyond chance")
+    note = [f"{test}: each cell is the merge of its row and column; the diagonal shows the models themselves"]
+    note += [f"{len(shown)} of {len(found)} rows are shown"] * (len(shown) < len(found))
+    note += [f"{len(methods)} of {len(every)} merge methods are shown"] * (len(methods) < len(every))
+    figure.supxlabel("; ".join(note) + ".\n▲ significantly better, ▼ significantly worse than both")
     return figure
 
 
 def blocks(results: Results, test: str) -> list[Block]:
-    """All that could be shown of a test set, the largest groups first."""
+    """All blocks of a test set, the largest groups first."""
     table = results.merges[results.merges["test"] == test]
     if table.empty:
         return []
@@ -102,9 +102,9 @@ def blocks(results: Results, test: str) -> list[Block]:
 
 
 def matrix(rows: pd.DataFrame, parents: list[str]) -> Matrix:
-    """One merge method's matrix, from its rows of merges.csv for one metric, test set and group."""
+    """The matrix of one merge method, from its rows of merges.csv for one metric, test set and group."""
     cells = np.full((len(parents), len(parents)), np.nan)
-    marks = np.full(cells.shape, "", dtype=object)
+    signs = np.full(cells.shape, "", dtype=object)
     for row in rows.to_dict("records"):
         if row["first"] not in parents or row["second"] not in parents:
             continue
@@ -113,8 +113,8 @@ def matrix(rows: pd.DataFrame, parents: list[str]) -> Matrix:
         above = min(first, second), max(first, second)
         cells[above] = row["value"]
         if row["first_verdict"] == row["second_verdict"]:
-            marks[above] = _MARKS.get(row["first_verdict"], "")
-    return Matrix(cells, marks)
+            signs[above] = _SIGNS.get(row["first_verdict"], "")
+    return Matrix(cells, signs)
 
 
 def _limits(cells: np.ndarray) -> tuple[float, float]:
@@ -122,7 +122,7 @@ def _limits(cells: np.ndarray) -> tuple[float, float]:
     return (float(held.min()), float(held.max())) if len(held) else (0.0, 1.0)
 
 
-def _draw(axes: Axes, found: Matrix, limits: tuple[float, float], block: Block, *, first: bool) -> None:
+def _draw_matrix(axes: Axes, found: Matrix, limits: tuple[float, float], block: Block, *, first: bool) -> None:
     from matplotlib.patches import Rectangle
 
     low, high = limits
@@ -132,13 +132,13 @@ def _draw(axes: Axes, found: Matrix, limits: tuple[float, float], block: Block, 
     names = [short(parent.removeprefix(above), 12) for parent in parents]
     roomy = len(parents) <= _ROOMY
     for (row, column), value in np.ndenumerate(found.cells):
-        mark = found.marks[row, column]
-        text = (written(value) if roomy else "") + str(mark)
+        sign = found.signs[row, column]
+        text = (format_value(value) if roomy else "") + str(sign)
         if text and not np.isnan(value):
             dark = (value - low) / ((high - low) or 1) > _PALE
             axes.text(column, row, text, ha="center", va="center", fontsize=6.5, color="black" if dark else "white")
-    for place in range(len(parents)):
-        axes.add_patch(Rectangle((place - 0.5, place - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=0.8))
+    for index in range(len(parents)):
+        axes.add_patch(Rectangle((index - 0.5, index - 0.5), 1, 1, fill=False, edgecolor=INK, linewidth=0.8))
     axes.set_xticks(range(len(parents)), names, rotation=0 if roomy else 90)
     axes.set_yticks(range(len(parents)), [short(parent, 24) if first else "" for parent in parents])
     axes.tick_params(length=0)

@@ -1,4 +1,4 @@
-"""Models as points with their intervals, told apart by marker and number; a key says which number is whose."""
+"""Models as points with their intervals. A marker and a number identify each model; a key lists the numbers."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from molmix.report.plots.places import places
 from molmix.report.plots.style import INK, MARKERS, PAGE, PALE, shades, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-MOST = 40  # models that are numbered; the others are dots
-SIZE = 4.5  # points: of a marker
-NUMBERS = 6.0  # points: of the numbers' type
-_NEAR, _DOTS = 7.5, 200  # points: a number that is nearer needs no line; dots that numbers keep off
-_DIGIT, _HEIGHT = 0.64 * NUMBERS, NUMBERS  # of a digit
+MOST = 40  # numbered models; the others are dots
+SIZE = 4.5  # marker size in points
+NUMBERS = 6.0  # font size of the numbers
+_NEAR = 7.5  # points: a number further away than this gets a line to its point
+_DOTS = 200  # the numbers avoid at most this many dots: a cloud of a thousand has no gaps
+_DIGIT, _HEIGHT = 0.64 * NUMBERS, NUMBERS  # width and height of a digit
+_RINGS = (6.5, 9.0, 12.0, 16.0, 21.0, 27.0, 34.0, 42.0, 52.0)  # points: tried distances of a label from its point
+_ANGLES = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+_GAP = np.array([1.5, 0.5])  # minimum gap in points: 5 and 7 side by side must not read 57
 _KINDS = ("initial", "aligned", "merged", "external")
 
 
-def looks(models: Mapping[str, dict[str, Any]], shown: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """How each model is drawn: a marker a method, filled the lighter the more was done to it."""
+def point_styles(models: Mapping[str, dict[str, Any]], shown: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """matplotlib settings of each model's point: the marker shows the method, the fill shows the kind of model."""
     fills = dict(zip(_KINDS, [*shades(3), "white"], strict=True))
     groups = {model: _group(models[model]) for model in shown}
-    markers = {group: MARKERS[place % len(MARKERS)] for place, group in enumerate(dict.fromkeys(groups.values()))}
+    markers = {group: MARKERS[index % len(MARKERS)] for index, group in enumerate(dict.fromkeys(groups.values()))}
     return {
         model: {
             "marker": markers[group],
@@ -45,31 +48,31 @@ def _group(row: dict[str, Any]) -> tuple[str, str]:
     return row["kind"], row["method"] if row["kind"] in ("aligned", "merged") else ""
 
 
-def scatter(axes: Axes, x: pd.DataFrame, y: pd.DataFrame, drawn: Mapping[str, dict[str, Any]]) -> None:
-    """Draw models by their figures on two axes; those without a look of their own are dots.
+def draw_points(axes: Axes, x: pd.DataFrame, y: pd.DataFrame, styles: Mapping[str, dict[str, Any]]) -> None:
+    """Draw a point for each model. Models without a style are small dots.
 
     Args:
-        axes: its limits are set already.
+        axes: its limits must be set before.
         x, y: value, low and high by model (:meth:`molmix.report.plots.results.Results.figures`).
-        drawn: looks by model.
+        styles: from :func:`point_styles`, by model.
     """
     whole = x["value"].notna() & y["value"].notna()
-    rest = whole & ~whole.index.isin(list(drawn))
+    rest = whole & ~whole.index.isin(list(styles))
     axes.plot(x["value"][rest], y["value"][rest], ".", color=PALE, markersize=2, zorder=1, gid="others")
-    for model in [model for model in drawn if whole[model]]:
+    for model in [model for model in styles if whole[model]]:
         across, up = x.loc[model], y.loc[model]
         axes.plot([across["low"], across["high"]], [up["value"]] * 2, color=PALE, linewidth=0.5, zorder=2)
         axes.plot([across["value"]] * 2, [up["low"], up["high"]], color=PALE, linewidth=0.5, zorder=2)
-        axes.plot(across["value"], up["value"], zorder=4, label=model, **drawn[model])
+        axes.plot(across["value"], up["value"], zorder=4, label=model, **styles[model])
 
 
-def number(axes: Axes, drawn: Mapping[str, dict[str, Any]], numbers: Mapping[str, int]) -> None:
-    """Number the points of an axes whose place is settled, beside them, with a line where one stands further off.
+def number_points(axes: Axes, styles: Mapping[str, dict[str, Any]], numbers: Mapping[str, int]) -> None:
+    """Write each point's number beside it, with a line where the number is far away. The layout must be final.
 
-    A point that is so crowded that nothing within reach is free stays without.
+    A point gets no number where no free position is near.
     """
     to_points = 72 / axes.figure.dpi
-    lines = {str(line.get_label()): line for line in axes.lines if line.get_label() in drawn}
+    lines = {str(line.get_label()): line for line in axes.lines if line.get_label() in styles}
     data = {model: np.array(line.get_data(), dtype=float).ravel() for model, line in lines.items()}
     if not data:
         return
@@ -79,8 +82,7 @@ def number(axes: Axes, drawn: Mapping[str, dict[str, Any]], numbers: Mapping[str
     sizes = np.array([[_DIGIT * len(str(numbers[model])), _HEIGHT] for model in data])
     box = axes.get_window_extent()
     bounds = np.array([[box.x0, box.y0], [box.x1, box.y1]]) * to_points
-    # Numbers keep off dots as far as there are few: a cloud of a thousand has no gaps.
-    found = places(points, sizes, bounds, radius=SIZE / 2, others=others[:_DOTS])
+    positions = label_positions(points, sizes, bounds, radius=SIZE / 2, others=others[:_DOTS])
     line = {
         "arrowstyle": "-",
         "linewidth": 0.3,
@@ -90,7 +92,7 @@ def number(axes: Axes, drawn: Mapping[str, dict[str, Any]], numbers: Mapping[str
         "shrinkB": SIZE / 2,
         "relpos": (0.5, 0.5),
     }
-    for (model, (x, y)), point, middle in zip(data.items(), points, found, strict=True):
+    for (model, (x, y)), point, middle in zip(data.items(), points, positions, strict=True):
         if np.isnan(middle).any():
             continue
         axes.annotate(
@@ -106,22 +108,22 @@ def number(axes: Axes, drawn: Mapping[str, dict[str, Any]], numbers: Mapping[str
         )
 
 
-def key_rows(names: Sequence[str]) -> tuple[int, int]:
-    """Columns and rows of a key that is as wide as a page."""
+def key_shape(names: Sequence[str]) -> tuple[int, int]:
+    """Number of columns and rows of a key as wide as the page."""
     longest = max((len(short(name)) for name in names), default=1) + 3
     columns = max(1, int(PAGE / (0.06 * longest + 0.3)))
     return columns, -(-len(names) // columns)
 
 
-def key(figure: SubFigure, drawn: Mapping[str, dict[str, Any]], numbers: Mapping[str, int], note: str) -> None:
-    """Which number and marker is which model."""
+def draw_key(figure: SubFigure, styles: Mapping[str, dict[str, Any]], numbers: Mapping[str, int], note: str) -> None:
+    """List the number, the marker and the name of each model."""
     from matplotlib.lines import Line2D
 
-    columns, _ = key_rows(list(drawn))
-    handles = [Line2D([], [], **look) for look in drawn.values()]
+    columns, _ = key_shape(list(styles))
+    handles = [Line2D([], [], **look) for look in styles.values()]
     figure.legend(
         handles,
-        [f"{numbers[model]} {short(model)}" for model in drawn],
+        [f"{numbers[model]} {short(model)}" for model in styles],
         loc="center",
         ncols=columns,
         title=note or None,
@@ -130,3 +132,49 @@ def key(figure: SubFigure, drawn: Mapping[str, dict[str, Any]], numbers: Mapping
         columnspacing=1.0,
         labelspacing=0.3,
     )
+
+
+def label_positions(
+    points: np.ndarray, sizes: np.ndarray, bounds: np.ndarray, *, radius: float, others: np.ndarray
+) -> np.ndarray:
+    """Positions of labels beside their points, so that no label covers another label or a point.
+
+    The most crowded points come first. Each gets the nearest free position.
+
+    Args:
+        points: array (n, 2). All lengths are in typographic points.
+        sizes: array (n, 2): width and height of each label.
+        bounds: array (2, 2): lower left and upper right corner of the area for labels.
+        radius: half the size of a point's marker.
+        others: array (m, 2): further markers to avoid.
+
+    Returns:
+        Array (n, 2): centres of the labels; NaN where no free position is near.
+    """
+    if not len(points):
+        return np.empty((0, 2))
+    markers = np.concatenate([points, others]) if len(others) else points
+    found = np.full((len(points), 2), np.nan)
+    offsets = np.concatenate([ring * np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1) for ring in _RINGS])
+    apart = np.linalg.norm(points[:, None] - markers[None], axis=-1)
+    for index in np.argsort(-(apart < _RINGS[4]).sum(axis=1), kind="stable"):
+        middles = points[index] + offsets
+        half = sizes[index] / 2
+        inside = ((middles - half >= bounds[0]) & (middles + half <= bounds[1])).all(axis=1)
+        middles = middles[inside]
+        clear = ~_overlap(middles, half, markers, np.full((len(markers), 2), radius)).any(axis=1)
+        done = ~np.isnan(found[:, 0])
+        clear &= ~_overlap(middles, half, found[done], sizes[done] / 2).any(axis=1)
+        # The line from a label to its point must not cross a label either.
+        for step in (0.35, 0.55, 0.75):
+            between = points[index] + step * (middles - points[index])
+            clear &= ~_overlap(between, np.zeros(2), found[done], sizes[done] / 2).any(axis=1)
+        if clear.any():
+            found[index] = middles[np.argmax(clear)]
+    return found
+
+
+def _overlap(middles: np.ndarray, half: np.ndarray, others: np.ndarray, halves: np.ndarray) -> np.ndarray:
+    """Whether boxes overlap: array (middles, others)."""
+    gaps = np.abs(middles[:, None] - others[None]) - half - halves[None]
+    return (gaps < _GAP).all(axis=-1)

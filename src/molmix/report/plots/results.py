@@ -1,4 +1,4 @@
-"""What figures are drawn from: the tables of a study, and the rows of its model table."""
+"""The tables of a study and the rows of its model table, as the figures use them."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import pandas as pd
 from molmix.core.errors import fault
 from molmix.metrics import Metric
 
-# A model or a test set may be called NA, or 007.
+# Columns of names. A name may be NA or 007, so pandas must not guess their type.
 _NAMES = ("test", "metric", "sort", "arm", "model", "other", "start", "merge", "first", "second", "verdict")
 
 
 @dataclass(frozen=True)
 class Results:
-    """The tables that figures show.
+    """The data of the figures.
 
     Attributes:
         models: rows of the model table by id: kind, parents, method, seed, start, unseeded.
-        metrics: all of them, in the order of the tables.
-        leaderboard, comparisons, merges: as their CSV; merges may be empty.
+        metrics: all metrics, in the order of the tables.
+        leaderboard, comparisons, merges: the CSV tables; merges may be empty.
     """
 
     models: Mapping[str, dict[str, Any]]
@@ -34,7 +34,7 @@ class Results:
     merges: pd.DataFrame
 
     def headlines(self, tests: Iterable[str]) -> list[Metric]:
-        """The metrics that people are shown, of those that some model has a figure of on all these test sets."""
+        """The main metrics with a value of at least one model on each of these test sets."""
         boards = [self.leaderboard[self.leaderboard["test"] == test] for test in tests]
         return [
             metric
@@ -44,14 +44,14 @@ class Results:
         ]
 
     def figures(self, test: str, column: str) -> pd.DataFrame:
-        """Value, low and high of one metric by model, in the model table's order; NaN where a model has none."""
+        """Columns value, low and high of one metric, a row for each model; NaN where a model has no value."""
         board = self.leaderboard[self.leaderboard["test"] == test].set_index("model")
         names = {column: "value", f"{column}_low": "low", f"{column}_high": "high"}
         return board.reindex(index=list(self.models), columns=list(names)).rename(columns=names).astype(float)
 
 
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read a table that a run made; names stay text, whatever they look like.
+def read_result_table(path: Path) -> pd.DataFrame:
+    """Read a CSV table of the run. Names stay text, whatever they look like.
 
     Raises:
         MolmixError: the file is missing or damaged.
@@ -66,23 +66,23 @@ def read_csv(path: Path) -> pd.DataFrame:
     return frame.fillna({name: "" for name in verdicts})
 
 
-def foremost(values: pd.Series, most: int, *, lowest: bool = False) -> list[str]:
-    """The models with the best values, at most so many, in the order of the series; those without a value come last."""
+def best_models(values: pd.Series, most: int, *, lowest: bool = False) -> list[str]:
+    """At most `most` models with the best values, in the order of the series. Models without a value come last."""
     ranked = values.sort_values(ascending=lowest, kind="stable", na_position="last").index[:most]
     return [str(model) for model in values.index if model in set(ranked)]
 
 
-def told(shown: Sequence[str], known: Sequence[str], why: str) -> str:
-    """What a figure says of models that it leaves out; empty where it shows all."""
+def omitted_note(shown: Sequence[str], known: Sequence[str], why: str) -> str:
+    """Note of a figure that leaves models out; empty where it shows all."""
     return f"{len(shown)} of {len(known)} models: {why}" if len(shown) < len(known) else ""
 
 
-def reach(frames: Iterable[pd.DataFrame]) -> tuple[float, float]:
-    """Limits that hold every value and interval, with some air; 0 and 1 where there is none."""
+def axis_limits(frames: Iterable[pd.DataFrame]) -> tuple[float, float]:
+    """Limits around every value and interval, with a margin; 0 and 1 where there is no value."""
     numbers = np.concatenate([frame.to_numpy(dtype=float).ravel() for frame in frames])
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return 0.0, 1.0
     low, high = float(numbers.min()), float(numbers.max())
-    air = 0.06 * (high - low) or 0.05
-    return low - air, high + air
+    margin = 0.06 * (high - low) or 0.05
+    return low - margin, high + margin

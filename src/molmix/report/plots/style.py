@@ -1,4 +1,4 @@
-"""What all figures share: fonts, markers, lines and shades that survive a grey print, and how they are written."""
+"""Shared style of all figures: fonts, markers, lines and colours that also work in grey print; and saving."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
 COLUMN, PAGE = 3.3, 6.8  # inches: widths of a paper's column and of its text
 TALLEST = 9.0  # inches: a page
 
-# Told apart by marker and line, and only then by shade
+# Curves and points differ by marker and line first, and by shade second.
 MARKERS = "osD^vP*X<>hp"
 LINES = ("-", "--", ":", "-.")
-INK, PALE = "0.15", "0.7"  # of text and outlines; of what stands behind
+INK, PALE = "0.15", "0.7"  # greys: text and outlines; background lines
 SETTINGS: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so the figure is the same everywhere
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the figure is the same everywhere
+    "text.parse_math": False,  # a `$` in a name or a title is a `$`, and no formula
+    "text.usetex": False,
     "font.size": 7.5,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7.5,
@@ -37,14 +39,14 @@ SETTINGS: dict[Any, Any] = {
     "lines.markersize": 4.0,
     "legend.fontsize": 7,
     "legend.frameon": False,
-    "svg.hashsalt": "molmix",  # else the ids in the SVG differ from run to run
-    "svg.fonttype": "none",  # text stays text: it can be searched, copied and read aloud
+    "svg.hashsalt": "molmix",  # the ids in the SVG are the same in every run
+    "svg.fonttype": "none",  # text stays text: it can be searched and copied
 }
 
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw within this; all that is set is set back."""
+    """Context with the style of molmix; the previous settings return at its end."""
     from matplotlib import rc_context
 
     with rc_context(SETTINGS):
@@ -52,15 +54,15 @@ def style() -> Iterator[None]:
 
 
 def shades(number: int) -> list[Any]:
-    """So many colours from dark to light, as far apart in grey as in colour (cividis); none too light for paper."""
+    """`number` colours from dark to light, evenly spaced in grey too (cividis); none is too light for paper."""
     import numpy as np
     from matplotlib import colormaps
 
     return list(colormaps["cividis"](np.linspace(0, 0.85, number)))
 
 
-def nothing(text: str) -> Figure:
-    """What is drawn where there is nothing to draw: a line that says so."""
+def message_figure(text: str) -> Figure:
+    """A figure that holds one line of text: the reason why there is nothing to draw."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(PAGE, 0.6))
@@ -69,7 +71,7 @@ def nothing(text: str) -> Figure:
 
 
 def short(name: str, most: int = 30) -> str:
-    """A name that may be too long to stand in a figure: its two ends."""
+    """A name, cut in the middle where it is too long for a figure."""
     if len(name) <= most:
         return name
     head = (most - 1) // 2
@@ -77,7 +79,7 @@ def short(name: str, most: int = 30) -> str:
 
 
 def settle(figure: Figure) -> None:
-    """Lay a figure out now and for good, once for both files."""
+    """Lay a figure out now, once for both files."""
     engine = figure.get_layout_engine()
     if engine:
         engine.execute(figure)
@@ -85,7 +87,7 @@ def settle(figure: Figure) -> None:
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
-    """Write a figure twice; equal figures make equal bytes."""
+    """Write a figure as SVG and as PNG; equal figures make equal bytes."""
     settle(figure)
     with write_atomically(svg) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""Training curves: the loss of every model that was trained, by step."""
+"""Training curves: the loss of every trained model by step."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from molmix.report.plots.style import LINES, MARKERS, PAGE, shades, short
+from molmix.report.plots.style import LINES, MARKERS, PAGE, message_figure, shades, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PANELS, _CURVES = 12, 12  # methods, and starts of a method, that a page has room for
-_POINTS = 60  # of a curve: a loss by step is noisy, so each point is a mean over as many steps as it takes
+_PANELS, _CURVES = 12, 12  # at most: methods, and starting models of each
+_POINTS = 60  # at most on a curve: each point is the mean over several steps, because single losses are noisy
 
 
 def training(models: Mapping[str, dict[str, Any]], logs: Mapping[str, pd.DataFrame]) -> Figure:
-    """A panel a method, a line a start; markers are the validation loss.
+    """A panel for each method, a line for each starting model; markers are the validation loss.
 
     Args:
         models: rows of the model table by id.
-        logs: by model, columns step, loss and, where there was a validation, eval_loss; may hold NaN.
+        logs: by model, columns step, loss and, if there was a validation, eval_loss; may contain NaN.
     """
     from matplotlib.figure import Figure
 
+    if not logs:
+        return message_figure("no model was trained")
     groups: dict[str, list[str]] = {}
     for model in logs:
         row = models[model]
@@ -37,7 +39,7 @@ def training(models: Mapping[str, dict[str, Any]], logs: Mapping[str, pd.DataFra
     across = min(3, len(shown))
     down = -(-len(shown) // across)
     columns = max(1, int(PAGE / (0.06 * max(len(short(start)) for start in starts) + 0.6)))
-    heights = [1.75 * down, 0.18 * -(-len(starts) // columns) + 0.35]
+    heights = [max(2.4, 1.75 * down), 0.18 * -(-len(starts) // columns) + 0.35]
     figure = Figure(figsize=(PAGE, sum(heights)), layout="constrained")
     parts: Any = figure.subfigures(2, 1, height_ratios=heights)
     top, bottom = parts
@@ -45,31 +47,31 @@ def training(models: Mapping[str, dict[str, Any]], logs: Mapping[str, pd.DataFra
     colours = shades(len(starts))
     styles = {
         start: {
-            "color": colours[place],
-            "linestyle": LINES[place % len(LINES)],
-            "marker": MARKERS[place % len(MARKERS)],
+            "color": colours[index],
+            "linestyle": LINES[index % len(LINES)],
+            "marker": MARKERS[index % len(MARKERS)],
         }
-        for place, start in enumerate(starts)
+        for index, start in enumerate(starts)
     }
     for axes, (method, own) in zip(grid, shown.items(), strict=False):
         for model in own:
             if _start(models, model) in styles:
-                _curves(axes, logs[model], styles[_start(models, model)], model)
+                _draw_curve(axes, logs[model], styles[_start(models, model)], model)
         axes.set_title(method, loc="left")
     for axes in grid[len(shown) :]:
         axes.set_visible(False)
     top.supxlabel("step")
     top.supylabel("loss (line: training; marker: validation)")
-    _key(bottom, styles, columns, f"{dropped} of {len(logs)} trainings have no room" if dropped else "")
+    _draw_key(bottom, styles, columns, f"{dropped} of {len(logs)} trainings are not shown" if dropped else "")
     return figure
 
 
 def _start(models: Mapping[str, dict[str, Any]], model: str) -> str:
-    """What a curve is called: the model it started from, or an initial model's own name."""
+    """Name of a curve: the starting model, or the name of an initial model itself."""
     return models[model]["start"] if models[model]["kind"] == "aligned" else model
 
 
-def _curves(axes: Axes, log: pd.DataFrame, look: dict[str, Any], model: str) -> None:
+def _draw_curve(axes: Axes, log: pd.DataFrame, look: dict[str, Any], model: str) -> None:
     train = log.dropna(subset=["loss"])
     bins = np.array_split(np.arange(len(train)), min(_POINTS, len(train)) or 1)
     step, loss = (
@@ -84,7 +86,7 @@ def _curves(axes: Axes, log: pd.DataFrame, look: dict[str, Any], model: str) -> 
         )
 
 
-def _key(figure: Any, styles: dict[str, dict[str, Any]], columns: int, note: str) -> None:
+def _draw_key(figure: Any, styles: dict[str, dict[str, Any]], columns: int, note: str) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], markersize=4, **look) for look in styles.values()]

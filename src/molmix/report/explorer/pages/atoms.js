@@ -76,7 +76,7 @@
     if (judged.truncated) notes.push(`${judged.truncated} of the pairs were cut to what the model can read.`);
     return [
       notes.map((text) => el("p", { class: "note" }, text)),
-      ...(judge.atomic ? atomic(judged, reference) : units(judged, reference)),
+      ...(judge.verdicts ? atomic(judged, reference) : units(judged, reference)),
       molmix.matrices(judged, reference, judge, system),
     ];
   };

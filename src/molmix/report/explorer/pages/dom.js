@@ -28,7 +28,8 @@ molmix.number = (value, { digits = 4, sign = false } = {}) => {
 molmix.minus = (a, b) => (a === null || b === null ? null : a - b);
 
 // A drawing as an image of its own: a script in it could not run.
-molmix.drawing = (svg, alt) =>
-  svg === null
-    ? molmix.el("p", { class: "note" }, "No drawing: RDKit cannot read it.")
-    : molmix.el("img", { class: "drawing", alt, src: `data:image/svg+xml,${encodeURIComponent(svg)}` });
+// `made`: SVG, or the reason why there is none.
+molmix.drawing = (made, alt) =>
+  made.startsWith("<svg")
+    ? molmix.el("img", { class: "drawing", alt, src: `data:image/svg+xml,${encodeURIComponent(made)}` })
+    : molmix.el("p", { class: "note" }, `No drawing. ${made}`);

@@ -99,9 +99,9 @@
     return el("div", { class: "scroll", tabindex: "-1" }, made);
   };
 
-  const layOut = (judged, reference, atomic, reason) => {
+  const layOut = (judged, reference, verdicts, reason) => {
     const told = el("p", { class: "told", "aria-live": "polite" }, "Point at a pair, or move with the arrow keys.");
-    const outlined = !atomic
+    const outlined = !verdicts
       ? "Outlined: the reference unit that entails each unit of the caption most."
       : `Outlined: the pair that decides. Entailment: the highest of each atom${reason ? `; contradiction: the reference atom that each atom is ${reason.replace(/ by$/, "")}` : ""}.`;
     const tables = judged.matrices.map((_, kind) => table(judged, reference, kind, told));
@@ -128,7 +128,7 @@
     );
     const fill = () => {
       if (fold.open && fold.childElementCount === 1)
-        fold.append(...layOut(judged, reference, judge.atomic, judge.reason));
+        fold.append(...layOut(judged, reference, judge.verdicts, judge.reason));
     };
     fold.open = pairs <= MANY && (open.get(system) ?? true);
     fill();

@@ -1,4 +1,4 @@
-"""What counts of n-grams, facts and properties make a caption's value."""
+"""Explanation of a value that is made from counts: n-grams, facts, properties."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator
 
 from molmix.report.explain.case import Case
 
-BLEU = {"bleu2": 2, "bleu4": 4, "bleu": 4}  # the longest n-gram of each
+BLEU = {"bleu2": 2, "bleu4": 4, "bleu": 4}  # longest n-gram of each metric
 FACTS = ("precision", "recall", "f1")
 
 
-def bleu(case: Case) -> Iterator[str]:
+def explain_bleu(case: Case) -> Iterator[str]:
     """The n-grams that match, and the sentence BLEU that they make."""
     row, orders = case.row, range(1, BLEU[case.metric] + 1)
     units = "tokens" if case.direction == "mol2cap" else "characters"
@@ -31,11 +31,11 @@ def bleu(case: Case) -> Iterator[str]:
         shares = " × ".join(f"{match}/{total}" for match, total in zip(matches, totals, strict=True))
         root = f"({shares})^(1/{len(orders)})"
         yield f"{case.metric} = brevity {brevity:.4f} × {root} {mean:.4f} = {brevity * mean:.4f}"
-    yield "A system's figure is made from the sums of these counts over all captions: it is no mean of such values."
+    yield "A system's value is made from the sums of these counts over all captions. It is no mean of such values."
 
 
-def facts(case: Case) -> Iterator[str]:
-    """The facts that the caption states, those that are true, and those that it was to state."""
+def explain_facts(case: Case) -> Iterator[str]:
+    """The facts that the caption states, those that are true, and those of the reference."""
     from molmix.data.synthetic.captions import parse
 
     stated, due, true = set(parse(case.row["text"])), set(case.given["facts"]), set(case.given["truth"])
@@ -50,8 +50,8 @@ def facts(case: Case) -> Iterator[str]:
     yield f"f1        = {row['f1']:.4f} (their harmonic mean)"
 
 
-def properties(case: Case) -> Iterator[str]:
-    """The properties that the caption states, and those that it was to state."""
+def explain_properties(case: Case) -> Iterator[str]:
+    """The properties that the caption states, and those of the reference."""
     from molmix.metrics.families.properties import DUE, STATED
 
     stated, due = (set(case.row[column]) for column in (STATED, DUE))
@@ -60,12 +60,12 @@ def properties(case: Case) -> Iterator[str]:
     yield from _group("due, not stated", due - stated)
     yield ""
     yield f"precision = {_share(stated & due, stated)}, recall = {_share(stated & due, due)}"
-    yield "A system's figure averages each property over all captions: it is no mean of such values."
+    yield "The value of a system averages each property over all captions. It is not the mean of such values."
 
 
-def others(case: Case) -> Iterator[str]:
-    """Of a metric that leaves no counts: the caption's other scores."""
-    yield "The scores hold no counts of it, only its value; docs/metrics.md defines it. The other scores:"
+def explain_other(case: Case) -> Iterator[str]:
+    """For a metric without stored counts: the other scores of the caption."""
+    yield "Only the value of this metric is stored, without counts; docs/metrics.md defines it. The other scores:"
     named = [name for name in case.scores.measured if name != case.metric]
     width = max(map(len, named))
     for name in named:

@@ -1,4 +1,4 @@
-"""A run that is not done yet: its tables over the models that are scored, and which ones are not."""
+"""Report of an unfinished run: tables of the models that are scored, and a list of those that are not."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from molmix.analysis.tables import markdown_text
 from molmix.core.files import write_atomically
-from molmix.report.page import page
+from molmix.report.pages import html_page
 
 
-def so_far(
+def write_unfinished_report(
     *,
     run: str,
     models: Mapping[str, dict[str, Any]],
@@ -24,15 +24,15 @@ def so_far(
     statistics: dict[str, Any],
     options: dict[str, Any],
 ) -> None:
-    """Write ``index.html``, and the tables on it as CSV, Markdown and LaTeX.
+    """Write ``index.html``, and its tables as CSV, Markdown and LaTeX.
 
     Args:
-        run: the study's name.
+        run: name of the run.
         models: rows of the model table by id: kind, parents, method, seed, start and unseeded.
         tests: direction of each test set by name.
         root: folder of the run.
-        others: further tables, Markdown, which are shown as they are if they are there.
-        folder: where all of it goes.
+        others: further Markdown tables; those that exist are shown too.
+        folder: where to write.
         config, seeds, statistics, options: as of :func:`molmix.analysis.leaderboard.leaderboard`.
     """
     from molmix.analysis.comparison.compare import compare_models
@@ -41,7 +41,7 @@ def so_far(
     scores = root / "scores"
     missing = {model: [test for test in tests if not (scores / model / f"{test}.parquet").exists()] for model in models}
     shown = comparable(models, {model for model, absent in missing.items() if not absent})
-    texts = [_standing(run, missing, shown)]
+    texts = [_status(run, missing, shown)]
     if shown:
         same: dict[str, Any] = {"scores": scores, "statistics": statistics, "options": options, "config": config}
         same |= {"corpus": root / "data/manifest.json"}
@@ -54,11 +54,11 @@ def so_far(
         others = [table.with_suffix(".md"), comparisons.with_suffix(".md"), *others]
     texts += [path.read_text(encoding="utf-8") for path in others if path.exists()]
     with write_atomically(folder / "index.html") as temporary:
-        temporary.write_text(page(f"{run}, so far", "\n\n".join(texts)), encoding="utf-8")
+        temporary.write_text(html_page(f"{run}, so far", "\n\n".join(texts)), encoding="utf-8")
 
 
 def comparable(models: Mapping[str, dict[str, Any]], scored: set[str]) -> dict[str, dict[str, Any]]:
-    """The scored models whose start and parents are scored too, as far back as they go: each is compared with those."""
+    """The scored models whose starting model and parents are all scored too: each is compared with them."""
     shown: dict[str, dict[str, Any]] = {}
     for model, row in models.items():  # parents come first
         if model in scored and {*row["parents"], *filter(None, [row["start"]])} <= shown.keys():
@@ -66,14 +66,14 @@ def comparable(models: Mapping[str, dict[str, Any]], scored: set[str]) -> dict[s
     return shown
 
 
-def _standing(run: str, missing: Mapping[str, Sequence[str]], shown: Mapping[str, Any]) -> str:
+def _status(run: str, missing: Mapping[str, Sequence[str]], shown: Mapping[str, Any]) -> str:
     lines = [f"# {markdown_text(run)}, so far", ""]
     left = [model for model in missing if model not in shown]
     if not left:
-        return "\n".join([*lines, "Every model is scored: the target `report` shows all of it."])
+        return "\n".join([*lines, "Every model is scored: make the full report with the target `report`."])
     lines += [
-        f"{len(shown)} of {len(missing)} models are shown. Figures of these will not change; what is bold or has a "
-        "star may, as it is tested against those that are there. Missing:",
+        f"{len(shown)} of {len(missing)} models are shown. Their values are final. Bold type and stars can still "
+        "change, because the tests use only the models that are scored by now. Missing:",
         "",
     ]
     for model in left:
@@ -82,7 +82,7 @@ def _standing(run: str, missing: Mapping[str, Sequence[str]], shown: Mapping[str
         lines.append(f"- {markdown_text(model)}: {markdown_text(why)}")
     lines += [
         "",
-        "`molmix status` tells what runs, what failed and why, and the time left; `molmix explorer` shows what is "
-        "scored, molecule by molecule.",
+        "`molmix status` shows which jobs run, which failed and the time left; `molmix explorer` shows the scored "
+        "captions, molecule by molecule.",
     ]
     return "\n".join(lines)

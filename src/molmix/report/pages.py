@@ -1,4 +1,4 @@
-"""A table for people, Markdown, as a page of its own that opens from disk: no script, nothing fetched."""
+"""Markdown tables as HTML pages that open from disk, without scripts and without a network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from molmix.core.errors import fault
 from molmix.core.files import write_atomically
 
-# Nothing runs and nothing is fetched, whatever text a table should hold.
+# No script runs and nothing is loaded, whatever text a table contains.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --head: light-dark(#f2f2f2, #2a2a2a); }
@@ -24,13 +24,13 @@ tr:hover td { background: var(--head); }
 """
 
 
-def page(title: str, text: str) -> str:
-    """A whole HTML page of Markdown with tables; HTML within the text is shown as text."""
+def html_page(title: str, text: str) -> str:
+    """A complete HTML page of Markdown with tables; HTML in the text is shown as text."""
     from markdown_it import MarkdownIt
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     body = reader.render(text)
-    # A wide table scrolls by itself, also by keyboard.
+    # Wide tables get their own scroll bar, and can be scrolled by keyboard.
     body = body.replace("<table>", '<div class="table" tabindex="0"><table>').replace("</table>", "</table></div>")
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'
@@ -41,7 +41,7 @@ def page(title: str, text: str) -> str:
 
 
 def write_page(source: Path, target: Path) -> None:
-    """Write a Markdown file as a page.
+    """Write a Markdown file as an HTML page.
 
     Raises:
         MolmixError: the file cannot be read.
@@ -51,4 +51,4 @@ def write_page(source: Path, target: Path) -> None:
     except (OSError, ValueError) as error:
         raise fault(source, f"cannot be read ({error})", "delete it and run the same command again") from None
     with write_atomically(target) as temporary:
-        temporary.write_text(page(source.stem, text), encoding="utf-8")
+        temporary.write_text(html_page(source.stem, text), encoding="utf-8")

@@ -1,0 +1,139 @@
+"""Explanation of a judge's score of one caption: the units, the pairs that decide, and the score as a sum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from molmix.core.errors import fault
+from molmix.judges.kinds import Judge
+from molmix.judges.matrices import Cross, Explanation, by_shape
+from molmix.report.explain.case import Case
+
+
+def explain_judge(case: Case) -> Iterator[str]:
+    """Lines that explain a judge's score.
+
+    Raises:
+        MolmixError: the judge's tables are missing, or they do not belong together.
+    """
+    assert case.judge is not None
+    judge = case.scores.study.judges[case.judge]
+    *atoms, pairs = (case.path(folder) for folder in case.judge_folders())
+    reference, generated = (case.row_of(path).to_pylist()[0] for path in atoms)
+    row = case.row_of(pairs)
+    cross = _first(next(by_shape(row))[1])
+    if cross.forward_entailment.shape != (len(generated["atoms"]), len(reference["atoms"])):
+        raise fault(pairs, f"was made of other units than {atoms[1]}", "run the same snakemake command again")
+    yield describe(case.judge, judge)
+    if generated["fallback"] or reference["fallback"]:
+        yield "The decomposer's answer could not be used: these units were made by `rules`."
+    if cut := row["n_truncated"][0].as_py():
+        yield f"{cut} of the pairs were cut to what the model can read."
+    yield "e, n, c: probability of entailment, neutral, contradiction; premise → hypothesis."
+    yield ""
+    pairs_of = _Pairs(generated["atoms"], reference["atoms"], cross)
+    if generated["atoms"] and reference["atoms"]:
+        yield from _explain_pairs(case, pairs_of, judge.explain(cross))
+    else:
+        yield from _explain_no_pairs(pairs_of, judge.explain(cross.or_zeros()))
+
+
+def describe(name: str, judge: Judge) -> str:
+    """A judge and its settings in one line."""
+    settings = judge.model_dump(exclude={"kind", "nli"}, exclude_none=True)
+    own = "".join(f", {key.replace('_', ' ')} `{value}`" for key, value in settings.items())
+    units = f"reference by `{judge.reference_units}`, caption by `{judge.generated_units}`"
+    return f"Judge `{name}` ({judge.kind}): {units}, NLI model `{judge.nli}`{own}."
+
+
+class _Pairs:
+    """The units of both texts, and lines about their pairs."""
+
+    def __init__(self, generated: Sequence[str], reference: Sequence[str], cross: Cross) -> None:
+        self.generated, self.reference, self.cross = generated, reference, cross
+
+    def forward(self, row: int, column: int) -> str:
+        """Probabilities with the reference unit as premise."""
+        cross = self.cross
+        pair = cross.forward_entailment[row, column], cross.forward_contradiction[row, column]
+        return f"reference → generated  {_probabilities(*pair)}"
+
+    def backward(self, row: int, column: int) -> str:
+        """Probabilities with the generated unit as premise."""
+        cross = self.cross
+        pair = cross.backward_entailment[row, column], cross.backward_contradiction[row, column]
+        return f"generated → reference  {_probabilities(*pair)}"
+
+
+def _first(cross: Cross) -> Cross:
+    """The matrices of the first caption in double precision: the sums are then those of the digits shown."""
+    return Cross(*(getattr(cross, name)[0].astype(float) for name in Cross.__dataclass_fields__))
+
+
+def _probabilities(entailment: float, contradiction: float) -> str:
+    return f"e {entailment:.4f}  n {max(0.0, 1 - entailment - contradiction):.4f}  c {contradiction:.4f}"
+
+
+def _explain_pairs(case: Case, pairs: _Pairs, explanation: Explanation) -> Iterator[str]:
+    units = "atoms" if explanation.verdicts is not None else "units"
+    yield f"Generated {units}, each with the reference {units} that decide ({len(pairs.generated)})"
+    contradiction = explanation.terms.get("hallucination")
+    for row, text in enumerate(pairs.generated):
+        verdict = "" if explanation.verdicts is None else f"{explanation.verdicts[row]:12}  "
+        value = f"contradiction {contradiction[0][row]:.4f}  " if contradiction else ""
+        yield f"  {row + 1:2}  {verdict}{value}{text}"
+        reasons: dict[int, list[str]] = {}
+        for reason, columns in explanation.deciding.items():
+            reasons.setdefault(int(columns[row]), []).append(reason)
+        for column, words in reasons.items():
+            yield f"        {' and '.join(words)} reference {column + 1}: {pairs.reference[column]}"
+            yield f"          {pairs.forward(row, column)}"
+            if explanation.covered is not None:
+                yield f"          {pairs.backward(row, column)}"
+    yield ""
+    if explanation.covered is not None:
+        yield from _explain_coverage(pairs, explanation)
+    score = case.metric.rpartition(".")[2]
+    if score not in explanation.terms:
+        yield f"{case.metric} = {case.value:.4f}. {explanation.note}"
+        return
+    terms, what = explanation.terms[score]
+    if terms.dtype == bool:
+        yield f"{case.metric} = {terms.sum()} of {len(terms)} generated atoms = {terms.mean():.4f}"
+    else:
+        yield f"{case.metric} = {_mean(terms)}, the mean {what}"
+    if explanation.note:
+        yield explanation.note
+    if not abs(terms.mean() - case.value) < 1e-4:
+        yield f"The scores say {case.value:.4f}: they were made with other settings or pairs; run snakemake again."
+
+
+def _explain_coverage(pairs: _Pairs, explanation: Explanation) -> Iterator[str]:
+    covered, (coverage, _) = explanation.covered, explanation.terms["coverage"]
+    assert covered is not None
+    yield f"Reference atoms, each with the generated atom that entails it most ({len(pairs.reference)})"
+    for column, text in enumerate(pairs.reference):
+        row = int(pairs.cross.backward_entailment[:, column].argmax())
+        yield f"  {column + 1:2}  {covered[column]:12}  entailment {coverage[column]:.4f}  {text}"
+        yield f"        entailed most by generated {row + 1}: {pairs.generated[row]}"
+        yield f"          {pairs.backward(row, column)}"
+        yield f"          {pairs.forward(row, column)}"
+    yield ""
+
+
+def _explain_no_pairs(pairs: _Pairs, explanation: Explanation) -> Iterator[str]:
+    sides = (("Generated", pairs.generated, explanation.verdicts), ("Reference", pairs.reference, explanation.covered))
+    for title, units, verdicts in sides:
+        yield f"{title} units ({len(units)})"
+        verdict = "" if verdicts is None else f"{verdicts[0]:12}  "
+        yield from (f"  {row:2}  {verdict}{text}" for row, text in enumerate(units, 1))
+    yield ""
+    yield "One side has no units, so there are no pairs: docs/metrics.md says what each score is then."
+
+
+def _mean(terms: np.ndarray) -> str:
+    """A mean, written as a sum."""
+    total = " + ".join(f"{term:.4f}" for term in terms).replace("+ -", "− ")
+    return f"({total}) / {len(terms)} = {terms.mean():.4f}"
