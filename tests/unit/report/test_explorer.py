@@ -238,3 +238,16 @@ def test_the_footer_says_where_it_comes_from(run: schema.Config) -> None:
     build(run, Path("out"))
     lines = "\n".join(chunk("index")["provenance"])
     assert run.digest() in lines and f"{BLOCK + 5} molecules, 2 models" in lines and "coverage 2" in lines
+
+
+@pytest.mark.parametrize("out", ["thesis", ".", "results/small"])
+def test_a_folder_that_molmix_did_not_make_is_left_alone(run: schema.Config, out: str) -> None:
+    """`molmix explorer --out DIR` emptied any folder: a thesis, a whole run, the working folder."""
+    Path("thesis").mkdir()
+    Path("thesis/chapter.tex").write_text("years of work")
+    files = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    said = CliRunner().invoke(cli.app, ["explorer", "--configfile", "study.yaml", "--out", out])
+    assert said.exit_code != 0 and isinstance(said.exception, MolmixError)
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == files
+    build(run, Path("new"))
+    assert build(run, Path("new")) == []  # its own folder is replaced
