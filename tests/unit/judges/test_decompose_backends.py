@@ -507,7 +507,70 @@ def test_unusable_answers_are_left_to_rules_and_counted(faulty, tmp_path) -> Non
     counts = {reason: done.counts[f"fallback_{reason}"] for reason in REASONS}
     assert counts == dict.fromkeys(REASONS, 1) | {"empty": 2} and done.counts["fallback"] == 8
     again = decompose(captions, behind(faulty.url), cache=tmp_path)
-    assert len(faulty.asked) == 8 and again.atoms == done.atoms, "what cannot be used is not asked again"
+    assert again.atoms == done.atoms
+    twice = [body for body in faulty.asked if faulty.asked.count(body) > 1]
+    assert len(faulty.asked) == 9 and "dye 6" in str(twice[0]), "only the server's context can change"
+
+
+def test_a_server_that_answers_nothing_is_refused(faulty, tmp_path) -> None:
+    captions = ["It is a dye 1.", "It is a dye 2."]
+    faulty.reply = lambda caption, times: bad(400, "This model's maximum context length is 9 tokens.")
+    with pytest.raises(MolmixError, match="none of 2 captions .*context"):
+        decompose(captions, behind(faulty.url), cache=tmp_path)
+    faulty.reply = lambda caption, times: good(json.dumps([caption]))
+    assert decompose(captions, behind(faulty.url), cache=tmp_path).atoms == [[caption] for caption in captions]
+
+
+@pytest.mark.parametrize("usage", [{}, None, [], {"prompt_tokens": "many"}, {"prompt_tokens": -1}])
+def test_token_counts_that_are_none_do_no_harm(faulty, tmp_path, usage) -> None:
+    status, body, headers = good(json.dumps(ATOMS))
+    faulty.reply = lambda caption, times: (status, body | {"usage": usage}, headers)
+    for _ in range(2):
+        done = decompose([CAPTION], behind(faulty.url, prompt_price=1.0), cache=tmp_path)
+        assert done.atoms == [ATOMS] and done.counts["prompt_tokens"] == 0 and done.counts["cost"] == 0
+    assert len(faulty.asked) == 1
+
+
+def test_content_in_parts_is_one_text(faulty, tmp_path) -> None:
+    first, second = json.dumps(ATOMS)[:20], json.dumps(ATOMS)[20:]
+    parts = [{"type": "reasoning", "text": "hm"}, {"type": "text", "text": first}, {"type": "text", "text": second}]
+    faulty.reply = lambda caption, times: good(parts)
+    assert decompose([CAPTION], behind(faulty.url), cache=tmp_path).atoms == [ATOMS]
+
+
+def test_a_redirect_is_not_followed(faulty, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    other = Faulty()
+    try:
+        for status in (301, 302, 307, 308):
+            headers = {"Location": f"{other.url}/chat/completions?key={KEY}"}
+            faulty.reply = lambda caption, times, status=status, headers=headers: (status, {}, headers)
+            with pytest.raises(
+                MolmixError, match=r"redirects to another address .*key=\[key\].*\n  Hint: set `base_url`"
+            ):
+                decompose([CAPTION], behind(faulty.url, key_variable=VARIABLE), cache=tmp_path)
+        assert not other.asked
+    finally:
+        other.server.shutdown()
+        other.server.server_close()
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_body_without_end_is_not_read(faulty, tmp_path, monkeypatch, status) -> None:
+    monkeypatch.setattr("molmix.judges.decompose.backends.openai.MOST_BYTES", 2**20)
+    faulty.reply = lambda caption, times: (status, "x" * 2**22, {})
+    with pytest.raises(MolmixError, match="answers with more than 1 MB"):
+        decompose([CAPTION], behind(faulty.url), cache=tmp_path)
+
+
+@pytest.mark.parametrize("spell", [str, lambda key: "".join(f"\\u{ord(character):04X}" for character in key)])
+def test_a_key_in_any_field_is_not_kept(faulty, tmp_path, monkeypatch, spell) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    faulty.reply = lambda caption, times: good(f'["{spell(KEY)}"]', finish=KEY)
+    decompose([CAPTION], behind(faulty.url, key_variable=VARIABLE), cache=tmp_path)
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"[key]" in kept and KEY.encode() not in kept
+    assert b"u0073" not in kept.lower() and b"u006b" not in kept.lower()
 
 
 def test_failures_that_pass_are_retried_and_counted(faulty, tmp_path) -> None:
@@ -532,6 +595,11 @@ def test_failures_that_pass_are_retried_and_counted(faulty, tmp_path) -> None:
         ((200, "<html>Welcome!</html>", {"Content-Type": "text/html"}), "something other than chat completions"),
         ((200, '{"choices": [', {}), "something other than chat completions"),
         ((200, {"choices": []}, {}), "something other than chat completions"),
+        ((200, {"choices": {}}, {}), "something other than chat completions"),
+        ((200, {"choices": [{"finish_reason": "stop"}]}, {}), "something other than chat completions"),
+        ((200, {"choices": [{"message": None}]}, {}), "something other than chat completions"),
+        ((200, {"choices": [{"message": {"content": 5}}]}, {}), "something other than chat completions"),
+        ((200, "[" * 100_000, {}), "something other than chat completions"),
         ((200, "{}", {"Content-Length": "999", "Connection": "close"}), "cannot be reached, or hangs up, 3 times"),
     ],
 )

@@ -12,12 +12,16 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from molmix.core.errors import fault
 from molmix.core.files import digest
 from molmix.core.jsonl_cache import append_to_cache, read_cache
 from molmix.core.progress import progress
 from molmix.judges.decompose import Decomposed
 from molmix.judges.decompose.answers import REASONS, Answer, Unusable, read
 from molmix.judges.decompose.backends import openai, rules, transformers, vllm
+
+# Reasons that say more of the model than of a caption: where they hold for every caption, no atoms are by the model.
+UNANSWERED = ("prompt_too_long", "refused", "empty")
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,9 @@ class Asker(Protocol):
     """A backend that is asked: `fingerprint` is plain JSON of all that its answers depend on but the caption."""
 
     fingerprint: dict[str, Any]
+
+    def keeps(self, answer: Answer) -> bool:
+        """Whether an answer holds for good, and is kept."""
 
     def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
         """Hand the answers to all distinct captions but the known ones to `keep`; return the number of retries."""
@@ -52,7 +59,8 @@ def ask_and_read(captions: Sequence[str], settings: dict[str, Any], cache: Path,
         with progress(total=len(missing), desc=f"decompose with {settings['backend']}", unit="caption") as bar:
 
             def keep(fresh: dict[str, Answer]) -> None:
-                append_to_cache(path, fresh)
+                if lasting := {text: answer for text, answer in fresh.items() if asker.keeps(answer)}:
+                    append_to_cache(path, lasting)
                 answers.update(fresh)
                 bar.update(len(fresh))
 
@@ -65,6 +73,11 @@ def ask_and_read(captions: Sequence[str], settings: dict[str, Any], cache: Path,
         except Unusable as error:
             reasons[text] = error.reason
             (taken[text],) = rules.decompose([text])
+    unanswered = [reason for reason in reasons.values() if reason in UNANSWERED]
+    if len(unanswered) == len(distinct) > 1:
+        why = "; ".join(f"{number} × {REASONS[reason]}" for reason, number in Counter(unanswered).items())
+        hint = "give the model a longer context or lower `max_new_tokens`; or choose another decomposer"
+        raise fault(settings["backend"], f"answers to none of {len(distinct)} captions ({why})", hint)
     unusable = Counter(reasons[text] for text in texts if text in reasons)
     counts: dict[str, int | float] = {
         "captions": len(texts),

@@ -59,6 +59,10 @@ class Asker(ABC):
     def writer(self, settings: dict[str, Any]) -> Answering:
         """The model, loaded, with settings of generation."""
 
+    def keeps(self, answer: Answer) -> bool:
+        """Whether an answer holds for good: the weights and the settings decide, and both are in the fingerprint."""
+        return True
+
     def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
         """Answer all captions that are not known; never retries.
 

@@ -1,12 +1,14 @@
 """Decomposition by a model behind any server that speaks OpenAI's chat completions: vLLM, llama.cpp, a provider, …
 
-The key is read from the environment and goes nowhere but into the requests: what a server says is searched for it
-before it is kept or shown.
+A server is not trusted. The key is read from the environment and goes into the requests only: every text of the server
+is searched for it before it is kept or shown. Redirects are not followed, answers of more than :data:`MOST_BYTES` are
+not read, and an answer that is no chat completion stops the job with one message.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -14,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from molmix.core.errors import MolmixError, fault
 from molmix.core.schema import Count, Section
@@ -24,6 +26,7 @@ from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, OpenAIError
 
+MOST_BYTES = 16 * 2**20  # of the body of an answer
 LONGEST_PAUSE = 60  # seconds that the client waits before it tries again, at most, where a server asks for it
 # What servers say of a prompt that does not fit, which is a matter of one caption. No two say it alike.
 _TOO_LONG = re.compile(
@@ -43,6 +46,38 @@ def _variable(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
         raise ValueError("name the environment variable that holds the key, never the key itself")
     return text
+
+
+class _Message(BaseModel):
+    content: str | list[dict[str, Any]] | None = None
+
+
+class _Choice(BaseModel):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Completion(BaseModel):
+    """What is read of a chat completion."""
+
+    choices: Annotated[list[_Choice], Field(min_length=1)]
+    usage: Any = None
+
+    def text(self) -> str:
+        """The answer; of content in parts, all text."""
+        content = self.choices[0].message.content
+        if isinstance(content, list):
+            texts = (part.get("text") for part in content if part.get("type") == "text")
+            return "".join(text for text in texts if isinstance(text, str))
+        return content or ""
+
+    def tokens(self, kind: str) -> int:
+        """Tokens that the server counts; 0 where it does not say so."""
+        count = self.usage.get(kind) if isinstance(self.usage, dict) else None
+        return count if isinstance(count, int) and count >= 0 else 0
+
+
+_FINISHES = {"length": "length", "content_filter": "content_filter"}  # any other reason is a good end
 
 
 Price = Annotated[float, Field(ge=0)]
@@ -89,15 +124,17 @@ class Asker:
     async def _ask(self, captions: list[str], keep: Callable[[dict[str, Answer]], None]) -> int:
         from openai import AsyncOpenAI
 
+        settings = self.settings
         for library in ("httpx", "httpx2", "httpcore", "httpcore2"):  # they log every request, and headers of answers
             logging.getLogger(library).setLevel(logging.WARNING)
         key = self._key()
         client = AsyncOpenAI(
             # The client insists on a key; a server that wants none does not look at it.
             api_key=key or "none",
-            base_url=self.settings["base_url"],
-            timeout=self.settings["timeout"],
-            max_retries=self.settings["retries"],
+            base_url=settings["base_url"],
+            timeout=settings["timeout"],
+            max_retries=settings["retries"],
+            http_client=_client(settings["base_url"], settings["timeout"]),
         )
         queue, retries, failed = iter(captions), 0, None
 
@@ -128,6 +165,10 @@ class Asker:
             raise fault("key_variable", f"the environment variable {variable} holds no key", hint)
         return key
 
+    def keeps(self, answer: Answer) -> bool:
+        """Whether an answer holds for good. How long the server's context is can change at any time."""
+        return answer["finish"] != "prompt_too_long"
+
     async def _answer(self, client: AsyncOpenAI, key: str | None, caption: str) -> tuple[Answer, int]:
         """One answer, and after how many retries it came.
 
@@ -135,10 +176,12 @@ class Asker:
         """
         from openai import APIStatusError, OpenAIError
 
+        hidden = re.compile("".join(map(_spellings, key))) if key else None
+
         def without_key(text: str) -> str:
             # Half characters, which JSON can hold and files cannot, go too.
             text = text.encode(errors="replace").decode()
-            return text.replace(key, "[key]") if key else text
+            return hidden.sub("[key]", text) if hidden else text
 
         # The client's own time-out starts again with every byte that comes.
         patience = (self.settings["timeout"] + LONGEST_PAUSE) * (self.settings["retries"] + 1)
@@ -150,22 +193,23 @@ class Asker:
                     temperature=0,
                     max_tokens=self.settings["max_new_tokens"],
                 )
-            completion: Any = response.parse()
-            choice, usage = completion.choices[0], completion.usage
+            completion = _Completion.model_validate(json.loads(response.http_response.content))
         except APIStatusError as error:
             if error.status_code in (400, 413, 422) and _TOO_LONG.search(_said(error)):
                 return {"text": "", "finish": "prompt_too_long", "prompt_tokens": 0, "completion_tokens": 0}, 0
             raise self._refusal(error, without_key(_said(error))) from None
         except (OpenAIError, TimeoutError) as error:
+            if isinstance(error.__cause__, MolmixError):  # of the HTTP client below
+                raise error.__cause__ from None
             raise self._refusal(error, without_key(str(error.__cause__ or error))) from None
-        except (ValueError, AttributeError, TypeError, IndexError):
+        except (ValueError, ValidationError, RecursionError):
             hint = "check that `base_url` is that of an OpenAI-compatible server; mostly it ends in /v1"
             raise fault(self.settings["base_url"], "answers with something other than chat completions", hint) from None
         answer: Answer = {
-            "text": without_key(choice.message.content or ""),
-            "finish": choice.finish_reason or "stop",
-            "prompt_tokens": usage.prompt_tokens if usage else 0,
-            "completion_tokens": usage.completion_tokens if usage else 0,
+            "text": without_key(completion.text()),
+            "finish": _FINISHES.get(completion.choices[0].finish_reason or "", "stop"),
+            "prompt_tokens": completion.tokens("prompt_tokens"),
+            "completion_tokens": completion.tokens("completion_tokens"),
         }
         return answer, response.retries_taken
 
@@ -177,6 +221,9 @@ class Asker:
         times = f"{settings['retries'] + 1} times in a row"
         again = "then run the same command again: answers so far are kept"
         match error:
+            case openai.APIStatusError(status_code=status) if 300 <= status < 400:
+                what = f"redirects to another address ({said}), which is not followed: it would get the captions"
+                hint = "set `base_url` to the address of the server that you trust"
             case openai.AuthenticationError() | openai.PermissionDeniedError():
                 what = f"refuses the key ({said})"
                 hint = f"put a valid key into the environment variable that `key_variable` names ({variable})"
@@ -204,8 +251,36 @@ class Asker:
 def _said(error: APIStatusError) -> str:
     """What a server said of an error, on one line; not all of them say it in OpenAI's way."""
     body = error.body if isinstance(error.body, dict) else {}
-    text = " ".join(str(body.get("message") or error.response.text).split())
-    return f"HTTP {error.status_code}: {text}"
+    text = body.get("message") or error.response.headers.get("location") or error.response.text
+    return f"HTTP {error.status_code}: {' '.join(str(text).split())}"
+
+
+def _spellings(character: str) -> str:
+    """A pattern for a character as it is, or as JSON can escape it."""
+    return rf"(?:\\?{re.escape(character)}|\\u(?i:{ord(character):04x}))"
+
+
+def _client(where: str, timeout: float) -> Any:
+    """An HTTP client that follows no redirect and reads no body without end."""
+    from openai import DefaultAsyncHttpxClient
+
+    class Client(DefaultAsyncHttpxClient):
+        async def send(self, request: Any, *, stream: bool = False, **settings: Any) -> Any:
+            response = await super().send(request, stream=True, **settings)
+            body = bytearray()
+            try:
+                async for part in response.aiter_bytes():
+                    body += part
+                    if len(body) > MOST_BYTES:
+                        hint = "check that `base_url` is that of an OpenAI-compatible server"
+                        raise fault(where, f"answers with more than {MOST_BYTES >> 20} MB", hint)
+            finally:
+                await response.aclose()
+            encoded = ("content-encoding", "content-length", "transfer-encoding")  # true of the body as it was sent
+            headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in encoded]
+            return type(response)(response.status_code, headers=headers, content=bytes(body), request=request)
+
+    return Client(follow_redirects=False, timeout=timeout)
 
 
 def _first(errors: BaseExceptionGroup[MolmixError]) -> MolmixError:
