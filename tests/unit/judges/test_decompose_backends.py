@@ -515,7 +515,7 @@ def test_unusable_answers_are_left_to_rules_and_counted(faulty, tmp_path) -> Non
 def test_a_server_that_answers_nothing_is_refused(faulty, tmp_path) -> None:
     captions = ["It is a dye 1.", "It is a dye 2."]
     faulty.reply = lambda caption, times: bad(400, "This model's maximum context length is 9 tokens.")
-    with pytest.raises(MolmixError, match="none of 2 captions .*context"):
+    with pytest.raises(MolmixError, match=r"none of 2 captions .*context"):
         decompose(captions, behind(faulty.url), cache=tmp_path)
     faulty.reply = lambda caption, times: good(json.dumps([caption]))
     assert decompose(captions, behind(faulty.url), cache=tmp_path).atoms == [[caption] for caption in captions]
