@@ -22,7 +22,6 @@ from molmix.core.checksum import CHECKSUM_KEY, PLACEHOLDER, is_damaged, write_ch
 from molmix.core.errors import fault, show_value
 from molmix.core.temporary import temporary_folder
 
-AGAIN = "delete it and run the same command again"
 MARK = ".made-by-molmix"  # in every folder that replace_folder made; it lists what molmix put there
 _NOT_FOREIGN = {MARK, ".snakemake_timestamp"}
 
@@ -133,11 +132,11 @@ def read_json(path: Path | str) -> dict[str, Any]:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise fault(path, f"cannot be read as JSON ({error})", AGAIN) from None
+        raise fault(path, f"cannot be read as JSON ({error})", make_again(path)) from None
     if not isinstance(content, dict):
-        raise fault(path, "holds no JSON object", AGAIN)
+        raise fault(path, "holds no JSON object", make_again(path))
     if CHECKSUM_KEY in content and content.pop(CHECKSUM_KEY) != digest(content):
-        raise fault(path, "is not as it was written", AGAIN)
+        raise fault(path, "is not as it was written", make_again(path))
     return content
 
 
@@ -167,12 +166,20 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     try:
         data = Path(path).read_bytes()
         if is_damaged(data):
-            raise fault(path, "is not as it was written", AGAIN)
+            raise fault(path, "is not as it was written", make_again(path))
         table = pq.read_table(pa.BufferReader(data), columns=columns)
     except (OSError, pa.ArrowException) as error:
-        raise fault(path, f"cannot be read as Parquet ({error})", AGAIN) from None
+        raise fault(path, f"cannot be read as Parquet ({error})", make_again(path)) from None
     metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != CHECKSUM_KEY.encode()}
     return table.replace_schema_metadata(metadata or None)
+
+
+def make_again(path: Path | str) -> str:
+    """The hint for a file of a run that is missing or wrong: how to have it made again.
+
+    To delete it would not do: Snakemake does without a missing file whose results are there.
+    """
+    return f"add `--forcerun {path}` to your snakemake command: the file, and what depends on it, is made again"
 
 
 def digest(*parts: Any) -> str:

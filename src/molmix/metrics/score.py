@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from molmix.core.errors import fault
-from molmix.core.files import read_table, write_table
+from molmix.core.files import make_again, read_table, write_table
 from molmix.metrics import FAMILIES, Answers, Options
 
 
@@ -39,7 +39,7 @@ def score(
     """
     rows, answers = read_table(test).to_pylist(), read_table(predictions, ["id", "text", "finish"])
     if answers["id"].to_pylist() != [row["id"] for row in rows]:
-        raise fault(predictions, f"its ids are not those of {test}", "delete it and run the same command again")
+        raise fault(predictions, f"its ids are not those of {test}", make_again(predictions))
     given = Answers(
         direction=direction,
         texts=answers["text"].to_pylist(),

@@ -20,7 +20,7 @@ from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizer, PreTrainedTokenizerBase
 
 from molmix.core.errors import fault
-from molmix.core.files import read_table, write_table
+from molmix.core.files import make_again, read_table, write_table
 from molmix.core.hub import snapshot
 from molmix.data.smiles import canonical
 from molmix.data.sources import file_format, read_file
@@ -50,7 +50,7 @@ def write_similarities(*, test: Path, predictions: Path, settings: dict[str, Any
     chosen = Text2MolSettings(**settings)
     rows, answers = read_table(test, ["id", "molecule"]), read_table(predictions, ["id", "text"])
     if answers["id"] != rows["id"]:
-        raise fault(predictions, f"its ids are not those of {test}", "delete it and run the same command again")
+        raise fault(predictions, f"its ids are not those of {test}", make_again(predictions))
     similarity, covered = text2mol(
         answers["text"].to_pylist(),
         rows[chosen.key].to_pylist(),

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from molmix.core.errors import fault
-from molmix.core.files import read_json, write_atomically
+from molmix.core.files import make_again, read_json, write_atomically
 from molmix.data.corpus import counted
 
 CARD = """\
@@ -167,7 +167,7 @@ def _figures(leaderboard: Path, model: str) -> dict[str, list[tuple[str, ...]]]:
     with leaderboard.open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["model"] == model]
     if not rows:
-        raise fault(leaderboard, f"has no row of {model!r}", "delete it and run the same command again")
+        raise fault(leaderboard, f"has no row of {model!r}", make_again(leaderboard))
     names = [name.removesuffix("_low") for name in rows[0] if name.endswith("_low")]
     return {
         row["test"]: [(name, row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in names if row[name]]

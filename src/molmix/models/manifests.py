@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molmix.core.errors import fault
-from molmix.core.files import digest, file_digest, read_json, write_json
+from molmix.core.files import digest, file_digest, make_again, read_json, write_json
 
 if TYPE_CHECKING:
     pass
@@ -73,7 +73,7 @@ def weights_path(manifest: Path) -> Path:
     """
     weights = read_json(manifest)["weights"]
     folder = manifest.parent / weights["path"]
-    again = f"delete {manifest} and run the same command again"
+    again = make_again(manifest)
     if not folder.is_dir():
         raise fault(folder, "the weights of this model are gone", again)
     if weights_digest(folder) != weights["digest"]:
@@ -92,7 +92,7 @@ def start_manifest(manifest: Path) -> Path:
     trained_on = facts.get("inputs", {}).get("start")
     if trained_on and trained_on != (there := read_json(start)["weights"]["digest"]):
         what = f"its adapter was trained on {facts['parents'][0]} of the digest {trained_on}, which is {there} now"
-        raise fault(manifest.parent, what, f"delete {manifest} to have it trained again, or restore its start")
+        raise fault(manifest.parent, what, f"{make_again(manifest)}; or restore its start")
     return start
 
 
@@ -105,5 +105,5 @@ def adapter_path(manifest: Path) -> Path:
     """
     adapter = weights_path(manifest)
     if not (adapter / "adapter_model.safetensors").is_file():
-        raise fault(adapter, "holds no adapter_model.safetensors", f"delete {manifest.parent}")
+        raise fault(adapter, "holds no adapter_model.safetensors", make_again(manifest))
     return adapter

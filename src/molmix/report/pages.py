@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from molmix.core.errors import fault
-from molmix.core.files import write_atomically
+from molmix.core.files import make_again, write_atomically
 
 # No script runs and nothing is loaded, whatever text a table contains.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -49,6 +49,6 @@ def write_page(source: Path, target: Path) -> None:
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise fault(source, f"cannot be read ({error})", "delete it and run the same command again") from None
+        raise fault(source, f"cannot be read ({error})", make_again(source)) from None
     with write_atomically(target) as temporary:
         temporary.write_text(html_page(source.stem, text), encoding="utf-8")

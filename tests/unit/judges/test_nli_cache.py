@@ -126,14 +126,14 @@ def test_compacting_keeps_every_pair_once(tmp_path: Path, monkeypatch: pytest.Mo
     store = PairStore(tmp_path)
     fill(tmp_path, range(100))
     store.add(keys_of(range(100))[:15], values_of(range(15)))
-    (tmp_path / "damaged.pairs").write_bytes(b"?")
-    (tmp_path / ".abandoned.part").touch()
-    os.utime(tmp_path / ".abandoned.part", (0, 0))
-    (tmp_path / ".written.part").touch()
+    (tmp_path / f"{'0' * 32}.pairs").write_bytes(b"?")
+    (tmp_path / f".{'0' * 32}.pairs.abandoned.part").touch()
+    os.utime(tmp_path / f".{'0' * 32}.pairs.abandoned.part", (0, 0))
+    (tmp_path / f".{'0' * 32}.pairs.written.part").touch()
     assert store.stats() == {"files": 12, "damaged": 1, "pairs": 100, "repeats": 15, "bytes": 115 * 25}
     store.compact()
     assert store.stats() == {"files": 1, "damaged": 0, "pairs": 100, "repeats": 0, "bytes": 2500}
-    assert [path.name for path in tmp_path.glob(".*")] == [".written.part"]
+    assert [path.name for path in tmp_path.glob(".*")] == [f".{'0' * 32}.pairs.written.part"]
     monkeypatch.setattr("molmix.judges.nli.cache._PIECE", 30)
     for _ in range(2):
         store.compact()
@@ -221,7 +221,7 @@ def test_the_table_names_every_store(tmp_path: Path) -> None:
     other = store_for(tmp_path, **SETTINGS | {"dtype": "bfloat16"})
     other.add(keys_of(range(3)), values_of(range(3)))
     (other.folder / "about.json").write_text("{")
-    (other.folder / "x.pairs").write_bytes(b"x")
+    (other.folder / f"{'0' * 32}.pairs").write_bytes(b"x")
 
     def shown(*arguments: str) -> list[list[str]]:
         answer = CliRunner().invoke(app, ["store", str(tmp_path), *arguments])
@@ -241,3 +241,17 @@ def test_the_table_names_every_store(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     answer = CliRunner().invoke(app, ["store", str(tmp_path / "nowhere")])
     assert isinstance(answer.exception, MolmixError) and "nowhere" in str(answer.exception)
+
+
+def test_compacting_leaves_files_of_others_alone(tmp_path: Path) -> None:
+    fill(tmp_path, range(30))
+    others = ["rhymes.pairs", ".rhymes.pairs.abc.part", ".thesis.part", f"{'g' * 32}.pairs"]
+    left = f".{'0' * 32}.pairs.x1_b.part"
+    for name in [*others, left]:
+        (tmp_path / name).write_text("x")
+        os.utime(tmp_path / name, (0, 0))
+    store = PairStore(tmp_path)
+    assert (store.stats()["files"], store.stats()["damaged"]) == (3, 0)
+    store.compact()
+    assert all((tmp_path / name).exists() for name in others) and not (tmp_path / left).exists()
+    assert store.stats()["files"] == 1 and not store.lookup(keys_of(range(30)))[1].any()

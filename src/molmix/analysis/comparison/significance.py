@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from molmix.core.errors import fault
+from molmix.core.files import make_again
 
 _KEYS = ["test", "metric", "sort", "model", "other"]
 
@@ -38,7 +39,7 @@ class Significance:
             # A model may be called NA.
             return cls(pd.read_csv(path, usecols=[*_KEYS, "verdict"], dtype=str, keep_default_na=False))
         except (OSError, ValueError) as error:
-            raise fault(path, f"cannot be read ({error})", "delete it and run the same command again") from None
+            raise fault(path, f"cannot be read ({error})", make_again(path)) from None
 
     def best(self, test: str, metric: str) -> str | None:
         """The best model, if every other is significantly worse; None if there is no other, or one is not."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -42,6 +43,9 @@ _ABANDONED = 24 * 3600  # seconds after which no process is still writing a file
 ABOUT = "about.json"
 _RECORD = np.dtype([("key", "<u8", 2), ("value", VALUE)])
 _SUFFIX = ".pairs"
+# Names of the cache's own files, and of what a killed process left of one. Other files in its folder are left alone.
+_OWN = re.compile(r"[0-9a-f]{32}\.pairs")
+_OWN_PART = re.compile(rf"\.({_OWN.pattern}|{re.escape(ABOUT)})\.\w+\.part")
 # Odd, and 3 modulo 8, so that a pair and its reverse, or two texts with themselves, stay as far apart as any two pairs.
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C13)
 
@@ -161,7 +165,7 @@ class PairStore:
             path.unlink(missing_ok=True)
         for path in self.folder.glob(".*.part"):
             with suppress(FileNotFoundError):
-                if time.time() - path.stat().st_mtime > _ABANDONED:
+                if _OWN_PART.fullmatch(path.name) and time.time() - path.stat().st_mtime > _ABANDONED:
                     path.unlink()
 
     def stats(self) -> dict[str, int]:
@@ -183,7 +187,7 @@ class PairStore:
         Lists again until there is nothing new: a file that went meanwhile was compacted into one that came.
         """
         seen: set[Path] = set()
-        while new := sorted(set(self.folder.glob(f"*{_SUFFIX}")) - seen):
+        while new := sorted({path for path in self.folder.glob("*.pairs") if _OWN.fullmatch(path.name)} - seen):
             for path in new:
                 seen.add(path)
                 try:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from molmix.config.schema import Config
 from molmix.core.errors import fault
-from molmix.core.files import read_table
+from molmix.core.files import make_again, read_table
 from molmix.core.validation import check_name, did_you_mean
 from molmix.judges.kinds import DIRECTIONS, columns
 from molmix.metrics import FAMILIES, Options
@@ -58,7 +58,7 @@ class Scores:
         check_name(test, study.data.tests, "TEST", "test set")
         path = Path(f"results/{study.run}/scores/{model}/{test}.parquet")
         if not path.exists():
-            hint = "make it with snakemake, in this folder and with the same --configfile"
+            hint = f"run `snakemake --cores all {path}` in this folder, with the same --configfile"
             raise fault(path, "does not exist: these captions are not scored yet", hint)
         table = read_table(path)
         measured = [name for name in metrics if name in table.column_names]
@@ -152,13 +152,11 @@ class Case:
             MolmixError: the table is missing or damaged, or lacks the caption.
         """
         if not path.exists():
-            raise fault(
-                path, "does not exist, and the scores were made from it", "run the same snakemake command again"
-            )
+            raise fault(path, "does not exist, and the scores were made from it", make_again(path))
         table = read_table(path)
         index = pc.index(table["id"], self.caption).as_py()
         if index < 0:
-            raise fault(path, f"has no caption {self.caption!r}", "run the same snakemake command again")
+            raise fault(path, f"has no caption {self.caption!r}", make_again(path))
         return table.slice(index, 1)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from molmix.core.errors import fault
+from molmix.core.files import make_again
 from molmix.judges.kinds import Judge
 from molmix.judges.matrices import Cross, Explanation, by_shape
 from molmix.report.explain.case import Case
@@ -25,7 +26,7 @@ def explain_judge(case: Case) -> Iterator[str]:
     row = case.row_of(pairs)
     cross = _first(next(by_shape(row))[1])
     if cross.forward_entailment.shape != (len(generated["atoms"]), len(reference["atoms"])):
-        raise fault(pairs, f"was made of other units than {atoms[1]}", "run the same snakemake command again")
+        raise fault(pairs, f"was made of other units than {atoms[1]}", make_again(pairs))
     yield describe(case.judge, judge)
     if generated["fallback"] or reference["fallback"]:
         yield "The decomposer's answer could not be used: these units were made by `rules`."

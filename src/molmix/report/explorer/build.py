@@ -15,7 +15,7 @@ import pyarrow as pa
 from molmix.analysis.provenance import counts, provenance
 from molmix.config.schema import Config
 from molmix.core.errors import fault
-from molmix.core.files import read_table, replace_folder, write_atomically
+from molmix.core.files import make_again, read_table, replace_folder, write_atomically
 from molmix.judges.kinds import Judge
 from molmix.judges.matrices import MOST_ENTAILED, Cross
 from molmix.metrics.aggregate import all_metrics, without_texts
@@ -172,7 +172,7 @@ def _write_test(run: Run, folder: Path, test: str, figures: dict, pairs: dict) -
         file = run.path(f"scores/{model}", test)
         scores = read_table(file)
         if scores["id"].to_pylist() != rows["id"].to_pylist():
-            raise fault(file, f"its ids are not those of {path}", "run the same snakemake command again")
+            raise fault(file, f"its ids are not those of {path}", make_again(file))
         whole = {"figures": figures.get((test, model)), "compared": pairs.get((test, model), [])}
         _write_system(run, folder, test, model, scores, whole)
         frames[model] = without_texts(scores)

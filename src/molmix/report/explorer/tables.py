@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from molmix.core.errors import fault
-from molmix.core.files import read_table
+from molmix.core.files import make_again, read_table
 from molmix.judges.kinds import Judge
 from molmix.judges.matrices import MOST_ENTAILED, Cross, by_shape
 
@@ -43,7 +43,7 @@ def judge_columns(judge: Judge, reference: Path, generated: Path, pairs: Path) -
     atoms = said["atoms"].to_pylist()
     sizes = [said["id"].to_pylist(), [*map(len, atoms)], [*map(len, wanted["atoms"].to_pylist())]]
     if sizes != [asked[name].to_pylist() for name in ("id", "n_generated", "n_reference")]:
-        raise fault(pairs, f"was made of other units than {generated}", "run the same snakemake command again")
+        raise fault(pairs, f"was made of other units than {generated}", make_again(pairs))
     found: dict[str, list[Any]] = {
         "atoms": atoms,
         "fallback": said["fallback"].to_pylist(),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from molmix.core.errors import fault
+from molmix.core.files import make_again
 from molmix.metrics import Metric
 
 # Columns of names. A name may be NA or 007, so pandas must not guess their type.
@@ -61,7 +62,7 @@ def read_result_table(path: Path) -> pd.DataFrame:
             path, dtype={name: str for name in _NAMES}, keep_default_na=False, na_values=[""], low_memory=False
         )
     except (OSError, ValueError) as error:
-        raise fault(path, f"cannot be read ({error})", "delete it and run the same command again") from None
+        raise fault(path, f"cannot be read ({error})", make_again(path)) from None
     verdicts = [name for name in frame if str(name).endswith("verdict")]
     return frame.fillna({name: "" for name in verdicts})
 
