@@ -1,4 +1,5 @@
 # The study as one graph. `snakemake --cores all` runs config/config.yaml, `--configfile` another study instead.
+# As a module of another workflow: see "As a part of another workflow" in docs/extending.md.
 import os
 import sys
 from pathlib import Path
@@ -7,27 +8,24 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
-# The library is found in this checkout, here and in every job, under conda environments too.
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))
-os.environ.update(PYTHONPATH=str(Path(workflow.basedir) / "src"))
+# The library of this checkout is used: here, in every job, under conda environments, and as a module.
+LIBRARY = str(Path(workflow.current_basedir) / "src")
+sys.path.insert(0, LIBRARY)
+os.environ["PYTHONPATH"] = LIBRARY
 
 
 include: "workflow/rules/common.smk"
 
 
-# The first page of the report; a report made by a job says there what it covers, and where that comes from.
+# The first page of the report. A job that makes the report writes a page that says what the report covers.
 report: os.environ.get("MOLMIX_ABOUT", "workflow/report/workflow.rst")
 
 
 rule all:
     input:
-        expand(
-            f"{R}/tables/{{name}}.{{kind}}",
-            name=["leaderboard", *COMPARED],
-            kind=KINDS,
-        ),
+        paths.tables("leaderboard", *products.compared),
         f"{R}/plots/cost.svg",  # and all other figures with it
-        [file for name in study.ablations for file in ablation_files(name)],
+        [file for name in study.ablations for file in paths.ablation(name)],
 
 
 include: "workflow/rules/collect.smk"

@@ -1,17 +1,17 @@
 # Needs: the config's `ablations`, and the scores of the models that are their arms.
-# Makes: tables/ablation-<name> (CSV, Markdown, LaTeX) and plots/ablation-<name>. Each can be asked for by itself, and
-#        then makes the models of its own arms only (`snakemake ablation_<name>`; `ablations` for all).
+# Makes: tables/ablation-<name> (CSV, Markdown, LaTeX) and plots/ablation-<name>. Each ablation is a target of its own,
+#        for which only the models of its arms are made (`snakemake ablation_<name>`; `ablations` for all).
 rule compare_arms:
     input:
-        scores=lambda wildcards: expand(
-            f"{R}/scores/{{model}}/{{test}}.parquet",
-            model=study.ablations[wildcards.ablation].models(),
-            test=TESTS,
+        unpack(
+            lambda wildcards: named(
+                "scores",
+                paths.all_scores(study.ablations[wildcards.ablation].models()),
+            )
         ),
         corpus=f"{R}/data/manifest.json",
     output:
-        data_file("ablation-{ablation}"),
-        expand(f"{R}/tables/ablation-{{{{ablation}}}}.{{kind}}", kind=["md", "tex"]),
+        **table_files("ablation-{ablation}"),
     log:
         f"{LOGS}/compare_arms/{{ablation}}.log",
     benchmark:
@@ -25,11 +25,11 @@ rule compare_arms:
         runtime=grows(60),
     params:
         ablation=lambda wildcards: study.ablations[wildcards.ablation].model_dump(),
-        tests=TESTS,
+        tests=list(products.tests),
         statistics=study.statistics.model_dump(),
         seeds=study.seeds,
         config=DIGEST,
-        options=OPTIONS,
+        options=products.metric_options,
         scores=f"{R}/scores",
     message:
         "Comparing the arms of the ablation {wildcards.ablation}"
@@ -39,17 +39,11 @@ rule compare_arms:
 
 rule plot_arms:
     input:
-        f"{R}/tables/ablation-{{ablation}}.csv",
+        table=f"{R}/tables/ablation-{{ablation}}.csv",
     output:
-        **{
-            kind: report(
-                f"{R}/plots/ablation-{{ablation}}.{kind}",
-                caption="../report/ablation.rst",
-                category="Ablations",
-                labels={"name": "ablation-{ablation}", "format": kind.upper()},
-            )
-            for kind in ["svg", "png"]
-        },
+        **figure_files(
+            "ablation-{ablation}", "ablation", "Ablations", "ablation-{ablation}"
+        ),
     log:
         f"{LOGS}/plot_arms/{{ablation}}.log",
     benchmark:
@@ -64,7 +58,7 @@ rule plot_arms:
     params:
         title=lambda wildcards: study.ablations[wildcards.ablation].title,
         factor=lambda wildcards: study.ablations[wildcards.ablation].factor,
-        options=OPTIONS,
+        options=products.metric_options,
     message:
         "Drawing the ablation {wildcards.ablation}"
     script:
@@ -73,7 +67,7 @@ rule plot_arms:
 
 rule ablations:
     input:
-        [file for name in study.ablations for file in ablation_files(name)],
+        [file for name in study.ablations for file in paths.ablation(name)],
 
 
 for name in study.ablations:
@@ -82,4 +76,4 @@ for name in study.ablations:
         name:
             f"ablation_{name}"
         input:
-            ablation_files(name),
+            paths.ablation(name),

@@ -1,51 +1,37 @@
-# Needs: a model's manifest and weights, or a system's files, and the test sets.
-# Makes: predictions/<model>/<test>.parquet, the text each model answers with (merges that are not kept: models.smk).
-SYSTEMS = {
-    system.name: {
-        test: predictions.model_dump()
-        for test, predictions in system.predictions.items()
-    }
-    for system in study.systems
-}
-
-
+# Needs: the manifest and the weights of each model, or the files of each system, and the test sets.
+# Makes: predictions/<model>/<test>.parquet, the answers of each model. (Merges whose weights are not kept answer in the
+#        job that merges them: models.smk.)
 rule generate:
     input:
-        manifest=f"{R}/models/{{model}}/manifest.json",
+        **named("tests", paths.tests()),
+        manifest=paths.manifest("{model}"),
         lineage=lambda wildcards: [
-            manifest(model) for model in table.lineage(wildcards.model)
+            paths.manifest(model) for model in table.lineage(wildcards.model)
         ],
         weights=lambda wildcards: weights(wildcards.model),
-        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
     output:
-        expand(f"{R}/predictions/{{{{model}}}}/{{test}}.parquet", test=TESTS),
+        **named("predictions", paths.predictions("{model}")),
     log:
         f"{LOGS}/generate/{{model}}.log",
     benchmark:
         f"{BENCH}/generate/{{model}}.tsv"
     wildcard_constraints:
-        model=any_of(
-            model
-            for model, row in table.items()
-            if row.kind != "external" and model not in PASSING
-        ),
+        model=any_of(products.generating),
     priority: 20
     group:
         "generate"
     conda:
-        env_of_models(BY_VLLM)
-    threads: cores("generate")
+        environment(by_vllm=study.generation.backend == "vllm")
+    threads: needs.cores("generate")
     resources:
-        **gpus("generate"),
+        **needs.gpus("generate"),
         one_by_one=1,
-        mem_mb=holds(
-            3000, lambda wildcards: to_load("generate", shape_of(wildcards.model))
-        ),
+        mem_mb=needs.to_load("generate", 3000, lambda wildcards: wildcards.model),
         runtime=grows(120),
     params:
         settings=study.generation.model_dump(),
         prompts=lambda wildcards: table[wildcards.model].prompts(study.prompts),
-        directions=DIRECTIONS,
+        directions=products.tests,
         seed=study.seeds[0],
         cache=f"{R}/work/generate",
     message:
@@ -56,31 +42,31 @@ rule generate:
 
 rule join_external:
     input:
+        **named("tests", paths.tests()),
         files=lambda wildcards: [
-            source["path"] for source in SYSTEMS[wildcards.model].values()
+            source["path"] for source in products.systems[wildcards.model].values()
         ],
-        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
         corpus=f"{R}/data/manifest.json",
     output:
-        answers=expand(f"{R}/predictions/{{{{model}}}}/{{test}}.parquet", test=TESTS),
+        **named("predictions", paths.predictions("{model}")),
         unjoined=f"{R}/models/{{model}}/unjoined.parquet",
-        manifest=f"{R}/models/{{model}}/manifest.json",
+        manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/join_external/{{model}}.log",
     benchmark:
         f"{BENCH}/join_external/{{model}}.tsv"
     wildcard_constraints:
-        model=any_of(SYSTEMS),
+        model=any_of(products.systems),
     group:
-        EXTERNAL_GROUP
+        groups.external
     conda:
         "../../envs/data.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(30),
     params:
-        predictions=lambda wildcards: SYSTEMS[wildcards.model],
-        tests=TESTS,
+        predictions=lambda wildcards: products.systems[wildcards.model],
+        tests=list(products.tests),
         domain=study.domain,
     message:
         "Joining the captions of {wildcards.model} to the references"

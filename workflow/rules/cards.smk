@@ -1,21 +1,23 @@
-# Needs: manifests of the models, the leaderboard, and to upload HF_TOKEN and the config's `push`.
-# Makes: cards/<model>/README.md of every adapter and merge, and pushed/<model>.json of what was uploaded.
+# Needs: manifests of the models and the leaderboard; to upload, HF_TOKEN and the config's `push`.
+# Makes: cards/<model>/README.md of every adapter and merge, and pushed/<model>.json for every model that was uploaded.
 rule card:
     input:
-        manifests=lambda wildcards: [
-            manifest(model) for model in table.ancestry(wildcards.model)
-        ],
+        unpack(
+            lambda wildcards: named(
+                "manifests", paths.manifests(table.ancestry(wildcards.model))
+            )
+        ),
         data=f"{R}/data/manifest.json",
         pairs=lambda wildcards: sorted(
             {
-                f"{pairs_of(model)}manifest.json"
+                f"{paths.pairs(model)}manifest.json"
                 for model in table.ancestry(wildcards.model)
                 if table[model].kind == "aligned"
             }
         ),
         leaderboard=f"{R}/tables/leaderboard.csv",
     output:
-        f"{R}/cards/{{model}}/README.md",
+        card=f"{R}/cards/{{model}}/README.md",
     log:
         f"{LOGS}/card/{{model}}.log",
     benchmark:
@@ -43,7 +45,7 @@ rule cards:
         ),
 
 
-# Where the network is: on a cluster's head node.
+# These run beside Snakemake itself: compute nodes often have no network.
 localrules:
     push_model,
     push,
@@ -51,17 +53,17 @@ localrules:
 
 rule push_model:
     input:
-        manifest=f"{R}/models/{{model}}/manifest.json",
+        manifest=paths.manifest("{model}"),
         weights=lambda wildcards: weights(wildcards.model)[:1],
         card=f"{R}/cards/{{model}}/README.md",
     output:
-        f"{R}/pushed/{{model}}.json",
+        pushed=f"{R}/pushed/{{model}}.json",
     log:
         f"{LOGS}/push_model/{{model}}.log",
     benchmark:
         f"{BENCH}/push_model/{{model}}.tsv"
     wildcard_constraints:
-        model=any_of([*table.of_kind("aligned"), *KEPT]),
+        model=any_of(products.uploadable),
     conda:
         "../../envs/data.yaml"
     resources:
@@ -78,14 +80,7 @@ rule push_model:
 
 rule push:
     input:
-        [
-            f"{R}/pushed/{model}.json"
-            for model in (
-                (study.push.models or [*table.of_kind("aligned"), *KEPT])
-                if study.push
-                else []
-            )
-        ],
+        expand(f"{R}/pushed/{{model}}.json", model=products.uploaded),
     log:
         f"{LOGS}/push.log",
     conda:
@@ -93,6 +88,6 @@ rule push:
     params:
         configured=study.push is not None,
     message:
-        "Telling where models were uploaded to"
+        "Listing where the models were uploaded to"
     script:
-        "../scripts/pushed.py"
+        "../scripts/list_pushed.py"

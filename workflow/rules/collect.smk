@@ -1,13 +1,9 @@
 # Needs: the model table.
-# Makes: nothing of its own; names the phases, so that a person can ask for one of them.
+# Makes: nothing of its own. Each rule is a target by which a person asks for one phase.
 rule tables:
     input:
-        expand(
-            f"{R}/tables/{{name}}.{{kind}}",
-            name=["leaderboard", *COMPARED],
-            kind=KINDS,
-        ),
-        [file for name in study.ablations for file in ablation_files(name)],
+        paths.tables("leaderboard", *products.compared),
+        [file for name in study.ablations for file in paths.ablation(name)],
 
 
 rule data_all:
@@ -17,27 +13,25 @@ rule data_all:
 
 rule align_all:
     input:
-        [manifest(model) for model in table.of_kind("aligned")],
+        paths.manifests(table.of_kind("aligned")).values(),
 
 
 rule merge_all:
     input:
-        [manifest(model) for model in table.of_kind("merged")],
+        paths.manifests(table.of_kind("merged")).values(),
 
 
 rule generate_all:
     input:
-        [f"{R}/predictions/{model}/{test}.parquet" for model in table for test in TESTS],
+        [file for model in table for file in paths.predictions(model).values()],
 
 
 rule score_all:
     input:
-        [f"{R}/scores/{model}/{test}.parquet" for model in table for test in TESTS],
+        [file for model in table for file in paths.scores(model).values()],
 
 
 # How far the judges can be trusted: planted errors, agreement between judges, audit of the decomposers.
 rule judge:
     input:
-        f"{R}/tables/judges.md",
-        f"{R}/tables/agreement.md",
-        f"{R}/tables/audit.md",
+        paths.tables(*VALIDATION, kinds=["md"]),

@@ -1,21 +1,17 @@
 # Needs: the sources of `data` and `preferences` (demo, files or hub).
-# Makes: data/train (what initial models see), data/subset (what alignment sees), data/validation, data/tests/*,
-#        preferences/pairs with their counts in a manifest. Further corpora have the same below corpora/<corpus>/, and
-#        the pairs of other shares than the study's lie in share-<share>/.
-# Where nothing is trained (captions from elsewhere), there are test sets only.
-SPLITS = ["train", "subset", "validation"] if study.data.train else []
-PROPERTIES = study.metrics.files().get("metrics.properties.molecules")
-
-
+# Makes: data/train (for initial models), data/subset (for alignment), data/validation, data/tests/*, and
+#        preferences/pairs with their counts in a manifest. Every further corpus has the same tables below
+#        corpora/<corpus>/. The pairs of other shares than the study's are in share-<share>/.
+#        If nothing is trained (captions from elsewhere), there are only test sets.
 rule world:
     output:
-        f"{R}/data/world.parquet",
+        world=f"{R}/data/world.parquet",
     log:
         f"{LOGS}/world.log",
     benchmark:
         f"{BENCH}/world.tsv"
     group:
-        DATA_GROUP
+        groups.data
     conda:
         "../../envs/data.yaml"
     resources:
@@ -31,7 +27,7 @@ rule world:
         "../scripts/world.py"
 
 
-if FROM_HUB:
+if groups.from_hub:
 
     localrules:
         corpus,
@@ -41,21 +37,17 @@ rule corpus:
     input:
         world=f"{R}/data/world.parquet" if study.uses_world() else [],
         files=[source.path for source in study.sources() if source.kind == "file"],
-        properties=PROPERTIES or [],
+        properties=study.metrics.files().get("metrics.properties.molecules", []),
     output:
-        splits=[
-            f"{R}/data/{corpus}{split}.parquet"
-            for corpus in ["", *(f"corpora/{name}/" for name in study.data.corpora)]
-            for split in SPLITS
-        ],
-        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
+        **named("splits", paths.splits()),
+        **named("tests", paths.tests()),
         manifest=f"{R}/data/manifest.json",
     log:
         f"{LOGS}/corpus.log",
     benchmark:
         f"{BENCH}/corpus.tsv"
     group:
-        DATA_GROUP
+        groups.data
     conda:
         "../../envs/data.yaml"
     resources:
@@ -72,36 +64,36 @@ rule corpus:
         "../scripts/corpus.py"
 
 
+def writer_of_rejected(wildcards):
+    """The model that writes the rejected texts of a direction."""
+    return study.rejected()[wildcards.direction].model
+
+
 rule generate_rejected:
     input:
-        manifest=lambda wildcards: manifest(study.rejected()[wildcards.direction].model),
-        weights=lambda wildcards: weights(study.rejected()[wildcards.direction].model),
+        manifest=lambda wildcards: paths.manifest(writer_of_rejected(wildcards)),
+        weights=lambda wildcards: weights(writer_of_rejected(wildcards)),
         rows=expand(
             f"{R}/data/{{{{corpus}}}}{{split}}.parquet", split=["subset", "validation"]
         ),
     output:
-        f"{R}/preferences/{{corpus}}rejected.{{direction}}.parquet",
+        rejected=f"{R}/preferences/{{corpus}}rejected.{{direction}}.parquet",
     log:
         f"{LOGS}/generate_rejected/{{corpus}}{{direction}}.log",
     benchmark:
         f"{BENCH}/generate_rejected/{{corpus}}{{direction}}.tsv"
     conda:
-        env_of_models(BY_VLLM)
-    threads: cores("reject")
+        environment(by_vllm=study.generation.backend == "vllm")
+    threads: needs.cores("reject")
     resources:
-        **gpus("reject"),
-        mem_mb=holds(
-            4000,
-            lambda wildcards: to_load(
-                "reject", shape_of(study.rejected()[wildcards.direction].model)
-            ),
-        ),
+        **needs.gpus("reject"),
+        mem_mb=needs.to_load("reject", 4000, writer_of_rejected),
         runtime=grows(240),
     params:
         settings=study.generation.model_dump(),
-        template=lambda wildcards: table[
-            study.rejected()[wildcards.direction].model
-        ].prompts(study.prompts)[wildcards.direction],
+        template=lambda wildcards: table[writer_of_rejected(wildcards)].prompts(
+            study.prompts
+        )[wildcards.direction],
         seed=study.seeds[0],
         cache=f"{R}/work/generate",
     message:
@@ -112,16 +104,9 @@ rule generate_rejected:
 
 rule pairs:
     input:
+        **named("rejected", paths.rejected()),
         subset=f"{R}/data/{{corpus}}subset.parquet",
         validation=f"{R}/data/{{corpus}}validation.parquet",
-        rejected=[
-            (
-                source.path
-                if source.kind == "file"
-                else f"{R}/preferences/{{corpus}}rejected.{direction}.parquet"
-            )
-            for direction, source in study.rejected().items()
-        ],
     output:
         pairs=f"{R}/preferences/{{corpus}}{{share}}pairs.parquet",
         manifest=f"{R}/preferences/{{corpus}}{{share}}manifest.json",

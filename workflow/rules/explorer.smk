@@ -1,28 +1,30 @@
-# Needs: test sets, every system's answers, units, probabilities and scores, and the tables leaderboard and comparisons.
-# Makes: explorer/, static pages (index.html) that show what stands behind every figure, molecule by molecule.
+# Needs: test sets; the answers, units, probabilities and scores of every model; the tables leaderboard and comparisons.
+# Makes: explorer/, static pages (index.html) that show what each figure is computed from, molecule by molecule.
 rule explorer:
     input:
-        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
-        predictions=expand(
-            f"{R}/predictions/{{model}}/{{test}}.parquet", model=table, test=TESTS
-        ),
-        scores=expand(f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=TESTS),
-        nli=expand(
-            f"{R}/nli/{{judge}}/{{model}}/{{test}}.parquet",
-            judge=JUDGES,
-            model=table,
-            test=JUDGED,
+        **named("tests", paths.tests()),
+        **named("predictions", {model: paths.predictions(model) for model in table}),
+        **named("scores", paths.all_scores()),
+        **named(
+            "nli",
+            {
+                judge: {model: paths.nli(judge, model) for model in table}
+                for judge in products.judges
+            },
         ),
         units=[
-            path
-            for judge in JUDGES.values()
+            file
+            for judge in products.judges.values()
             for model in table
-            for path in atoms(judge.reference_units, "reference")
-            + atoms(judge.generated_units, model)
+            for units, author in (
+                (judge.reference_units, "reference"),
+                (judge.generated_units, model),
+            )
+            for file in paths.units(units, author).values()
         ],
-        tables=expand(f"{R}/tables/{{name}}.csv", name=["leaderboard", "comparisons"]),
+        tables=paths.tables("leaderboard", "comparisons", kinds=["csv"]),
     output:
-        directory(f"{R}/explorer"),
+        pages=directory(f"{R}/explorer"),
     log:
         f"{LOGS}/explorer.log",
     benchmark:

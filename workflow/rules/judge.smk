@@ -1,33 +1,24 @@
-# Needs: predictions, and test sets whose answers are captions.
-# Makes: nli_models/<nli>, decomposers/<name> (models that judges use), atoms/<units>/<author>/<test> (captions cut into
-#        atoms, sentences, …), nli/<judge>/<author>/<test> (probabilities of every pair of units).
-# An author is a model, `reference`, or one of the planted captions' two sides (see judge_validation.smk).
-LOCAL_LLM = [
-    name for name in study.decomposers if f"decomposers.{name}" in study.pretrained()
-]
-UNITS = {
-    units
-    for judge in JUDGES.values()
-    for units in (judge.reference_units, judge.generated_units)
-}
-
-
+# Needs: the answers of every model, and test sets whose answers are captions.
+# Makes: nli_models/<nli> and decomposers/<name> (models that judges use), atoms/<units>/<author>/<test> (captions cut
+#        into atoms, sentences, …), nli/<judge>/<author>/<test> (the probabilities of every pair of units).
+# An author is a model, `reference`, or one of two sets of captions with planted errors (judge_validation.smk):
+# `planted`, and `planted-reference`, which they are judged against.
 rule train_nli:
     output:
-        manifest=f"{R}/nli_models/{{nli}}/manifest.json",
+        manifest=paths.nli_model("{nli}"),
         weights=directory(f"{R}/nli_models/{{nli}}/weights"),
     log:
         f"{LOGS}/train_nli/{{nli}}.log",
     benchmark:
         f"{BENCH}/train_nli/{{nli}}.tsv"
     wildcard_constraints:
-        nli=any_of(MADE_NLI),
+        nli=any_of(products.trained_nli),
     priority: 10
     conda:
         "../../envs/models.yaml"
-    threads: cores("nli")
+    threads: needs.cores("nli")
     resources:
-        **gpus("nli"),
+        **needs.gpus("nli"),
         mem_mb=grows(2500),
         runtime=grows(60),
     params:
@@ -43,17 +34,18 @@ rule train_nli:
 localrules:
     fetch_nli,
     fetch_decomposer,
+    fetch_text_model,
 
 
 rule fetch_nli:
     output:
-        manifest=f"{R}/nli_models/{{nli}}/manifest.json",
+        manifest=paths.nli_model("{nli}"),
     log:
         f"{LOGS}/fetch_nli/{{nli}}.log",
     benchmark:
         f"{BENCH}/fetch_nli/{{nli}}.tsv"
     wildcard_constraints:
-        nli=any_of(name for name in study.nli if name not in MADE_NLI),
+        nli=any_of(name for name in study.nli if name not in products.trained_nli),
     conda:
         "../../envs/models.yaml"
     resources:
@@ -71,13 +63,13 @@ rule fetch_nli:
 
 use rule fetch_nli as fetch_decomposer with:
     output:
-        manifest=f"{R}/decomposers/{{decomposer}}/manifest.json",
+        manifest=paths.decomposer("{decomposer}"),
     log:
         f"{LOGS}/fetch_decomposer/{{decomposer}}.log",
     benchmark:
         f"{BENCH}/fetch_decomposer/{{decomposer}}.tsv"
     wildcard_constraints:
-        decomposer=any_of(LOCAL_LLM),
+        decomposer=any_of(products.local_decomposers),
     params:
         kind="decomposer",
         source=lambda wildcards: study.decomposers[wildcards.decomposer].id,
@@ -86,84 +78,104 @@ use rule fetch_nli as fetch_decomposer with:
         "Fetching the decomposer {wildcards.decomposer}"
 
 
+use rule fetch_nli as fetch_text_model with:
+    output:
+        manifest=f"{R}/text_models/{{metric}}/manifest.json",
+    log:
+        f"{LOGS}/fetch_text_model/{{metric}}.log",
+    benchmark:
+        f"{BENCH}/fetch_text_model/{{metric}}.tsv"
+    wildcard_constraints:
+        metric="text2mol",
+    params:
+        kind="text",
+        source=lambda wildcards: study.metrics.text2mol.text_model,
+        revision=lambda wildcards: study.metrics.text2mol.revision,
+    message:
+        "Fetching the text encoder of {wildcards.metric}"
+
+
 rule decompose:
     input:
-        captions=lambda wildcards: expand(
-            f"{captions(wildcards.author)}/{{test}}.parquet", test=JUDGED
-        ),
+        unpack(lambda wildcards: named("captions", paths.captions(wildcards.author))),
         model=lambda wildcards: (
-            f"{R}/decomposers/{wildcards.units}/manifest.json"
-            if wildcards.units in LOCAL_LLM
+            paths.decomposer(wildcards.units)
+            if wildcards.units in products.local_decomposers
             else []
         ),
     output:
-        expand(f"{R}/atoms/{{{{units}}}}/{{{{author}}}}/{{test}}.parquet", test=JUDGED),
+        **named("units", paths.units("{units}", "{author}")),
     log:
         f"{LOGS}/decompose/{{units}}/{{author}}.log",
     benchmark:
         f"{BENCH}/decompose/{{units}}/{{author}}.tsv"
     wildcard_constraints:
-        units=any_of(UNITS),
+        units=any_of(products.units),
     group:
-        decompose_group
+        groups.decompose
     conda:
-        lambda wildcards: env_of_models(wildcards.units in VLLM_UNITS)
+        lambda wildcards: environment(
+            by_vllm=f"decomposers.{wildcards.units}" in study.by_vllm()
+        )
     resources:
-        **gpus("decompose", lambda wildcards: wildcards.units in LOCAL_LLM),
-        mem_mb=holds(
-            1000,
-            lambda wildcards: to_load(
-                "decompose", shape_of_decomposer(wildcards.units)
-            ),
+        **needs.gpus(
+            "decompose",
+            lambda wildcards: wildcards.units in products.local_decomposers,
         ),
-        runtime=grows(lambda wildcards: 240 if wildcards.units in LLM_UNITS else 5),
+        mem_mb=needs.to_decompose(1000),
+        runtime=grows(needs.decompose_minutes),
     params:
         settings=lambda wildcards: (
             study.decomposers[wildcards.units].model_dump()
             if wildcards.units in study.decomposers
             else None
         ),
-        cache="results/store/atoms",
+        cache=ATOMS_CACHE,
     message:
         "Cutting the captions of {wildcards.author} into {wildcards.units}"
     script:
         "../scripts/decompose.py"
 
 
+def pairs_of_units(wildcards):
+    """What an NLI job reads: the units of the references, those of the captions, and the model with its weights."""
+    judge, author = products.judges[wildcards.judge], wildcards.author
+    reference = "planted-reference" if author == "planted" else "reference"
+    return {
+        **named("reference", paths.units(judge.reference_units, reference)),
+        **named("generated", paths.units(judge.generated_units, author)),
+        "model": paths.nli_model(judge.nli),
+        "weights": [ancient(folder) for folder in paths.nli_weights(judge.nli)],
+    }
+
+
 rule nli:
     input:
-        model=lambda wildcards: nli_model(JUDGES[wildcards.judge].nli),
-        reference=lambda wildcards: atoms(
-            JUDGES[wildcards.judge].reference_units, reference_of(wildcards.author)
-        ),
-        generated=lambda wildcards: atoms(
-            JUDGES[wildcards.judge].generated_units, wildcards.author
-        ),
+        unpack(pairs_of_units),
     output:
-        expand(f"{R}/nli/{{{{judge}}}}/{{{{author}}}}/{{test}}.parquet", test=JUDGED),
+        **named("nli", paths.nli("{judge}", "{author}")),
     log:
         f"{LOGS}/nli/{{judge}}/{{author}}.log",
     benchmark:
         f"{BENCH}/nli/{{judge}}/{{author}}.tsv"
-    # Last of all that can run: the first NLI job takes along the pairs of every caption written by then.
+    # These jobs run last: the first one also computes the pairs of all captions that were written before it started.
     priority: -10
     group:
-        nli_group
+        groups.nli
     conda:
         "../../envs/models.yaml"
-    # One at a time (`nli`): two would both find the same pairs missing from the store and compute them twice. So one has
-    # the machine for itself; a small model made here has no use for it.
-    threads: lambda wildcards: cores("nli", 1 if JUDGES[wildcards.judge].nli in MADE_NLI else 16)
+    threads: lambda wildcards: needs.nli_cores(wildcards.judge)
     resources:
-        **gpus("nli"),
+        **needs.gpus("nli"),
         mem_mb=grows(2500),
-        runtime=grows(nli_minutes),
+        runtime=grows(needs.nli_minutes),
         nli=1,
     params:
-        model=lambda wildcards: study.nli[JUDGES[wildcards.judge].nli].asked(),
-        both_ways=lambda wildcards: JUDGES[wildcards.judge].both_ways,
-        store="results/store/nli",
-        atoms=lambda wildcards, input: str(Path(input.generated[0]).parents[1]),
+        model=lambda wildcards: study.nli[products.judges[wildcards.judge].nli].asked(),
+        both_ways=lambda wildcards: products.judges[wildcards.judge].both_ways,
+        store=NLI_CACHE,
+        # With `input` among its arguments, Snakemake does not compare it with that of earlier results.
+        atoms=lambda wildcards, input: f"{paths.atoms}/{products.judges[wildcards.judge].generated_units}",
     message:
         "Judging {wildcards.author} by {wildcards.judge}"
     script:

@@ -1,26 +1,20 @@
-# Needs: test sets whose answers are captions, every judge's answers on planted captions and on every model's.
-# Makes: data/planted, predictions/planted (references with planted errors), judge_validation/<test> (every judge's scores of them),
-#        tables/judges, tables/agreement, tables/audit, plots/judges: how far the judges can be trusted.
-ATOMIC = {name: judge for name, judge in JUDGES.items() if judge.kind == "atomic"}
-# What the results of judge validation depend on: another learning rate plants no error anew.
-VALIDATION_DIGEST = study.digest(
-    *"domain seeds data world decomposers nli judges judge_validation statistics".split()
-)
-AUDITED = [(author, test) for author in ["reference", *table] for test in JUDGED]
-
-
+# Needs: test sets whose answers are captions; the NLI probabilities of every judge for captions with planted errors, and
+#        the scores of every model.
+# Makes: data/planted and predictions/planted (references with planted errors), judge_validation/<test> (the scores that
+#        every judge gives them), and tables/judges, tables/agreement, tables/audit, plots/judges: how far the judges can
+#        be trusted.
 rule plant_errors:
     input:
-        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=JUDGED),
+        **named("tests", paths.tests(judged=True)),
     output:
-        references=expand(f"{R}/data/planted/{{test}}.parquet", test=JUDGED),
-        captions=expand(f"{R}/predictions/planted/{{test}}.parquet", test=JUDGED),
+        **named("references", paths.captions("planted-reference")),
+        **named("captions", paths.captions("planted")),
     log:
         f"{LOGS}/plant_errors.log",
     benchmark:
         f"{BENCH}/plant_errors.tsv"
     group:
-        JUDGE_VALIDATION_GROUP
+        groups.validation
     conda:
         "../../envs/data.yaml"
     resources:
@@ -37,63 +31,59 @@ rule plant_errors:
 
 rule judge_validation:
     input:
-        captions=expand(f"{R}/predictions/planted/{{test}}.parquet", test=JUDGED),
-        nli=expand(
-            f"{R}/nli/{{judge}}/planted/{{test}}.parquet", judge=JUDGES, test=JUDGED
+        **named("captions", paths.captions("planted")),
+        **named(
+            "nli", {judge: paths.nli(judge, "planted") for judge in products.judges}
         ),
         files=study.judge_files(),
         corpus=f"{R}/data/manifest.json",
     output:
-        scores=expand(f"{R}/judge_validation/{{test}}.parquet", test=JUDGED),
-        tables=[
-            data_file("judges"),
-            *expand(f"{R}/tables/judges.{{kind}}", kind=["md", "tex"]),
-        ],
-        plots=[
-            report(
-                f"{R}/plots/judges-{test}.{kind}",
-                caption="../report/judges-plot.rst",
-                category="Judges",
-                labels={"name": f"Planted errors on {test}", "format": kind.upper()},
-            )
-            for test in JUDGED
-            for kind in ["svg", "png"]
-        ],
+        **named("scores", paths.validated()),
+        **table_files("judges"),
+        **named(
+            "plots",
+            {
+                test: figure_files(
+                    f"judges-{test}",
+                    "judges-plot",
+                    "Judges",
+                    f"Planted errors on {test}",
+                )
+                for test in products.judged
+            },
+        ),
     log:
         f"{LOGS}/judge_validation.log",
     benchmark:
         f"{BENCH}/judge_validation.tsv"
     group:
-        JUDGE_VALIDATION_GROUP
+        groups.validation
     conda:
         "../../envs/data.yaml"
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        judges=OPTIONS["judges"],
-        tests=JUDGED,
+        judges=products.metric_options["judges"],
+        tests=products.judged,
         statistics=study.statistics.model_dump(),
         seeds=study.seeds,
-        config=f"{VALIDATION_DIGEST} (of what judges depend on)",
+        # Only of the sections that this rule depends on: a new learning rate must not rerun it.
+        config=f"{study.digest('domain', 'seeds', 'data', 'world', 'decomposers', 'nli', 'judges', 'judge_validation', 'statistics')}"
+        " (of what judges depend on)",
     message:
-        "Measuring the judges on planted errors"
+        "Scoring captions with planted errors by every judge"
     script:
         "../scripts/judge_validation.py"
 
 
 rule agreement:
     input:
-        planted=expand(f"{R}/judge_validation/{{test}}.parquet", test=JUDGED),
-        scores=expand(
-            f"{R}/scores/{{model}}/{{test}}.parquet", model=table, test=JUDGED
-        ),
+        **named("planted", paths.validated()),
+        **named("scores", paths.all_scores(judged=True)),
         corpus=f"{R}/data/manifest.json",
     output:
-        tables=[
-            data_file("agreement"),
-            *expand(f"{R}/tables/agreement.{{kind}}", kind=["md", "tex"]),
-        ],
+        **table_files("agreement"),
     log:
         f"{LOGS}/agreement.log",
     benchmark:
@@ -104,8 +94,8 @@ rule agreement:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        judges=OPTIONS["judges"],
-        tests=JUDGED,
+        judges=products.metric_options["judges"],
+        tests=products.judged,
         statistics=study.statistics.model_dump(),
         seeds=study.seeds,
         config=DIGEST,
@@ -117,40 +107,55 @@ rule agreement:
 
 rule audit:
     input:
-        models=[nli_model(judge.nli) for judge in ATOMIC.values()],
-        captions=[f"{captions(author)}/{test}.parquet" for author, test in AUDITED],
-        atoms=[
-            f"{R}/atoms/{judge.decomposer}/{author}/{test}.parquet"
-            for judge in ATOMIC.values()
-            for author, test in AUDITED
+        **named(
+            "models",
+            {
+                judge.nli: paths.nli_model(judge.nli)
+                for judge in products.atomic_judges.values()
+            },
+        ),
+        **named(
+            "captions",
+            {author: paths.captions(author) for author in ["reference", *table]},
+        ),
+        **named(
+            "atoms",
+            {
+                judge.decomposer: {
+                    author: paths.units(judge.decomposer, author)
+                    for author in ["reference", *table]
+                }
+                for judge in products.atomic_judges.values()
+            },
+        ),
+        weights=[
+            ancient(folder)
+            for judge in products.atomic_judges.values()
+            for folder in paths.nli_weights(judge.nli)
         ],
         corpus=f"{R}/data/manifest.json",
     output:
-        tables=[
-            data_file("audit"),
-            *expand(f"{R}/tables/audit.{{kind}}", kind=["md", "tex"]),
-        ],
+        **table_files("audit"),
     log:
         f"{LOGS}/audit.log",
     benchmark:
         f"{BENCH}/audit.tsv"
     conda:
         "../../envs/models.yaml"
-    threads: cores("nli")
+    threads: needs.cores("nli")
     resources:
-        **gpus("nli"),
+        **needs.gpus("nli"),
         mem_mb=grows(2500),
         runtime=grows(240),
         nli=1,
     params:
         judges={
             name: {"nli": judge.nli, "decomposer": judge.decomposer}
-            for name, judge in ATOMIC.items()
+            for name, judge in products.atomic_judges.items()
         },
         nli={name: model.asked() for name, model in study.nli.items()},
-        captions=AUDITED,
         sample=study.judge_validation.molecules,
-        store="results/store/nli",
+        store=NLI_CACHE,
         seeds=study.seeds,
         config=DIGEST,
     message:

@@ -1,21 +1,17 @@
-# Needs: data/train, preferences/pairs, and the models each one is made from.
-# Makes: models/<id>/manifest.json with weights/ (initial, merged) or adapter/ (aligned).
-# One rule a way of making; which models it makes is in its wildcard constraint, from the model table.
+# Needs: data/train, preferences/pairs, and the models that each model is made from.
+# Makes: models/<id>/manifest.json with weights/ (initial, merged) or adapter/ (aligned), and the answers of merges whose
+#        weights are not kept. There is one rule for each way to make a model; the model table says which models it makes.
 rule train_initial:
     input:
-        train=lambda wildcards: f"{R}/data/{corpus_of(wildcards.model)}train.parquet",
+        train=lambda wildcards: paths.training(wildcards.model),
         parents=lambda wildcards: [
-            manifest(parent) for parent in table[wildcards.model].parents
+            paths.manifest(parent) for parent in table[wildcards.model].parents
         ],
-        weights=lambda wildcards: [
-            folder
-            for parent in table[wildcards.model].parents
-            for folder in weights(parent)
-        ],
+        weights=lambda wildcards: weights(*table[wildcards.model].parents),
     output:
         weights=directory(f"{R}/models/{{model}}/weights"),
-        log=f"{R}/models/{{model}}/log.parquet",
-        manifest=f"{R}/models/{{model}}/manifest.json",
+        log=paths.training_log("{model}"),
+        manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/train_initial/{{model}}.log",
     benchmark:
@@ -25,9 +21,9 @@ rule train_initial:
     priority: 50
     conda:
         "../../envs/models.yaml"
-    threads: cores("initial")
+    threads: needs.cores("initial")
     resources:
-        **gpus("initial"),
+        **needs.gpus("initial"),
         mem_mb=grows(2500),
         runtime=grows(60),
     params:
@@ -45,7 +41,7 @@ localrules:
 
 rule fetch_initial:
     output:
-        manifest=f"{R}/models/{{model}}/manifest.json",
+        manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/fetch_initial/{{model}}.log",
     benchmark:
@@ -71,13 +67,13 @@ rule fetch_initial:
 
 rule align:
     input:
-        pairs=lambda wildcards: f"{pairs_of(wildcards.model)}pairs.parquet",
-        start=lambda wildcards: manifest(table[wildcards.model].parents[0]),
+        pairs=lambda wildcards: f"{paths.pairs(wildcards.model)}pairs.parquet",
+        start=lambda wildcards: paths.manifest(table[wildcards.model].parents[0]),
         weights=lambda wildcards: weights(table[wildcards.model].parents[0]),
     output:
         adapter=directory(f"{R}/models/{{model}}/adapter"),
-        log=f"{R}/models/{{model}}/log.parquet",
-        manifest=f"{R}/models/{{model}}/manifest.json",
+        log=paths.training_log("{model}"),
+        manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/align/{{model}}.log",
     benchmark:
@@ -87,12 +83,10 @@ rule align:
     priority: 40
     conda:
         "../../envs/models.yaml"
-    threads: cores("align")
+    threads: needs.cores("align")
     resources:
-        **gpus("align"),
-        mem_mb=holds(
-            3000, lambda wildcards: to_load("align", shape_of(wildcards.model))
-        ),
+        **needs.gpus("align"),
+        mem_mb=needs.to_load("align", 3000, lambda wildcards: wildcards.model),
         runtime=grows(1440),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
@@ -104,27 +98,35 @@ rule align:
         "../scripts/align.py"
 
 
+def merged_from(wildcards):
+    """What a merge reads: its two parents, their common base, and the weights of all three."""
+    row = table[wildcards.model]
+    return {
+        "parents": [paths.manifest(parent) for parent in row.parents],
+        "base": paths.manifest(row.base),
+        "weights": weights(*dict.fromkeys([*row.parents, row.base])),
+    }
+
+
 rule merge:
     input:
-        parents=merge_parents,
-        base=lambda wildcards: manifest(table[wildcards.model].base),
-        weights=merge_weights,
+        unpack(merged_from),
     output:
         weights=directory(f"{R}/models/{{model}}/weights"),
         recipe=f"{R}/models/{{model}}/mergekit.yaml",
         card=f"{R}/models/{{model}}/README.md",
-        manifest=f"{R}/models/{{model}}/manifest.json",
+        manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/merge/{{model}}.log",
     benchmark:
         f"{BENCH}/merge/{{model}}.tsv"
     wildcard_constraints:
-        model=any_of(KEPT),
+        model=any_of(products.kept_merges),
     priority: 30
     conda:
         "../../envs/models.yaml"
     resources:
-        mem_mb=holds(3000, lambda wildcards: to_merge(shape_of(wildcards.model))),
+        mem_mb=needs.to_merge(3000, generates=False),
         runtime=grows(120),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
@@ -136,49 +138,39 @@ rule merge:
         "../scripts/merge.py"
 
 
-# Merged weights that only write captions do so where they were made, and never leave the job: as many are on disk at
-# once as jobs run, and what is loaded once serves both.
+# Merged weights that nothing else needs answer the test sets in the job that makes them, and are deleted with it. So
+# the disk never holds more of them than there are jobs at a time.
 rule merge_and_generate:
     input:
-        tests=expand(f"{R}/data/tests/{{test}}.parquet", test=TESTS),
-        parents=merge_parents,
-        base=lambda wildcards: manifest(table[wildcards.model].base),
-        weights=merge_weights,
+        unpack(merged_from),
+        **named("tests", paths.tests()),
     output:
-        predictions=expand(
-            f"{R}/predictions/{{{{model}}}}/{{test}}.parquet", test=TESTS
-        ),
+        **named("predictions", paths.predictions("{model}")),
         recipe=f"{R}/models/{{model}}/mergekit.yaml",
         card=f"{R}/models/{{model}}/README.md",
-        manifest=f"{R}/models/{{model}}/manifest.json",
+        manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/merge_and_generate/{{model}}.log",
     benchmark:
         f"{BENCH}/merge_and_generate/{{model}}.tsv"
     wildcard_constraints:
-        model=any_of(PASSING),
+        model=any_of(products.temporary_merges),
     priority: 20
     group:
         "generate"
     conda:
-        env_of_models(BY_VLLM)
-    threads: cores("generate")
+        environment(by_vllm=study.generation.backend == "vllm")
+    threads: needs.cores("generate")
     resources:
-        **gpus("generate"),
+        **needs.gpus("generate"),
         one_by_one=1,
-        mem_mb=holds(
-            3000,
-            lambda wildcards: max(
-                to_merge(shape_of(wildcards.model)),
-                to_load("generate", shape_of(wildcards.model)),
-            ),
-        ),
+        mem_mb=needs.to_merge(3000, generates=True),
         runtime=grows(120),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         seed=lambda wildcards: table[wildcards.model].seed,
         work=f"{R}/work/merge/{{model}}",
-        directions=DIRECTIONS,
+        directions=products.tests,
         prompts=study.prompts.model_dump(),
         generation=study.generation.model_dump(),
         first_seed=study.seeds[0],

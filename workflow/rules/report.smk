@@ -1,21 +1,24 @@
 # Needs: the tables and figures of a run.
-# Makes: tables/<name>.html (each table as a page), report/index.html (Snakemake's own report: captions, figures, tables),
-#        and of a run that is not done so-far/index.html.
-
-# What the target `judge` makes is shown where it is there: no one should wait for it who only wants to look.
-MEASURED = [name for name in TRUST if Path(f"{R}/tables/{name}.md").exists()]
-ABLATED = [f"ablation-{name}" for name in study.ablations]
-PAGES = ["leaderboard", *COMPARED, *ABLATED, *MEASURED]
-PICTURES = [*FIGURES, *ABLATED] + [
-    f"judges-{test}" for test in JUDGED if "judges" in MEASURED
-]
-
-
+# Makes: tables/<name>.html (each table as a page), report/index.html (Snakemake's own report: captions, figures,
+#        tables), and for a run that is not finished so-far/index.html.
+# The tables of the target `judge` are shown if they exist: the report does not make them, as that takes long.
 rule pages:
     input:
-        [f"{R}/tables/{name}.md" for name in PAGES],
+        **named(
+            "md",
+            {
+                name: f"{R}/tables/{name}.md"
+                for name in products.shown_tables(Path(f"{R}/tables"))
+            },
+        ),
     output:
-        [shown(name, "html", "Page") for name in PAGES],
+        **named(
+            "html",
+            {
+                name: shown(name, "html", "Page")
+                for name in products.shown_tables(Path(f"{R}/tables"))
+            },
+        ),
     log:
         f"{LOGS}/pages.log",
     benchmark:
@@ -28,22 +31,22 @@ rule pages:
     params:
         statistics=study.statistics.model_dump(),
     message:
-        "Laying tables out as pages"
+        "Writing the tables as pages"
     script:
         "../scripts/pages.py"
 
 
 rule report:
     input:
-        f"{R}/explorer",  # which its first page leads to
+        **named("manifests", paths.manifests()),
+        explorer=f"{R}/explorer",  # the first page of the report links to it
         corpus=f"{R}/data/manifest.json",
-        manifests=[manifest(model) for model in table],
-        results=expand(
-            f"{R}/tables/{{name}}.{{kind}}", name=PAGES, kind=["html", "csv"]
+        results=paths.tables(
+            *products.shown_tables(Path(f"{R}/tables")), kinds=["html", "csv"]
         )
-        + [f"{R}/plots/{name}.svg" for name in PICTURES],
+        + paths.figures(*products.shown_figures(Path(f"{R}/tables")), kinds=["svg"]),
     output:
-        f"{R}/report/index.html",
+        page=f"{R}/report/index.html",
     log:
         f"{LOGS}/report.log",
     benchmark:
@@ -58,13 +61,13 @@ rule report:
         resamples=study.statistics.resamples,
         config=DIGEST,
     message:
-        "Putting the report together"
+        "Writing the report"
     script:
         "../scripts/report.py"
 
 
-# Whatever there is of a run that is not done, made anew each time: it has no inputs and no outputs. Beside a run under
-# way Snakemake wants `--nolock`.
+# It shows whatever a run has so far. It has no inputs and no outputs, so it runs every time. While the run goes on,
+# Snakemake needs `--nolock` for it.
 rule report_so_far:
     log:
         f"{LOGS}/report_so_far.log",
@@ -75,16 +78,16 @@ rule report_so_far:
         runtime=grows(60),
     params:
         run=study.run,
-        models=MODELS,
-        tests=DIRECTIONS,
+        models=products.model_facts,
+        tests=products.tests,
         root=R,
-        others=[f"{R}/tables/{name}.md" for name in TRUST],
+        others=paths.tables(*VALIDATION, kinds=["md"]),
         folder=f"{R}/so-far",
         statistics=study.statistics.model_dump(),
         seeds=study.seeds,
         config=DIGEST,
-        options=OPTIONS,
+        options=products.metric_options,
     message:
-        "Laying out what there is of {params.run}, in {params.folder}/index.html"
+        "Writing what {params.run} has so far to {params.folder}/index.html"
     script:
         "../scripts/report_so_far.py"

@@ -3,19 +3,18 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.analysis.judge_validation.validate import compare_judges
 
     files, out, params = snakemake.input, snakemake.output, snakemake.params
-    scores: dict = {test: {} for test in params.tests}
-    for path in map(Path, files.scores):
-        scores[path.stem][path.parent.name] = path
+    scores = nested(files, "scores")
     compare_judges(
         judges=params.judges,
-        planted=dict(zip(params.tests, map(Path, files.planted), strict=True)),
-        scores=scores,
-        table=Path(out.tables[0]).with_suffix(""),
+        planted=nested(files, "planted"),
+        scores={test: {model: paths[test] for model, paths in scores.items()} for test in params.tests},
+        table=Path(out.csv).with_suffix(""),
         seeds=params.seeds,
         config=params.config,
         corpus=Path(files.corpus),

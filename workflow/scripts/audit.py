@@ -3,23 +3,29 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.analysis.judge_validation.audit import audit
 
     files, out, params = snakemake.input, snakemake.output, snakemake.params
-    manifests = [Path(path) for path in files.models if path.endswith("manifest.json")]
     audit(
         judges=params.judges,
-        captions=dict(zip(params.captions, map(Path, files.captions), strict=True)),
-        # atoms/<decomposer>/<author>/<test>.parquet
-        atoms={(path.parts[-3], path.parts[-2], path.stem): path for path in map(Path, files.atoms)},
-        models={path.parent.name: path for path in manifests},
+        captions={
+            (author, test): path for author, tests in nested(files, "captions").items() for test, path in tests.items()
+        },
+        atoms={
+            (decomposer, author, test): path
+            for decomposer, authors in nested(files, "atoms").items()
+            for author, tests in authors.items()
+            for test, path in tests.items()
+        },
+        models=nested(files, "models"),
         nli=params.nli,
         store=Path(params.store),
         sample=params.sample,
         seeds=params.seeds,
         config=params.config,
         corpus=Path(files.corpus),
-        table=Path(out.tables[0]).with_suffix(""),
+        table=Path(out.csv).with_suffix(""),
     )

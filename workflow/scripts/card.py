@@ -16,5 +16,5 @@ with job(snakemake):
         pairs=[Path(path) for path in files.pairs],
         leaderboard=Path(files.leaderboard),
         level=params.level,
-        out=Path(snakemake.output[0]),
+        out=Path(snakemake.output.card),
     )

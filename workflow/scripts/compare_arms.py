@@ -17,5 +17,5 @@ with job(snakemake):
         seeds=params.seeds,
         config=params.config,
         corpus=Path(snakemake.input.corpus),
-        table=Path(snakemake.output[0]).with_suffix(""),
+        table=Path(snakemake.output.csv).with_suffix(""),
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.analysis.comparison.compare import compare_models
@@ -17,6 +18,6 @@ with job(snakemake):
         study_seeds=params.seeds,
         config=params.config,
         corpus=Path(snakemake.input.corpus),
-        manifests=[Path(path) for path in snakemake.input.manifests],
-        tables={Path(path).stem: Path(path).with_suffix("") for path in snakemake.output},
+        manifests=list(nested(snakemake.input, "manifests").values()),
+        tables={name: files["csv"].with_suffix("") for name, files in nested(snakemake.output, "tables").items()},
     )

@@ -3,20 +3,21 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.data.corpus import build
 
     out, params = snakemake.output, snakemake.params
-    folders = dict.fromkeys(Path(path).parent for path in out.splits)  # in the order of the corpora
+    corpora = nested(out, "splits")
     build(
         data=params.data,
         domain=params.domain,
         seed=params.seed,
         shares=params.shares,
         world=Path(snakemake.input.world) if snakemake.input.world else None,
-        corpora=dict(zip(["", *params.data.get("corpora", {})], folders, strict=False)),
-        tests={name: Path(path) for name, path in zip(params.data["tests"], out.tests, strict=True)},
+        corpora={name: splits["train"].parent for name, splits in corpora.items()},
+        tests=nested(out, "tests"),
         manifest=Path(out.manifest),
         properties=Path(snakemake.input.properties) if snakemake.input.properties else None,
     )

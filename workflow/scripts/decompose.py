@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.judges.decompose.tables import cut
 
     files, params = snakemake.input, snakemake.params
     cut(
-        captions=[Path(path) for path in files.captions],
-        outs=[Path(path) for path in snakemake.output],
+        captions=list(nested(files, "captions").values()),
+        outs=list(nested(snakemake.output, "units").values()),
         units=snakemake.wildcards.units,
         settings=params.settings,
         cache=Path(params.cache),

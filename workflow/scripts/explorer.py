@@ -8,4 +8,4 @@ with job(snakemake):
     from molmix.config.schema import Config
     from molmix.report.explorer import build
 
-    build(Config(**snakemake.params.study), Path(snakemake.output[0]))
+    build(Config(**snakemake.params.study), Path(snakemake.output.pages))

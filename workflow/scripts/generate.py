@@ -3,16 +3,16 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.generation.generate import generate, test_prompts
 
     files, params = snakemake.input, snakemake.params
-    tests = dict(zip(params.directions, map(Path, files.tests), strict=True))
     generate(
         manifest=Path(files.manifest),
-        prompts=test_prompts(tests, params.directions, params.prompts),
-        outs=dict(zip(tests, map(Path, snakemake.output), strict=True)),
+        prompts=test_prompts(nested(files, "tests"), params.directions, params.prompts),
+        outs=nested(snakemake.output, "predictions"),
         settings=params.settings,
         seed=params.seed,
         cache=Path(params.cache),

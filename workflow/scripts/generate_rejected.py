@@ -15,7 +15,7 @@ with job(snakemake):
     generate(
         manifest=Path(snakemake.input.manifest),
         prompts={way: ([row["id"] for row in rows], [prompt(params.template, way, row[asked]) for row in rows])},
-        outs={way: Path(snakemake.output[0])},
+        outs={way: Path(snakemake.output.rejected)},
         settings=params.settings,
         seed=params.seed,
         cache=Path(params.cache),

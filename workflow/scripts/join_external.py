@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.generation.external import join
@@ -11,10 +12,10 @@ with job(snakemake):
     join(
         name=snakemake.wildcards.model,
         predictions=params.predictions,
-        tests={test: Path(path) for test, path in zip(params.tests, files.tests, strict=True)},
+        tests=nested(files, "tests"),
         corpus=Path(files.corpus),
         domain=params.domain,
-        outs={test: Path(path) for test, path in zip(params.tests, out.answers, strict=True)},
+        outs=nested(out, "predictions"),
         unjoined=Path(out.unjoined),
         manifest=Path(out.manifest),
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.analysis.leaderboard import leaderboard
@@ -18,6 +19,6 @@ with job(snakemake):
         seeds=params.seeds,
         config=params.config,
         corpus=Path(snakemake.input.corpus),
-        manifests=[Path(path) for path in snakemake.input.manifests],
-        table=Path(snakemake.output[0]).with_suffix(""),
+        manifests=list(nested(snakemake.input, "manifests").values()),
+        table=Path(snakemake.output.csv).with_suffix(""),
     )

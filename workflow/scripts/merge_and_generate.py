@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.generation.generate import generate, test_prompts
@@ -11,7 +12,6 @@ with job(snakemake):
 
     files, params = snakemake.input, snakemake.params
     manifest = Path(snakemake.output.manifest)
-    tests = dict(zip(params.directions, map(Path, files.tests), strict=True))
     try:
         merge(
             model_id=snakemake.wildcards.model,
@@ -24,8 +24,8 @@ with job(snakemake):
         )
         generate(
             manifest=manifest,
-            prompts=test_prompts(tests, params.directions, params.prompts),
-            outs=dict(zip(tests, map(Path, snakemake.output.predictions), strict=True)),
+            prompts=test_prompts(nested(files, "tests"), params.directions, params.prompts),
+            outs=nested(snakemake.output, "predictions"),
             settings=params.generation,
             seed=params.first_seed,
             cache=Path(params.cache),

@@ -3,25 +3,20 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.judges.nli.inference import cross
-    from molmix.pipeline.model_table import RESERVED
+    from molmix.pipeline.paths import units_of_models
 
     files, params = snakemake.input, snakemake.params
-    tests = [Path(path).stem for path in snakemake.output]
-    folders = [folder for folder in Path(params.atoms).iterdir() if folder.name not in RESERVED]
+    reference, generated = nested(files, "reference"), nested(files, "generated")
     cross(
-        atoms={
-            test: (Path(reference), Path(generated))
-            for test, reference, generated in zip(tests, files.reference, files.generated, strict=True)
-        },
-        outs={test: Path(path) for test, path in zip(tests, snakemake.output, strict=True)},
-        model=Path(files.model[0]),
+        atoms={test: (reference[test], generated[test]) for test in reference},
+        outs=nested(snakemake.output, "nli"),
+        model=Path(files.model),
         store=Path(params.store),
-        neighbours={
-            test: sorted(path for folder in folders if (path := folder / f"{test}.parquet").is_file()) for test in tests
-        },
+        neighbours={test: units_of_models(Path(params.atoms), test) for test in reference},
         both_ways=params.both_ways,
         **params.model,
     )

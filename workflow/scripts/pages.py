@@ -1,11 +1,11 @@
 """Write tables as HTML pages."""
 
-from pathlib import Path
-
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.report.pages import write_page
 
-    for source, target in zip(snakemake.input, snakemake.output, strict=True):
-        write_page(Path(source), Path(target))
+    pages = nested(snakemake.output, "html")
+    for name, table in nested(snakemake.input, "md").items():
+        write_page(table, pages[name])

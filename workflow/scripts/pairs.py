@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.data.preferences import pair
@@ -11,7 +12,7 @@ with job(snakemake):
     pair(
         rows={"train": Path(snakemake.input.subset), "validation": Path(snakemake.input.validation)},
         rejected=params.rejected,
-        texts={way: Path(path) for way, path in zip(params.rejected, snakemake.input.rejected, strict=True)},
+        texts=nested(snakemake.input, "rejected"),
         templates=params.prompts,
         domain=params.domain,
         share=params.share,

@@ -9,7 +9,7 @@ with job(snakemake):
 
     params = snakemake.params
     draw_ablation(
-        Path(snakemake.input[0]),
+        Path(snakemake.input.table),
         title=params.title,
         factor=params.factor,
         options=params.options,

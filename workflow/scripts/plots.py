@@ -3,17 +3,18 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.report.plots.figures import draw_figures
 
-    files, params = snakemake.input, snakemake.params
+    params = snakemake.params
     draw_figures(
         figures=params.figures,
         models=params.models,
-        tables=Path(files.tables[0]).parent,
-        logs={path.parent.name: path for path in map(Path, files.logs)},
+        tables=Path(params.tables),
+        logs=nested(snakemake.input, "logs"),
         benchmarks=Path(params.benchmarks),
         options=params.options,
-        out=Path(snakemake.output[0]).parent,
+        out=Path(params.plots),
     )

@@ -12,5 +12,5 @@ with job(snakemake):
         card=Path(snakemake.input.card),
         repository=snakemake.params.repository,
         private=snakemake.params.private,
-        out=Path(snakemake.output[0]),
+        out=Path(snakemake.output.pushed),
     )

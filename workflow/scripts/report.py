@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.analysis.provenance import provenance
@@ -17,7 +18,7 @@ with job(snakemake):
             seeds=params.seeds,
             resamples=params.resamples,
             corpus=Path(files.corpus),
-            models=[Path(path) for path in files.manifests],
+            models=list(nested(files, "manifests").values()),
         ),
-        page=Path(snakemake.output[0]),
+        page=Path(snakemake.output.page),
     )

@@ -1,27 +1,21 @@
 """Score one model's answers: one row a caption, every metric."""
 
-from pathlib import Path
-
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.metrics.score import score
 
     files, params = snakemake.input, snakemake.params
-    # nli/<judge>/<model>/<test>.parquet
-    nli: dict = {}
-    for path in map(Path, files.nli):
-        nli.setdefault(path.stem, {})[path.parts[-3]] = path
-    text2mol = {path.stem: path for path in map(Path, files.text2mol)}
-    for (test, way), rows, answers, out in zip(
-        params.directions.items(), files.tests, files.predictions, snakemake.output, strict=True
-    ):
+    tests, predictions = nested(files, "tests"), nested(files, "predictions")
+    judged, text2mol = nested(files, "nli"), nested(files, "text2mol")
+    for test, out in nested(snakemake.output, "scores").items():
         score(
-            test=Path(rows),
-            direction=way,
-            predictions=Path(answers),
-            nli=nli.get(test, {}),
+            test=tests[test],
+            direction=params.directions[test],
+            predictions=predictions[test],
+            nli={judge: paths[test] for judge, paths in judged.items() if test in paths},
             text2mol=text2mol.get(test),
-            out=Path(out),
+            out=out,
             options=params.options,
         )

@@ -15,4 +15,4 @@ with job(snakemake):
         from molmix.data.synthetic.corpus import table
 
     frame = table(snakemake.params.molecules, snakemake.params.seed)
-    write_table(Path(snakemake.output[0]), pa.Table.from_pandas(frame, preserve_index=False))
+    write_table(Path(snakemake.output.world), pa.Table.from_pandas(frame, preserve_index=False))

@@ -37,7 +37,7 @@ def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -
     return config, models
 
 
-def shut_out() -> None:
+def deny_others_writing() -> None:
     """Let owner and group alone write into a run, whatever the shell allows; jobs parse the workflow, and this, too."""
     os.umask(os.umask(0o022) | stat.S_IWOTH)
     # Snakemake makes these before it reads the workflow; what it later runs jobs from lies in the first.

@@ -1,0 +1,70 @@
+"""Which jobs a cluster runs as one.
+
+If a job of a group fails, the outputs of the whole group are lost. So the work that takes long is not in a group, or it
+is in a cache: captions as they are written, the answers of decomposers, NLI probabilities. Jobs of a group that depend
+on each other run side by side; the others run one after the other (docs/slurm.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from molmix.config.schema import Config
+from molmix.pipeline.model_table import RESERVED
+from molmix.pipeline.products import Products
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The group of every rule that has one; None stands for a job of its own.
+
+    Attributes:
+        study: the config.
+        products: what it makes.
+    """
+
+    study: Config
+    products: Products
+
+    @property
+    def from_hub(self) -> bool:
+        """Whether the corpus is downloaded. Compute nodes often have no network, so Snakemake itself runs that job."""
+        return any(source.kind == "hub" for source in self.study.sources())
+
+    @property
+    def data(self) -> str | None:
+        """Group of the jobs that make the corpus."""
+        return None if self.from_hub else "data"
+
+    @property
+    def external(self) -> str | None:
+        """Group of the jobs that join captions from elsewhere."""
+        return "judge" if self._one_chain else None
+
+    @property
+    def validation(self) -> str | None:
+        """Group of the jobs of judge validation."""
+        return "judge_validation" if self._one_chain and not self.products.model_decomposers else None
+
+    def decompose(self, wildcards: Any) -> str | None:
+        """Group of a job that cuts captions."""
+        if wildcards.units in self.products.model_decomposers:
+            return None if self.study.hardware.gpus.decompose else "decompose"
+        if wildcards.author == "reference":
+            return self.data
+        if not self._one_chain:
+            return "decompose"
+        return self._judging(wildcards.author)
+
+    def nli(self, wildcards: Any) -> str | None:
+        """Group of an NLI job."""
+        return self._judging(wildcards.author) if self._one_chain else "nli"
+
+    def _judging(self, author: str) -> str | None:
+        return self.validation if author in RESERVED else "judge"
+
+    @property
+    def _one_chain(self) -> bool:
+        """Whether all that follows from the captions is one group, tables included: if NLI models need no GPU."""
+        return not self.study.hardware.gpus.nli

@@ -1,0 +1,44 @@
+"""Names for the files of a rule, so that a script finds each file by what it is and not by its position or path.
+
+A rule writes ``**named("scores", {"sft": {"id": path}})``: Snakemake then knows the file as ``scores/sft/id``. The
+script of the rule reads ``nested(snakemake.input, "scores")`` and gets ``{"sft": {"id": path}}`` back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def named(kind: str, files: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten a dictionary of files, nested to any depth, into Snakemake's names.
+
+    Args:
+        kind: what the files are; the first part of every name.
+        files: a path, or a further dictionary, by key. No key has a slash.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in files.items():
+        name = f"{kind}/{key}"
+        flat |= named(name, value) if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def nested(files: Any, kind: str) -> dict[str, Any]:
+    """The files of one kind of a job, as the rule gave them to :func:`named`; empty where it has none.
+
+    Args:
+        files: Snakemake's named list: the input or the output of a job.
+        kind: what the files are.
+    """
+    found: dict[str, Any] = {}
+    for name, path in files.items():
+        first, *between, last = name.split("/")
+        if first != kind or name == kind:
+            continue
+        inner = found
+        for key in between:
+            inner = inner.setdefault(key, {})
+        inner[last] = Path(path)
+    return found

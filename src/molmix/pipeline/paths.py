@@ -1,0 +1,193 @@
+"""Where the files of a study are: those that several rules name. A rule gives its other files in its own `output`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from molmix.config.schema import Config
+from molmix.pipeline.model_table import RESERVED, ModelTable
+from molmix.pipeline.products import Products
+
+NLI_CACHE = "results/store/nli"
+ATOMS_CACHE = "results/store/atoms"
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The paths of one run, relative to the working directory.
+
+    Any argument may be a wildcard in braces, such as ``"{model}"``, where a rule wants the pattern.
+
+    Attributes:
+        study: the config.
+        table: its model table.
+        products: what it makes.
+    """
+
+    study: Config
+    table: ModelTable
+    products: Products
+
+    @property
+    def results(self) -> str:
+        """Folder of the results."""
+        return f"results/{self.study.run}"
+
+    @property
+    def logs(self) -> str:
+        """Folder of the rules' logs."""
+        return f"logs/{self.study.run}"
+
+    @property
+    def benchmarks(self) -> str:
+        """Folder of the times and memory that Snakemake measures."""
+        return f"{self.results}/benchmarks"
+
+    # ---- data
+
+    def tests(self, *, judged: bool = False) -> dict[str, str]:
+        """Test sets by name; with `judged` those whose answers are captions."""
+        names = self.products.judged if judged else self.products.tests
+        return {test: f"{self.results}/data/tests/{test}.parquet" for test in names}
+
+    def splits(self) -> dict[str, dict[str, str]]:
+        """Training tables by corpus and split. The study's own corpus is called ``""``; empty if nothing is trained."""
+        if not self.study.data.train:
+            return {}
+        folders = {"": ""} | {name: f"corpora/{name}/" for name in self.study.data.corpora}
+        return {
+            corpus: {
+                split: f"{self.results}/data/{folder}{split}.parquet" for split in ("train", "subset", "validation")
+            }
+            for corpus, folder in folders.items()
+        }
+
+    def training(self, model: str) -> str:
+        """The captions that an initial model is trained on."""
+        return f"{self.results}/data/{self._corpus(model)}train.parquet"
+
+    def pairs(self, model: str) -> str:
+        """Folder of the preference pairs that a model is aligned with."""
+        share = self.table[model].settings["share"]
+        folder = "" if share in (None, self.study.data.subset.fraction) else f"share-{share}/"
+        return f"{self.results}/preferences/{self._corpus(model)}{folder}"
+
+    def rejected(self) -> dict[str, str]:
+        """Rejected texts by direction: a file of the user, or one that a model writes, for the wildcard `corpus`."""
+        return {
+            direction: (
+                source.path
+                if source.kind == "file"
+                else f"{self.results}/preferences/{{corpus}}rejected.{direction}.parquet"
+            )
+            for direction, source in self.study.rejected().items()
+        }
+
+    def _corpus(self, model: str) -> str:
+        name = self.table[model].settings.get("corpus")
+        return f"corpora/{name}/" if name else ""
+
+    # ---- models
+
+    def manifest(self, model: str) -> str:
+        """What a model is and what it was made from: later jobs depend on it, and not on the weights."""
+        return f"{self.results}/models/{model}/manifest.json"
+
+    def manifests(self, models: Any = None) -> dict[str, str]:
+        """Manifests by model, of some models or all."""
+        return {model: self.manifest(model) for model in (self.table if models is None else models)}
+
+    def weights(self, *models: str) -> list[str]:
+        """Folders that are read to load some models: weights and adapters that are made here."""
+        return [
+            f"{self.results}/models/{row}/{'adapter' if self.table[row].kind == 'aligned' else 'weights'}"
+            for model in models
+            for row in self.table.lineage(model)
+            if self.table[row].method != "pretrained"
+        ]
+
+    def training_log(self, model: str) -> str:
+        """Losses of a training."""
+        return f"{self.results}/models/{model}/log.parquet"
+
+    def nli_model(self, name: str) -> str:
+        """Manifest of an NLI model."""
+        return f"{self.results}/nli_models/{name}/manifest.json"
+
+    def nli_weights(self, name: str) -> list[str]:
+        """Weights of an NLI model, where they are made here."""
+        return [f"{self.results}/nli_models/{name}/weights"] if name in self.products.trained_nli else []
+
+    def decomposer(self, name: str) -> str:
+        """Manifest of a decomposer that is a local language model."""
+        return f"{self.results}/decomposers/{name}/manifest.json"
+
+    # ---- captions and what is measured of them
+
+    def predictions(self, model: str, tests: Any = None) -> dict[str, str]:
+        """What a model answered, by test set."""
+        names = self.products.tests if tests is None else tests
+        return {test: f"{self.results}/predictions/{model}/{test}.parquet" for test in names}
+
+    def captions(self, author: str) -> dict[str, str]:
+        """The captions that are cut into units, by test set. An author is a model, or one of `RESERVED`."""
+        folder = {"reference": "data/tests", "planted-reference": "data/planted"}.get(author, f"predictions/{author}")
+        return {test: f"{self.results}/{folder}/{test}.parquet" for test in self.products.judged}
+
+    def units(self, units: str, author: str) -> dict[str, str]:
+        """The units (atoms, sentences …) of an author's captions, by test set."""
+        return {test: f"{self.atoms}/{units}/{author}/{test}.parquet" for test in self.products.judged}
+
+    @property
+    def atoms(self) -> str:
+        """Folder of the units of all captions."""
+        return f"{self.results}/atoms"
+
+    def nli(self, judge: str, author: str) -> dict[str, str]:
+        """The NLI probabilities that a judge reads, by test set."""
+        return {test: f"{self.results}/nli/{judge}/{author}/{test}.parquet" for test in self.products.judged}
+
+    def text2mol(self, model: str) -> dict[str, str]:
+        """Text2Mol similarities of a model's captions, by test set; none where the study does not ask for them."""
+        return {test: f"{self.results}/text2mol/{model}/{test}.parquet" for test in self.products.text2mol_tests}
+
+    def scores(self, model: str, *, judged: bool = False) -> dict[str, str]:
+        """Every metric of every answer of a model, by test set."""
+        names = self.products.judged if judged else self.products.tests
+        return {test: f"{self.results}/scores/{model}/{test}.parquet" for test in names}
+
+    def all_scores(self, models: Any = None, *, judged: bool = False) -> dict[str, dict[str, str]]:
+        """Scores by model and test set, of some models or all."""
+        chosen = self.table if models is None else models
+        return {model: self.scores(model, judged=judged) for model in chosen}
+
+    def validated(self) -> dict[str, str]:
+        """Scores that each judge gives to captions with planted errors, by test set."""
+        return {test: f"{self.results}/judge_validation/{test}.parquet" for test in self.products.judged}
+
+    # ---- tables and figures
+
+    def tables(self, *names: str, kinds: tuple[str, ...] = ("csv", "md", "tex")) -> list[str]:
+        """Tables in some formats."""
+        return [f"{self.results}/tables/{name}.{kind}" for name in names for kind in kinds]
+
+    def figures(self, *names: str, kinds: tuple[str, ...] = ("svg", "png")) -> list[str]:
+        """Figures in some formats."""
+        return [f"{self.results}/plots/{name}.{kind}" for name in names for kind in kinds]
+
+    def ablation(self, name: str) -> list[str]:
+        """The tables and the figure of an ablation."""
+        return self.tables(f"ablation-{name}") + self.figures(f"ablation-{name}")
+
+
+def units_of_models(folder: Path, test: str) -> list[Path]:
+    """The units of the captions of all models that were cut so far.
+
+    Args:
+        folder: of one kind of units.
+        test: the test set.
+    """
+    authors = [author for author in sorted(folder.iterdir()) if author.name not in RESERVED]
+    return [path for author in authors if (path := author / f"{test}.parquet").is_file()]

@@ -1,0 +1,204 @@
+"""What a study makes: which test sets are judged, which tables and figures there are, and the facts that jobs get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from molmix.config.schema import Config
+from molmix.judges.decompose import PLAIN
+from molmix.judges.kinds import Judge
+from molmix.pipeline.model_table import ModelTable
+
+# Tables that compare models, by name, and their titles in the report.
+COMPARISONS = {
+    "leaderboard": "Leaderboard",
+    "comparisons": "Comparisons",
+    "merges": "Merges",
+    "alignments": "Alignments",
+    "seeds": "Spread over seeds",
+}
+# Tables of the target `judge`, by name, and their titles in the report.
+VALIDATION = {
+    "judges": "Planted errors",
+    "agreement": "Agreement of the judges",
+    "audit": "Audit of the decomposers",
+}
+
+
+@dataclass(frozen=True)
+class Products:
+    """What one study makes.
+
+    Attributes:
+        study: the config.
+        table: its model table.
+    """
+
+    study: Config
+    table: ModelTable
+
+    # ---- test sets and judges
+
+    @cached_property
+    def tests(self) -> dict[str, str]:
+        """The direction of every test set, by name: ``mol2cap`` or ``cap2mol``."""
+        return {name: test.direction for name, test in self.study.data.tests.items()}
+
+    @cached_property
+    def judged(self) -> list[str]:
+        """Test sets whose answers are captions: judges read no molecules."""
+        return [name for name, direction in self.tests.items() if direction == "mol2cap"]
+
+    @cached_property
+    def judges(self) -> dict[str, Judge]:
+        """Judges by name; none where no test set has captions for answers."""
+        return self.study.judges if self.judged else {}
+
+    @cached_property
+    def atomic_judges(self) -> dict[str, Judge]:
+        """Judges that read atoms."""
+        return {name: judge for name, judge in self.judges.items() if judge.kind == "atomic"}
+
+    @cached_property
+    def units(self) -> set[str]:
+        """Everything that captions are cut into: decomposers, sentences …"""
+        return {units for judge in self.judges.values() for units in (judge.reference_units, judge.generated_units)}
+
+    @cached_property
+    def text2mol_tests(self) -> list[str]:
+        """Test sets for which Text2Mol similarities are computed."""
+        return self.judged if self.study.metrics.text2mol else []
+
+    # ---- models
+
+    @cached_property
+    def trained_nli(self) -> list[str]:
+        """NLI models that are trained here."""
+        return [name for name, model in self.study.nli.items() if model.kind == "made"]
+
+    @cached_property
+    def local_decomposers(self) -> list[str]:
+        """Decomposers that are language models of this machine: they have weights, and use a GPU."""
+        return [name for name in self.study.decomposers if f"decomposers.{name}" in self.study.pretrained()]
+
+    @cached_property
+    def model_decomposers(self) -> list[str]:
+        """Decomposers that are language models, here or behind an endpoint: they take hours."""
+        return [name for name, spec in self.study.decomposers.items() if spec.backend not in PLAIN]
+
+    @cached_property
+    def kept_merges(self) -> list[str]:
+        """Merges whose weights are kept."""
+        return self.table.kept(self.study.merge.keep_weights)
+
+    @cached_property
+    def temporary_merges(self) -> list[str]:
+        """Merges whose weights are deleted once they have answered the test sets."""
+        return [model for model in self.table.of_kind("merged") if model not in self.kept_merges]
+
+    @cached_property
+    def generating(self) -> list[str]:
+        """Models that a job of their own loads to answer the test sets."""
+        left_out = {*self.temporary_merges, *self.systems}
+        return [model for model in self.table if model not in left_out]
+
+    @cached_property
+    def uploadable(self) -> list[str]:
+        """Models made here whose weights are kept."""
+        return [*self.table.of_kind("aligned"), *self.kept_merges]
+
+    @cached_property
+    def uploaded(self) -> list[str]:
+        """Models that `snakemake push` uploads."""
+        push = self.study.push
+        return (push.models or self.uploadable) if push else []
+
+    @cached_property
+    def systems(self) -> dict[str, dict[str, Any]]:
+        """The files of every system whose captions come from elsewhere, by system and test set."""
+        return {
+            system.name: {test: source.model_dump() for test, source in system.predictions.items()}
+            for system in self.study.systems
+        }
+
+    # ---- tables and figures
+
+    @cached_property
+    def compared(self) -> list[str]:
+        """Tables of the rule `comparisons`: those that the study has models for."""
+        alignments = self.table.of_kind("aligned")
+        wanted = {
+            "comparisons": True,
+            "merges": self.table.of_kind("merged"),
+            "alignments": alignments,
+            "seeds": len(self.study.seeds) > 1 and alignments,
+        }
+        return [name for name, models in wanted.items() if models]
+
+    @cached_property
+    def trained(self) -> list[str]:
+        """Models whose losses are logged."""
+        return [model for model, row in self.table.items() if row.kind == "aligned" or row.method == "made"]
+
+    @cached_property
+    def figures(self) -> dict[str, dict[str, Any]]:
+        """Figures of the rule `plots` by name: their kind and test sets. The study has something to draw for each."""
+        figures: dict[str, dict[str, Any]] = {}
+        if self.trained:
+            figures["training"] = {"kind": "training", "tests": []}
+        if self.atomic_judges:
+            figures["tradeoff"] = {"kind": "tradeoff", "tests": self.judged}
+        for other in self.judged[1:]:
+            figures[f"distribution-{other}"] = {"kind": "distribution", "tests": [self.judged[0], other]}
+        if any(row.start for row in self.table.values()):
+            figures |= {f"effects-{test}": {"kind": "effects", "tests": [test]} for test in self.tests}
+        if "merges" in self.compared:
+            figures |= {f"merges-{test}": {"kind": "merges", "tests": [test]} for test in self.tests}
+        return figures | {"cost": {"kind": "cost", "tests": []}}
+
+    def shown_tables(self, folder: Path) -> list[str]:
+        """Tables of the report. Those of the target `judge` are shown if they are there: the report does not make them.
+
+        Args:
+            folder: of the tables.
+        """
+        ablations = [f"ablation-{name}" for name in self.study.ablations]
+        return ["leaderboard", *self.compared, *ablations, *self._validated(folder)]
+
+    def shown_figures(self, folder: Path) -> list[str]:
+        """Figures of the report; `folder` is that of the tables."""
+        ablations = [f"ablation-{name}" for name in self.study.ablations]
+        judges = [f"judges-{test}" for test in self.judged if "judges" in self._validated(folder)]
+        return [*self.figures, *ablations, *judges]
+
+    def _validated(self, folder: Path) -> list[str]:
+        return [name for name in VALIDATION if (folder / f"{name}.md").exists()]
+
+    # ---- what jobs are told
+
+    @cached_property
+    def metric_options(self) -> dict[str, Any]:
+        """What scores depend on: the judges and the files of the metrics, dumped."""
+        return {
+            "judges": {name: judge.model_dump() for name, judge in self.judges.items()},
+            "domain": self.study.domain,
+            **self.study.metrics.options(),
+        }
+
+    @cached_property
+    def model_facts(self) -> dict[str, dict[str, Any]]:
+        """What tables and figures need to know of every model."""
+        return {
+            model: {
+                "kind": row.kind,
+                "parents": list(row.parents),
+                "method": row.method,
+                "seed": row.seed,
+                "start": row.start,
+                "unseeded": row.unseeded,
+            }
+            for model, row in self.table.items()
+        }

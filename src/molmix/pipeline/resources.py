@@ -1,0 +1,138 @@
+"""What jobs ask for: memory, run time, GPUs and CPU cores. Memory and run time grow with each retry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from molmix.config.schema import Config
+from molmix.models.sizes import Shape, pretrained
+from molmix.pipeline.model_table import ModelTable
+from molmix.pipeline.plan.shapes import sizes
+from molmix.pipeline.products import Products
+
+GB = 10**9
+Need = int | Callable[[Any], int]
+
+
+def grows(need: Need) -> Callable[[Any, int], int]:
+    """Memory in MB or run time in minutes, once for the first try, twice for the second …
+
+    Args:
+        need: of the first try; may be a function of the wildcards.
+    """
+    return lambda wildcards, attempt: attempt * (need(wildcards) if callable(need) else need)
+
+
+@dataclass(frozen=True)
+class JobResources:
+    """What the jobs of one study ask for.
+
+    Attributes:
+        study: the config.
+        table: its model table.
+        products: what it makes.
+        partitions: the profile's default resources `slurm_partition` and `gpu_partition`; may be empty.
+    """
+
+    study: Config
+    table: ModelTable
+    products: Products
+    partitions: Mapping[str, str | None]
+
+    # ---- GPUs and CPU cores
+
+    def gpus(self, stage: str, where: Callable[[Any], bool] = lambda wildcards: True) -> dict[str, Callable]:
+        """Resources of the jobs of a stage if `hardware.gpus` gives it GPUs: number, memory and partition.
+
+        Args:
+            stage: a key of `hardware.gpus`.
+            where: which of its jobs use them, by the wildcards.
+        """
+        count, memory = self._count(stage), self.study.hardware.gpu_memory_gb or 0
+        if not count:
+            return {}
+        return {
+            "gpu": lambda wildcards: count if where(wildcards) else 0,
+            "gpu_memory_mb": lambda wildcards: round(1000 * memory) if where(wildcards) else 0,
+            "slurm_partition": lambda wildcards: self.partitions.get(
+                "gpu_partition" if where(wildcards) else "slurm_partition"
+            ),
+        }
+
+    def cores(self, stage: str, without: int = 1) -> int:
+        """CPU cores of a job: four for each of its GPUs, or `without` if it has none."""
+        return 4 * self._count(stage) or without
+
+    def nli_cores(self, judge: str) -> int:
+        """CPU cores of an NLI job. One such job runs at a time, so a large model may use the whole machine."""
+        return self.cores("nli", without=1 if self._judge_is_small(judge) else 16)
+
+    def _count(self, stage: str) -> int:
+        return getattr(self.study.hardware.gpus, stage)
+
+    # ---- memory in MB
+
+    def to_load(self, stage: str, least: int, model_of: Callable[[Any], str]) -> Callable[[Any, int], int]:
+        """Memory of a job that loads a model of the table.
+
+        Args:
+            stage: a key of `hardware.gpus`.
+            least: MB beside the weights.
+            model_of: the model, by the wildcards.
+        """
+        return grows(lambda wildcards: least + _mb(self._weights(stage, self._shapes[model_of(wildcards)])))
+
+    def to_merge(self, least: int, *, generates: bool) -> Callable[[Any, int], int]:
+        """Memory of a job that merges the model of its wildcards, and with `generates` loads the result."""
+
+        def need(wildcards: Any) -> int:
+            shape = self._shapes[wildcards.model]
+            loaded = self._weights("generate", shape) if generates else 0
+            return least + _mb(max(_bytes_to_merge(shape), loaded))
+
+        return grows(need)
+
+    def to_decompose(self, least: int) -> Callable[[Any, int], int]:
+        """Memory of a job that cuts captions, by a model on this machine or without one."""
+
+        def need(wildcards: Any) -> int:
+            spec = self.study.pretrained().get(f"decomposers.{wildcards.units}")
+            return least + (_mb(self._weights("decompose", pretrained(spec.id, spec.revision))) if spec else 0)
+
+        return grows(need)
+
+    @cached_property
+    def _shapes(self) -> dict[str, Shape | None]:
+        return sizes(self.study, self.table).shapes
+
+    def _weights(self, stage: str, shape: Shape | None) -> int:
+        """Bytes of a model's weights: 16 bits a number on a GPU, else 32. 0 where its shape is not known."""
+        return (2 if self._count(stage) else 4) * shape.parameters if shape else 0
+
+    # ---- run time in minutes
+
+    def decompose_minutes(self, wildcards: Any) -> int:
+        """Run time of cutting one author's captions."""
+        return 240 if wildcards.units in self.products.model_decomposers else 5
+
+    def nli_minutes(self, wildcards: Any) -> int:
+        """Run time of an NLI job: a share of the whole, as the times of a group add up. The first job does it all."""
+        least, whole = (2, 120) if self._judge_is_small(wildcards.judge) else (20, 1440)
+        return max(least, whole // (len(self.table) * len(self.products.judges)))
+
+    def _judge_is_small(self, judge: str) -> bool:
+        return self.products.judges[judge].nli in self.products.trained_nli
+
+
+def _mb(size: int) -> int:
+    return size // GB * 1000
+
+
+def _bytes_to_merge(shape: Shape | None) -> int:
+    """Bytes that mergekit holds at most. Measured (`python -m benchmarks merge_memory`): TIES holds some fifty for each
+    number of the largest tensor, and a shard that is to be written.
+    """
+    return 50 * shape.largest + min(2 * GB, shape.stored) if shape else 0
