@@ -34,11 +34,10 @@ def nested(files: Any, kind: str) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for name, path in files.items():
-        first, *between, last = name.split("/")
-        if first != kind or name == kind:
-            continue
-        inner = found
-        for key in between:
-            inner = inner.setdefault(key, {})
-        inner[last] = Path(path)
+        first, *keys = name.split("/")
+        if first == kind and keys:
+            inner = found
+            for key in keys[:-1]:
+                inner = inner.setdefault(key, {})
+            inner[keys[-1]] = Path(path)
     return found

@@ -44,7 +44,14 @@ def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
     """
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import RuleException, WorkflowError
-    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+    from snakemake.settings.types import (
+        ConfigSettings,
+        DAGSettings,
+        OutputSettings,
+        Quietness,
+        RerunTrigger,
+        ResourceSettings,
+    )
 
     snakefile = Path(__file__).resolve().parents[4] / "Snakefile"
     if not snakefile.exists():
@@ -58,7 +65,9 @@ def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
                 snakefile=snakefile,
             )
             with redirect_stdout(StringIO()):  # the summary itself has a row a file, and not which files a job makes
-                plan.dag(DAGSettings(targets=frozenset(targets))).summary()
+                # As in the profiles: code that changed reruns nothing.
+                triggers = frozenset(RerunTrigger.all() - {RerunTrigger.CODE})
+                plan.dag(DAGSettings(targets=frozenset(targets), rerun_triggers=triggers)).summary()
         except (WorkflowError, RuleException) as error:
             raise fault(configfile, f"Snakemake makes no plan of it: {error}", "try snakemake -n") from None
         workflow = plan._workflow  # its API tells of no jobs

@@ -1,0 +1,87 @@
+"""What jobs ask of a machine or a cluster, and which of them go there as one."""
+
+import copy
+from types import SimpleNamespace
+from typing import Any
+
+from molmix.config import documentation, loading
+from molmix.pipeline import model_table
+from molmix.pipeline.groups import Groups
+from molmix.pipeline.products import Products
+from molmix.pipeline.resources import JobResources, grows
+
+HUB = {"kind": "hub", "id": "some/corpus", "revision": "v1", "split": "train"}
+LLM = {"backend": "transformers", "id": "unsloth/llama-3-8b-Instruct", "revision": "v1"}
+
+
+def job(**wildcards: str) -> Any:
+    return SimpleNamespace(**wildcards)
+
+
+def parts(**changes: Any) -> tuple[JobResources, Groups]:
+    study = loading.parse(copy.deepcopy(documentation.DEMO) | changes)
+    table = model_table.build(study)
+    products = Products(study, table)
+    return (
+        JobResources(study, table, products, {"gpu_partition": "gpu", "slurm_partition": "cpu"}),
+        Groups(study, products),
+    )
+
+
+def test_what_a_job_asks_for_grows_with_each_try() -> None:
+    assert [grows(60)(job(), attempt) for attempt in (1, 2, 3)] == [60, 120, 180]
+    assert grows(lambda wildcards: len(wildcards.model))(job(model="sft"), 2) == 6
+
+
+def test_gpus_are_asked_for_by_the_jobs_that_use_them() -> None:
+    needs, _ = parts(hardware={"gpus": {"align": 2, "decompose": 1}, "gpu_memory_gb": 40})
+    assert needs.gpus("nli") == {} and (needs.cores("nli"), needs.cores("align")) == (1, 8)
+    asked = {name: value(job()) for name, value in needs.gpus("align").items()}
+    assert asked == {"gpu": 2, "gpu_memory_mb": 40_000, "slurm_partition": "gpu"}
+    some = needs.gpus("decompose", lambda wildcards: wildcards.units == "llm")
+    assert {name: value(job(units="rules")) for name, value in some.items()} == {
+        "gpu": 0,
+        "gpu_memory_mb": 0,
+        "slurm_partition": "cpu",
+    }
+
+
+def test_a_small_model_adds_no_memory_and_a_second_try_doubles_it() -> None:
+    needs, _ = parts()
+    load = needs.to_load("align", 3000, lambda wildcards: wildcards.model)
+    assert [load(job(model="agnostic.sft"), attempt) for attempt in (1, 2)] == [3000, 6000]
+    assert needs.to_merge(3000, generates=True)(job(model="universal.ties"), 1) == 3000
+    assert needs.to_decompose(1000)(job(units="rules"), 1) == 1000
+
+
+def test_nli_jobs_share_the_time_of_all() -> None:
+    needs, _ = parts()
+    models = len(needs.table)
+    assert needs.nli_minutes(job(judge="atomic")) == max(2, 120 // models)
+    large, _ = parts(nli={"embedded": {"kind": "pretrained", "id": "some/nli", "revision": "v1"}})
+    assert large.nli_minutes(job(judge="atomic")) == max(20, 1440 // models)
+    assert (needs.nli_cores("atomic"), large.nli_cores("atomic")) == (1, 16)
+
+
+def test_jobs_that_follow_from_captions_are_one_group_without_gpus() -> None:
+    _, groups = parts()
+    assert (groups.data, groups.external, groups.validation) == ("data", "judge", "judge_validation")
+    assert groups.nli(job(author="agnostic")) == "judge" and groups.nli(job(author="planted")) == "judge_validation"
+    by_author = {author: groups.decompose(job(units="rules", author=author)) for author in ("reference", "agnostic")}
+    assert by_author == {"reference": "data", "agnostic": "judge"}
+
+
+def test_jobs_with_gpus_and_language_models_are_in_groups_of_their_own() -> None:
+    _, groups = parts(hardware={"gpus": {"nli": 1}})
+    assert (groups.nli(job(author="agnostic")), groups.external, groups.validation) == ("nli", None, None)
+    assert groups.decompose(job(units="rules", author="agnostic")) == "decompose"
+    llm = {"decomposers": {"rules": {"backend": "rules"}, "llm": LLM}}
+    for gpus, expected in ((0, "decompose"), (1, None)):
+        _, groups = parts(**llm, hardware={"gpus": {"decompose": gpus}})
+        assert groups.decompose(job(units="llm", author="agnostic")) == expected
+        assert groups.validation is None
+
+
+def test_a_download_runs_beside_snakemake() -> None:
+    _, groups = parts(data=documentation.DEMO["data"] | {"train": HUB})
+    assert groups.from_hub and groups.data is None
