@@ -92,7 +92,12 @@ def test_tables_and_figures_are_those_that_the_study_has_models_for(tmp_path: Pa
         *(f"{kind}-{test}" for kind in ("effects", "merges") for test in ("id", "ood")),
     }
     bare = paths(align={}, merge={}, universal={}, preferences=None, initial=mol2cap_alone()).products
-    assert bare.compared == ["comparisons"] and set(bare.figures) == {"training", "tradeoff", "distribution-ood", "cost"}
+    assert bare.compared == ["comparisons"] and set(bare.figures) == {
+        "training",
+        "tradeoff",
+        "distribution-ood",
+        "cost",
+    }
     assert "judges" not in found.shown_tables(tmp_path)
     (tmp_path / "judges.md").touch()
     assert "judges" in found.shown_tables(tmp_path) and "judges-id" in found.shown_figures(tmp_path)
