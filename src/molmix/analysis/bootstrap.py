@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from molmix.metrics import Pooled
+from molmix.metrics.aggregate import ratio
 
 # Entries in a block of resamples × rows: 32 MB for each of the few arrays of that size that live at once.
 _BLOCK = 4_000_000
@@ -180,12 +181,7 @@ def mean(column: np.ndarray) -> Pooled:
     """The mean over the rows that are not NaN, as sums that it is made of: array (rows,) in."""
     column = np.asarray(column, dtype=float)
     held = ~np.isnan(column)
-    return np.column_stack([np.where(held, column, 0.0), held]), _ratio
-
-
-def _ratio(sums: np.ndarray) -> np.ndarray:
-    total, held = sums[..., 0], sums[..., 1]
-    return np.where(held > 0, total / np.maximum(held, 1), np.nan)
+    return np.column_stack([np.where(held, column, 0.0), held]), lambda sums: ratio(sums[..., 0], sums[..., 1])
 
 
 def _counts(block: np.ndarray) -> np.ndarray:

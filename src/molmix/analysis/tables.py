@@ -136,14 +136,21 @@ def latex_text(text: str) -> str:
     return text.translate(_LATEX)
 
 
-def figure(value: float, low: float | None = None, high: float | None = None, *, signed: bool = False) -> str:
+def figure(
+    value: float, low: float | None = None, high: float | None = None, *, signed: bool = False, digits: int = 3
+) -> str:
     """A figure with half the width of its interval, if one is given; a dash for what is undefined (NaN)."""
     if math.isnan(value):
         return "–"
-    text = f"{value:+.3f}" if signed else f"{value:.3f}"
+    text = f"{value:{'+' if signed else ''}.{digits}f}"
     if low is not None and high is not None:
-        text += " ±–" if math.isnan(low) else f" ±{(high - low) / 2:.3f}"
+        text += " ±–" if math.isnan(low) else f" ±{(high - low) / 2:.{digits}f}"
     return _short(text)
+
+
+def figure_cell(row: pd.Series, column: str, *, bold: bool = False) -> Cell:
+    """A figure of two digits from a row that holds it and its interval: columns `x`, `x_low` and `x_high`."""
+    return Cell(figure(row[column], row[f"{column}_low"], row[f"{column}_high"], digits=2), bold=bold)
 
 
 def _short(text: str) -> str:

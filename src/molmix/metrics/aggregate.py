@@ -17,6 +17,11 @@ from molmix.metrics.degenerate import find_flaws
 Figure = tuple[str, str]  # a model and a metric's column
 
 
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """One array over another, NaN where that is 0."""
+    return np.where(below > 0, above / np.where(below > 0, below, 1), np.nan)
+
+
 def all_metrics(options: Options) -> tuple[Metric, ...]:
     """Every metric of every family, in the order of the table's columns."""
     return tuple(metric for family in FAMILIES for metric in family().metrics(options))

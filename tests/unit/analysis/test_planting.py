@@ -2,6 +2,7 @@
 
 import csv
 import re
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from molmix.analysis.judge_validation.document import changed, read, tell
+from molmix.analysis.judge_validation.document import changed, read_document, tell
 from molmix.analysis.judge_validation.perturbations import EDITS, HARMFUL
 from molmix.analysis.judge_validation.planting import not_made, plant
 from molmix.core.errors import MolmixError
@@ -208,9 +209,9 @@ def chebi20(shared: Path):
 def test_real_captions_are_read_and_told_unchanged(chebi20):
     for row in chebi20[:800]:
         caption = row["references"][0]
-        assert tell(read(caption)) == caption
-        first = read(caption)[0].statements[0]
-        assert tell(changed(read(caption), {first: None})) != caption
+        assert tell(read_document(caption)) == caption
+        first = read_document(caption)[0].statements[0]
+        assert tell(changed(read_document(caption), {first: None})) != caption
 
 
 def test_real_captions_get_errors_that_their_reference_does_not_state(chebi20):
@@ -251,3 +252,15 @@ def test_edits_of_any_text_by_example(edit, expected):
 def test_a_prefix_is_no_opposite_within_another_word():
     row = {"id": "a", "references": ["The molecule impacts heart disease."], "facts": None, "truth": None}
     assert len(plant([row], edits=["class"], doses=[1], molecules=1, seed=0)) == 1
+
+
+def test_long_captions_take_no_long_time() -> None:
+    texts = ["It is a dye. " * 400, " ".join(f"It is dye {number}." for number in range(400))]
+    rows = [
+        {"id": str(number), "references": [text], "facts": None, "truth": None} for number, text in enumerate(texts)
+    ]
+    start = time.perf_counter()
+    made = plant(rows, edits=[*EDITS], doses=DOSES, molecules=None, seed=1)
+    assert time.perf_counter() - start < 20
+    reordered = {row["of"] for row in made if row["edit"] == "reorder"}
+    assert reordered == {"1"}  # no order of equal sentences is another one

@@ -14,8 +14,12 @@ from molmix.analysis.judge_validation import agreement as agreeing
 from molmix.analysis.judge_validation.agreement import agreement
 from molmix.analysis.judge_validation.perturbations import EDITS
 from molmix.analysis.judge_validation.ranks import auroc, kendall, spearman, weights_of
-from molmix.analysis.judge_validation.sensitivity import FIGURES, measure
-from molmix.analysis.judge_validation.table import grids, notes
+from molmix.analysis.judge_validation.sensitivity import (
+    FIGURES,
+    measure_sensitivity,
+    sensitivity_grids,
+    sensitivity_notes,
+)
 from molmix.analysis.tables import latex, markdown
 from molmix.core.errors import MolmixError
 from molmix.report.plots.judges import draw_judges
@@ -82,7 +86,7 @@ def test_weights_count_how_often_a_molecule_is_drawn():
 
 def test_a_perfect_score():
     frame = frame_of(20, lambda edit, k: float(k) if is_harm(edit) else 0.0)
-    measured = measure(frame, {"score": "lower"}, resamples=50)
+    measured = measure_sensitivity(frame, {"score": "lower"}, resamples=50)
     for edit in EDITED:
         row = row_of(measured, edit)
         expected = 1.0 if is_harm(edit) else 0.5
@@ -99,14 +103,14 @@ def test_a_perfect_score():
 
 def test_a_score_whose_higher_is_better_is_turned():
     frame = frame_of(20, lambda edit, k: -float(k) if is_harm(edit) else 0.0)
-    row = row_of(measure(frame, {"score": "higher"}, resamples=20), "swap")
+    row = row_of(measure_sensitivity(frame, {"score": "higher"}, resamples=20), "swap")
     assert (row.auroc, row.balanced_accuracy, row.change, row.change_low) == (1, 1, -1.5, -1.5)
     assert row.spearman > 0.9
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_constant_score_is_blind_and_raises_no_alarm():
-    measured = measure(frame_of(9, lambda edit, k: 0.3), {"score": "lower"}, resamples=30)
+    measured = measure_sensitivity(frame_of(9, lambda edit, k: 0.3), {"score": "lower"}, resamples=30)
     edited = measured[measured.kind != "control"]
     assert (edited[["auroc", "auroc_low", "auroc_high", "balanced_accuracy"]] == 0.5).all(axis=None)
     assert edited.spearman.isna().all()
@@ -117,7 +121,7 @@ def test_a_constant_score_is_blind_and_raises_no_alarm():
 def test_figures_equal_the_plain_definitions():
     generator = np.random.default_rng(0)
     frame = frame_of(30, lambda edit, k: generator.normal(k / 2 if is_harm(edit) else 0))
-    measured = measure(frame, {"score": "lower"}, resamples=40, seed=3)
+    measured = measure_sensitivity(frame, {"score": "lower"}, resamples=40, seed=3)
     control = frame[frame.edit == "none"].set_index("of").score
     own = frame[frame.edit == "number"]
     pairs = [(a > b) + (a == b) / 2 for a in own.score for b in control]
@@ -142,12 +146,12 @@ def test_undefined_scores_are_counted_and_left_out():
     frame = frame_of(10, lambda edit, k: float(k) if is_harm(edit) else 0.0)
     frame.loc[(frame.of == "m0") & (frame.edit == "none"), "score"] = np.nan
     frame.loc[(frame.of == "m1") & (frame.edit == "swap") & (frame.k == 2), "score"] = np.nan
-    measured = measure(frame, {"score": "lower"}, resamples=20)
+    measured = measure_sensitivity(frame, {"score": "lower"}, resamples=20)
     assert (row_of(measured, "swap").n, row_of(measured, "swap").undefined) == (17, 3)
     assert (row_of(measured, "swap", 2).n, row_of(measured, "swap", 2).undefined) == (8, 2)
     assert (row_of(measured, "none", 0).n, row_of(measured, "none", 0).undefined) == (9, 1)
     frame["score"] = np.nan
-    measured = measure(frame, {"score": "lower"}, resamples=20)
+    measured = measure_sensitivity(frame, {"score": "lower"}, resamples=20)
     assert measured[[*FIGURES]].isna().all(axis=None)
     assert (row_of(measured, "swap").n, row_of(measured, "swap").undefined) == (0, 20)
 
@@ -157,7 +161,9 @@ def test_a_threshold_is_judged_on_other_molecules():
     generator = np.random.default_rng(1)
     found = [
         row_of(
-            measure(frame_of(12, lambda *_: generator.normal(), (1,), ["swap"]), {"score": "lower"}, resamples=2),
+            measure_sensitivity(
+                frame_of(12, lambda *_: generator.normal(), (1,), ["swap"]), {"score": "lower"}, resamples=2
+            ),
             "swap",
         )
         for _ in range(60)
@@ -169,7 +175,7 @@ def test_intervals_of_a_blind_score_mostly_hold_one_half():
     generator = np.random.default_rng(2)
     frame = frame_of(60, lambda *_: 0.0, (1,), ["swap"])
     blind = frame.drop(columns="score").join(pd.DataFrame(generator.normal(size=(len(frame), 200))).add_prefix("s"))
-    measured = measure(blind, {f"s{number}": "lower" for number in range(200)}, resamples=300)
+    measured = measure_sensitivity(blind, {f"s{number}": "lower" for number in range(200)}, resamples=300)
     pooled = measured[(measured.edit == "swap") & measured.k.isna()]
     held = (pooled.auroc_low <= 0.5) & (pooled.auroc_high >= 0.5)
     assert 0.9 <= held.mean() <= 0.99
@@ -179,7 +185,7 @@ def test_order_of_rows_does_not_matter():
     generator = np.random.default_rng(4)
     frame = frame_of(15, lambda edit, k: generator.normal(k))
     shuffled = frame.sample(frac=1, random_state=0)
-    one, other = (measure(rows, {"score": "lower"}, resamples=30) for rows in (frame, shuffled))
+    one, other = (measure_sensitivity(rows, {"score": "lower"}, resamples=30) for rows in (frame, shuffled))
     pd.testing.assert_frame_equal(one, other)
 
 
@@ -193,7 +199,7 @@ def test_order_of_rows_does_not_matter():
 )
 def test_scores_that_cannot_be_measured_are_refused(change, message):
     with pytest.raises(MolmixError, match=message):
-        measure(change(frame_of(3, lambda *_: 0.0)), {"score": "lower"})
+        measure_sensitivity(change(frame_of(3, lambda *_: 0.0)), {"score": "lower"})
 
 
 # --- table and plot
@@ -204,12 +210,12 @@ def measured():
     generator = np.random.default_rng(5)
     frame = frame_of(40, lambda edit, k: generator.normal(3 * k if is_harm(edit) else 0)).assign(flat=1.0)
     frame["noise"] = generator.normal(size=len(frame))
-    return measure(frame, {"score": "lower", "noise": "higher", "flat": "higher"}, resamples=50)
+    return measure_sensitivity(frame, {"score": "lower", "noise": "higher", "flat": "higher"}, resamples=50)
 
 
 def test_table_shows_every_score_and_marks_the_best(measured):
-    pages = grids(measured, "id")
-    text = markdown("judges", pages, notes(measured, level=0.95))
+    pages = sensitivity_grids(measured, "id")
+    text = markdown("judges", pages, sensitivity_notes(measured, level=0.95))
     lines = text.splitlines()
     assert f"| score | {' | '.join(EDITED)} |" in lines
     seen = [line for line in lines if line.startswith("| score | **")]
@@ -219,7 +225,7 @@ def test_table_shows_every_score_and_marks_the_best(measured):
     assert any(line.startswith("| flat | – |") for line in lines)
     assert "Left out" not in text
     some = measured.assign(undefined=((measured.edit == "swap") & measured.k.isna()).astype(int) * 4)
-    assert "Left out: 4 scores" in "\n".join(notes(some[some.column == "score"], level=0.95))
+    assert "Left out: 4 scores" in "\n".join(sensitivity_notes(some[some.column == "score"], level=0.95))
     table = latex(pages, [])
     assert table.count(r"\begin{tabular}") == 3 and r"flat & .50 $\pm$.00 &" in table and table.isascii()
 
@@ -241,7 +247,7 @@ def test_figure_of_few_edits(measured, tmp_path):
 def test_importing_the_trial_is_cheap():
     code = (
         "import sys, molmix.analysis.judge_validation.planting, molmix.analysis.judge_validation.sensitivity, "
-        "molmix.analysis.judge_validation.table, molmix.report.plots.judges, "
+        "molmix.report.plots.judges, "
         "molmix.analysis.judge_validation.agreement; sys.exit('torch' in sys.modules or 'matplotlib' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -300,10 +306,10 @@ def test_agreement_of_constant_scores_is_undefined_and_shown_as_a_dash():
     assert np.isnan(found.iloc[0].kendall)
     assert found.iloc[0].ordered_alike == 1
     frame = found.assign(test="id", ground="planted")
-    text = markdown("agreement", agreeing.grids(frame), agreeing.notes(frame, level=0.95))
+    text = markdown("agreement", agreeing.agreement_grids(frame), agreeing.agreement_notes(frame, level=0.95))
     assert "| a, b | x | 3 | 12 | – | – | – | 1.00 ±.00 |" in text
-    assert agreeing.grids(pd.DataFrame()) == []
-    assert "no two judges" in agreeing.notes(pd.DataFrame(), level=0.95)[0]
+    assert agreeing.agreement_grids(pd.DataFrame()) == []
+    assert "no two judges" in agreeing.agreement_notes(pd.DataFrame(), level=0.95)[0]
 
 
 @pytest.mark.parametrize(
@@ -316,3 +322,23 @@ def test_agreement_of_constant_scores_is_undefined_and_shown_as_a_dash():
 def test_scores_that_cannot_be_compared_are_refused(frame, message):
     with pytest.raises(MolmixError, match=message):
         agreement({"a": frame}, ["x"])
+
+
+def test_a_test_set_without_an_error_has_no_table() -> None:
+    frame = pd.DataFrame({"of": ["a", "b"], "edit": "none", "k": 0, "score": [0.1, 0.2]})
+    found = measure_sensitivity(frame, {"score": "lower"}, resamples=10)
+    assert sensitivity_notes(found, level=0.95)
+    titles = [grid.title for grid in sensitivity_grids(found, "t")]
+    assert titles == ["t: false alarms (share of captions)"]  # of the controls
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.5])
+def test_a_score_that_says_nothing_is_measured(value: float) -> None:
+    frame = frame_of(4, lambda *_: value, (1, 2), ["swap", "repeat"])
+    found = measure_sensitivity(frame, {"score": "lower"}, resamples=10)
+    swap = found[(found["edit"] == "swap") & found["k"].isna()].iloc[0]
+    assert (swap["n"], swap["undefined"]) == ((0, 8) if np.isnan(value) else (8, 0))
+    assert np.isnan(swap["auroc"]) if np.isnan(value) else swap["auroc"] == 0.5
+    one = measure_sensitivity(frame[frame["of"] == frame["of"][0]], {"score": "lower"}, resamples=10)
+    assert one["change_low"].isna().all()  # one molecule has no interval
+    assert not any(cell.bold for grid in sensitivity_grids(found, "t") for row in grid.rows for cell in row)

@@ -15,8 +15,7 @@ import pandas as pd
 
 from molmix.analysis.bootstrap import Replicates
 from molmix.analysis.judge_validation.ranks import kendall, shares, spearman, weights_of
-from molmix.analysis.judge_validation.table import cell
-from molmix.analysis.tables import Cell, Grid
+from molmix.analysis.tables import Cell, Grid, figure_cell
 from molmix.core.errors import fault
 
 GROUNDS = {"models": "the models", "planted": "planted captions, each edit and dose a system"}
@@ -55,7 +54,7 @@ def agreement(
     Raises:
         MolmixError: a column system or of is missing, or a judge scored a caption twice.
     """
-    grids = {judge: _grids(judge, frame, columns) for judge, frame in frames.items()}
+    grids = {judge: _scores_by_system(judge, frame, columns) for judge, frame in frames.items()}
     rows = []
     for (one, first), (other, second) in combinations(grids.items(), 2):
         for column in [name for name in columns if name in first and name in second]:
@@ -73,7 +72,7 @@ def agreement(
     return pd.DataFrame(rows)
 
 
-def grids(agreements: pd.DataFrame) -> list[Grid]:
+def agreement_grids(agreements: pd.DataFrame) -> list[Grid]:
     """A table for each test set and each sort of systems.
 
     Args:
@@ -87,14 +86,14 @@ def grids(agreements: pd.DataFrame) -> list[Grid]:
         lines = [
             [Cell(f"{row['one']}, {row['other']}"), Cell(row["column"])]
             + [Cell(str(row[name])) for name in ("systems", "captions")]
-            + [cell(row, figure) for figure in FIGURES]
+            + [figure_cell(row, figure) for figure in FIGURES]
             for _, row in rows.iterrows()
         ]
         made.append(Grid(f"{test}: {GROUNDS[str(ground)]}", header, lines, names=2))
     return made
 
 
-def notes(agreements: pd.DataFrame, *, level: float) -> list[str]:
+def agreement_notes(agreements: pd.DataFrame, *, level: float) -> list[str]:
     """What the tables show, in Markdown."""
     if agreements.empty:
         return ["There are no two judges with a score in common.", ""]
@@ -141,7 +140,7 @@ def _rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return shares(np.stack([(first * second).sum(axis=1), spread], axis=-1))
 
 
-def _grids(judge: str, frame: pd.DataFrame, columns: list[str]) -> dict[str, pd.DataFrame]:
+def _scores_by_system(judge: str, frame: pd.DataFrame, columns: list[str]) -> dict[str, pd.DataFrame]:
     """Scores by column: molecules × systems."""
     for name in ("system", "of"):
         if name not in frame:

@@ -17,9 +17,9 @@ import pandas as pd
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Cell, Grid, figure, write_csv, write_pages
 from molmix.core.files import digest, read_table
+from molmix.judges.kinds.atomic import THRESHOLD
 from molmix.judges.nli.inference import ask
 
-THRESHOLD = 0.5  # of a probability: more likely than all else together
 SHOWN = {
     "captions": "captions",
     "atoms": "atoms a caption",

@@ -10,9 +10,46 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from molmix.analysis.judge_validation.verbs import VERBS
 from molmix.judges.decompose.backends.rules import decompose
 from molmix.judges.decompose.units import sentences
+
+# ---- verbs of captions, and how each is denied ----------------------------------------------------------------------
+
+_BASES = {
+    "contains": "contain",
+    "possesses": "possess",
+    "bears": "bear",
+    "carries": "carry",
+    "includes": "include",
+    "shows": "show",
+    "exhibits": "exhibit",
+    "displays": "display",
+    "impacts": "impact",
+    "affects": "affect",
+    "influences": "influence",
+    "inhibits": "inhibit",
+    "activates": "activate",
+    "targets": "target",
+    "treats": "treat",
+    "causes": "cause",
+    "emits": "emit",
+    "requires": "require",
+    "acts as": "act as",
+    "serves as": "serve as",
+    "functions as": "function as",
+    "works as": "work as",
+    "belongs to": "belong to",
+    "derives from": "derive from",
+    "consists of": "consist of",
+    "has": "have",
+    "has a role as": "have a role as",
+    "has an effect on": "have an effect on",
+}
+DENIED = {"is": "is not", "was": "was not"} | {verb: f"does not {base}" for verb, base in _BASES.items()}
+AFFIRMED = {denial: verb for verb, denial in DENIED.items()}
+VERBS = (*DENIED, *AFFIRMED)
+
+# ---- documents ----------------------------------------------------------------------------------------------------
 
 FIRST, LATER = "The molecule", "It"  # what a caption calls its molecule at first, and from then on
 
@@ -47,8 +84,8 @@ class Sentence:
 Document = tuple[Sentence, ...]
 
 
-@lru_cache(maxsize=10_000)  # a caption is read once an edit and dose, and as the others' donor
-def read(text: str) -> Document:
+@lru_cache(maxsize=10_000)  # a caption is read for each edit and dose, and when it lends statements to others
+def read_document(text: str) -> Document:
     """The sentences of a caption; its statements are the atoms of the rule-based decomposition."""
     written = sentences(text)
     atoms = decompose(written)

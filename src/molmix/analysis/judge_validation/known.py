@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from random import Random
 
-from molmix.analysis.judge_validation.document import Sentence, Statement, statement
-from molmix.analysis.judge_validation.verbs import DENIED
+from molmix.analysis.judge_validation.document import DENIED, Sentence, Statement, statement
 from molmix.data.synthetic.captions import atoms, parse
 from molmix.data.synthetic.logic import CONTRADICTION, close, relation
 from molmix.data.synthetic.vocabulary import CATEGORIES, SOME, Fact

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from molmix.analysis.judge_validation.document import read, tell
+from molmix.analysis.judge_validation.document import read_document, tell
 from molmix.analysis.judge_validation.known import KnownFacts
 from molmix.analysis.judge_validation.perturbations import CONTROL, EDITS, Ground
 from molmix.analysis.judge_validation.prose import Prose
@@ -22,8 +22,7 @@ def plant(
 
     Where the facts of a molecule are known (the embedded world) an error is one against the truth; of any other
     caption it is one against the reference: what :mod:`molmix.analysis.judge_validation.prose` swaps or adds is "not
-        stated", which may
-    still be true.
+    stated", which may still be true.
 
     A variant follows from the seed, its molecule and the *set* of rows, whose other captions lend it statements; the
     order of the rows does not matter. A dose holds the edits of the smaller doses.
@@ -58,7 +57,7 @@ def plant(
             continue
         reference = row["references"][0]
         texts = {("none", 0): reference}
-        document, ground = read(reference), _ground(row, facts, captions)
+        document, ground = read_document(reference), _ground(row, facts, captions)
         for edit in edits:
             if EDITS[edit].kind == CONTROL:
                 continue

@@ -8,8 +8,15 @@ import re
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from molmix.analysis.judge_validation.document import FIRST, Sentence, Statement, read, statement
-from molmix.analysis.judge_validation.verbs import AFFIRMED, DENIED
+from molmix.analysis.judge_validation.document import (
+    AFFIRMED,
+    DENIED,
+    FIRST,
+    Sentence,
+    Statement,
+    read_document,
+    statement,
+)
 
 _DONORS = 100  # other captions that are looked at for a statement that this one does not make
 _ARTICLE = re.compile(r"an? |the ")
@@ -87,7 +94,7 @@ class Prose:
     def foreign(self, rng: Random) -> Iterator[Statement]:
         """Statements of other captions that no reference of this molecule makes."""
         for caption in rng.sample(self._others, min(len(self._others), _DONORS)):
-            plain = [one for sentence in read(caption) for one in sentence.statements if one.verb]
+            plain = [one for sentence in read_document(caption) for one in sentence.statements if one.verb]
             one = rng.choice(plain) if plain else None
             if one and self._is_new(one):
                 yield one

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from molmix.analysis.bootstrap import resampled_rows
+from molmix.metrics.aggregate import ratio
 
 
 def weights_of(molecules: int, resamples: int, seed: int) -> np.ndarray:
@@ -35,7 +36,7 @@ def auroc(higher: np.ndarray, lower: np.ndarray, of_higher: np.ndarray, of_lower
     """
     beneath = _beneath(lower, of_lower, higher)
     total = of_higher.sum(axis=1) * of_lower.sum(axis=1)
-    return _ratio(np.einsum("ij,ij->i", beneath, of_higher), total)
+    return ratio(np.einsum("ij,ij->i", beneath, of_higher), total)
 
 
 def spearman(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -53,19 +54,19 @@ def spearman(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndar
     first, second = (_beneath(values, weights, values) - middle for values in (one, other))
     together = np.einsum("ij,ij,ij->i", first, second, weights)
     spread = [np.einsum("ij,ij,ij->i", ranks, ranks, weights) for ranks in (first, second)]
-    return _ratio(together, np.sqrt(spread[0] * spread[1]))
+    return ratio(together, np.sqrt(spread[0] * spread[1]))
 
 
 def kendall(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Kendall's tau-b between two scores of the same things: arrays (resamples, n) in, array (resamples,) out."""
     row, column = np.triu_indices(one.shape[1], k=1)
     first, second = (np.sign(values[:, row] - values[:, column]) for values in (one, other))
-    return _ratio((first * second).sum(axis=1), np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1)))
+    return ratio((first * second).sum(axis=1), np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1)))
 
 
 def shares(sums: np.ndarray) -> np.ndarray:
     """The first of two columns of sums (..., 2) over the second, NaN where that is 0."""
-    return _ratio(sums[..., 0], sums[..., 1])
+    return ratio(sums[..., 0], sums[..., 1])
 
 
 def sums_by(owner: np.ndarray, molecules: int, *columns: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -80,7 +81,3 @@ def _beneath(values: np.ndarray, weights: np.ndarray, at: np.ndarray) -> np.ndar
     np.cumsum(weights[:, order], axis=1, out=summed[:, 1:])
     below, upto = (np.searchsorted(values[order], at, side) for side in ("left", "right"))
     return (summed[:, below] + summed[:, upto]) / 2
-
-
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1), np.nan)

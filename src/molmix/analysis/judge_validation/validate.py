@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from molmix.analysis.judge_validation import table as judges_table
-from molmix.analysis.judge_validation.agreement import agreement, grids, notes
-from molmix.analysis.judge_validation.perturbations import EDITS
+from molmix.analysis.judge_validation.agreement import agreement, agreement_grids, agreement_notes
+from molmix.analysis.judge_validation.perturbations import CONTROL, EDITS
 from molmix.analysis.judge_validation.planting import not_made, plant
-from molmix.analysis.judge_validation.sensitivity import measure as measure_scores
+from molmix.analysis.judge_validation.sensitivity import measure_sensitivity, sensitivity_grids, sensitivity_notes
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Grid, write_csv, write_pages
 from molmix.core.files import read_table, write_table
@@ -78,8 +77,8 @@ def measure_judges(
         captions: by test set, the planted captions (columns of :data:`CAPTIONS`).
         nli: by judge and test set, the probabilities of their pairs.
         scores: by test set, the table to write: :data:`KEYS` and a column for each judge's score.
-        table: of all figures (:func:`molmix.analysis.judge_validation.sensitivity.measure`), to write as ``.csv``,
-            ``.md`` and ``.tex``.
+        table: of all figures (:func:`molmix.analysis.judge_validation.sensitivity.measure_sensitivity`), to write as
+            ``.csv``, ``.md`` and ``.tex``.
         resamples, level: of the bootstrap intervals.
         seeds: of the study; the first is that of the resamples.
         config: digest of the whole config.
@@ -96,14 +95,16 @@ def measure_judges(
             for label, column, values in _scores(name, settings, read_table(nli[name][test])):
                 frame[label], directions[label] = values, DIRECTIONS[column]
         write_table(scores[test], pa.Table.from_pandas(frame, preserve_index=False))
-        found = measure_scores(frame, directions, resamples=resamples, level=level, seed=seeds[0])
+        found = measure_sensitivity(frame, directions, resamples=resamples, level=level, seed=seeds[0])
         parts.append(found.assign(test=test))
-        pages += judges_table.grids(found, f"{test} ({frame['of'].nunique()} molecules)")
+        pages += sensitivity_grids(found, f"{test} ({frame['of'].nunique()} molecules)")
         pictured[test] = found[found["column"].isin(_pictured(judges))]
     measured = pd.concat(parts)
     below = provenance(config=config, seeds=seeds, corpus=corpus, resamples=resamples)
     write_csv(measured, table.with_suffix(".csv"))
-    words = judges_table.notes(measured, level=level)
+    words = sensitivity_notes(measured, level=level)
+    without = [test for test, own in measured.groupby("test", sort=False) if (own["kind"] == CONTROL).all()]
+    words += [f"- {test}: no error could be planted, as no reference has a statement to edit." for test in without]
     write_pages("How far the judges can be trusted", pages, [*words, *below], table)
     return pictured
 
@@ -177,8 +178,8 @@ def compare_judges(
     compared = pd.concat(parts) if parts else pd.DataFrame()
     below = provenance(config=config, seeds=seeds, corpus=corpus, resamples=resamples)
     write_csv(compared, table.with_suffix(".csv"))
-    words = notes(compared, level=level)
-    write_pages("How far the judges agree", grids(compared), [*words, *below], table)
+    words = agreement_notes(compared, level=level)
+    write_pages("How far the judges agree", agreement_grids(compared), [*words, *below], table)
 
 
 def _of_judge(models: pd.DataFrame, prefix: str) -> pd.DataFrame:

@@ -25,7 +25,7 @@ def draw_judges(measured: pd.DataFrame, *, svg: Path, png: Path) -> None:
     the figure says so.
 
     Args:
-        measured: table of :func:`molmix.analysis.judge_validation.sensitivity.measure`.
+        measured: table of :func:`molmix.analysis.judge_validation.sensitivity.measure_sensitivity`.
         svg: file to write; equal figures make equal bytes.
         png: file to write.
     """

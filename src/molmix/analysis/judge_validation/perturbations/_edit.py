@@ -1,0 +1,105 @@
+"""What planted errors share: their type, what they stand on, and drawing statements of a caption."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from molmix.analysis.judge_validation.document import Document, Sentence, Statement, changed
+
+HARMFUL, HARMLESS, CONTROL = "harmful", "harmless", "control"
+
+
+class Ground(Protocol):
+    """What can be made of the statements of one caption; None where nothing can."""
+
+    def is_understood(self, sentence: Sentence) -> bool:
+        """Whether its statements can be edited and it does not lean on the sentence before."""
+
+    def foreign(self, rng: Random) -> Iterator[Statement]:
+        """Statements about other molecules that are errors here."""
+
+    def renumbered(self, one: Statement, rng: Random) -> Statement | None:
+        """The statement with another number."""
+
+    def reclassed(self, one: Statement, rng: Random) -> Statement | None:
+        """The statement with a class that excludes its own."""
+
+    def negated(self, one: Statement, rng: Random) -> Statement | None:
+        """The denial of the statement."""
+
+    def reworded(self, one: Statement, rng: Random) -> Statement | None:
+        """The same statement in other words."""
+
+
+# k edits of a document, on its ground, with the draws; None where fewer are possible
+Make = Callable[[Document, int, Ground, Random], Document | None]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One sort of edit.
+
+    Attributes:
+        name: what it is called in tables.
+        kind: whether the caption is worse for it: one of the three above.
+        make: see :data:`Make`.
+        position: of its column among those of its kind.
+    """
+
+    name: str
+    kind: str
+    make: Make
+    position: int = 100
+
+
+def edit_each(alter: Callable[[Ground, Statement, Random], Statement | None]) -> Make:
+    """Alter k statements, each by itself, and none into what another says or is made to say."""
+
+    def make(document: Document, k: int, ground: Ground, rng: Random) -> Document | None:
+        said = set(statements_of(document))
+        changes: dict[Statement, Statement | None] = {}
+        for one in drawn_statements(document, ground, rng):
+            other = alter(ground, one, rng)
+            if other and other not in said:
+                said.add(other)
+                changes[one] = other
+            if len(changes) == k:
+                return changed(document, changes)
+        return None
+
+    return make
+
+
+def statements_of(document: Document) -> list[Statement]:
+    """The statements of a document, each once: some captions state a thing twice."""
+    return list(dict.fromkeys(one for sentence in document for one in sentence.statements))
+
+
+def new_statements(document: Document, ground: Ground, rng: Random) -> list[Statement]:
+    """Distinct foreign statements that the document does not make."""
+    said = set(statements_of(document))
+    return [one for one in dict.fromkeys(ground.foreign(rng)) if one not in said]
+
+
+def editable_sentences(document: Document, ground: Ground) -> list[int]:
+    """Sentences that can be edited: understood, and not followed by one that is not and may lean on them."""
+    understood = [ground.is_understood(sentence) for sentence in document] + [True]
+    return [row for row in range(len(document)) if understood[row] and understood[row + 1]]
+
+
+def drawn_statements(document: Document, ground: Ground, rng: Random) -> list[Statement]:
+    """The statements that can be edited wherever they are made, in drawn order."""
+    free = set(editable_sentences(document, ground))
+    bound = {one for row, sentence in enumerate(document) if row not in free for one in sentence.statements}
+    found = [one for one in statements_of(document) if one not in bound]
+    return rng.sample(found, len(found))
+
+
+def inserted(document: Document, statements: list[Statement], ground: Ground, rng: Random) -> Document:
+    """Each statement as a sentence of its own, not the first, and not between one and another that leans on it."""
+    sentences = list(document)
+    for one in statements:
+        gaps = [row for row in range(1, len(sentences)) if ground.is_understood(sentences[row])]
+        sentences.insert(rng.choice([*gaps, len(sentences)]), Sentence((one,)))
+    return tuple(sentences)

@@ -1,0 +1,13 @@
+"""The control: the reference as it stands."""
+
+from random import Random
+
+from molmix.analysis.judge_validation.document import Document
+from molmix.analysis.judge_validation.perturbations._edit import CONTROL, Edit, Ground
+
+
+def make(document: Document, k: int, ground: Ground, rng: Random) -> Document:
+    return document
+
+
+EDIT = Edit("none", CONTROL, make)
