@@ -110,7 +110,7 @@ def test_numbers_make_a_curve_and_names_make_bars(made, tmp_path: Path, arms, ba
     draw_ablation(tmp_path / "ablation-one.csv", svg=svg, png=png, **given)
     text = svg.read_text(encoding="utf-8")
     assert "Some title" in text and "coverage ↑" in text
-    assert ("filled: differs" in text) == curve and ("difference from the baseline" in text) != curve
+    assert ("filled: significant difference" in text) == curve and ("difference from the baseline" in text) != curve
     if not curve:
         assert "none &lt;b&gt;" in text
     assert png.read_bytes().startswith(b"\x89PNG")
