@@ -272,7 +272,7 @@ def _fill(folder: Path, author: str) -> None:
 
 def _judge(folder: Path, author: str) -> dict[str, int]:
     from molmix.core.files import read_table, write_table
-    from molmix.judges.kinds import measure as judge
+    from molmix.judges.kinds import score_captions as judge
     from molmix.judges.kinds.atomic import Atomic
     from molmix.judges.nli.inference import cross
 

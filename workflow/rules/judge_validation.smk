@@ -121,8 +121,8 @@ rule audit:
         **named(
             "atoms",
             {
-                judge.decomposer: {
-                    author: paths.units(judge.decomposer, author)
+                judge.decomposed_by: {
+                    author: paths.units(judge.decomposed_by, author)
                     for author in ["reference", *table]
                 }
                 for judge in products.atomic_judges.values()
@@ -150,7 +150,7 @@ rule audit:
         nli=1,
     params:
         judges={
-            name: {"nli": judge.nli, "decomposer": judge.decomposer}
+            name: {"nli": judge.nli, "decomposer": judge.decomposed_by}
             for name, judge in products.atomic_judges.items()
         },
         nli={name: model.asked() for name, model in study.nli.items()},

@@ -15,6 +15,7 @@ from molmix.core.validation import check_name
 from molmix.data.settings import DemoSource, FileSource, HubSource
 from molmix.generation import vllm_engine
 from molmix.judges.decompose.units import UNITS
+from molmix.judges.kinds import DIRECTIONS, KINDS
 from molmix.models.settings import check_heads
 
 
@@ -42,8 +43,8 @@ def check(config: Config) -> None:
             raise fault(f"decomposers.{name}", f"{name!r} is a name of its own", "call the decomposer something else")
     for name, judge in config.judges.items():
         check_name(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
-        if judge.kind == "atomic":
-            check_name(judge.decomposer, config.decomposers, f"judges.{name}.decomposer", "decomposer")
+        if judge.decomposed_by:
+            check_name(judge.decomposed_by, config.decomposers, f"judges.{name}.decomposer", "decomposer")
     _ablations(config)
 
 
@@ -120,7 +121,7 @@ def _systems(config: Config) -> None:
 
 def _ablations(config: Config) -> None:
     """The baseline is an arm; what arms are chosen by is measured."""
-    atomic = any(judge.kind == "atomic" for judge in config.judges.values())
+    judged = next((judge.columns for judge in config.judges.values() if judge.plain_columns), ())
     for name, ablation in config.ablations.items():
         check_name(ablation.baseline, ablation.arms, f"ablations.{name}.baseline", "arm")
         for label, arm in ablation.arms.items():
@@ -129,5 +130,7 @@ def _ablations(config: Config) -> None:
             key = f"ablations.{name}.arms.{label}"
             captions = [test for test, spec in config.data.tests.items() if spec.direction == "mol2cap"]
             check_name(arm.test, captions, f"{key}.test", "test set of captions")
-            if arm.best in ("hallucination", "coverage") and not atomic:
-                raise fault(f"{key}.best", f"{arm.best!r} needs a judge", "add a judge of kind `atomic`")
+            if arm.best in DIRECTIONS and arm.best not in judged:
+                kinds = [kind for kind, judge in KINDS.items() if judge.plain_columns]
+                hint = f"add a judge of kind {' or '.join(f'`{kind}`' for kind in kinds)}"
+                raise fault(f"{key}.best", f"{arm.best!r} needs a judge", hint)

@@ -30,7 +30,8 @@ from molmix.data.settings import (
 )
 from molmix.generation.settings import Generation, System
 from molmix.judges.decompose import Decomposer, LocalSettings, RulesSettings
-from molmix.judges.kinds import Atomic, Judge
+from molmix.judges.kinds import Judge
+from molmix.judges.kinds.atomic import Atomic
 from molmix.judges.nli.settings import MadeNli, Nli, PretrainedNli
 from molmix.merge.settings import MergePlan, Universal
 from molmix.metrics.settings import Metrics
@@ -96,8 +97,8 @@ class Config(Section):
         return self.preferences.rejected if self.preferences else {}
 
     def judge_files(self) -> list[str]:
-        """Files that judges read their weights from."""
-        return [judge.weights for judge in self.judges.values() if judge.kind == "summac_conv"]
+        """Files that judges read."""
+        return [file for judge in self.judges.values() for file in judge.files]
 
     def pretrained(self) -> dict[str, HubModel | PretrainedNli | LocalSettings]:
         """Every model that comes from the hub or a local folder, by its key."""

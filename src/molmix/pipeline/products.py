@@ -9,7 +9,7 @@ from typing import Any
 
 from molmix.config.schema import Config
 from molmix.judges.decompose import PLAIN
-from molmix.judges.kinds import Judge
+from molmix.judges.kinds import JudgeSettings
 from molmix.pipeline.model_table import ModelTable
 
 # Tables that compare models, by name, and their titles in the report.
@@ -53,14 +53,14 @@ class Products:
         return [name for name, direction in self.tests.items() if direction == "mol2cap"]
 
     @cached_property
-    def judges(self) -> dict[str, Judge]:
+    def judges(self) -> dict[str, JudgeSettings]:
         """Judges by name; none where no test set has captions for answers."""
         return self.study.judges if self.judged else {}
 
     @cached_property
-    def atomic_judges(self) -> dict[str, Judge]:
+    def atomic_judges(self) -> dict[str, JudgeSettings]:
         """Judges that read atoms."""
-        return {name: judge for name, judge in self.judges.items() if judge.kind == "atomic"}
+        return {name: judge for name, judge in self.judges.items() if judge.decomposed_by}
 
     @cached_property
     def units(self) -> set[str]:
@@ -149,7 +149,7 @@ class Products:
         figures: dict[str, dict[str, Any]] = {}
         if self.trained:
             figures["training"] = {"kind": "training", "tests": []}
-        if self.atomic_judges:
+        if any(judge.plain_columns for judge in self.judges.values()):
             figures["tradeoff"] = {"kind": "tradeoff", "tests": self.judged}
         for other in self.judged[1:]:
             figures[f"distribution-{other}"] = {"kind": "distribution", "tests": [self.judged[0], other]}

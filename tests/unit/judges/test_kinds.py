@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from molmix.core.errors import MolmixError
 from molmix.judges.decompose.units import UNITS
-from molmix.judges.kinds import DIRECTIONS, Judge, columns, measure, variants
+from molmix.judges.kinds import DIRECTIONS, Judge, parse_judge, score_captions
 from molmix.judges.kinds.atomic import OPERATIONS, SCORES, score
 from molmix.judges.kinds.summac_conv import bin_edges, read_layers
 from molmix.judges.matrices import Cross
@@ -87,7 +87,7 @@ def consistency(judge: dict[str, Any], entailment: np.ndarray, contradiction: np
     """One caption's score."""
     against = np.zeros_like(entailment) if contradiction is None else contradiction
     pairs = table([Cross(entailment, against, entailment, against)])
-    return measure(judge, pairs)["consistency"][0].as_py()
+    return score_captions(judge, pairs)["consistency"][0].as_py()
 
 
 # ---- atomic ------------------------------------------------------------------------------------------------------
@@ -118,15 +118,15 @@ def test_shares_and_coverage() -> None:
     ("shape", "expected"),
     [
         # hallucination, supported, contradicted, unsupported, coverage
-        ((0, 3), (0, 0, 0, 0, 0)),
+        ((0, 3), (np.nan, np.nan, np.nan, np.nan, 0)),
         ((3, 0), (0, 0, 0, 1, np.nan)),
-        ((0, 0), (0, 0, 0, 0, np.nan)),
+        ((0, 0), (np.nan, np.nan, np.nan, np.nan, np.nan)),
     ],
 )
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_atoms(shape: tuple[int, int], expected: tuple[float, ...], operation: str) -> None:
     scores = score(Cross(*[np.zeros(shape)] * 4), operation)
-    assert np.array_equal([scores[name] for name in SCORES], expected, equal_nan=True)
+    assert np.array_equal([scores[own.column] for own in SCORES], expected, equal_nan=True)
 
 
 # ---- consistency -------------------------------------------------------------------------------------------------
@@ -203,13 +203,15 @@ def test_other_layers_of_summac_conv(bins: str, labels: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
 @pytest.mark.parametrize("kind", CONSISTENT)
-def test_a_side_without_units_has_the_score_of_no_support(
+def test_a_side_without_units_gets_no_flattering_score(
     kind: str, shape: tuple[int, int], judges: dict[str, dict[str, Any]]
 ) -> None:
     expected = 0.0
-    if kind == "summac_conv":
+    if kind.startswith("summac") and not shape[0]:
+        expected = np.nan  # the lowest score of the others is 0
+    elif kind == "summac_conv":
         expected = published_conv(np.zeros((2, 1, 1)), bin_edges("percentile"), STATE, "e")
-    assert consistency(judges[kind], np.zeros(shape)) == pytest.approx(expected, abs=1e-6)
+    assert consistency(judges[kind], np.zeros(shape)) == pytest.approx(expected, abs=1e-6, nan_ok=True)
 
 
 # What may be done to every matrix of a caption, and the kinds of judge that it makes a difference to.
@@ -233,7 +235,7 @@ def test_what_makes_no_difference(kind: str, judges: dict[str, dict[str, Any]], 
     matrices = (entailment, contradiction, contradiction, entailment)
     same = [change for change, others in CHANGES.values() if kind not in others]
     crosses = [Cross(*matrices), *(Cross(*map(change, matrices)) for change in same)]
-    judged = measure(judges[kind], table(crosses))
+    judged = score_captions(judges[kind], table(crosses))
     for column in {*judged.column_names} & {*DIRECTIONS}:
         values = judged[column].to_numpy()
         assert values == pytest.approx(np.full(len(values), values[0]), abs=1e-6), column
@@ -247,15 +249,15 @@ def test_a_table_is_scored_like_its_captions_one_by_one(kind: str, judges: dict[
     rng = np.random.default_rng(0)
     shapes = [(2, 3), (1, 1), (0, 2), (2, 3), (4, 0), (5, 2), (2, 3), (12, 1)]
     crosses = [Cross(*rng.random((4, *shape), dtype=np.float32)) for shape in shapes]
-    for judge in variants(judges[kind]).values():
+    for judge in parse_judge(judges[kind]).variants().values():
         # What was filtered or sliced on the way is judged alike.
-        judged = measure(judge, table(crosses).slice(1))
-        assert judged.column_names == ["id", *columns(judge)]
+        judged = score_captions(judge, table(crosses).slice(1))
+        assert judged.column_names == ["id", *parse_judge(judge).columns]
         assert judged["id"].to_pylist() == [f"c{number}" for number in range(1, len(shapes))]
         for row, cross in zip(judged.to_pylist(), crosses[1:], strict=True):
-            alone = measure(judge, table([cross])).to_pylist()[0]
+            alone = score_captions(judge, table([cross])).to_pylist()[0]
             assert {**row, "id": ""} == pytest.approx({**alone, "id": ""}, nan_ok=True, abs=1e-6)
-        assert measure(judge, table(crosses)[:0]).num_rows == 0
+        assert score_captions(judge, table(crosses)[:0]).num_rows == 0
 
 
 def test_many_captions_take_a_second(judges: dict[str, dict[str, Any]]) -> None:
@@ -272,7 +274,7 @@ def test_many_captions_take_a_second(judges: dict[str, dict[str, Any]]) -> None:
     pairs = pa.table(sizes | {name: pa.ListArray.from_arrays(offsets, flat) for name in Cross.__dataclass_fields__})
     for judge in judges.values():
         start = time.process_time()
-        measure(judge, pairs)
+        score_captions(judge, pairs)
         assert time.process_time() - start < 1, judge["kind"]
 
 
@@ -280,8 +282,8 @@ def test_many_captions_take_a_second(judges: dict[str, dict[str, Any]]) -> None:
 
 
 def test_variants(judges: dict[str, dict[str, Any]]) -> None:
-    assert variants(judges["atomic"]) == {name: judges["atomic"] | {"operation": name} for name in OPERATIONS}
-    assert variants(judges["fulldoc"]) == {"": judges["fulldoc"]}
+    assert parse_judge(judges["atomic"]).variants() == {name: judges["atomic"] | {"operation": name} for name in OPERATIONS}
+    assert parse_judge(judges["fulldoc"]).variants() == {"": judges["fulldoc"]}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -18,7 +18,7 @@ from molmix.analysis.judge_validation.sensitivity import measure_sensitivity, se
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Grid, write_csv, write_pages
 from molmix.core.files import read_table, write_table
-from molmix.judges.kinds import DIRECTIONS, measure, variants
+from molmix.judges.kinds import DIRECTIONS, parse_judge, score_captions
 from molmix.metrics.families.judges import prefixes
 
 REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
@@ -112,16 +112,18 @@ def measure_judges(
 
 def _scores(name: str, settings: dict[str, Any], pairs: pa.Table) -> Iterator[tuple[str, str, np.ndarray]]:
     """What a judge measures, as (label, column, a value a caption); hallucination by every row-wise operation."""
-    for operation, chosen in variants(settings).items():
+    for operation, chosen in parse_judge(settings).variants().items():
         if operation:
             yield (
                 f"{name} hallucination ({operation})",
                 "hallucination",
-                measure(chosen, pairs)["hallucination"].to_numpy(),
+                score_captions(chosen, pairs)["hallucination"].to_numpy(),
             )
-    measured = measure(settings, pairs)
+    measured = score_captions(settings, pairs)
     for column in DIRECTIONS:
-        if column in measured.column_names and not (column == "hallucination" and len(variants(settings)) > 1):
+        if column in measured.column_names and not (
+            column == "hallucination" and len(parse_judge(settings).variants()) > 1
+        ):
             yield f"{name} {column}", column, measured[column].to_numpy()
 
 
@@ -130,7 +132,7 @@ def _pictured(judges: Mapping[str, dict[str, Any]]) -> set[str]:
     of the plain one by every operation, which shows why its own is the default."""
     labels = set()
     for name, prefix in prefixes(judges).items():
-        operations = variants(judges[name]) if not prefix else [judges[name].get("operation")]
+        operations = parse_judge(judges[name]).variants() if not prefix else [judges[name].get("operation")]
         labels |= {f"{name} hallucination ({operation})" for operation in operations}
         labels |= {f"{name} coverage", f"{name} consistency"}
     return labels

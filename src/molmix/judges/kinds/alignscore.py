@@ -2,14 +2,10 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from molmix.core.schema import Name, Section
-from molmix.judges.matrices import Cross, Explanation, Scorer
-from molmix.judges.support import explain_support, support
+from molmix.judges.kinds._judge import SupportJudge
 
 
-class AlignScore(Section):
+class AlignScore(SupportJudge):
     """Mean over the caption's sentences of the highest probability that a chunk of the reference is aligned with it.
 
     The published ``nli_sp`` mode (``inference_per_example`` in ``src/alignscore/inference.py``): chunks of about 350
@@ -21,17 +17,5 @@ class AlignScore(Section):
     """
 
     kind: Literal["alignscore"]
-    nli: Name = Field("embedded", description="NLI model that is asked, by its name")
 
-    reference_units: ClassVar[str] = "chunks-even-350"
-    generated_units: ClassVar[str] = "sentences"
-    both_ways: ClassVar[bool] = False
-    columns: ClassVar[tuple[str, ...]] = ("consistency",)
-
-    def scorer(self) -> Scorer:
-        """The best support of each sentence, on average."""
-        return support
-
-    def explain(self, cross: Cross) -> Explanation:
-        """How the score comes about."""
-        return explain_support(cross)
+    units: ClassVar[tuple[str, str]] = ("chunks-even-350", "sentences")

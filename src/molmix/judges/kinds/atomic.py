@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from molmix.core.schema import Name, Section
+from molmix.core.schema import Name
+from molmix.judges.kinds._judge import JudgeSettings, Score
 from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
 
 THRESHOLD = 0.5  # of a probability: more likely than all else together
-SCORES = ("hallucination", "supported", "contradicted", "unsupported", "coverage")
+SCORES = (
+    Score("hallucination", "lower"),
+    Score("supported", "higher", shown=False),
+    Score("contradicted", "lower", shown=False),
+    Score("unsupported", "lower", headline=False),
+    Score("coverage", "higher"),
+)
 
 
-class Atomic(Section):
+class Atomic(JudgeSettings):
     """Atomic cross-NLI: what the reference contradicts or leaves open of a caption, and what the caption leaves out.
 
     * ``hallucination``: mean over generated atoms of the *row-wise operation* on contradiction (:data:`OPERATIONS`).
@@ -28,21 +35,21 @@ class Atomic(Section):
       row-wise operation gives at least a half; else unsupported.
     * ``coverage``: mean over reference atoms of the highest entailment by a generated atom.
 
-    Where there are no atoms: a caption that says nothing makes no mistakes (``hallucination`` 0, all shares 0) and
-    covers nothing (``coverage`` 0), so it has to be read beside coverage and ``n_generated``. Against a reference that
-    says nothing, every atom is unsupported and none contradicted (``hallucination`` 0), and ``coverage`` is undefined:
-    NaN, for every system alike.
+    A caption without atoms covers nothing (``coverage`` 0). Its ``hallucination`` and its shares are means over no atom
+    and are not defined: NaN, left out of a system's mean. Against a reference without atoms, every atom is unsupported
+    and none contradicted (``hallucination`` 0), and ``coverage`` is not defined, for every system alike.
     """
 
     kind: Literal["atomic"]
-    nli: Name = Field("embedded", description="NLI model that is asked, by its name")
     decomposer: Name = Field("rules", description="how both texts are split into atoms, by its name")
     operation: Literal["max", "min", "mean", "aligned"] = Field(
         "aligned", description="row-wise operation on contradiction that makes the hallucination score"
     )
 
     both_ways: ClassVar[bool] = True
-    columns: ClassVar[tuple[str, ...]] = ("n_generated", "n_reference", *SCORES)
+    counts: ClassVar[tuple[str, ...]] = ("n_generated", "n_reference")
+    scores: ClassVar[tuple[Score, ...]] = SCORES
+    plain_columns: ClassVar[bool] = True
 
     @property
     def reference_units(self) -> str:
@@ -53,6 +60,22 @@ class Atomic(Section):
     def generated_units(self) -> str:
         """How the caption is cut."""
         return self.decomposer
+
+    @property
+    def decomposed_by(self) -> str:
+        """The decomposer of both texts."""
+        return self.decomposer
+
+    def variants(self) -> dict[str, dict[str, Any]]:
+        """The same judge by every row-wise operation."""
+        return {operation: self.model_dump() | {"operation": operation} for operation in OPERATIONS}
+
+    def describe(self) -> str:
+        """What it asks, and by which operation it decides."""
+        return (
+            f"atoms by `{self.decomposer}`, NLI model `{self.nli}`, hallucination by the row-wise operation "
+            f"`{self.operation}`"
+        )
 
     def scorer(self) -> Scorer:
         """The scores by this judge's row-wise operation."""
@@ -178,9 +201,11 @@ def score(cross: Cross, operation: str) -> dict[str, np.ndarray]:
 
     *many, generated, reference = cross.forward_entailment.shape
     if not generated or not reference:
-        none = np.zeros(many)
-        coverage = none if reference else np.full(many, np.nan)
-        return dict.fromkeys(SCORES, none) | {"unsupported": none + (generated > 0), "coverage": coverage}
+        shares = dict.fromkeys((score.column for score in SCORES), np.full(many, 0.0 if generated else np.nan))
+        return shares | {
+            "unsupported": np.full(many, 1.0 if generated else np.nan),
+            "coverage": np.full(many, 0.0 if reference else np.nan),
+        }
     atoms = verdicts(cross, operation)
     return {
         "hallucination": atoms.contradiction.mean(axis=-1),

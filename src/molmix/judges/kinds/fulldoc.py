@@ -2,14 +2,10 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
-from molmix.core.schema import Name, Section
-from molmix.judges.matrices import Cross, Explanation, Scorer
-from molmix.judges.support import explain_support, support
+from molmix.judges.kinds._judge import SupportJudge
 
 
-class FullDoc(Section):
+class FullDoc(SupportJudge):
     """Probability that the whole reference entails the whole caption.
 
     The document-level baseline of SummaC ("MNLI-doc", Laban et al. 2022) and of AlignScore (``MNLIScorer`` in its
@@ -21,17 +17,5 @@ class FullDoc(Section):
     """
 
     kind: Literal["fulldoc"]
-    nli: Name = Field("embedded", description="NLI model that is asked, by its name")
 
-    reference_units: ClassVar[str] = "whole"
-    generated_units: ClassVar[str] = "whole"
-    both_ways: ClassVar[bool] = False
-    columns: ClassVar[tuple[str, ...]] = ("consistency",)
-
-    def scorer(self) -> Scorer:
-        """Entailment of the one pair."""
-        return support
-
-    def explain(self, cross: Cross) -> Explanation:
-        """How the score comes about."""
-        return explain_support(cross)
+    units: ClassVar[tuple[str, str]] = ("whole", "whole")

@@ -4,12 +4,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from molmix.core.schema import Name, Section
-from molmix.judges.matrices import Cross, Explanation, Scorer
-from molmix.judges.support import explain_support, support
+from molmix.core.schema import Name
+from molmix.judges.kinds._judge import SupportJudge
 
 
-class MiniCheck(Section):
+class MiniCheck(SupportJudge):
     """Mean over the caption's sentences of the highest probability that a chunk of the reference supports it.
 
     Made for two-label models (``lytang/MiniCheck-RoBERTa-Large``: 1 is supported); of a model with three labels it
@@ -24,15 +23,4 @@ class MiniCheck(Section):
     kind: Literal["minicheck"]
     nli: Name = Field("embedded", description="NLI model that is asked, by its name; two labels are enough")
 
-    reference_units: ClassVar[str] = "chunks-packed-400"
-    generated_units: ClassVar[str] = "sentences"
-    both_ways: ClassVar[bool] = False
-    columns: ClassVar[tuple[str, ...]] = ("consistency",)
-
-    def scorer(self) -> Scorer:
-        """The best support of each sentence, on average."""
-        return support
-
-    def explain(self, cross: Cross) -> Explanation:
-        """How the score comes about."""
-        return explain_support(cross)
+    units: ClassVar[tuple[str, str]] = ("chunks-packed-400", "sentences")

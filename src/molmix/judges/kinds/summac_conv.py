@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints
 
 from molmix.core.errors import fault
-from molmix.core.schema import FilePath, Name, Section
+from molmix.core.schema import FilePath, Name
+from molmix.judges.kinds._judge import JudgeSettings
 from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
 
 if TYPE_CHECKING:
@@ -27,15 +28,15 @@ PERCENTILE = [0, 0.01, 0.02, 0.03, 0.04, 0.07, 0.13, 0.37, 0.9, 0.91, 0.92, 0.93
 PERCENTILE += [0.94, 0.95, 0.955, 0.96, 0.965, 0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 1]
 
 
-class SummacConv(Section):
+class SummacConv(JudgeSettings):
     """Probability of consistency by a learned layer over each sentence's histogram of NLI probabilities.
 
     ``SummaCConv(granularity="sentence", agg="mean")``: for each sentence of the caption, the probabilities that the
     reference's sentences entail it are counted in bins; a linear layer makes a number of the counts; the mean of the
     first ten sentences' numbers, three times over, goes through a second linear layer and a softmax.
 
-    A caption or a reference without a sentence that counts has, as published, the score of one pair of probability 0:
-    a small number that depends on the weights, and no NaN.
+    A caption without a sentence that counts has no score (NaN). The published code gives it the score of one pair of
+    probability 0, a number that depends on the weights; so has any caption against a reference without one.
     """
 
     kind: Literal["summac_conv"]
@@ -50,10 +51,12 @@ class SummacConv(Section):
         "e", description="probabilities the weights are made for: entailment, contradiction, or both"
     )
 
-    reference_units: ClassVar[str] = "sentences-over-10"
-    generated_units: ClassVar[str] = "sentences-over-10"
-    both_ways: ClassVar[bool] = False
-    columns: ClassVar[tuple[str, ...]] = ("consistency",)
+    units: ClassVar[tuple[str, str]] = ("sentences-over-10", "sentences-over-10")
+
+    @property
+    def files(self) -> list[str]:
+        """The learned layers."""
+        return [self.weights]
 
     def scorer(self) -> Scorer:
         """The published score, by the weights of the file.
@@ -164,11 +167,14 @@ def score(cross: Cross, layers: Layers, edges: list[float], labels: str) -> dict
         labels: which probabilities are counted, in the order of the layers' rows.
 
     Returns:
-        ``consistency``, an array [...] in [0, 1].
+        ``consistency``, an array [...] in [0, 1]; NaN where G is 0.
     """
     import numpy as np
     from scipy.special import expit
 
+    *many, generated, _ = cross.forward_entailment.shape
+    if not generated:
+        return {"consistency": np.full(many, np.nan)}
     cross = cross.or_zeros()
     matrices = {"e": cross.forward_entailment, "c": cross.forward_contradiction}
     sums = [

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from molmix.core.schema import Name, Section
+from molmix.judges.kinds._judge import JudgeSettings
 from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class SummacZS(Section):
+class SummacZS(JudgeSettings):
     """Mean over the caption's sentences of their highest entailment less their highest contradiction.
 
     ``SummaCZS(granularity="sentence")`` with the published defaults (``op1="max"``, ``op2="mean"``, ``use_ent`` and
     ``use_con``). As in its code (``image2score``), the two maxima are taken apart, and may be at two sentences of the
     reference. In [-1, 1].
 
-    A caption or a reference without a sentence that counts has consistency 0, as published: neither supported nor
-    contradicted, and so better than a caption that is contradicted.
+    A caption without a sentence that counts has no score (NaN). The published code gives it 0, which is better than
+    what a contradicted caption gets. Against a reference without one, consistency is 0, as published.
     """
 
     kind: Literal["summac_zs"]
-    nli: Name = Field("embedded", description="NLI model that is asked, by its name")
     min_characters: Literal[0, 10] = Field(
         10, description="sentences of up to so many characters are dropped: 10 as published, 0 drops none"
     )
-
-    both_ways: ClassVar[bool] = False
-    columns: ClassVar[tuple[str, ...]] = ("consistency",)
 
     @property
     def reference_units(self) -> str:
@@ -67,8 +63,13 @@ def score(cross: Cross) -> dict[str, np.ndarray]:
         cross: matrices [..., G, R]; G and R may be 0.
 
     Returns:
-        ``consistency``, an array [...] in [-1, 1].
+        ``consistency``, an array [...] in [-1, 1]; NaN where G is 0.
     """
+    import numpy as np
+
+    *many, generated, _ = cross.forward_entailment.shape
+    if not generated:
+        return {"consistency": np.full(many, np.nan)}
     cross = cross.or_zeros()
     entailment, contradiction = (
         matrix.max(axis=-1) for matrix in (cross.forward_entailment, cross.forward_contradiction)

@@ -1,7 +1,7 @@
 """Scores of captions by NLI judges; :mod:`molmix.judges.kinds` defines them.
 
-The first judge of kind `atomic` gives the plain columns (`hallucination`, `coverage`, …), any other one columns that
-begin with its name (`summac.consistency`).
+The first judge of a kind with plain columns (`atomic`) has its scores there (`hallucination`, `coverage`, …); the
+columns of any other begin with its name (`summac.consistency`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-from pydantic import TypeAdapter
 
-from molmix.judges.kinds import DIRECTIONS, Judge
-from molmix.judges.kinds import measure as judge
+from molmix.judges.kinds import parse_judge, score_captions
 from molmix.metrics import Answers, Metric, Options
-
-SHOWN = ("hallucination", "unsupported", "coverage", "consistency")
-HEADLINES = ("hallucination", "coverage", "consistency")  # of the judge with the plain columns, or of all without one
 
 
 def metrics(options: Options) -> tuple[Metric, ...]:
@@ -25,14 +20,15 @@ def metrics(options: Options) -> tuple[Metric, ...]:
     named = prefixes(options.judges)
     return tuple(
         Metric(
-            f"{prefix}{column}",
-            DIRECTIONS[column],
-            f"{prefix.removesuffix('.')} {column}".strip(),
-            headline=column in HEADLINES and (not prefix or "" not in named.values()),
+            f"{prefix}{score.column}",
+            score.better,
+            f"{prefix.removesuffix('.')} {score.column}".strip(),
+            # Of the judge with the plain columns, or of all where none has them.
+            headline=score.headline and (not prefix or "" not in named.values()),
         )
         for name, prefix in named.items()
-        for column in SHOWN
-        if column in TypeAdapter(Judge).validate_python(options.judges[name]).columns
+        for score in parse_judge(options.judges[name]).scores
+        if score.shown
     )
 
 
@@ -40,7 +36,7 @@ def measure(answers: Answers) -> pd.DataFrame | None:
     """Scores of every caption by every judge; None where no NLI was run."""
     judges = answers.options.judges
     frames = [
-        judge(judges[name], answers.nli[name]).drop_columns("id").to_pandas().add_prefix(prefix)
+        score_captions(judges[name], answers.nli[name]).drop_columns("id").to_pandas().add_prefix(prefix)
         for name, prefix in prefixes(judges).items()
         if name in answers.nli
     ]
@@ -49,19 +45,10 @@ def measure(answers: Answers) -> pd.DataFrame | None:
 
 def note(options: Options) -> str:
     """Who the judges are."""
-    return " ".join(_who(name, judge) for name, judge in options.judges.items())
+    return " ".join(f"Judge `{name}`: {parse_judge(judge).describe()}." for name, judge in options.judges.items())
 
 
 def prefixes(judges: Mapping[str, dict[str, Any]]) -> dict[str, str]:
     """What the columns of each judge begin with."""
-    plain = next((name for name, judge in judges.items() if judge["kind"] == "atomic"), None)
+    plain = next((name for name, judge in judges.items() if parse_judge(judge).plain_columns), None)
     return {name: "" if name == plain else f"{name}." for name in judges}
-
-
-def _who(name: str, judge: dict[str, Any]) -> str:
-    if judge["kind"] != "atomic":
-        return f"Judge `{name}`: {judge['kind']} by the NLI model `{judge['nli']}`."
-    return (
-        f"Judge `{name}`: atoms by `{judge['decomposer']}`, NLI model `{judge['nli']}`, hallucination by the row-wise "
-        f"operation `{judge['operation']}`."
-    )

@@ -14,7 +14,7 @@ from molmix.config.schema import Config
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table
 from molmix.core.validation import check_name, did_you_mean
-from molmix.judges.kinds import DIRECTIONS, columns
+from molmix.judges.kinds import DIRECTIONS, parse_judge
 from molmix.metrics import FAMILIES, Options
 from molmix.metrics.families.judges import prefixes
 from molmix.pipeline import model_table as models
@@ -184,6 +184,6 @@ def metrics_of(study: Config) -> dict[str, tuple[str, str | None]]:
     return {
         f"{prefix}{column}": (DIRECTIONS[column], name)
         for name, prefix in prefixes(judges).items()
-        for column in columns(judges[name])
+        for column in parse_judge(judges[name]).columns
         if column in DIRECTIONS
     } | {column: (better, None) for column, better in shown.items() if column.rpartition(".")[2] not in DIRECTIONS}

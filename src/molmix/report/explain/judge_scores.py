@@ -8,7 +8,7 @@ import numpy as np
 
 from molmix.core.errors import fault
 from molmix.core.files import make_again
-from molmix.judges.kinds import Judge
+from molmix.judges.kinds import JudgeSettings
 from molmix.judges.matrices import Cross, Explanation, by_shape
 from molmix.report.explain.case import Case
 
@@ -41,7 +41,7 @@ def explain_judge(case: Case) -> Iterator[str]:
         yield from _explain_no_pairs(pairs_of, judge.explain(cross.or_zeros()))
 
 
-def describe(name: str, judge: Judge) -> str:
+def describe(name: str, judge: JudgeSettings) -> str:
     """A judge and its settings in one line."""
     settings = judge.model_dump(exclude={"kind", "nli"}, exclude_none=True)
     own = "".join(f", {key.replace('_', ' ')} `{value}`" for key, value in settings.items())

@@ -13,14 +13,14 @@ import numpy as np
 
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table
-from molmix.judges.kinds import Judge
+from molmix.judges.kinds import JudgeSettings
 from molmix.judges.matrices import MOST_ENTAILED, Cross, by_shape
 
 MATRICES = ("forward_entailment", "forward_contradiction", "backward_entailment", "backward_contradiction")
 Owner = tuple[str, str]  # a test set and a model
 
 
-def judge_columns(judge: Judge, reference: Path, generated: Path, pairs: Path) -> dict[str, list[Any]]:
+def judge_columns(judge: JudgeSettings, reference: Path, generated: Path, pairs: Path) -> dict[str, list[Any]]:
     """Units, verdicts and probabilities of every caption of one system.
 
     Args:
@@ -57,7 +57,7 @@ def judge_columns(judge: Judge, reference: Path, generated: Path, pairs: Path) -
     return found
 
 
-def _columns_of_shape(judge: Judge, cross: Cross) -> dict[str, Any]:
+def _columns_of_shape(judge: JudgeSettings, cross: Cross) -> dict[str, Any]:
     """The columns of captions of one shape; matrices [captions, G, R]."""
     many, generated, reference = cross.forward_entailment.shape
     explanation = judge.explain(cross.or_zeros())

@@ -1,0 +1,134 @@
+"""What every judge kind has: the base of their settings, and the score that three of them share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from molmix.core.schema import Name, Section
+from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score of a caption.
+
+    Attributes:
+        column: its name, which stands for the same in every kind that has it.
+        better: which way is better.
+        shown: whether tables for people show it.
+        headline: whether those tables show it that have room for few columns.
+    """
+
+    column: str
+    better: Literal["higher", "lower"]
+    shown: bool = True
+    headline: bool = True
+
+
+CONSISTENCY = Score("consistency", "higher")
+
+
+class JudgeSettings(Section):
+    """A judge of the config. A kind is one file with one subclass of this.
+
+    Attributes:
+        nli: name of the NLI model that is asked.
+        units: how the reference and the caption are cut: keys of :data:`molmix.judges.decompose.units.UNITS`.
+        both_ways: whether it reads the backward matrices too, with the caption as premise.
+        counts: columns of the pairs' table that stand beside the scores.
+        scores: what it measures.
+        plain_columns: whether the first judge of the config with this has its scores in columns without its name in
+            front (`hallucination` instead of `summac.consistency`).
+    """
+
+    kind: str
+    nli: Name = Field("embedded", description="NLI model that is asked, by its name")
+
+    units: ClassVar[tuple[str, str]] = ("sentences", "sentences")
+    both_ways: ClassVar[bool] = False
+    counts: ClassVar[tuple[str, ...]] = ()
+    scores: ClassVar[tuple[Score, ...]] = (CONSISTENCY,)
+    plain_columns: ClassVar[bool] = False
+
+    @property
+    def reference_units(self) -> str:
+        """How the reference is cut: a key of `UNITS`, or the name of a decomposer of the config."""
+        return self.units[0]
+
+    @property
+    def generated_units(self) -> str:
+        """How the caption is cut: a key of `UNITS`, or the name of a decomposer of the config."""
+        return self.units[1]
+
+    @property
+    def decomposed_by(self) -> str | None:
+        """Name of the decomposer of the config that cuts both texts into atoms; None where none does."""
+        return None
+
+    @property
+    def files(self) -> list[str]:
+        """Files that the judge reads."""
+        return []
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What it measures: the columns of :func:`molmix.judges.kinds.score_captions` after id."""
+        return (*self.counts, *(score.column for score in self.scores))
+
+    def scorer(self) -> Scorer:
+        """The function from matrices to scores, with everything that it needs loaded.
+
+        Raises:
+            MolmixError: a file that it needs cannot be used.
+        """
+        raise NotImplementedError
+
+    def explain(self, cross: Cross) -> Explanation:
+        """How the scores come about, for `molmix explain` and the explorer.
+
+        Args:
+            cross: matrices [..., G, R] with G > 0 and R > 0.
+        """
+        raise NotImplementedError
+
+    def variants(self) -> dict[str, dict[str, Any]]:
+        """What can be measured of the same pairs: settings of judges by name, or its own by the empty name."""
+        return {"": self.model_dump()}
+
+    def describe(self) -> str:
+        """What it asks, as it stands below the tables."""
+        return f"{self.kind} by the NLI model `{self.nli}`"
+
+
+def support(cross: Cross) -> dict[str, np.ndarray]:
+    """Mean over generated units of the highest entailment by a reference unit.
+
+    Args:
+        cross: matrices [..., G, R]. Where G or R is 0, nothing is supported: the score is 0, the lowest.
+
+    Returns:
+        ``consistency``, an array [...] in [0, 1].
+    """
+    return {"consistency": cross.or_zeros().forward_entailment.max(axis=-1).mean(axis=-1)}
+
+
+class SupportJudge(JudgeSettings):
+    """A judge whose score is the best support of each unit of the caption, on average."""
+
+    def scorer(self) -> Scorer:
+        """See :func:`support`."""
+        return support
+
+    def explain(self, cross: Cross) -> Explanation:
+        """How :func:`support` comes about."""
+        entailment = cross.forward_entailment
+        return Explanation(
+            deciding={MOST_ENTAILED: entailment.argmax(axis=-1)},
+            terms={"consistency": (entailment.max(axis=-1), "highest entailment of the units")},
+        )
