@@ -282,7 +282,9 @@ def test_many_captions_take_a_second(judges: dict[str, dict[str, Any]]) -> None:
 
 
 def test_variants(judges: dict[str, dict[str, Any]]) -> None:
-    assert parse_judge(judges["atomic"]).variants() == {name: judges["atomic"] | {"operation": name} for name in OPERATIONS}
+    assert parse_judge(judges["atomic"]).variants() == {
+        name: judges["atomic"] | {"operation": name} for name in OPERATIONS
+    }
     assert parse_judge(judges["fulldoc"]).variants() == {"": judges["fulldoc"]}
 
 
