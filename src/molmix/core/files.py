@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from molmix.core.checksum import CHECKSUM_KEY, PLACEHOLDER, is_damaged, write_checksum
 from molmix.core.errors import fault, show_value
+from molmix.core.origin import ORIGIN_KEY, origin_entry
 from molmix.core.temporary import temporary_folder
 
 MARK = ".made-by-molmix"  # in every folder that replace_folder made; it lists what molmix put there
@@ -113,9 +114,11 @@ def write_json(path: Path | str, content: dict[str, Any], *, checksum: bool = Fa
     Args:
         path: where they go.
         content: plain JSON.
-        checksum: add a digest of the content as the last key; :func:`read_json` checks and removes it.
+        checksum: add the origin (:mod:`molmix.core.origin`) and a digest of the content as the last keys;
+            :func:`read_json` checks and removes them.
     """
     if checksum:
+        content = content | origin_entry()
         content = content | {CHECKSUM_KEY: digest(content)}
     with write_atomically(Path(path)) as temporary:
         temporary.write_text(
@@ -137,11 +140,12 @@ def read_json(path: Path | str) -> dict[str, Any]:
         raise fault(path, "holds no JSON object", make_again(path))
     if CHECKSUM_KEY in content and content.pop(CHECKSUM_KEY) != digest(content):
         raise fault(path, "is not as it was written", make_again(path))
+    content.pop(ORIGIN_KEY, None)
     return content
 
 
 def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema: pa.Schema | None = None) -> None:
-    """Write a table as Parquet, with a checksum (:mod:`molmix.core.checksum`).
+    """Write a table as Parquet, with its checksum and its origin (:mod:`molmix.core.checksum`, `.origin`).
 
     Args:
         path: where it goes.
@@ -153,7 +157,7 @@ def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema
     with write_atomically(Path(path)) as temporary:
         with pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
             writer.write_table(table)
-            writer.add_key_value_metadata({CHECKSUM_KEY: PLACEHOLDER})
+            writer.add_key_value_metadata({**origin_entry(), CHECKSUM_KEY: PLACEHOLDER})
         write_checksum(temporary)
 
 
@@ -170,7 +174,8 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
         table = pq.read_table(pa.BufferReader(data), columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise fault(path, f"cannot be read as Parquet ({error})", make_again(path)) from None
-    metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key != CHECKSUM_KEY.encode()}
+    own = (CHECKSUM_KEY.encode(), ORIGIN_KEY.encode())
+    metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key not in own}
     return table.replace_schema_metadata(metadata or None)
 
 

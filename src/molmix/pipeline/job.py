@@ -17,6 +17,8 @@ from typing import IO, Any, NoReturn
 from molmix.core.errors import MolmixError, escape_control
 from molmix.core.gpus import check_gpus
 from molmix.core.hub import switch_hub_off
+from molmix.core.origin import recording
+from molmix.pipeline.origins import check_origins, origin_of_job
 
 
 @contextmanager
@@ -35,7 +37,8 @@ def job(snakemake: Any) -> Iterator[None]:
     switch_hub_off()
     # The imports of a job make a million objects and no garbage: looking for it takes a tenth of their time.
     gc.set_threshold(100_000, 20, 100)
-    _date_back(map(Path, snakemake.input))
+    inputs = [Path(path) for path in snakemake.input]
+    _date_back(inputs)
     terminal = sys.stderr
     log = Path(snakemake.log[0])
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +47,9 @@ def job(snakemake: Any) -> Iterator[None]:
     logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
         check_gpus(snakemake.resources.get("gpu", 0), snakemake.resources.get("gpu_memory_mb", 0))
-        yield
+        check_origins(inputs, snakemake.params.get("made_by"))
+        with recording(origin_of_job(snakemake.rule, snakemake.wildcards, snakemake.params, inputs)):
+            yield
     except Exception as error:
         for line in _lines(error, snakemake.rule, log):
             print(line, file=terminal, flush=True)

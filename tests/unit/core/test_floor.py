@@ -249,7 +249,8 @@ def run_job(folder: Path, body: str, resources: str = "{}") -> tuple[subprocess.
             "from molmix.core.errors import fault",
             "INPUT = ['results/a', 'results/folder', 'results/gone', 'theirs']",
             f"RESOURCES = {resources}",
-            "with job(SimpleNamespace(threads=1, log=['logs/x.log'], rule='align', input=INPUT, resources=RESOURCES)):",
+            "OWN = {'rule': 'align', 'wildcards': {}, 'params': {}}",
+            "with job(SimpleNamespace(threads=1, log=['logs/x.log'], input=INPUT, resources=RESOURCES, **OWN)):",
             *(f"    {line}" for line in body.splitlines()),
         ]
     )

@@ -1,0 +1,61 @@
+"""The origin of a result: every table and manifest carries the job, the settings and the inputs that made it.
+
+Snakemake knows this too, but only while its own notes (``.snakemake/``) lie beside the results. A copy of a run has
+none, and there a changed setting reruns nothing. So the origin lies in the file itself: in the metadata of a Parquet
+table, or under a key of a JSON manifest. :mod:`molmix.pipeline.origins` follows origins back and compares them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+
+ORIGIN_KEY = "molmix.made"
+# Of the environment, so that the processes and threads of one job write the same origin.
+_VARIABLE = "MOLMIX_ORIGIN"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a file was made.
+
+    Attributes:
+        rule: the rule of the workflow.
+        wildcards: of the job, by name.
+        settings: digest of the job's parameters.
+        inputs: checksum of every file that the job was given, by path.
+    """
+
+    rule: str
+    wildcards: Mapping[str, str]
+    settings: str
+    inputs: Mapping[str, str]
+
+    @property
+    def job(self) -> str:
+        """The rule with its wildcards; see :func:`job_name`."""
+        return job_name(self.rule, self.wildcards)
+
+
+def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
+    """A rule with its wildcards in alphabetical order, as ``generate(model=agnostic.sft)``."""
+    return f"{rule}({', '.join(f'{name}={value}' for name, value in sorted(wildcards.items()))})"
+
+
+@contextmanager
+def recording(origin: Origin) -> Iterator[None]:
+    """Write this origin into every table and manifest that is written inside the block."""
+    os.environ[_VARIABLE] = json.dumps(asdict(origin), sort_keys=True, ensure_ascii=False)
+    try:
+        yield
+    finally:
+        del os.environ[_VARIABLE]
+
+
+def origin_entry() -> dict[str, str]:
+    """The entry of the origin among a file's metadata; none outside of a job."""
+    text = os.environ.get(_VARIABLE)
+    return {ORIGIN_KEY: text} if text else {}

@@ -1,0 +1,85 @@
+"""Results that do not fit together are refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from molmix.core.errors import MolmixError
+from molmix.core.files import read_json, read_table, write_json, write_table
+from molmix.core.origin import recording
+from molmix.pipeline.origins import check_origins, checksum_of, origin_of, origin_of_job, settings_digest
+
+SOURCE, CORPUS = Path("test.tsv"), Path("results/r/data/manifest.json")
+ANSWERS, SCORES = Path("results/r/predictions/m/id.parquet"), Path("results/r/scores/m/id.parquet")
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function that makes a small run of three jobs in a folder of its own, with these settings of generation."""
+    monkeypatch.chdir(tmp_path)
+    SOURCE.write_text("C\tA gas.\n")
+
+    def make(upto: int = 3, tokens: int = 30, text: str = "A gas.") -> None:
+        with recording(origin_of_job("corpus", {}, {}, [SOURCE])):
+            write_json(CORPUS, {"rows": SOURCE.read_text()}, checksum=True)
+        if upto > 1:
+            with recording(origin_of_job("generate", {"model": "m"}, {"tokens": tokens}, [CORPUS])):
+                write_table(ANSWERS, pa.table({"text": [text]}))
+        if upto > 2:
+            with recording(origin_of_job("score", {"model": "m"}, {}, [ANSWERS])):
+                write_table(SCORES, pa.table({"bleu": [1.0]}))
+
+    return make
+
+
+def test_a_run_that_fits_together_passes(run: Callable[..., None]) -> None:
+    run()
+    check_origins([SCORES], {"generate(model=m)": settings_digest({"tokens": 30})})
+    assert read_json(CORPUS) == {"rows": "C\tA gas.\n"}
+    assert read_table(ANSWERS).schema.metadata is None
+    origin = origin_of(SCORES)
+    assert origin is not None and origin.job == "score(model=m)" and list(origin.inputs) == [str(ANSWERS)]
+
+
+def test_other_captions_than_were_scored(run: Callable[..., None]) -> None:
+    run()
+    run(upto=2, text="A liquid.")
+    with pytest.raises(MolmixError, match=rf"^{SCORES}: was made from another {ANSWERS}.*\n.*--forcerun score"):
+        check_origins([SCORES])
+
+
+def test_other_settings_far_back(run: Callable[..., None]) -> None:
+    run()
+    with pytest.raises(MolmixError, match=rf"^{ANSWERS}: was made by generate\(model=m\) with other settings"):
+        check_origins([SCORES], {"generate(model=m)": settings_digest({"tokens": 60})})
+
+
+def test_a_source_that_was_replaced_by_an_older_one(run: Callable[..., None]) -> None:
+    run()
+    SOURCE.write_text("C\tA liquid.\n")
+    with pytest.raises(MolmixError, match=rf"^{CORPUS}: was made from another {SOURCE}"):
+        check_origins([SCORES])
+
+
+def test_what_is_gone_or_older_than_origins_is_passed_over(run: Callable[..., None]) -> None:
+    run()
+    SOURCE.unlink()
+    check_origins([SCORES, Path("results/r/none.parquet")])
+    write_table(ANSWERS, pa.table({"text": ["No origin."]}))
+    assert origin_of(ANSWERS) is None
+
+
+def test_places_below_results_are_no_settings() -> None:
+    assert settings_digest({"a": 1, "cache": "results/r/work"}) == settings_digest({"a": 1, "cache": "results/x/work"})
+    assert settings_digest({"a": 1}) != settings_digest({"a": 2})
+
+
+def test_the_checksum_is_the_one_in_the_file(run: Callable[..., None]) -> None:
+    run(upto=2)
+    before = checksum_of(ANSWERS)
+    run(upto=2)
+    assert checksum_of(ANSWERS) == before
+    run(upto=2, text="A liquid.")
+    assert checksum_of(ANSWERS) != before
