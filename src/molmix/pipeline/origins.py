@@ -14,7 +14,7 @@ from typing import Any
 
 from molmix.core.checksum import CHECKSUM_KEY
 from molmix.core.errors import fault
-from molmix.core.files import digest, file_digest
+from molmix.core.files import digest, file_digest, make_again
 from molmix.core.origin import ORIGIN_KEY, Origin
 
 RESULTS = "results"
@@ -72,9 +72,8 @@ def check_origins(paths: Iterable[Path], settings: Mapping[str, str] | None = No
         origin = origin_of(path)
         if origin is None:
             continue
-        again = f"make it again: run snakemake with your targets and `--forcerun {origin.rule}`"
         if (settings or {}).get(origin.job, origin.settings) != origin.settings:
-            raise fault(path, f"was made by {origin.job} with other settings than the config has now", again)
+            raise fault(path, f"was made by {origin.job} with other settings than the config has now", make_again(path))
         for name, made_from in origin.inputs.items():
             source = Path(name)
             if not source.is_file():
@@ -82,7 +81,7 @@ def check_origins(paths: Iterable[Path], settings: Mapping[str, str] | None = No
             if name not in checksums:
                 checksums[name] = checksum_of(source)
             if checksums[name] != made_from:
-                raise fault(path, f"was made from another {name} than the one that is there now", again)
+                raise fault(path, f"was made from another {name} than the one that is there now", make_again(path))
             waiting.append(source)
 
 

@@ -46,7 +46,7 @@ def test_a_run_that_fits_together_passes(run: Callable[..., None]) -> None:
 def test_other_captions_than_were_scored(run: Callable[..., None]) -> None:
     run()
     run(upto=2, text="A liquid.")
-    with pytest.raises(MolmixError, match=rf"^{SCORES}: was made from another {ANSWERS}.*\n.*--forcerun score"):
+    with pytest.raises(MolmixError, match=rf"^{SCORES}: was made from another {ANSWERS}.*\n.*--forcerun {SCORES}"):
         check_origins([SCORES])
 
 
