@@ -72,7 +72,7 @@ def _align(name: str, resolved: dict[str, Any], start: Path, folder: Path) -> No
         pairs=folder / "pairs.parquet",
         out=folder / "models" / "policy",
         work=folder / "work",
-        settings=resolved | {"method": name, "reference": "start", "quantize": False},
+        settings=resolved,
         seed=1,
         threads=THREADS,
         trackers=["tensorboard"],
@@ -84,11 +84,10 @@ def _method(name: str, start: Path, rows: list[dict[str, str]], folder: Path, se
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from molmix.align.lora import Lora
-    from molmix.align.methods import METHODS
-    from molmix.align.presets import settings
+    from molmix.align.policy import lora_config
+    from molmix.align.settings import METHODS, resolve_settings
 
-    resolved = settings(name, "modern", {"max_steps": STEPS, "gradient_accumulation_steps": 1}, {})
+    resolved = resolve_settings(name, settings={"max_steps": STEPS, "gradient_accumulation_steps": 1})
 
     def bare() -> None:
         shape = ("prompt", "chosen") if name == "sft" else ("prompt", "chosen", "rejected")
@@ -100,7 +99,7 @@ def _method(name: str, start: Path, rows: list[dict[str, str]], folder: Path, se
             model=AutoModelForCausalLM.from_pretrained(start.parent / "weights"),
             processing_class=AutoTokenizer.from_pretrained(start.parent / "weights"),
             train_dataset=data,
-            peft_config=Lora(**resolved["lora"]).peft(),
+            peft_config=lora_config(resolved["lora"]),
         ).train()
 
     seconds.clear()
@@ -116,7 +115,7 @@ def _by_length(name: str, start: Path, folder: Path, seconds: list[float]) -> Ro
     """An epoch of batches by length, and one of random batches."""
     from transformers import Trainer
 
-    from molmix.align.presets import settings
+    from molmix.align.settings import resolve_settings
 
     masks: list[Any] = []
     step = Trainer.training_step
@@ -133,7 +132,7 @@ def _by_length(name: str, start: Path, folder: Path, seconds: list[float]) -> Ro
 
     batch = {"per_device_train_batch_size": BATCH, "gradient_accumulation_steps": 1}
     orders = ("group_by_length", "random")
-    resolved = [settings(name, "modern", batch | {"train_sampling_strategy": order}, {}) for order in orders]
+    resolved = [resolve_settings(name, settings=batch | {"train_sampling_strategy": order}) for order in orders]
     shares = [0.0, 0.0]
     seconds.clear()
     Trainer.training_step = watched

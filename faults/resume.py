@@ -16,7 +16,7 @@ from pathlib import Path
 
 from molmix.align import checkpoints, progress
 from molmix.align.methods import METHODS
-from molmix.align.presets import settings
+from molmix.align.settings import resolve_settings
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_table, write_table
 
@@ -32,14 +32,14 @@ def train(method: str, folder: Path, out: str) -> None:
     from molmix.align.training import align
 
     # Dropout, so that the state of the random numbers counts too.
-    chosen = settings(method, "modern", TRAIN, {"r": 8, "dropout": 0.1})
+    chosen = resolve_settings(method, settings=TRAIN, lora={"r": 8, "dropout": 0.1})
     align(
         model_id=out,
         start=folder / "models/start/manifest.json",
         pairs=folder / "pairs.parquet",
         out=folder / out,
         work=folder / f"{out}.work",
-        settings=chosen | {"method": method, "reference": "start", "quantize": False},
+        settings=chosen,
         seed=1,
         threads=1,
         trackers=[],

@@ -24,10 +24,21 @@ def main() -> None:
 
 
 @app.command()
-def models(configfile: ConfigFile = Path("config/config.yaml")) -> None:
+def models(
+    configfile: ConfigFile = Path("config/config.yaml"),
+    settings: Annotated[bool, typer.Option("--settings", help="and what each model is made with, as YAML")] = False,
+) -> None:
     """Print the model table: every model the study makes, and from what."""
+    table = model_table.build(loading.load(configfile))
+    if settings:
+        import yaml
+
+        for row in table.values():
+            made = {row.id: {"method": row.method, "seed": row.seed} | row.settings}
+            typer.echo(yaml.safe_dump(made, sort_keys=False, allow_unicode=True), nl=False)
+        return
     rows = [("id", "kind", "method", "parents", "seed")]
-    for row in model_table.build(loading.load(configfile)).values():
+    for row in table.values():
         rows.append((row.id, row.kind, row.method, " + ".join(row.parents) or "-", str(row.seed)))
     _print(rows)
 

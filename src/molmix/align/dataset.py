@@ -1,4 +1,4 @@
-"""Rows to train on: read, tokenized and checked before TRL sees them, and put into a method's shape.
+"""Rows to train on: read, tokenized and checked before TRL sees them, and made into a method's type of data set.
 
 TRL tokenizes prompt and completion together and takes what follows the prompt's own tokens as the completion.
 A seam that tokenizes otherwise only warns there, and a row whose prompt fills the window is dropped in
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from molmix.align.methods._shared import TEXTS
 from molmix.core.errors import fault
 from molmix.core.files import read_table
 
@@ -20,13 +21,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 COLUMNS = ["split", "id", "prompt", "chosen", "rejected"]
-
-# The texts of a pair that each shape trains on.
-SIDES = {
-    "prompt_completion": ("chosen",),
-    "paired": ("chosen", "rejected"),
-    "unpaired": ("chosen", "rejected"),
-}
 
 # A row as a TRL trainer takes it, and the token ids of its texts.
 Example = tuple[dict[str, Any], tuple[list[int], ...]]
@@ -37,7 +31,7 @@ class Rows:
     """Rows of one alignment.
 
     Attributes:
-        train, validation: rows in the method's shape.
+        train, validation: rows as the method's trainer takes them.
         counts: pairs that are trained on, validated on, dropped since the prompt alone fills the window, and
             trained on with a text cut at the window's end.
     """
@@ -47,13 +41,13 @@ class Rows:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def prepare(pairs: Path, tokenizer: PreTrainedTokenizerBase, shape: str, window: int, seed: int) -> Rows:
-    """Read the pairs, check every text that `shape` trains on, and drop what does not fit.
+def prepare(pairs: Path, tokenizer: PreTrainedTokenizerBase, dataset_type: str, window: int, seed: int) -> Rows:
+    """Read the pairs, check every text that `dataset_type` trains on, and drop what does not fit.
 
     Args:
         pairs: Parquet table with the columns of `COLUMNS`; ``chosen`` and ``rejected`` begin with a space.
         tokenizer: the start's.
-        shape: a method's ``SHAPE``.
+        dataset_type: the method's, see :data:`molmix.align.methods._shared.TEXTS`.
         window: tokens of prompt, completion and end together; completions are cut there.
         seed: shuffles unpaired rows, which TRL would otherwise train on in blocks of one label.
 
@@ -62,14 +56,14 @@ def prepare(pairs: Path, tokenizer: PreTrainedTokenizerBase, shape: str, window:
     """
     rows = Rows(counts=dict.fromkeys(("train", "validation", "dropped_prompt_too_long", "truncated"), 0))
     table = read_table(pairs, COLUMNS).to_pylist()
-    prompts, texts = _tokenized(table, tokenizer, SIDES[shape], pairs)
+    prompts, texts = _tokenized(table, tokenizer, TEXTS[dataset_type], pairs)
     for row, prompt, whole in zip(table, prompts, texts, strict=True):
         if len(prompt) >= window:
             rows.counts["dropped_prompt_too_long"] += 1
             continue
         rows.counts[row["split"]] += 1
         rows.counts["truncated"] += any(len(ids) > window for ids in whole)
-        getattr(rows, row["split"]).extend(_shaped(row, whole, shape))
+        getattr(rows, row["split"]).extend(_shaped(row, whole, dataset_type))
     if not rows.train:
         dropped = rows.counts["dropped_prompt_too_long"]
         raise fault(
@@ -77,7 +71,7 @@ def prepare(pairs: Path, tokenizer: PreTrainedTokenizerBase, shape: str, window:
             f"no row is left to train on ({dropped} prompts fill the window of {window} tokens)",
             "raise `settings.max_length`" if dropped else "look at what the pairs are made from",
         )
-    if shape == "unpaired":
+    if dataset_type == "unpaired-preference":
         random.Random(seed).shuffle(rows.train)
         random.Random(seed).shuffle(rows.validation)
     return rows
@@ -119,15 +113,15 @@ def _tokenized(
     return prompts, wholes
 
 
-def _shaped(row: dict[str, Any], whole: tuple[list[int], ...], shape: str) -> list[Example]:
-    """The examples that a row makes: one, or one a side where the shape is unpaired."""
-    if shape == "paired":
+def _shaped(row: dict[str, Any], whole: tuple[list[int], ...], dataset_type: str) -> list[Example]:
+    """The examples that a row makes: one, or one for each text where the method takes texts one by one."""
+    if dataset_type == "preference":
         return [({"prompt": row["prompt"], "chosen": row["chosen"], "rejected": row["rejected"]}, whole)]
     examples: list[Example] = [
         ({"prompt": row["prompt"], "completion": row[side]}, (ids,))
-        for side, ids in zip(SIDES[shape], whole, strict=True)
+        for side, ids in zip(TEXTS[dataset_type], whole, strict=True)
     ]
-    if shape == "unpaired":
-        for (example, _), side in zip(examples, SIDES[shape], strict=True):
+    if dataset_type == "unpaired-preference":
+        for (example, _), side in zip(examples, TEXTS[dataset_type], strict=True):
             example["label"] = side == "chosen"
     return examples

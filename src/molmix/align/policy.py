@@ -21,6 +21,7 @@ from molmix.models.loading import check_memory, default_device, default_dtype, l
 from molmix.models.manifests import weights_path
 
 if TYPE_CHECKING:
+    from peft import LoraConfig
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -102,6 +103,25 @@ def _pad(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
             "set `pad_token` in its tokenizer_config.json to a token that no text uses",
         )
     tokenizer.pad_token = spare[0]
+
+
+def lora_config(settings: dict[str, Any]) -> LoraConfig:
+    """PEFT's config of an adapter.
+
+    Args:
+        settings: every key of :class:`molmix.align.methods._shared.Lora`.
+    """
+    from peft import LoraConfig
+
+    return LoraConfig(
+        task_type="CAUSAL_LM",
+        r=settings["r"],
+        lora_alpha=settings["alpha"],
+        lora_dropout=settings["dropout"],
+        target_modules=settings["target_modules"],
+        use_dora=settings["use_dora"],
+        use_rslora=settings["use_rslora"],
+    )
 
 
 def reference_model(reference: str, manifest: Path, seed: int) -> PreTrainedModel | None:

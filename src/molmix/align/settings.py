@@ -1,36 +1,62 @@
-"""What the config says of an alignment."""
+"""What the config says of an alignment: one section for each method."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
-from molmix.align.methods import METHODS
-from molmix.core.schema import Name, Section, Share
+from molmix.align import methods
+from molmix.align.methods._shared import Alignment
+from molmix.align.trl_settings import descriptions, settings_type
+from molmix.core.plugins import classes, union
+
+METHODS = classes(methods, Alignment)  # type: ignore[type-abstract]
 
 
-class Align(Section):
-    """One way to align a policy with the preference pairs."""
+def _sections() -> dict[str, type[Alignment]]:
+    """Each method with the types of its own settings."""
+    described = descriptions({method.config_class: Path(inspect.getfile(method)) for method in METHODS.values()})
+    return {name: _section(name, method, described) for name, method in METHODS.items()}
 
-    method: Literal[tuple(METHODS)] = Field(description="alignment method")  # type: ignore[valid-type]
-    starts: list[str] = Field(min_length=1, description="ids of the models to align: initial or merged ones")
-    preset: Literal["paper", "modern"] = Field("modern", description="hyperparameters to begin from")
-    reference: Literal["start", "random", "uniform"] = Field(
-        "start",
-        description="reference model of the preference loss: the start itself, random weights, or every token as "
-        "likely as any other",
+
+def _section(name: str, method: type[Alignment], described: dict[str, Any] | None) -> type[Alignment]:
+    trl = settings_type(
+        f"{method.__name__}Settings",
+        described and described[method.config_class],
+        method.smallest_batch,
+        method.reserved,
     )
-    share: Share | None = Field(
-        None,
-        description="share of the training molecules that it sees; null is `data.subset.fraction`. Smaller shares lie "
-        "inside larger ones",
-    )
-    corpus: Name | None = Field(
-        None,
-        exclude_if=lambda corpus: corpus is None,
-        description="one of `data.corpora`, whose pairs it is aligned and validated on; null is `data.train`",
-    )
-    quantize: bool = Field(False, description="QLoRA: load the start in 4-bit nf4; needs CUDA")
-    lora: dict[str, Any] = Field({}, description="adapter settings over the preset's: r, alpha, dropout, …")
-    settings: dict[str, Any] = Field({}, description="any setting of the method's TRL config, over the preset's")
+    fields: dict[str, Any] = {
+        "method": (Literal[name], Field(description="alignment method")),
+        "preset": (Literal[tuple(method.PRESETS)], _again(method, "preset")),
+        "settings": (trl, _again(method, "settings")),
+    }
+    if not method.has_reference:
+        fields["reference"] = (Literal["start"], Field("start", description="this method has no reference model"))
+    return create_model(method.__name__, __base__=method, __doc__=method.__doc__, **fields)
+
+
+def resolve_settings(method: str, **given: Any) -> dict[str, Any]:
+    """All that a training by a method depends on, as the `settings` of :func:`molmix.align.training.align`.
+
+    Args:
+        method: key of `METHODS`.
+        given: keys of its section of the config.
+    """
+    return SECTIONS[method](**{"method": method, "starts": ["start"]} | given).resolved()
+
+
+def _again(method: type[Alignment], name: str) -> Any:
+    """A field of the base with the same default and description, for another type."""
+    field = method.model_fields[name]
+    return Field(field.default, description=field.description)
+
+
+SECTIONS = _sections()
+if TYPE_CHECKING:
+    Align = Alignment
+else:
+    Align = union([*SECTIONS.values()], "method")

@@ -17,10 +17,8 @@ from molmix.align.callbacks import Watch
 from molmix.align.curves import CurvesCallback
 from molmix.align.dataset import Example, prepare
 from molmix.align.lengths import ByLength
-from molmix.align.lora import Lora
-from molmix.align.methods import METHODS
-from molmix.align.policy import load_start, reference_model
-from molmix.align.presets import check_reference
+from molmix.align.policy import load_start, lora_config, reference_model
+from molmix.align.settings import METHODS
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json, replace_folder, write_json, write_table
 from molmix.core.tracking import transformers_trackers
@@ -61,8 +59,7 @@ def align(
         pairs: preference pairs, see :mod:`molmix.align.dataset`.
         out: the model's folder.
         work: folder for this model's checkpoints, away from the outputs; it is removed in the end.
-        settings: what :func:`molmix.align.presets.settings` gives, with ``method``, ``reference`` (``start``,
-            ``random`` or ``uniform``) and ``quantize`` (4-bit start, QLoRA).
+        settings: what :meth:`molmix.align.methods._shared.Alignment.resolved` gives.
         seed: of the adapter's first weights, of the order of rows, of dropout and of a random reference.
         threads: CPU cores to use.
         trackers: where losses are shown, see :mod:`molmix.core.tracking`.
@@ -72,13 +69,12 @@ def align(
         MolmixError: a start, rows or settings that cannot be trained with, a loss that is no finite number,
             too little GPU memory, or an end that was asked for before the last step.
     """
-    check_reference(settings["method"], settings["reference"])
     torch.set_num_threads(threads)
     method = METHODS[settings["method"]]
     model, tokenizer = load_start(start, settings["quantize"])
     # What the model was built to read, where its config says so.
     window = min(settings["trl"]["max_length"], getattr(model.config, "max_position_embeddings", None) or 2**31)
-    rows = prepare(pairs, tokenizer, method.SHAPE, window, seed)
+    rows = prepare(pairs, tokenizer, method.dataset_type, window, seed)
 
     inputs = {"start": read_json(start)["weights"]["digest"], "pairs": file_digest(pairs)}
     cuda = default_device() == "cuda"
@@ -103,7 +99,7 @@ def align(
             arguments,
             model=model,
             processing_class=tokenizer,
-            peft_config=Lora(**settings["lora"]).peft(),
+            peft_config=lora_config(settings["lora"]),
             train_dataset=_dataset(rows.train, "train"),
             eval_dataset=_dataset(rows.validation, "validation") if rows.validation else None,
             callbacks=[watch, CurvesCallback(curves, trackers if distributed.writes() else [])],
@@ -111,7 +107,7 @@ def align(
         )
     except (ValueError, NotImplementedError) as error:
         raise fault(f"model {model_id}", f"its settings are refused: {error}", "mend them") from error
-    _same_texts(trainer.train_dataset, method.HELD, rows.train, window)
+    _same_texts(trainer.train_dataset, method.token_columns, rows.train, window)
     if settings["trl"].get("train_sampling_strategy") == "group_by_length":
         lengths = [min(window, max(map(len, texts))) for _, texts in rows.train]
         order = ByLength(lengths, settings["trl"]["per_device_train_batch_size"], seed)

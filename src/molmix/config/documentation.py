@@ -1,6 +1,6 @@
-"""What is generated from the config schema: the documented default file, the JSON schema, the key reference.
+"""What is generated from the config schema: the documented default file, the JSON schema, the key reference, presets.
 
-``python -m molmix.config.documentation`` writes all three; a test fails when they drift from the classes.
+``python -m molmix.config.documentation`` writes them; a test fails when they differ from what the classes say.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import typing
 from pathlib import Path
 from typing import Any
 
+import typing_extensions
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from molmix.align.settings import METHODS
 from molmix.config.loading import parse
 from molmix.config.schema import Config
 
@@ -62,6 +64,12 @@ DEMO: dict[str, Any] = {
     "generation": {"max_new_tokens": 80},
 }
 
+PRESETS = """\
+What an alignment is trained with where `align.<name>.settings` and `align.<name>.lora` do not say otherwise. `paper` is
+as close to the settings of "Less for More" as today's TRL allows; `modern` is what is known to work better. Sources and
+differences from the paper stand beside the values in the method's file. `molmix models --settings` prints what each
+model of a study is trained with. All keys: [config.md](config.md)."""
+
 HEADER = """\
 # yaml-language-server: $schema=schema.json
 # The embedded default: a small study that runs without a network, a GPU or an account.
@@ -77,18 +85,20 @@ def default_yaml() -> str:
     return HEADER + "\n" + "\n".join(_section(Config, parse(DEMO), 0, explained=set()))
 
 
-def _section(cls: type[BaseModel], value: BaseModel, depth: int, explained: set[type]) -> list[str]:
-    # The first section of a kind shows every key and explains it; further ones show what they set.
-    first = cls not in explained
-    explained.add(cls)
+def _section(cls: type[BaseModel], value: BaseModel, depth: int, explained: set[tuple[str, str | None]]) -> list[str]:
+    # A key is shown and explained where it first occurs; further sections show the keys that they set.
     lines = []
     for name, info in cls.model_fields.items():
+        first = (name, info.description) not in explained
+        explained.add((name, info.description))
         if first or name in value.model_fields_set:
             lines += _key(info.alias or name, info, getattr(value, name), depth, first, explained)
     return lines
 
 
-def _key(name: str, info: FieldInfo | None, value: Any, depth: int, explain: bool, explained: set[type]) -> list[str]:
+def _key(
+    name: str, info: FieldInfo | None, value: Any, depth: int, explain: bool, explained: set[tuple[str, str | None]]
+) -> list[str]:
     pad = "  " * depth
     lines = [""] if depth == 0 else []
     if explain and info and info.description:
@@ -116,7 +126,7 @@ def reference() -> str:
     """Key reference in Markdown: one table a section, in the order of the schema."""
     lines = ["# Configuration reference", "", "Generated from `src/molmix/config.py` by `make docs`.", ""]
     done: set[type] = set()
-    waiting: list[type[BaseModel]] = [Config]
+    waiting: list[type] = [Config]
     while waiting:
         cls = waiting.pop(0)
         if cls in done:
@@ -124,10 +134,13 @@ def reference() -> str:
         done.add(cls)
         lines += [f"## {cls.__name__}", "", (cls.__doc__ or "").split("\n\n")[0], ""]
         lines += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
-        for name, info in cls.model_fields.items():
+        for name, info in _fields(cls).items():
             inner = _models(info.annotation)
             waiting += inner
-            default = "required" if info.is_required() else f"`{_plain(info.get_default())}`"
+            if typing_extensions.is_typeddict(cls):
+                default = "not set"
+            else:
+                default = "required" if info.is_required() else f"`{_plain(info.get_default())}`"
             kind = " or ".join(f"[{model.__name__}](#{model.__name__.lower()})" for model in inner)
             kind = kind or f"`{_type(info)}`".replace("|", "\\|")
             kind = f"by name: {kind}" if inner and typing.get_origin(info.annotation) is dict else kind
@@ -137,7 +150,18 @@ def reference() -> str:
     return "\n".join(lines)
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def _fields(cls: Any) -> dict[str, FieldInfo]:
+    """The keys of a section, or of a dictionary with known keys."""
+    if typing_extensions.is_typeddict(cls):
+        hints = typing_extensions.get_type_hints(cls, include_extras=True)
+        return {name: FieldInfo.from_annotation(hint) for name, hint in hints.items()}
+    return cls.model_fields
+
+
+def _models(annotation: Any) -> list[type]:
+    """The sections, and the dictionaries with known keys, that a type speaks of."""
+    if typing_extensions.is_typeddict(annotation):
+        return [annotation]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in typing.get_args(annotation) for model in _models(part)]
@@ -174,10 +198,30 @@ def _spell(annotation: Any) -> str:
     return "null" if annotation is type(None) else getattr(annotation, "__name__", "any")
 
 
+def presets() -> str:
+    """Every preset of every alignment method with its values, in Markdown."""
+    lines = ["# Presets", "", "Generated from `src/molmix/align/methods/` by `make docs`.", "", PRESETS, ""]
+    for name, method in METHODS.items():
+        lines += [f"## {name}", "", (method.__doc__ or "").strip().split("\n")[0], ""]
+        lines += [f"| key | {' | '.join(f'`{preset}`' for preset in method.PRESETS)} |"]
+        lines += ["| --- |" + " --- |" * len(method.PRESETS)]
+        for part, key in (("trl", "settings"), ("lora", "lora")):
+            for setting in dict.fromkeys(s for preset in method.PRESETS.values() for s in preset[part]):
+                cells = [_preset_value(preset[part], setting) for preset in method.PRESETS.values()]
+                lines.append(f"| `{key}.{setting}` | {' | '.join(cells)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _preset_value(settings: dict[str, Any], name: str) -> str:
+    return f"`{json.dumps(settings[name])}`" if name in settings else "TRL's default"
+
+
 GENERATED = {
     "config/config.yaml": default_yaml,
     "config/schema.json": json_schema,
     "docs/config.md": reference,
+    "docs/presets.md": presets,
 }
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -97,6 +98,8 @@ def hint_for(item: Any) -> str:
     said = item["msg"].removeprefix("Value error, ")
     for theirs, ours in _WORDS.items():
         said = said.replace(theirs, ours)
+    if item["type"] == "literal_error" and isinstance(item["input"], str):
+        said = did_you_mean(item["input"], re.findall(r"'([^']*)'", item["ctx"]["expected"]), said)
     return _HINTS.get(item["type"]) or said[0].lower() + said[1:]
 
 
@@ -122,8 +125,12 @@ def _siblings(schema: dict[str, Any], loc: tuple[Any, ...]) -> set[str]:
     """The keys that the schema knows at the place of an unknown one."""
     nodes = _resolve(schema, schema)
     for part in loc[:-1]:
-        # A union's tag is part of the location and no key: the nodes stay as they are.
-        nodes = [child for node in nodes for child in _children(schema, node, part)] or nodes
+        # The tag of a union is part of the location and is no key: it chooses among the nodes.
+        nodes = (
+            [child for node in nodes for child in _children(schema, node, part)]
+            or [node for node in nodes if any(key.get("const") == part for key in node.get("properties", {}).values())]
+            or nodes
+        )
     return {key for node in nodes for key in node.get("properties", {})}
 
 

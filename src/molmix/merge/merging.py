@@ -14,7 +14,7 @@ from molmix.core.files import read_json, replace_folder, write_atomically, write
 from molmix.core.hub import switch_hub_off
 from molmix.core.temporary import temporary_folder
 from molmix.merge.card import card
-from molmix.merge.methods import MergeMethod
+from molmix.merge.settings import MergeMethod
 from molmix.models.loading import default_device
 from molmix.models.manifests import write_manifest
 
@@ -45,7 +45,7 @@ def merge(
         base: manifest of their common parent, which task vectors are taken against.
         out: the model's folder.
         work: folder for what stands for the models at mergekit; empty afterwards, and gone.
-        settings: a class of :data:`molmix.merge.methods.MergeMethod`, dumped by alias.
+        settings: a class of :data:`molmix.merge.settings.MergeMethod`, dumped by alias.
         seed: for methods that draw random numbers.
 
     Raises:

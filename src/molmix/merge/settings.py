@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
+from molmix.core.plugins import classes, union
 from molmix.core.schema import Name, Section
-from molmix.merge.methods import MergeMethod
+from molmix.merge import methods
+from molmix.merge.methods._shared import Merge
+
+METHODS = classes(methods, Merge)
+if TYPE_CHECKING:
+    MergeMethod = Merge
+else:
+    MergeMethod = union([*METHODS.values()], "method")
 
 
 class MergePlan(Section):

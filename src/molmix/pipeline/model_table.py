@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
-from molmix.align.settings import Align
 from molmix.config.checks import check
 from molmix.config.schema import Config
-from molmix.core.errors import MolmixError, fault
+from molmix.core.errors import fault
 from molmix.core.validation import check_name
 from molmix.data.settings import ModelRejected, Prompts
 from molmix.generation.vllm_engine import check_served
@@ -186,7 +185,7 @@ def _aligned(config: Config, table: ModelTable) -> None:
                     "aligned models come after the pairs: name an initial model",
                 )
     for name, spec in config.align.items():
-        settings = resolve(name, spec)
+        settings = spec.resolved()
         if config.generation.backend == "vllm":
             check_served(f"align.{name}", settings["lora"])
         for start in spec.starts:
@@ -198,26 +197,6 @@ def _aligned(config: Config, table: ModelTable) -> None:
                 stem = f"{start}.{name}"
                 row = Model(f"{stem}{mark}", "aligned", (start,), name, settings, seed, unseeded=stem)
                 _add(table, row, f"align.{name}")
-
-
-def resolve(name: str, spec: Align) -> dict[str, Any]:
-    """Preset and overrides of one alignment, merged and checked against what TRL and PEFT take.
-
-    Raises:
-        MolmixError: a setting that the method's TRL config, or the adapter, does not have.
-    """
-    from molmix.align.presets import settings
-
-    try:
-        return settings(spec.method, spec.preset, spec.settings, spec.lora, spec.reference) | {
-            "method": spec.method,
-            "reference": spec.reference,
-            "quantize": spec.quantize,
-            "share": spec.share,
-            **({"corpus": spec.corpus} if spec.corpus else {}),
-        }
-    except MolmixError as error:
-        raise MolmixError(f"align.{name}.{error}") from None
 
 
 def _merged(config: Config, table: ModelTable) -> None:

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from molmix.align.lora import Lora
-from molmix.align.methods import METHODS
-from molmix.align.policy import reference_model
+from molmix.align.methods._shared import MODERN_LORA
+from molmix.align.policy import lora_config, reference_model
+from molmix.align.settings import METHODS
 from molmix.models.manifests import write_manifest
 from molmix.models.small import make_tokenizer
 
@@ -46,7 +46,7 @@ def build(tokenizer, tmp_path):
             arguments | settings,
             model=model(tokenizer, seed=1),
             processing_class=tokenizer,
-            peft_config=Lora(r=4, alpha=8, dropout=0.0, target_modules="all-linear").peft(),
+            peft_config=lora_config(MODERN_LORA | {"r": 4, "alpha": 8}),
             train_dataset=Dataset.from_list(rows),
             **({"ref_model": reference} if reference else {}),
         )

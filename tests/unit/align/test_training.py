@@ -1,11 +1,9 @@
-"""Alignment: settings that are refused, rows that are counted, runs that are killed and go on."""
+"""Trainings: rows that are counted, runs that are killed and resume."""
 
 import json
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,95 +13,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
 from molmix.align import checkpoints, progress
-from molmix.align.methods import METHODS
-from molmix.align.presets import REFUSED, known, settings
+from molmix.align.settings import METHODS, resolve_settings
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_json, write_table
 from tests.unit.core.test_tracking import logged, scalars
 
 TEMPLATES = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
 CAPTIONS = ["an alcohol", "an acid that smells", "a ring", "a chain of carbon atoms", "an amine", "a salt"]
-
-
-# ---- settings -------------------------------------------------------------------------------------------------
-
-
-def test_presets_pass_their_own_checks():
-    for method, module in METHODS.items():
-        for preset in module.PRESETS.values():
-            for key, value in preset["trl"].items():
-                assert settings(method, "modern", {key: value}, preset["lora"])["trl"][key] == value
-
-
-def test_an_override_replaces_one_value_of_the_preset():
-    preset = METHODS["dpo"].PRESETS["paper"]
-    made = settings("dpo", "paper", {"beta": 0.3}, {"r": 8})
-    assert made["trl"] == preset["trl"] | {"beta": 0.3}
-    assert made["lora"]["r"] == 8
-    assert made["lora"]["alpha"] == preset["lora"]["alpha"]
-
-
-def test_numbers_as_yaml_reads_them():
-    made = settings("dpo", "modern", {"learning_rate": "5e-5", "warmup_steps": 0, "loss_type": "ipo"}, {})["trl"]
-    assert (made["learning_rate"], made["loss_type"]) == (5e-5, ["ipo"])
-
-
-@pytest.mark.parametrize(
-    ("method", "override", "said"),
-    [
-        ("dpo", {"learning_rte": 1e-5}, r"settings\.learning_rte: .*\n.*did you mean 'learning_rate'\?"),
-        ("dpo", {"cpo_alpha": 1.0}, r"settings\.cpo_alpha: dpo has no such setting"),
-        ("sft", {"learning_rate": "fast"}, r"settings\.learning_rate: 'fast' is refused\n.*float"),
-        ("sft", {"learning_rate": 0.0}, r"settings\.learning_rate: 0.0 is refused\n.*above 0"),
-        ("sft", {"weight_decay": float("nan")}, r"settings\.weight_decay: nan is refused"),
-        ("sft", {"gradient_accumulation_steps": True}, r"true is refused"),
-        ("sft", {"gradient_accumulation_steps": 2.0}, r"2.0 is refused\n.*int"),
-        ("cpo", {"max_length": None}, r"settings\.max_length: None is refused"),
-        ("sft", {"lr_scheduler_type": "cosin"}, r"did you mean 'cosine'\?"),
-        ("dpo", {"loss_type": ["sigmoid", "kto_pair"]}, r"there is no 'kto_pair'"),
-        ("kto", {"per_device_train_batch_size": 1}, r"cannot learn from batches of 1"),
-        ("dpo", {"train_sampling_strategy": "sequential"}, r"'sequential' is refused\n.*random or group_by_length"),
-        ("kto", {"train_sampling_strategy": "group_by_length"}, r"settings\.train_sampling_strategy: kto estimates"),
-        ("sft", {"output_dir": "x"}, r"settings\.output_dir: is not yours to set: molmix decides where"),
-        ("sft", {"seed": 1}, r"settings\.seed: .*`seeds`"),
-        ("dpo", {"push_to_hub": True}, r"nothing is uploaded"),
-    ],
-)
-def test_wrong_settings_are_refused_with_their_key(method, override, said):
-    with pytest.raises(MolmixError, match=said):
-        settings(method, "modern", override, {})
-
-
-@pytest.mark.parametrize(
-    ("override", "said"),
-    [({"rank": 8}, r"lora\.rank: there is no such"), ({"dropout": 1.0}, r"lora\.dropout"), ({"r": 0}, r"lora\.r:")],
-)
-def test_wrong_adapter_settings_are_refused_with_their_key(override, said):
-    with pytest.raises(MolmixError, match=said):
-        settings("sft", "modern", {}, override)
-
-
-def test_a_reference_is_refused_where_the_loss_has_none():
-    assert settings("dpo", "modern", {}, {}, "random")
-    with pytest.raises(MolmixError, match=r"reference: cpo has no reference model\n.*dpo, kto"):
-        settings("cpo", "modern", {}, {}, "random")
-
-
-def test_settings_do_not_import_training_libraries():
-    code = "import sys, molmix.align.presets as s; s.known(); print([m for m in sys.modules if m in %r])"
-    heavy = ("torch", "trl", "transformers", "peft", "datasets")
-    made = subprocess.run([sys.executable, "-c", code % (heavy,)], capture_output=True, text=True, check=True)
-    assert made.stdout.strip() == "[]"
-
-
-def test_the_table_of_trl_settings_is_up_to_date():
-    import dataclasses
-
-    from molmix.align.trl_settings import describe
-
-    assert describe() == known(), "run: python -m molmix.align.trl_settings"
-    fields = {field.name for module in METHODS.values() for field in dataclasses.fields(module.config())}
-    assert set(REFUSED) <= fields, "these are no settings of TRL any more"
 
 
 # ---- a small start and its pairs ------------------------------------------------------------------------------
@@ -167,8 +83,12 @@ def run(start, pairs):
         from molmix.align.training import align
 
         trl = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-2}
-        resolved = settings(method, "modern", trl | (over or {}), {"r": 4} | (lora or {}))
-        resolved |= {"method": method, "reference": given.pop("reference", "start"), "quantize": False}
+        resolved = resolve_settings(
+            method,
+            reference=given.pop("reference", "start"),
+            settings=trl | (over or {}),
+            lora={"r": 4} | (lora or {}),
+        )
         processes = given.pop("processes", 1)
         arguments = {
             "model_id": out.name,
@@ -314,8 +234,6 @@ def test_another_reference_changes_the_loss(run, tmp_path):
     ]
     assert losses[0] == pytest.approx(0.6931, abs=1e-3)  # log 2: policy and reference are one
     assert min(abs(losses[1] - losses[0]), abs(losses[2] - losses[0]), abs(losses[2] - losses[1])) > 1e-4
-    with pytest.raises(MolmixError, match="sft has no reference model"):
-        run("sft", tmp_path / "sft", reference="random")
 
 
 def test_no_validation_rows_no_validation_loss(run, tmp_path):
@@ -363,15 +281,14 @@ def test_rows_that_would_train_wrongly_are_refused(over, said, tokenizer, tmp_pa
     from molmix.align.dataset import prepare
 
     with pytest.raises(MolmixError, match=said):
-        prepare(table(tmp_path / "pairs.parquet", [row(0, **over)]), tokenizer, "paired", 96, 0)
+        prepare(table(tmp_path / "pairs.parquet", [row(0, **over)]), tokenizer, "preference", 96, 0)
 
 
 def test_unpaired_rows_are_shuffled_with_the_seed(pairs, tokenizer):
     from molmix.align.dataset import prepare
 
-    labels = [
-        [example["label"] for example, _ in prepare(pairs, tokenizer, "unpaired", 96, s).train] for s in (1, 1, 2)
-    ]
+    made = [prepare(pairs, tokenizer, "unpaired-preference", 96, seed).train for seed in (1, 1, 2)]
+    labels = [[example["label"] for example, _ in rows] for rows in made]
     assert labels[0] == labels[1] != labels[2]
     assert sorted(labels[0]) == [False] * 16 + [True] * 16
     assert labels[0] not in ([True, False] * 16, sorted(labels[0]), sorted(labels[0], reverse=True))

@@ -52,7 +52,7 @@ CASES = {
     "unknown nested key": (lambda c: c["data"]["train"].update(splt="x"), ["data.train.splt", "'split'"]),
     "unknown method": (
         lambda c: c["align"]["sft"].update(method="spo"),
-        ["align.sft.method", "'spo'", "'sft'"],
+        ["align.sft.method", "'spo'", "'dpo'"],
     ),
     "unknown stage": (lambda c: c.update(hardware={"gpus": {"algin": 1}}), ["hardware.gpus.algin", "'align'"]),
     "several GPUs for NLI": (

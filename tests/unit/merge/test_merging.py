@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, write_json
 from molmix.merge.merging import merge
-from molmix.merge.methods import MergeMethod
+from molmix.merge.settings import MergeMethod
 from molmix.models.loading import load
 from molmix.models.manifests import write_manifest
 

@@ -1,16 +1,4 @@
-"""Merge methods, one file each: its settings, and the mergekit recipe they make.
+"""Merge methods. Each file is one method and registers by being here: see :class:`._shared.Merge`.
 
-To add one, write its file and name its class in `MergeMethod`; the config, its documentation, the model table
-and the graph follow. Importing this package is cheap; mergekit is imported where a merge is made
-(:mod:`molmix.merge.merging`).
+Importing a method's file is cheap: mergekit is imported when a merge is made (:mod:`molmix.merge.merging`).
 """
-
-from typing import Annotated
-
-from pydantic import Field
-
-from molmix.merge.methods.linear import Linear
-from molmix.merge.methods.slerp import Slerp
-from molmix.merge.methods.ties import Ties
-
-MergeMethod = Annotated[Slerp | Ties | Linear, Field(discriminator="method")]

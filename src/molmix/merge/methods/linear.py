@@ -1,16 +1,14 @@
 """Linear merge: a weighted average of weights (model soups, Wortsman et al. 2022; mergekit's ``linear``)."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from molmix.core.schema import Section
-
-Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+from molmix.merge.methods._shared import Merge, Positive
 
 
-class Linear(Section):
-    """Weighted average of the parents: the control that SLERP is held against.
+class Linear(Merge):
+    """Weighted average of the parents: the control for SLERP.
 
     For the parents' values P and Q of a tensor, and the two weights v and w::
 
@@ -18,7 +16,7 @@ class Linear(Section):
     """
 
     method: Literal["linear"]
-    weights: tuple[Weight, Weight] = Field((0.5, 0.5), description="weight of each parent, normalised to 1")
+    weights: tuple[Positive, Positive] = Field((0.5, 0.5), description="weight of each parent, normalised to 1")
 
     def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
         """mergekit config for two models; an average needs no `base`."""

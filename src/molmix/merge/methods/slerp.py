@@ -4,10 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from molmix.core.schema import Section
+from molmix.merge.methods._shared import Merge
 
 
-class Slerp(Section):
+class Slerp(Merge):
     """Spherical linear interpolation of two models.
 
     Tensor by tensor, with θ the angle between the parents' values P and Q taken as two long vectors::

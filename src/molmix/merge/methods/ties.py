@@ -1,15 +1,14 @@
 """TIES: trim, elect sign and merge (Yadav et al. 2023, arXiv 2306.01708; mergekit's ``ties``)."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from molmix.core.schema import Section, Share
+from molmix.core.schema import Share
+from molmix.merge.methods._shared import Finite, Merge
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
 
-
-class Ties(Section):
+class Ties(Merge):
     """Trim, elect sign and merge of task vectors.
 
     Tensor by tensor, for the parents' values P and Q, the base's B, and the two weights v and w::
@@ -19,8 +18,8 @@ class Ties(Section):
         M = B + lambda · (v τ[γ] + w σ[γ])         τ[γ]: τ where its sign is γ, 0 elsewhere
 
     The defaults are those of "Less for More" (arXiv 2405.13984): the top 20 % of each task vector, halves
-    added. With `normalize` the sum is divided by the weights of those that agree with γ: the mean of Yadav et
-    al., whose default it is, beside density 0.2.
+    added. With `normalize` the sum is divided by the weights of those that agree with γ: this is the
+    mean of Yadav et al., and their default, with density 0.2.
     """
 
     method: Literal["ties"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from molmix.align.settings import METHODS
 from molmix.config.schema import Config
 from molmix.models import sizes as shapes
 from molmix.models.settings import MadeModel
@@ -11,7 +12,6 @@ from molmix.models.sizes import Shape
 from molmix.pipeline.model_table import Model, ModelTable
 
 NUMBER = 4  # bytes of an adapter's number: PEFT trains and saves it in float32
-ON_4_BIT = 2  # of one on 4-bit weights, which TRL's SFT, DPO and KTO train in bfloat16; its CPO does not
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Sizes:
     def adapter(self, row: Model) -> int | None:
         """Bytes of an aligned model's adapter; None where its shape is not known."""
         shape, settings = self.shapes[row.id], row.settings
-        size = ON_4_BIT if settings["quantize"] and settings["method"] != "cpo" else NUMBER
+        size = METHODS[settings["method"]].bytes_on_4_bit if settings["quantize"] else NUMBER
         return size * settings["lora"]["r"] * shape.ends if shape else None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from molmix.align.settings import METHODS
 from molmix.config.schema import Config
 from molmix.judges.decompose import PLAIN, LocalSettings
 from molmix.judges.nli.settings import PretrainedNli
@@ -35,8 +36,6 @@ TRAINED_ON = ("train_initial", "generate_rejected", "align")  # those of them wh
 LIGHT = 10.0  # seconds of a job that loads no model
 LOAD = 30.0  # seconds to start one that loads a large model
 COPY = 0.5e9  # bytes that a merge reads or writes a second
-TEXTS = {"sft": 1, "cpo": 2, "dpo": 2, "kto": 2}  # that a pair makes a policy read
-REFERENCED = ("dpo", "kto")  # methods whose reference reads them too
 
 
 @dataclass(frozen=True)
@@ -125,9 +124,9 @@ class Estimator:
 
     def _align(self, settings: dict[str, Any], size: int, corpus: Corpus, device: Device) -> float:
         """Forward and backward through frozen weights are 4 operations a weight and token, a reference's forward 2."""
-        trl, method = settings["trl"], settings["method"]
-        passes = 4 + 2 * bool(trl.get("gradient_checkpointing")) + 2 * (method in REFERENCED)
-        texts = TEXTS.get(method, 2) * (PROMPT + CAPTION)
+        trl, method = settings["trl"], METHODS[settings["method"]]
+        passes = 4 + 2 * bool(trl.get("gradient_checkpointing")) + 2 * method.has_reference
+        texts = len(method.texts()) * (PROMPT + CAPTION)
         seen = corpus.shares[settings["share"] or self.study.data.subset.fraction]
         steps = trl["num_train_epochs"] * (passes * seen + 2 * corpus.validation)
         return size * texts * steps / device.flops

@@ -1,0 +1,180 @@
+"""What the alignment methods share: their section of the config, the kinds of rows, the adapter, and parts of presets.
+
+A method is one file of this folder with one subclass of :class:`Alignment`, which states every fact that the rest of
+molmix needs of the method. The file's name is the method's name in the config.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, WrapValidator
+from typing_extensions import TypedDict
+
+from molmix.core.schema import Count, Name, Section, Share
+
+# The texts of a preference pair that a method trains on, by TRL's name of its type of data set:
+# `prompt-completion` is (prompt, completion), `preference` is (prompt, chosen, rejected), and `unpaired-preference` is
+# (prompt, completion, label), two rows a pair.
+TEXTS: dict[str, tuple[str, ...]] = {
+    "prompt-completion": ("chosen",),
+    "preference": ("chosen", "rejected"),
+    "unpaired-preference": ("chosen", "rejected"),
+}
+
+
+def _module_names(value: Any, _: object) -> Any:
+    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(name, str) for name in value)):
+        return value
+    raise ValueError("give `all-linear`, or a list of names of layers")
+
+
+class Lora(TypedDict, total=False):
+    """Low-rank adapter (LoRA, Hu et al. 2021, arXiv 2106.09685; PEFT). What is left out has the preset's value."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
+
+    r: Annotated[Count, Field(description="rank", strict=True)]
+    alpha: Annotated[Count, Field(description="scale numerator: updates are scaled by alpha / r", strict=True)]
+    dropout: Annotated[
+        float,
+        Field(
+            ge=0, lt=1, strict=True, description="dropout before the adapter; TRL's `disable_dropout` switches it off"
+        ),
+    ]
+    target_modules: Annotated[
+        str | list[str],
+        WrapValidator(_module_names),  # one message for both types
+        Field(description="layers that get an adapter: `all-linear`, or their names"),
+    ]
+    use_dora: Annotated[
+        bool, Field(strict=True, description="weight-decomposed variant (DoRA, Liu et al. 2024, arXiv 2402.09353)")
+    ]
+    use_rslora: Annotated[
+        bool,
+        Field(
+            strict=True, description="scale updates by alpha / sqrt(r) (rsLoRA, Kalajdzievski 2023, arXiv 2312.03732)"
+        ),
+    ]
+
+
+_PLAIN = {"use_dora": False, "use_rslora": False}
+# The authors' code; its SFT run adds DoRA.
+PAPER_LORA: dict[str, Any] = {"r": 64, "alpha": 16, "dropout": 0.05, "target_modules": "all-linear", **_PLAIN}
+# Schulman et al. 2025, "LoRA Without Regret", and TRL's guide of that name: adapters on all linear layers, alpha 32, no
+# dropout. Rank 32 makes the scale alpha / r equal to 1, so rsLoRA is not needed (the paper's 16 / 64 quarters every
+# update). A 7B model gets some 80 million trainable weights for about a million caption tokens.
+MODERN_LORA: dict[str, Any] = {"r": 32, "alpha": 32, "dropout": 0.0, "target_modules": "all-linear", **_PLAIN}
+
+
+def preset(
+    batch: int, accumulation: int, loss: dict[str, Any], optimisation: dict[str, Any], lora: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """One preset: settings of the TRL config (``trl``) and of the adapter (``lora``).
+
+    Every preset is one epoch, with at most 1,024 tokens a text and without gradient checkpointing.
+
+    Args:
+        batch, accumulation: rows of a batch, and batches of a step.
+        loss: settings of the loss.
+        optimisation: learning rate, schedule and gradient norm.
+        lora: settings of the adapter.
+    """
+    trl = {
+        "num_train_epochs": 1.0,
+        "per_device_train_batch_size": batch,
+        "gradient_accumulation_steps": accumulation,
+        "max_length": 1024,
+        **loss,
+        **optimisation,
+        "gradient_checkpointing": False,
+    }
+    return {"trl": trl, "lora": lora}
+
+
+class Alignment(Section):
+    """One way to align a policy with the preference pairs.
+
+    Subclasses are the methods. :mod:`molmix.align.settings` makes a section of the config from each of them, with the
+    types of `method`, `preset`, `reference` and `settings` filled in.
+
+    Attributes:
+        PRESETS: presets by name, each made by :func:`preset`; ``modern`` is the default one.
+        dataset_type: key of `TEXTS`.
+        token_columns: columns of the trainer's data set that, joined in this order, are the tokens of a whole text.
+        has_reference: whether the loss compares the policy with a reference model.
+        smallest_batch: smallest `per_device_train_batch_size` that the method can learn from.
+        reserved: TRL settings that cannot be changed with this method, by name, with the reason.
+        config_class, trainer_class: TRL's classes, as ``<module>.<class>``.
+        bytes_on_4_bit: bytes of an adapter's number where the start is loaded in 4 bits.
+    """
+
+    method: str
+    starts: list[str] = Field(min_length=1, description="ids of the models to align: initial or merged ones")
+    preset: str = Field("modern", description="hyperparameters to begin from (docs/presets.md)")
+    reference: Literal["start", "random", "uniform"] = Field(
+        "start",
+        description="reference model of the preference loss: the starting model itself, random weights, or every token "
+        "equally likely",
+    )
+    share: Share | None = Field(
+        None,
+        description="share of the training molecules that it sees; null is `data.subset.fraction`. Smaller shares are "
+        "subsets of larger ones",
+    )
+    corpus: Name | None = Field(
+        None,
+        exclude_if=lambda corpus: corpus is None,
+        description="one of `data.corpora`, whose pairs it is aligned and validated on; null is `data.train`",
+    )
+    quantize: bool = Field(False, description="QLoRA: load the starting model in 4-bit nf4; needs CUDA")
+    lora: Lora = Field(Lora(), description="settings of the adapter that replace the preset's")
+    settings: dict[str, Any] = Field({}, description="settings of the method's TRL config that replace the preset's")
+
+    PRESETS: ClassVar[dict[str, dict[str, dict[str, Any]]]]
+    dataset_type: ClassVar[str]
+    token_columns: ClassVar[tuple[str, ...]]
+    has_reference: ClassVar[bool]
+    smallest_batch: ClassVar[int] = 1
+    reserved: ClassVar[dict[str, str]] = {}
+    config_class: ClassVar[str]
+    trainer_class: ClassVar[str]
+    # TRL's SFT, DPO and KTO trainers cast an adapter on 4-bit weights to bfloat16.
+    bytes_on_4_bit: ClassVar[int] = 2
+
+    @classmethod
+    def texts(cls) -> tuple[str, ...]:
+        """The texts of a pair that the policy reads: ``chosen``, and ``rejected`` where the loss needs it."""
+        return TEXTS[cls.dataset_type]
+
+    @classmethod
+    def trainer(cls, arguments: dict[str, Any], **parts: Any) -> Any:
+        """Make TRL's trainer.
+
+        Args:
+            arguments: of the TRL config class.
+            parts: ``model``, ``processing_class``, ``train_dataset``, ``eval_dataset``, ``peft_config``, ``callbacks``,
+                and ``ref_model`` where the reference is another model than the start (with LoRA, TRL takes the policy
+                with its adapter switched off).
+        """
+        return load_class(cls.trainer_class)(args=load_class(cls.config_class)(**arguments), **parts)
+
+    def resolved(self) -> dict[str, Any]:
+        """All that a training depends on beside its data: the preset with the replaced values, as plain JSON."""
+        chosen = self.PRESETS[self.preset]
+        return {
+            "trl": chosen["trl"] | self.settings,
+            "lora": chosen["lora"] | self.lora,
+            "method": self.method,
+            "reference": self.reference,
+            "quantize": self.quantize,
+            "share": self.share,
+            **({"corpus": self.corpus} if self.corpus else {}),
+        }
+
+
+def load_class(name: str) -> Any:
+    """The class of a name ``<module>.<class>``; imports the module."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(importlib.import_module(module), attribute)
