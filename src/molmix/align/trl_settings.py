@@ -130,9 +130,7 @@ def _refuse_reserved(reserved: dict[str, str]) -> Callable[[Any, Callable[[Any],
     def check(given: Any, validate: Callable[[Any], Any]) -> Any:
         wrong: list[InitErrorDetails] = [
             {
-                "type": PydanticCustomError(
-                    "reserved", "remove it: it is set by molmix ({reason})", {"reason": reserved[key]}
-                ),
+                "type": PydanticCustomError("reserved", "is set by molmix: {reason}", {"reason": reserved[key]}),
                 "loc": (key,),
                 "input": value,
             }

@@ -78,6 +78,8 @@ def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None:
             keys = sorted(_siblings(schema, item["loc"]))
             hint = did_you_mean(str(item["loc"][-1]), keys, f"known keys here: {', '.join(keys)}")
             return f": unknown key. Hint: {hint}"
+        case "reserved", {"reason": reason}:  # the value may be a token
+            return f": is set by molmix: {reason}. Hint: remove it"
         case "missing", _:
             return ": required and not given. Hint: add it (see docs/config.md)"
         case "invalid_key", _:

@@ -81,10 +81,10 @@ def refused(method: str, **given) -> str:
         ),
         ("kto", {"per_device_train_batch_size": 1}, "1 is refused. Hint: give at least 2"),
         ("dpo", {"train_sampling_strategy": "sequential"}, "Hint: give 'random' or 'group_by_length'"),
-        ("kto", {"train_sampling_strategy": "group_by_length"}, "remove it: it is set by molmix (KTO estimates"),
-        ("sft", {"output_dir": "x"}, "settings.output_dir: 'x' is refused. Hint: remove it: it is set by molmix"),
+        ("kto", {"train_sampling_strategy": "group_by_length"}, "is set by molmix: KTO estimates"),
+        ("sft", {"output_dir": "x"}, "settings.output_dir: is set by molmix: molmix decides where files go"),
         ("sft", {"seed": 1}, "`seeds`"),
-        ("dpo", {"push_to_hub": True}, "nothing is uploaded"),
+        ("dpo", {"push_to_hub": True}, "settings.push_to_hub: is set by molmix: nothing is uploaded. Hint: remove it"),
     ],
 )
 def test_wrong_settings_are_refused_with_their_key(method, settings, said):
