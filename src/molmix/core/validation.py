@@ -71,7 +71,7 @@ def _key(content: Any, loc: tuple[Any, ...]) -> str:
     return ".".join(part for part in location if part != "[key]") or "config"
 
 
-def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None:
+def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None:  # noqa: PLR0911 (one for each kind)
     """What is wrong with a key, or the tag that says which keys there are; None where it is the value."""
     match item["type"], item.get("ctx", {}):
         case "extra_forbidden", _:
