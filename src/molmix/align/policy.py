@@ -7,17 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    BitsAndBytesConfig,
-    LlamaConfig,
-)
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig
 
 from molmix.align import distributed
 from molmix.core.errors import fault
-from molmix.models.loading import check_memory, default_device, default_dtype, load
+from molmix.models.loading import default_device, default_dtype, load, load_config, load_folder, load_tokenizer
 from molmix.models.manifests import weights_path
 
 if TYPE_CHECKING:
@@ -66,16 +60,15 @@ def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrained
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
     folder = weights_path(manifest)
-    check_memory(folder, 0.6, device)  # bytes: 4 bits a weight and its scales; embeddings stay in bfloat16
-    model = AutoModelForCausalLM.from_pretrained(
+    model = load_folder(
         folder,
+        bytes_per_weight=0.6,  # 4 bits and their scales; embeddings stay in bfloat16
+        device=device,
         quantization_config=four_bit,
         dtype=torch.bfloat16,
         device_map={"": torch.cuda.current_device()},
-        use_safetensors=True,
-        trust_remote_code=False,
     )
-    return model, AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    return model, load_tokenizer(folder, model)
 
 
 def _pad(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
@@ -137,7 +130,7 @@ def reference_model(reference: str, manifest: Path, seed: int) -> PreTrainedMode
     if reference == "start":
         return None
     device = default_device()
-    config = AutoConfig.from_pretrained(weights_path(manifest), trust_remote_code=False)
+    config = load_config(weights_path(manifest))
     if reference == "uniform":  # logits that are all 0 need no width; of the start, only its vocabulary counts
         least: dict[str, Any] = {"hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1}
         config = LlamaConfig(vocab_size=config.get_text_config().vocab_size, num_attention_heads=1, **least)

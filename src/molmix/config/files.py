@@ -14,7 +14,7 @@ from molmix.data.sources import is_there
 from molmix.data.tables import read
 from molmix.generation.settings import Predictions
 from molmix.generation.vllm_engine import check_decoder
-from molmix.models.pretrained import check_weights
+from molmix.models.weights import check_weights
 
 CHECKED = 100_000  # rows of a file that are read before a run, about a second's work; the jobs read the rest
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from molmix.core.errors import fault
 from molmix.core.files import file_digest
-from molmix.models.checkpoint import Checkpoint
+from molmix.models.weights import Weights
 
 # Config keys that say what weights mean, beside their shapes.
 CONFIG = ["model_type", "architectures", "num_attention_heads", "num_key_value_heads", "head_dim"]
@@ -20,7 +20,7 @@ SPECIAL = ["bos_token", "eos_token", "unk_token", "pad_token"]
 Difference = tuple[str, Any, Any]
 
 
-def alike(first: Checkpoint, second: Checkpoint) -> None:
+def alike(first: Weights, second: Weights) -> None:
     """Refuse two models whose weights do not stand for the same things.
 
     Raises:
@@ -36,7 +36,7 @@ def alike(first: Checkpoint, second: Checkpoint) -> None:
         )
 
 
-def _differences(first: Checkpoint, second: Checkpoint) -> Iterator[Difference]:
+def _differences(first: Weights, second: Weights) -> Iterator[Difference]:
     yield from _compare(CONFIG, _config(first.folder), _config(second.folder))
     yield from _compare(sorted(first.shapes | second.shapes), first.shapes, second.shapes)
     if _same_files(first.folder, second.folder):  # spares reading tokenizers, which takes seconds

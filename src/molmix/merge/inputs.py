@@ -10,8 +10,9 @@ from typing import Any
 
 from molmix.core.files import read_json
 from molmix.merge.lora_folding import Folded
-from molmix.models.checkpoint import Checkpoint
+from molmix.models.loading import check_model
 from molmix.models.manifests import start_manifest, weights_path
+from molmix.models.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class Input:
 
     id: str
     manifests: dict[str, dict[str, Any]]
-    full: Checkpoint
+    full: Weights
     adapter: Path | None
 
-    def folded(self) -> Checkpoint:
+    def folded(self) -> Weights:
         """Full weights, with the adapter folded in where there is one."""
         return Folded(self.adapter, self.full.folder) if self.adapter else self.full
 
@@ -41,11 +42,17 @@ def read(manifests: Iterable[Path]) -> list[Input]:
     Raises:
         MolmixError: a manifest or weights are gone or damaged.
     """
-    full = cache(lambda manifest: Checkpoint(weights_path(manifest)))
+    full = cache(_full_weights)
     return [_read(manifest, full) for manifest in manifests]
 
 
-def _read(manifest: Path, full: Callable[[Path], Checkpoint]) -> Input:
+def _full_weights(manifest: Path) -> Weights:
+    folder = weights_path(manifest)
+    check_model(folder)
+    return Weights(folder)
+
+
+def _read(manifest: Path, full: Callable[[Path], Weights]) -> Input:
     facts = read_json(manifest)
     name = facts["id"]
     if facts["kind"] != "aligned":

@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from molmix.core.errors import fault
-from molmix.models.checkpoint import Checkpoint, damaged
+from molmix.models.weights import Weights, damaged
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -29,7 +29,7 @@ KNOWN |= {"task_type", "inference_mode", "base_model_name_or_path", "revision", 
 PART = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)")
 
 
-class Folded(Checkpoint):
+class Folded(Weights):
     """The full weights of an adapted model in fp32.
 
     ``W + alpha/r · B A`` for LoRA (Hu et al. 2021), with ``alpha/√r`` for rsLoRA (Kalajdzievski 2023); for DoRA

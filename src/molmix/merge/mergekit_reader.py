@@ -11,11 +11,11 @@ from mergekit.common import ModelPath, ModelReference
 from mergekit.io import LazyTensorLoader, ShardedTensorIndex
 from mergekit.io.tasks import LoaderCache
 
-from molmix.models.checkpoint import Checkpoint
+from molmix.models.weights import Weights
 
 
 class _Loader(LazyTensorLoader):  # type: ignore[misc]  # mergekit has no types
-    def __init__(self, folder: Path, checkpoint: Checkpoint) -> None:
+    def __init__(self, folder: Path, checkpoint: Weights) -> None:
         super().__init__(ShardedTensorIndex.from_disk(str(folder)))
         self.checkpoint = checkpoint
 
@@ -24,7 +24,7 @@ class _Loader(LazyTensorLoader):  # type: ignore[misc]  # mergekit has no types
 
 
 @contextmanager
-def feed(models: dict[str, Checkpoint], work: Path) -> Iterator[dict[str, Path]]:
+def feed(models: dict[str, Weights], work: Path) -> Iterator[dict[str, Path]]:
     """Give each model a folder, by id, whose tensors mergekit gets from the checkpoint as long as the block runs.
 
     mergekit knows models by their folders, and two adapters on one start would share theirs: each gets one of its own

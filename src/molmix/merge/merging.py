@@ -58,7 +58,7 @@ def merge(
     from molmix.merge.inputs import read
     from molmix.merge.mergekit_reader import feed
     from molmix.merge.validation import measure
-    from molmix.models.checkpoint import Checkpoint
+    from molmix.models.weights import Weights
 
     method = TypeAdapter(MergeMethod).validate_python(settings)
     # The manifest is what others depend on: it goes first and comes last.
@@ -74,7 +74,7 @@ def merge(
         with feed(models, place) as folders:
             _run(recipe, folders, part, seed)
         _carry(first.full.folder, part, names["out_dtype"])
-        merged = Checkpoint(part)
+        merged = Weights(part)
         lineage = first.manifests | second.manifests | origin.manifests
         facts = {
             "id": model_id,

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 
 from molmix.core.errors import MolmixError, fault
-from molmix.models.checkpoint import Checkpoint
+from molmix.models.weights import Weights
 
 NEAR = 0.9995  # |cosine| above which mergekit's SLERP interpolates linearly
 CHUNK = 2**16  # numbers taken at a time by a thread, so that what is computed from them stays in its cache
 
 
 def measure(
-    merged: Checkpoint, dtype: torch.dtype, models: dict[str, Checkpoint], parents: tuple[str, str], base: str
+    merged: Weights, dtype: torch.dtype, models: dict[str, Weights], parents: tuple[str, str], base: str
 ) -> dict[str, Any]:
     """Check that a merge is whole and finite, and measure how far it lies from what it was made of.
 
@@ -83,7 +83,7 @@ def _digits(number: float | torch.Tensor) -> float:
     return float(f"{number:.4g}")
 
 
-def _not_finite(name: str, merged: Checkpoint, models: dict[str, Checkpoint]) -> MolmixError:
+def _not_finite(name: str, merged: Weights, models: dict[str, Weights]) -> MolmixError:
     what = f"{name} holds NaN or infinite numbers"
     for model, checkpoint in models.items():
         if not checkpoint.tensor(name).isfinite().all():

@@ -1,25 +1,31 @@
-"""How models of the table are loaded."""
+"""Load models of the table, and refuse folders whose files do not make the model that they describe.
+
+:func:`check_model` decides what a model folder is. Whoever reads one calls it first: generation, alignment, merges,
+judges, and the job that fetches a pretrained model.
+"""
 
 from __future__ import annotations
 
-import json
-from math import prod
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from molmix.core.errors import fault
+from molmix.core.errors import MolmixError, fault
 from molmix.core.files import read_json
+from molmix.models.manifests import adapter_path, start_manifest, weights_path
+from molmix.models.weights import Weights, check_weights, read_header
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from molmix.models.manifests import adapter_path, start_manifest, weights_path
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 def load(
     manifest: Path, dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model of the table, an adapter onto its start, in eval mode.
+    """Load a model of the table in eval mode; an aligned model is its adapter on its start.
 
     Args:
         manifest: ``models/<id>/manifest.json``.
@@ -27,66 +33,223 @@ def load(
         device: default CUDA where there is one.
 
     Raises:
-        MolmixError: weights are gone, cannot be loaded, or do not fit into the memory that is free.
+        MolmixError: weights are gone, are not the model that they are said to be (:func:`check_model`), or do not fit
+            into the memory that is free.
     """
-    from safetensors import SafetensorError
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
-
     device = device or default_device()
     dtype = dtype or default_dtype(device)
     if read_json(manifest)["kind"] == "aligned":
-        from peft import PeftModel
-
         adapter = adapter_path(manifest)
         start, tokenizer = load(start_manifest(manifest), dtype, device)
-        try:
-            adapted: Any = PeftModel.from_pretrained(start, adapter)
-        except (OSError, ValueError, SafetensorError) as error:
-            raise fault(adapter, f"cannot be loaded as an adapter ({error})", f"delete {manifest.parent}") from None
-        return adapted.eval(), tokenizer
+        return _with_adapter(start, adapter), tokenizer
     folder = weights_path(manifest)
-    check_memory(folder, dtype.itemsize, device)
-    try:
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-        model: Any = auto.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False)
-        return model.to(device).eval(), AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise fault(folder, f"cannot be loaded as a language model ({error})", f"delete {manifest.parent}") from None
+    model: Any = load_folder(folder, bytes_per_weight=dtype.itemsize, device=device, dtype=dtype)
+    return model.to(device).eval(), load_tokenizer(folder, model)
 
 
-def check_memory(folder: Path, width: float, device: torch.device | str) -> None:
-    """Refuse weights that do not fit, by their headers, before any of them is read.
+def load_folder(
+    folder: Path, *, bytes_per_weight: float, device: torch.device | str, classifier: bool = False, **settings: Any
+) -> PreTrainedModel:
+    """Load a folder of full weights after :func:`check_model`.
 
     Args:
         folder: of full weights.
-        width: bytes of a number once it is loaded.
+        bytes_per_weight: memory that a number takes once it is loaded.
+        device: that the model will run on, for the check of memory.
+        classifier: load a sequence classifier; otherwise a language model.
+        settings: of ``from_pretrained``.
+
+    Raises:
+        MolmixError: see :func:`load`.
+    """
+    auto = check_model(folder, classifier=classifier)
+    check_memory(folder, bytes_per_weight, device)
+    with _told(folder, _kind(classifier)):
+        model: Any = auto.from_pretrained(
+            folder, use_safetensors=True, trust_remote_code=False, local_files_only=True, **settings
+        )
+    _check_finite(model, folder)
+    return model
+
+
+def check_model(folder: Path, *, classifier: bool = False) -> Any:
+    """Refuse a folder that does not hold the whole model that its config describes, and nothing else.
+
+    The model is built by transformers without memory for its numbers, and the names and shapes of its tensors are
+    compared with those that are stored. Tied weights are stored once.
+
+    Args:
+        folder: of full weights.
+        classifier: whether it is to be a sequence classifier; otherwise a language model.
+
+    Returns:
+        The class of transformers' ``Auto`` classes that loads it.
+
+    Raises:
+        MolmixError: its files are missing, damaged or ambiguous (:func:`molmix.models.weights.weight_files`); the
+            config describes no such model; or a tensor is missing, has another shape, or belongs to a layer that the
+            config does not have.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
+
+    check_weights(folder)
+    config = load_config(folder)
+    auto: Any
+    if classifier:
+        auto = AutoModelForSequenceClassification
+    else:
+        auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    with _told(folder, _kind(classifier)), _quiet():
+        model, report = auto.from_pretrained(
+            folder,
+            device_map="meta",
+            ignore_mismatched_sizes=True,  # told below, with names
+            output_loading_info=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+    if report["missing_keys"]:
+        raise _unlike(folder, "lacks", sorted(report["missing_keys"]), sorted(report["unexpected_keys"]))
+    for name, stored, expected in sorted(report["mismatched_keys"]):
+        what = f"stores {name} as {list(stored)}, and config.json describes {list(expected)}"
+        raise fault(folder, what, "restore the config.json that belongs to these weights, or name another model")
+    patterns = {_numberless(name) for name in model.state_dict()}
+    if strange := sorted(name for name in report["unexpected_keys"] if _numberless(name) in patterns):
+        raise _unlike(folder, "stores layers that config.json does not describe:", strange, [])
+    return auto
+
+
+def _kind(classifier: bool) -> str:
+    return "a sequence classifier" if classifier else "a language model"
+
+
+def _unlike(folder: Path, verb: str, names: list[str], instead: list[str]) -> MolmixError:
+    what = f"{verb} {names[0]}" + (f" and {len(names) - 1} more tensors" if len(names) > 1 else "")
+    what += f"; it stores {instead[0]}, which config.json does not describe" if instead else ""
+    hint = "save the model again with transformers' `save_pretrained`, or restore its config.json"
+    return fault(folder, what, hint)
+
+
+def _numberless(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def load_config(folder: Path) -> PretrainedConfig:
+    """Configuration of a model, as transformers reads it.
+
+    Raises:
+        MolmixError: it is missing or damaged, or of a kind that this version of transformers does not know.
+    """
+    from transformers import AutoConfig
+
+    with _told(folder, "a model"):
+        config: PretrainedConfig = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    return config
+
+
+def load_tokenizer(folder: Path, model: PreTrainedModel | None = None, **settings: Any) -> PreTrainedTokenizerBase:
+    """Tokenizer of a model's folder.
+
+    Args:
+        folder: of full weights.
+        model: the model, where it is loaded: its embedding must have a row for each token.
+        settings: of ``from_pretrained``.
+
+    Raises:
+        MolmixError: it cannot be read, or has more tokens than the model.
+    """
+    from transformers import AutoTokenizer
+
+    with _told(folder, "a tokenizer"):
+        tokenizer: Any = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True, **settings
+        )
+    if model is not None:
+        embedding: Any = model.get_input_embeddings()
+        rows = len(embedding.weight)
+        token, number = max(tokenizer.get_vocab().items(), key=lambda entry: entry[1], default=("", -1))
+        if number >= rows:
+            what = f"its tokenizer gives {token!r} the id {number}, and its embedding has {rows} rows"
+            hint = "resize the embedding (`resize_token_embeddings`), or take the added tokens out of the tokenizer"
+            raise fault(folder, what, hint)
+    return tokenizer
+
+
+@contextmanager
+def _told(folder: Path, what: str) -> Iterator[None]:
+    """Turn what transformers and PEFT raise for a folder that they cannot load into one message."""
+    try:
+        yield
+    except (MolmixError, MemoryError):
+        raise
+    except Exception as error:  # a config can break any line of a model's code
+        said = " ".join(str(error).split())[:300]
+        hint = "have the model made or fetched again, or name one that this version of transformers loads"
+        raise fault(folder, f"cannot be loaded as {what} ({type(error).__name__}: {said})", hint) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' own report of what does not fit, and its progress bar."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def _with_adapter(start: PreTrainedModel, adapter: Path) -> PreTrainedModel:
+    """A start with an adapter on it, every part of which is stored."""
+    from peft import PeftModel, get_peft_model_state_dict
+
+    with _told(adapter, "an adapter"):
+        model: Any = PeftModel.from_pretrained(start, adapter)  # type: ignore[arg-type]
+        expected = set(get_peft_model_state_dict(model))
+    stored = set(read_header(adapter / "adapter_model.safetensors"))
+    if missing := sorted(expected - stored):
+        raise _unlike(adapter, "lacks", missing, sorted(stored - expected))
+    if strange := sorted(stored - expected):
+        raise _unlike(adapter, "stores parts that adapter_config.json does not describe:", strange, [])
+    _check_finite(model, adapter)
+    return model.eval()
+
+
+def _check_finite(model: PreTrainedModel, folder: Path) -> None:
+    """Refuse weights that hold NaN or infinity: one pass over them, and no copy."""
+    for name, weight in model.named_parameters():
+        if weight.is_floating_point() and weight.numel():
+            least, most = weight.detach().aminmax()
+            if not (least.isfinite() & most.isfinite()):
+                hint = "make or fetch the model again, or name another; a training that diverged needs a lower rate"
+                raise fault(folder, f"its weight {name} holds NaN or infinity", hint)
+
+
+def check_memory(folder: Path, bytes_per_weight: float, device: torch.device | str) -> None:
+    """Refuse weights that do not fit into memory, by their headers, before any of them is read.
+
+    Args:
+        folder: of full weights.
+        bytes_per_weight: memory that a number takes once it is loaded.
         device: where to.
 
     Raises:
-        MolmixError: more is needed than is free. What is free is not known of every system; then nothing is refused.
+        MolmixError: more is needed than is free. Where the system does not say what is free, nothing is refused.
     """
-    needed, free = width * _parameters(folder), _free(device)
+    needed, free = bytes_per_weight * Weights(folder).parameters, _free_memory(device)
     if free is not None and needed > free:
         what = f"needs {needed / 1e9:.1f} GB for its weights alone, and {free / 1e9:.1f} GB are free ({device})"
         raise fault(folder, what, "run it where there is more memory, or ask for more (`mem_mb`, `hardware`)")
 
 
-def _parameters(folder: Path) -> int:
-    """How many numbers the safetensors of a folder say that they hold; what is no such file is left to the loader."""
-    total = 0
-    for path in folder.glob("*.safetensors"):
-        try:
-            with path.open("rb") as stream:
-                header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-            total += sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
-        except (OSError, ValueError, KeyError, OverflowError, MemoryError, AttributeError):
-            continue
-    return total
-
-
-def _free(device: torch.device | str) -> int | None:
-    """Bytes that are free on a device: those of this job's control group, where that is the narrower bound."""
+def _free_memory(device: torch.device | str) -> int | None:
+    """Bytes that are free on a device; on a CPU those of this job's control group, where that is the lower limit."""
     if str(device).startswith("cuda"):
         import torch
 
@@ -97,12 +260,12 @@ def _free(device: torch.device | str) -> int | None:
     except (OSError, ValueError, KeyError):  # no Linux
         return None
     try:
-        place = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition(":")[2].lstrip("/")
-        group = Path("/sys/fs/cgroup") / place
+        name = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition(":")[2].lstrip("/")
+        group = Path("/sys/fs/cgroup") / name
         most = int((group / "memory.max").read_text(encoding="utf-8"))
         counts = dict(line.split() for line in (group / "memory.stat").read_text(encoding="utf-8").splitlines())
         return min(free, most - int(counts["anon"]))  # cached files make room when it is needed
-    except (OSError, ValueError, KeyError):  # no such group, or no bound ("max")
+    except (OSError, ValueError, KeyError):  # no such group, or no limit ("max")
         return free
 
 

@@ -1,23 +1,20 @@
-"""Models of the table on disk: what stands in their manifests, and how they are loaded.
+"""Models of the table on disk: what stands in their manifests, and where their weights are.
 
 A model's folder is ``results/<run>/models/<id>/``: ``manifest.json``, and ``weights/`` (full weights) or
-``adapter/`` (a PEFT adapter that lies on its start), each with its tokenizer. Stages depend on manifests, which
-carry the digest of the weights; they reach the weights only through :func:`load`.
+``adapter/`` (a PEFT adapter and the start that it was trained on), each with its tokenizer. Stages depend on manifests,
+which carry the digest of the weights; they load the weights only by :func:`molmix.models.loading.load`.
 """
 
 from __future__ import annotations
 
 import platform
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from molmix.core.errors import fault
-from molmix.core.files import digest, file_digest, make_again, read_json, write_json
-
-if TYPE_CHECKING:
-    pass
+from molmix.core.files import make_again, read_json, write_json
+from molmix.core.fingerprint import package_versions
+from molmix.models.weights import weights_digest
 
 PACKAGES = ("molmix", "torch", "transformers", "trl", "peft", "mergekit", "safetensors", "tokenizers")
 
@@ -42,31 +39,16 @@ def write_manifest(path: Path, facts: dict[str, Any], weights: Path) -> None:
                 "path": str(weights.relative_to(path.parent) if inside else weights),
                 "digest": weights_digest(weights),
             },
-            "versions": _versions() | {"python": platform.python_version()},
+            "versions": package_versions(PACKAGES) | {"python": platform.python_version()},
         },
         checksum=True,
     )
 
 
-def _versions() -> dict[str, str]:
-    """Versions of the packages that are installed: not every environment of `envs/` holds all of them."""
-    found = {}
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
-def weights_digest(folder: Path) -> str:
-    """Digest of all safetensors, config and tokenizer files of a folder (16 hex digits)."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".json", ".model"))
-    return digest([(path.name, file_digest(path)) for path in files])
-
-
 def weights_path(manifest: Path) -> Path:
-    """Folder of the weights or the adapter that a manifest speaks of, to be loaded.
+    """Folder of the weights or the adapter that a manifest describes, to be loaded.
 
-    Its files are read once to see that they are the same still: some seconds for 14 GB.
+    All files are read once, to check that they are unchanged: some seconds for 14 GB.
 
     Raises:
         MolmixError: the folder is gone, or its files are other ones than the manifest was written for.
@@ -77,7 +59,7 @@ def weights_path(manifest: Path) -> Path:
     if not folder.is_dir():
         raise fault(folder, "the weights of this model are gone", again)
     if weights_digest(folder) != weights["digest"]:
-        raise fault(folder, f"holds other files than {manifest} tells of: damaged, or changed since", again)
+        raise fault(folder, f"holds other files than {manifest} describes: damaged, or changed since", again)
     return folder
 
 

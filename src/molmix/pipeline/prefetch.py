@@ -17,7 +17,7 @@ from molmix.core.errors import MolmixError
 from molmix.core.hub import Kind, snapshot
 from molmix.data.settings import HubSource
 from molmix.data.sources import read_hub
-from molmix.models.pretrained import check_weights
+from molmix.models.weights import check_weights
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 

@@ -357,17 +357,6 @@ def test_a_hub_id_without_revision_or_network(tmp_path: Path) -> None:
         fetch(model_id="m", kind="initial", source="some/model", revision=None, manifest=tmp_path / "m.json")
 
 
-def test_a_local_model_is_noted_where_it_lies(tmp_path: Path) -> None:
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    (folder / "model.safetensors").write_bytes(b"\0" * 8)
-    fetch(model_id="m", kind="initial", source=str(folder), revision=None, manifest=tmp_path / "m" / "manifest.json")
-    manifest = read_json(tmp_path / "m" / "manifest.json")
-    assert manifest["weights"]["path"] == str(folder)
-    assert manifest["parents"] == []
-
-
 # ---- environments ---------------------------------------------------------------------------------------------
 
 

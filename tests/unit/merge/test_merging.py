@@ -350,13 +350,16 @@ def vouch(folder: Path) -> None:
 
 
 SPOILERS: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "heads": (lambda f: edit(f / "weights/config.json", num_attention_heads=2), "num_attention_heads is 2, but 4"),
+    "heads": (
+        lambda f: edit(f / "weights/config.json", num_attention_heads=2),
+        r"o_proj\.weight as \[32, 32\], and config\.json describes \[32, 16\]",
+    ),
     "rope": (
         lambda f: edit(f / "weights/config.json", rope_parameters={"rope_theta": 5.0, "rope_type": "default"}),
         "rope_parameters is",
     ),
-    "shape": (lambda f: spoil_tensor(f, narrower), r"up_proj.weight is \(47, 32\), but \(48, 32\)"),
-    "tensor": (lambda f: spoil_tensor(f, lambda w: w.pop("model.norm.weight")), "model.norm.weight is absent"),
+    "shape": (lambda f: spoil_tensor(f, narrower), r"up_proj.weight as \[47, 32\], and config.json"),
+    "tensor": (lambda f: spoil_tensor(f, lambda w: w.pop("model.norm.weight")), "lacks model.norm.weight"),
     "nan": (lambda f: spoil_tensor(f, with_nan), "spoilt: model.norm.weight holds NaN"),
     "quantised": (lambda f: spoil_tensor(f, quantised), "no weights of a plain float type"),
     "words": (
@@ -368,11 +371,11 @@ SPOILERS: dict[str, tuple[Callable[[Path], Any], str]] = {
         "eos_token is acid, but </s>",
     ),
     "gone": (lambda f: shutil.rmtree(f / "weights"), "the weights of this model are gone"),
-    "missing": (lambda f: (f / "weights/model.safetensors").unlink(), "model.safetensors: is missing"),
+    "missing": (lambda f: (f / "weights/model.safetensors").unlink(), "holds no model.safetensors"),
     "cut": (lambda f: (f / "weights/model.safetensors").write_bytes(b"\x10" * 20), "cannot be read as safetensors"),
     "index": (
         lambda f: (f / "weights/model.safetensors.index.json").write_text('{"weight_map": {"a": "shard.safetensors"}}'),
-        "shard.safetensors: is missing",
+        "lacks 1 of 1 shards, shard.safetensors",
     ),
 }
 

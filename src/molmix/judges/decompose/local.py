@@ -109,15 +109,13 @@ def _templated(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
 def _manifest(weights: Path, cache: Path) -> Path:
     """A manifest of the weights, as the loader of the model table wants it.
 
-    It stands in the cache under the names, sizes and times of the files, so that gigabytes are digested once.
+    It stands in the cache under the stamp of the files, so that gigabytes are digested once.
     """
-    from molmix.core.files import digest
     from molmix.models.manifests import write_manifest
-    from molmix.models.pretrained import check_weights
+    from molmix.models.weights import check_weights, files_stamp
 
     check_weights(weights)
-    stats = [(path.name, path.stat()) for path in sorted(weights.iterdir())]
-    stamp = digest(str(weights.resolve()), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+    stamp = files_stamp(weights)
     manifest = cache / "models" / stamp / "manifest.json"
     if not manifest.is_file():
         write_manifest(manifest, {"id": stamp, "kind": "decompose", "parents": []}, weights.resolve())

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from molmix.core.errors import fault
 from molmix.judges.nli.batch_invariance import EvenRows
 from molmix.judges.nli.deberta import Distances
 from molmix.judges.nli.precision import resolve
-from molmix.models.loading import default_device
+from molmix.models.loading import default_device, load_folder, load_tokenizer
 
 LABELS = ("entailment", "neutral", "contradiction")
 
@@ -89,29 +89,18 @@ class NliModel:
         Raises:
             MolmixError: it cannot be loaded, is no trained classifier, or lacks an entailment label.
         """
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, split_special_tokens=True, trust_remote_code=False
-            )
-            model, info = AutoModelForSequenceClassification.from_pretrained(
-                folder,
-                dtype=getattr(torch, resolve(dtype)),
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=True,
-                output_loading_info=True,
-            )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise fault(folder, f"cannot be loaded as an NLI model ({error})", "name a sequence classifier") from None
-        if info["missing_keys"]:
-            missing = ", ".join(sorted(info["missing_keys"])[:3])
-            raise fault(folder, f"holds no trained classifier (no {missing})", "name a model that was trained for NLI")
+        number_format = getattr(torch, resolve(dtype))
+        device = default_device()
+        model: Any = load_folder(
+            folder, bytes_per_weight=number_format.itemsize, device=device, classifier=True, dtype=number_format
+        )
+        tokenizer = load_tokenizer(folder, model, split_special_tokens=True)
         names = model.config.id2label
         if labels is not None and len(labels) != len(names):
             raise fault(folder, f"has {len(names)} classes, not {len(labels)}", "name every class in `labels`")
         order = label_order(names if labels is None else dict(enumerate(labels)), folder)
         limit = min(max_length, tokenizer.model_max_length, _positions(model))
-        return cls(model.to(default_device()).eval(), tokenizer, order, limit, batch_tokens)
+        return cls(model.to(device).eval(), tokenizer, order, limit, batch_tokens)
 
     def score(self, pairs: Sequence[tuple[str, str]], bar: Any = None) -> Scores:
         """Ask for pairs of (premise, hypothesis).

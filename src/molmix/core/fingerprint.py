@@ -1,0 +1,95 @@
+"""What an answer depends on beside its question, the model's weights and the settings.
+
+Caches that outlive a job (captions, atoms, NLI probabilities) put :func:`environment` into the key of their entries, so
+that neither other hardware, nor another version of a library, nor a change of the code that computes the answer gives
+back what was computed before. Nothing here imports torch where there is no GPU.
+"""
+
+from __future__ import annotations
+
+import ast
+import platform
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from molmix.core.files import digest
+
+# Device files of NVIDIA's driver, of its driver under Windows' Linux, and of AMD's.
+_GPU_FILES = ("nvidia[0-9]*", "dxg", "kfd")
+
+
+def environment(*, code: Iterable[str], packages: Iterable[str], dtype: str) -> dict[str, Any]:
+    """Code, libraries and hardware that an answer depends on, as plain JSON for a cache's key.
+
+    Args:
+        code: full names of the modules or packages of molmix that compute the answer (see :func:`code_digest`).
+        packages: names of the libraries that the answer can change with.
+        dtype: number format that is computed in.
+    """
+    return {
+        "code": code_digest(*code),
+        "packages": package_versions(packages),
+        "device": device_name(),
+        "dtype": dtype,
+    }
+
+
+@cache
+def code_digest(*modules: str) -> str:
+    """Digest of what modules do: 16 hex digits that change with any statement of theirs.
+
+    Comments, docstrings and layout are left out, so that a change of words computes nothing again. The modules are
+    read, not imported. A module that these import counts only where it is named too.
+
+    Args:
+        modules: full names of modules, or of packages, which stand for all modules below them.
+
+    Raises:
+        ModuleNotFoundError: there is no such module.
+    """
+    sources: set[tuple[str, Path]] = set()
+    for name in modules:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise ModuleNotFoundError(f"no module {name}", name=name)
+        origin = Path(spec.origin)
+        if spec.submodule_search_locations:
+            sources |= {(f"{name}/{path.relative_to(origin.parent)}", path) for path in origin.parent.rglob("*.py")}
+        else:
+            sources.add((name, origin))
+    return digest([(name, _statements(path)) for name, path in sorted(sources)])
+
+
+def _statements(path: Path) -> str:
+    """The syntax tree of a source file without its docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
+                node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def package_versions(names: Iterable[str]) -> dict[str, str]:
+    """Version of each package that is installed: not every environment of `envs/` holds all of them."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def device_name(devices: Path = Path("/dev")) -> str:
+    """The hardware that models run on here: the name of the first GPU, or ``cpu`` and its architecture."""
+    if any(next(devices.glob(pattern), None) for pattern in _GPU_FILES):
+        import torch
+
+        if torch.cuda.is_available():
+            return torch.cuda.get_device_name(0)
+    return f"cpu {platform.machine()}"

@@ -1,0 +1,237 @@
+"""A folder of full weights: which of its files a model is read from, and what stands in them.
+
+Every reader goes by :func:`weight_files`: loaders, merges, the memory check and the planner see the same tensors.
+Importing this file is cheap.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from molmix.core.errors import MolmixError, fault, show_value
+from molmix.core.files import digest, file_digest
+
+if TYPE_CHECKING:
+    import torch
+
+SINGLE = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+ADAPTER = "adapter_config.json"
+SHARD_NAME = re.compile(r"[\w-][\w.-]*\.safetensors")
+OWN_NAME = re.compile(r"model(-\d+-of-\d+)?\.safetensors")  # what transformers and mergekit call weights
+
+# Safetensors' names of the types that weights can be merged in, and PyTorch's; quantised ones cannot.
+DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+
+# In weights saved up to 2023: follows from the config; transformers ignores it, mergekit leaves it out.
+IGNORED = "rotary_emb.inv_freq"
+
+HEADER_LIMIT = 100_000_000  # bytes; safetensors' own limit
+
+# Files that neither a model nor a tokenizer is read from: weights in other formats, texts for people, pictures.
+UNREAD = {".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".ot", ".gguf", ".md", ".png", ".jpg", ".svg"}
+TEMPLATES = "additional_chat_templates"  # the one folder below it that a tokenizer is read from
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Content of a model's config.json.
+
+    Raises:
+        MolmixError: it is missing, or holds no JSON object.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise fault(folder, "holds no config.json", "name the folder of a model in safetensors, with its config.json")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise damaged(path, f"cannot be read as JSON ({error})") from None
+    if not isinstance(config, dict):
+        raise damaged(path, "holds no JSON object")
+    return config
+
+
+def check_weights(folder: Path) -> None:
+    """Refuse a folder whose files are not those of one model, without reading its numbers or importing torch.
+
+    Raises:
+        MolmixError: there is no config.json that can be read, or as :class:`Weights`.
+    """
+    read_config(folder)
+    Weights(folder)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors that a folder's weights are read from: one file, or the shards that its index names.
+
+    Raises:
+        MolmixError: there are none, a shard is missing, or lies elsewhere; there are two sets of weights, or an adapter
+            beside them, so that two readers could see two models.
+    """
+    if (folder / ADAPTER).exists():
+        what = f"{ADAPTER} lies beside full weights: loaders would put that adapter on them"
+        raise fault(folder / ADAPTER, what, "move the adapter's files out of the folder, or name a folder without them")
+    files = [folder / SINGLE]
+    index = folder / INDEX
+    if index.exists():
+        files = [folder / name for name in _shards(index)]
+    missing = [path for path in files if not path.is_file()]
+    if missing:
+        if not index.exists():
+            hint = "convert the weights to safetensors, or name another model"
+            raise fault(folder, f"holds no {SINGLE} and no {INDEX}", hint)
+        hint = "fetch the model again; `molmix prefetch` continues with what is missing"
+        raise fault(folder, f"lacks {len(missing)} of {len(files)} shards, {missing[0].name} the first", hint)
+    others = sorted(path.name for path in folder.glob("model*.safetensors") if OWN_NAME.fullmatch(path.name))
+    if unread := [name for name in others if folder / name not in files]:
+        what = f"holds two sets of weights: {files[0].name}{' and other shards' * (len(files) > 1)}, and {unread[0]}"
+        raise fault(folder, what, "remove the files of the set that is not the model")
+    return files
+
+
+def _shards(index: Path) -> list[str]:
+    try:
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise damaged(index, f"is no index of shards ({error})") from None
+    for name in names:
+        if not SHARD_NAME.fullmatch(str(name)):
+            raise damaged(index, f"names {show_value(name)}, which is no safetensors file beside it")
+    if not names:
+        raise damaged(index, "names no shards")
+    return sorted(names)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a tensor is stored: its file, safetensors' name of its type, and its shape."""
+
+    file: Path
+    dtype: str
+    shape: tuple[int, ...]
+
+
+def read_header(path: Path) -> dict[str, Stored]:
+    """The tensors of a safetensors file by name; its numbers are not read.
+
+    Raises:
+        MolmixError: it is no such file, or is cut short.
+    """
+    try:
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if length > HEADER_LIMIT:
+                raise ValueError(f"a header of {length} bytes")
+            header = json.loads(stream.read(length))
+        header.pop("__metadata__", None)
+        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        tensors = {
+            name: Stored(path, str(entry["dtype"]), tuple(map(int, entry["shape"]))) for name, entry in header.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise damaged(path, f"cannot be read as safetensors ({error})") from None
+    if path.stat().st_size != 8 + length + end:
+        what = (
+            f"cannot be read as safetensors ({path.stat().st_size} bytes, and its header tells of {8 + length + end})"
+        )
+        raise damaged(path, what)
+    return tensors
+
+
+class Weights:
+    """Names, shapes and types of a folder's tensors; a tensor's numbers are read when it is asked for.
+
+    Attributes:
+        folder: where it lies.
+        shapes: shape of each tensor by name, in order of name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read the headers of a folder's weights.
+
+        Raises:
+            MolmixError: as :func:`weight_files`; or a file is damaged, or two hold one tensor.
+        """
+        self.folder = folder
+        self._stored: dict[str, Stored] = {}
+        for path in weight_files(folder):
+            header = read_header(path)
+            if twice := sorted(header.keys() & self._stored.keys()):
+                other = self._stored[twice[0]].file
+                raise damaged(path, f"holds the tensor {twice[0]}, which {other.name} holds too")
+            self._stored |= header
+        names = sorted(name for name in self._stored if not name.endswith(IGNORED))
+        self.shapes = {name: self._stored[name].shape for name in names}
+
+    @cached_property
+    def dtypes(self) -> dict[str, torch.dtype | None]:
+        """Type of each tensor by name; None for a type that weights cannot be merged in."""
+        import torch
+
+        types = {name: getattr(torch, known) for name, known in DTYPES.items()}
+        return {name: types.get(self._stored[name].dtype) for name in self.shapes}
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """The type that most numbers are stored in.
+
+        Raises:
+            MolmixError: it is a quantised one.
+        """
+        sizes: Counter[torch.dtype | None] = Counter()
+        for name, shape in self.shapes.items():
+            sizes[self.dtypes[name]] += prod(shape)
+        dtype = next((dtype for dtype, _ in sizes.most_common(1)), None)
+        if dtype is None:
+            raise fault(self.folder, "holds no weights of a plain float type", "name a model that is not quantised")
+        return dtype
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the weights are; tied ones are stored, and count, once."""
+        return sum(map(prod, self.shapes.values()))
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """One tensor as it is stored; its file stays open for as long as the tensor lives, and no longer."""
+        from safetensors import safe_open
+
+        with safe_open(self._stored[name].file, "pt") as file:
+            return file.get_tensor(name)
+
+
+def damaged(path: Path, what: str) -> MolmixError:
+    """The error of a file of weights that is not as it was written."""
+    return fault(path, what, "have the model made or fetched again: delete its manifest.json")
+
+
+def weights_digest(folder: Path) -> str:
+    """Digest of all files of a folder that a model, an adapter or a tokenizer is read from (16 hex digits)."""
+    return digest([(path.relative_to(folder).as_posix(), file_digest(path)) for path in _read_files(folder)])
+
+
+def files_stamp(folder: Path) -> str:
+    """What changes when a file of a folder is written, put there or taken away (16 hex digits).
+
+    For a cache of :func:`weights_digest`, which reads every byte. It holds the time of the last change of each file's
+    inode, which no program can set: a file that was edited in place and given its old time back is noticed.
+    """
+    stats = [(path.relative_to(folder).as_posix(), path.stat()) for path in _read_files(folder)]
+    times = [(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for name, stat in stats]
+    return digest(str(folder.resolve()), times)
+
+
+def _read_files(folder: Path) -> list[Path]:
+    """Files that a model or a tokenizer is read from, sorted; what a person or another program reads is left out."""
+    files = [*folder.iterdir(), *(folder / TEMPLATES).glob("*")]
+    return sorted(
+        path
+        for path in files
+        if path.is_file() and path.suffix.lower() not in UNREAD and not path.name.startswith((".", "README", "LICENSE"))
+    )
