@@ -21,7 +21,8 @@ def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manife
 
     Args:
         model_id: its id in the model table (`nli` for the judge's model).
-        kind: `initial`, `nli`, `decomposer`, or `text` for a text encoder, of which only config and vocabulary are used.
+        kind: `initial`, `nli`, `decomposer`, or `text` for an encoder of which only
+            config and vocabulary are used.
         source: hub id, or a local folder.
         revision: commit hash or tag; None for a local folder.
         manifest: the manifest to write; the weights stay in the local folder or the hub's cache.

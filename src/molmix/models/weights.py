@@ -208,7 +208,9 @@ class Weights:
 
 def damaged(path: Path, what: str) -> MolmixError:
     """The error of a file of weights that is not as it was written."""
-    return fault(path, what, "have the model made or fetched again: delete its manifest.json")
+    return fault(
+        path, what, "make or fetch the model again: add `--forcerun` and its manifest.json to your snakemake command"
+    )
 
 
 def weights_digest(folder: Path) -> str:

@@ -1,6 +1,5 @@
 """The common floor: files written whole, mistakes told in one message, no heavy import where none is needed."""
 
-import json
 import os
 import shutil
 import socket
