@@ -13,7 +13,7 @@ from molmix.config.files import check_files
 from molmix.config.loading import parse
 from molmix.core.errors import MolmixError
 from molmix.data.settings import FileRejected, FileSource, Predictions
-from molmix.data.tables import read
+from molmix.data.sources import read_rows
 from tests.badinput.conftest import assert_plain
 from tests.badinput.studies import BASE, COLUMNS
 from tests.badinput.tables import BAD_JSON, BAD_ROWS, BAD_TYPED, DAMAGES, FORMATS, HARD, names_of, tables, write
@@ -39,7 +39,7 @@ def test_rows_come_through_as_they_were_written(folder: Path) -> None:
     @given(tables(), st.sampled_from(FORMATS))
     def campaign(rows: list[dict[str, Any]], format: str) -> None:
         Path(f"t.{format}").write_bytes(write(rows, format))
-        found = list(read(FileSource(path=f"t.{format}", **SOURCE)))
+        found = list(read_rows(FileSource(path=f"t.{format}", **SOURCE)))
         assert found == [{"molecule": r["SMILES"], "caption": r["description"], "id": r["key"]} for r in rows]
 
     campaign()
@@ -74,7 +74,7 @@ def test_damaged_files(folder: Path) -> None:
         data = DAMAGES[kind](write(rows, format), spot)
         path.write_bytes(data)
         try:
-            found = list(read(FileSource(path=str(path), **SOURCE)))
+            found = list(read_rows(FileSource(path=str(path), **SOURCE)))
         except MolmixError as error:
             assert_plain(str(error))
             assert str(error).startswith(str(path)), error
@@ -163,30 +163,30 @@ GOOD: dict[str, tuple[str, bytes]] = {
 @pytest.mark.parametrize(("name", "data"), GOOD.values(), ids=GOOD)
 def test_files_that_are_odd_and_right(folder: Path, name: str, data: bytes) -> None:
     Path(name).write_bytes(data)
-    assert list(read(FileSource(path=name, **SOURCE))) == [{"molecule": "C", "caption": "A gas.", "id": "m0"}]
+    assert list(read_rows(FileSource(path=name, **SOURCE))) == [{"molecule": "C", "caption": "A gas.", "id": "m0"}]
 
 
 def test_captions_and_rejected_texts_may_be_empty(folder: Path) -> None:
     Path("p.jsonl").write_text('{"caption": null}\n{"caption": ""}\n')
-    assert [row["text"] for row in read(Predictions(path="p.jsonl"))] == [None, ""]
+    assert [row["text"] for row in read_rows(Predictions(path="p.jsonl"))] == [None, ""]
     Path("r.csv").write_text("molecule,caption\nC,\n")
-    assert list(read(FileRejected(kind="file", path="r.csv"))) == [{"molecule": "C", "text": ""}]
+    assert list(read_rows(FileRejected(kind="file", path="r.csv"))) == [{"molecule": "C", "text": ""}]
     Path("r.jsonl").write_text('{"molecule": "C", "caption": null}\n')
     with pytest.raises(MolmixError, match=r"r\.jsonl, row 1: the text is null"):
-        list(read(FileRejected(kind="file", path="r.jsonl")))
+        list(read_rows(FileRejected(kind="file", path="r.jsonl")))
 
 
 def test_one_text_a_line_holds_any_text(folder: Path) -> None:
     texts = [" ".join(text.split()) for text in HARD]
     Path("t.txt").write_text("\n".join(texts) + "\n", newline="")
-    assert [row["text"] for row in read(Predictions(path="t.txt"))] == texts
+    assert [row["text"] for row in read_rows(Predictions(path="t.txt"))] == texts
 
 
 def test_properties_are_lists(folder: Path) -> None:
     columns = COLUMNS | {"properties": "p"}
     Path("t.csv").write_text("SMILES,description,key,p\nC,A gas.,m0,gas\n")
     with pytest.raises(MolmixError, match="the properties is 'gas'"):
-        list(read(FileSource(kind="file", path="t.csv", columns=columns)))
+        list(read_rows(FileSource(kind="file", path="t.csv", columns=columns)))
 
 
 def test_a_gigabyte_in_a_megabyte_is_not_read_before_a_run(folder: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_gigabyte_in_a_megabyte_is_not_read_before_a_run(folder: Path) -> None
         for _ in range(2000):
             stream.write(b"a\n" * 1000)
     Path("bomb.tsv.gz").write_bytes(sink.getvalue())
-    rows = read(Predictions(path="bomb.tsv.gz"))
+    rows = read_rows(Predictions(path="bomb.tsv.gz"))
     content = {
         "data": {"tests": {"mine": BASE["data"]["tests"]["mine"]}},
         "systems": [{"name": "s", "predictions": {"mine": {"path": "bomb.tsv.gz"}}}],

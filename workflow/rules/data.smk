@@ -73,9 +73,8 @@ rule generate_rejected:
     input:
         manifest=lambda wildcards: paths.manifest(writer_of_rejected(wildcards)),
         weights=lambda wildcards: weights(writer_of_rejected(wildcards)),
-        rows=expand(
-            f"{R}/data/{{{{corpus}}}}{{split}}.parquet", split=["subset", "validation"]
-        ),
+        subset=f"{R}/data/{{corpus}}subset.parquet",
+        validation=f"{R}/data/{{corpus}}validation.parquet",
     output:
         rejected=f"{R}/preferences/{{corpus}}rejected.{{direction}}.parquet",
     log:

@@ -6,11 +6,11 @@ from molmix.pipeline.job import job
 from molmix.pipeline.named import nested
 
 with job(snakemake):
-    from molmix.data.corpus import build
+    from molmix.data.corpus import build_corpus
 
     out, params = snakemake.output, snakemake.params
     corpora = nested(out, "splits")
-    build(
+    build_corpus(
         data=params.data,
         domain=params.domain,
         seed=params.seed,

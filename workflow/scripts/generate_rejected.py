@@ -5,17 +5,15 @@ from pathlib import Path
 from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.core.files import read_table
-    from molmix.data.prompts import prompt
+    from molmix.data.preferences import rejection_prompts
     from molmix.generation.generate import generate
 
-    way, params = snakemake.wildcards.direction, snakemake.params
-    rows = [row for path in snakemake.input.rows for row in read_table(path).to_pylist()]
-    asked = "molecule" if way == "mol2cap" else "caption"
+    direction, params = snakemake.wildcards.direction, snakemake.params
+    corpus = {"train": Path(snakemake.input.subset), "validation": Path(snakemake.input.validation)}
     generate(
         manifest=Path(snakemake.input.manifest),
-        prompts={way: ([row["id"] for row in rows], [prompt(params.template, way, row[asked]) for row in rows])},
-        outs={way: Path(snakemake.output.rejected)},
+        prompts={direction: rejection_prompts(corpus, direction, params.template)},
+        outs={direction: Path(snakemake.output.rejected)},
         settings=params.settings,
         seed=params.seed,
         cache=Path(params.cache),

@@ -6,10 +6,10 @@ from molmix.pipeline.job import job
 from molmix.pipeline.named import nested
 
 with job(snakemake):
-    from molmix.generation.external import join
+    from molmix.generation.external import join_captions
 
     files, out, params = snakemake.input, snakemake.output, snakemake.params
-    join(
+    join_captions(
         name=snakemake.wildcards.model,
         predictions=params.predictions,
         tests=nested(files, "tests"),

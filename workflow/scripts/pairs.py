@@ -6,11 +6,11 @@ from molmix.pipeline.job import job
 from molmix.pipeline.named import nested
 
 with job(snakemake):
-    from molmix.data.preferences import pair
+    from molmix.data.preferences import build_pairs
 
     params = snakemake.params
-    pair(
-        rows={"train": Path(snakemake.input.subset), "validation": Path(snakemake.input.validation)},
+    build_pairs(
+        corpus={"train": Path(snakemake.input.subset), "validation": Path(snakemake.input.validation)},
         rejected=params.rejected,
         texts=nested(snakemake.input, "rejected"),
         templates=params.prompts,

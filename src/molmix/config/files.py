@@ -10,8 +10,7 @@ from molmix.config.schema import Config
 from molmix.core.errors import fault, show_value
 from molmix.core.hub import cached_folder
 from molmix.data.settings import FileRejected, FileSource
-from molmix.data.sources import is_there
-from molmix.data.tables import read
+from molmix.data.sources import is_there, read_rows
 from molmix.generation.settings import Predictions
 from molmix.generation.vllm_engine import check_decoder
 from molmix.models.weights import check_weights
@@ -26,7 +25,7 @@ def check_files(config: Config) -> None:
         MolmixError: names the file with its row, or the key.
     """
     for source in _files(config):
-        if not sum(1 for _ in islice(read(source), CHECKED)):
+        if not sum(1 for _ in islice(read_rows(source), CHECKED)):
             raise fault(source.path, "has no rows", "give it some, or check or fetch the file again")
     for key, path in config.metrics.files().items():
         if not is_there(Path(path)):

@@ -1,6 +1,6 @@
-"""The corpus: sources read, cleaned and split; every row that is left out is counted, with the reason.
+"""The corpus: sources are read, cleaned and split; every row that is left out is counted, with the reason.
 
-Tables made here:
+Tables that are written here:
 
 * ``train``, ``validation``: one row a caption, columns of `CORPUS`; ``subset``: the same, columns of `SUBSET`.
 * ``corpora/<name>/``: the same three of a further corpus (`data.corpora`).
@@ -10,7 +10,8 @@ Tables made here:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from pydantic import TypeAdapter
 from molmix.core.errors import fault
 from molmix.core.files import digest, read_table, write_json, write_table
 from molmix.data.properties import read_properties
-from molmix.data.settings import Data, DemoSource, FileSource, HubSource
-from molmix.data.smiles import canonical, normal
-from molmix.data.tables import read
+from molmix.data.settings import Data, DemoSource, Source
+from molmix.data.smiles import LEVELS, HeldOut, canonical, join_key, parse_smiles
+from molmix.data.sources import read_rows
 
 Row = dict[str, Any]
 
@@ -33,24 +34,25 @@ _FACTS = [
     ("truth", pa.list_(pa.string())),
 ]
 CORPUS = pa.schema([("id", pa.string()), ("molecule", pa.string()), ("caption", pa.string()), *_FACTS])
-# `rows` and `ids` are those of the source's rows that a test row was made from: captions that a system wrote for the
-# same source are joined by them.
+# `smiles` is the molecule as its source writes it. `rows` and `ids` are those of the source's rows that a test row was
+# made from: captions that a system wrote for the same source are joined by them.
 TEST = pa.schema(
     [
         ("id", pa.string()),
         ("molecule", pa.string()),
+        ("smiles", pa.string()),
         ("references", pa.list_(pa.string())),
         ("rows", pa.list_(pa.int32())),
         ("ids", pa.list_(pa.string())),
         *_FACTS,
     ]
 )
-# `share` is the least of the study's shares of the training molecules that holds the row's molecule.
+# `share` is the smallest of the study's shares of the training molecules that holds the row's molecule.
 SUBSET = CORPUS.append(pa.field("share", pa.float64()))
 SHARE_HELD_OUT = 0.05  # of the subset, where no validation source is given
 
 
-def build(
+def build_corpus(
     *,
     data: dict[str, Any],
     domain: str,
@@ -62,10 +64,11 @@ def build(
     properties: Path | None = None,
     shares: Sequence[float] = (),
 ) -> None:
-    """Make every table of the corpus.
+    """Write every table of the corpus.
 
-    Molecules of a test set are taken out of training and validation, and molecules of validation out of training,
-    by canonical SMILES (by the text itself under ``domain: text``).
+    Molecules of a test set are removed from training and validation, and molecules of validation from training: those
+    that equal one at the level of ``data.leakage`` or at a narrower one (:data:`molmix.data.smiles.LEVELS`; under
+    ``domain: text``, equal texts). The manifest counts the rows of every level, removed or kept.
 
     Args:
         data: the config's `data` section, dumped.
@@ -75,43 +78,46 @@ def build(
         tests, manifest: files to write.
         corpora: by corpus (the study's own is called ""), the folder to write its ``train.parquet``,
             ``subset.parquet`` and ``validation.parquet`` into; none where there is no training split.
-        properties: file of molecules' properties as L+M-24 publishes it, for test rows that bring none.
-        shares: of the training molecules that alignments see beside `data.subset.fraction`; the subset is as large as
-            the largest, and holds each inside the next.
+        properties: file of molecules' properties as L+M-24 publishes it, for test rows that have none.
+        shares: of the training molecules that alignments see besides `data.subset.fraction`. The subset is as large as
+            the largest of them, and each is a part of the next larger one.
 
     Raises:
-        MolmixError: a source is refused (see :mod:`molmix.data.tables`), or fewer rows are there than asked for.
+        MolmixError: a source is refused (:func:`molmix.data.sources.read_rows`), or has fewer rows than asked for.
     """
     spec = TypeAdapter(Data).validate_python(data)
     draw = np.random.default_rng(seed)
     counts: dict[str, Any] = {}
 
-    def take(name: str, source: DemoSource | FileSource | HubSource) -> list[Row]:
+    def read(name: str, source: Source) -> list[Row]:
         counts[name] = {}
-        return _clean(_read(source, world, name), domain, spec.unparsable, name, counts[name])
+        return _clean(_read_source(source, world, name), domain, spec.unparsable, name, counts[name])
 
-    held: dict[str, str] = {}
+    held = HeldOut(domain)
     for name, test in spec.tests.items():
-        rows = _group(_long(take(f"tests.{name}", test.source), test.min_words, counts[f"tests.{name}"]))
+        own = f"tests.{name}"
+        rows = _group(_long_enough(read(own, test.source), test.min_words, counts[own]))
         if test.rows is not None:
             if test.rows > len(rows):
-                raise fault(f"data.tests.{name}.rows", f"{test.rows} asked for, {len(rows)} there", "ask for fewer")
-            rows = [rows[place] for place in sorted(draw.choice(len(rows), test.rows, replace=False))]
+                raise fault(f"data.{own}.rows", f"{test.rows} asked for, {len(rows)} there", "ask for fewer")
+            rows = [rows[index] for index in sorted(draw.choice(len(rows), test.rows, replace=False))]
         if not rows:
-            raise fault(f"data.tests.{name}", f"has no rows left: {counts[f'tests.{name}']}", "give it more rows")
-        counts[f"tests.{name}"]["molecules"] = len(rows)
-        held |= {row["molecule"]: f"tests.{name}" for row in rows if row["molecule"]}
+            raise fault(f"data.{own}", f"has no rows left: {counts[own]}", "give it more rows")
+        counts[own]["molecules"] = len(rows)
+        held.add((row["molecule"] for row in rows if row["molecule"]), own)
         if properties is not None:
-            _look_up(rows, properties, counts[f"tests.{name}"])
+            _look_up(rows, properties, counts[own])
         write_table(tests[name], rows, TEST)
 
     for name, folder in corpora.items():
-        _build_splits(spec, name, sorted({spec.subset.fraction, *shares}), take, dict(held), draw, counts, folder)
-    write_json(manifest, {"domain": domain, "seed": seed, "counts": counts}, checksum=True)
+        shares_of = sorted({spec.subset.fraction, *shares})
+        _build_splits(spec, name, shares_of, read, deepcopy(held), draw, counts, folder)
+    facts = {"domain": domain, "seed": seed, "leakage": spec.leakage, "counts": counts}
+    write_json(manifest, facts, checksum=True)
 
 
-def counted(corpus: str) -> tuple[str, str, str]:
-    """What the manifest calls the training split of a corpus (the study's own is ""), its subset and validation."""
+def count_keys(corpus: str) -> tuple[str, str, str]:
+    """Keys of a corpus (the study's own is "") in the manifest's counts: training split, subset and validation."""
     train = f"corpora.{corpus}" if corpus else "train"
     return (train, f"{train}.subset", f"{train}.validation") if corpus else (train, "subset", "validation")
 
@@ -129,20 +135,21 @@ def _build_splits(
     spec: Data,
     name: str,
     shares: list[float],
-    take: Callable[[str, Any], list[Row]],
-    held: dict[str, str],
+    read: Callable[[str, Source], list[Row]],
+    held: HeldOut,
     draw: np.random.Generator,
     counts: dict[str, Any],
     folder: Path,
 ) -> None:
-    """Training split of a corpus, its subset and validation, without the molecules that test sets hold."""
-    valid = []
+    """Write the training split of a corpus, its subset and validation, without what test sets hold."""
+    valid: list[Row] = []
     source, validation = (spec.corpora[name], None) if name else (spec.train, spec.validation)
-    train, subset, held_out = counted(name)
+    train, subset, held_out = count_keys(name)
     if validation is not None:
-        valid = _without(take("validation", validation), held, counts["validation"])
-        held |= {row["molecule"]: "validation" for row in valid}
-    corpus = _without(take(train, source), held, counts[train])
+        valid = _remove_leaks(read("validation", validation), held, spec.leakage, counts["validation"])
+        held.add((row["molecule"] for row in valid), "validation")
+    assert source is not None
+    corpus = _remove_leaks(read(train, source), held, spec.leakage, counts[train])
     if not corpus:
         raise fault(f"data.{train}", f"has no rows left: {counts[train]}", "give it rows that no test set holds")
 
@@ -150,8 +157,11 @@ def _build_splits(
     if validation is None:
         valid = _hold_out([row for row in widest if row["share"] <= spec.subset.fraction], draw)
         counts[held_out] = {"held_out_of_subset": len(valid)}
-        outside = {row["molecule"] for row in valid}
-        corpus, widest = ([row for row in rows if row["molecule"] not in outside] for rows in (corpus, widest))
+        held = HeldOut(held.domain)
+        held.add((row["molecule"] for row in valid), "validation")
+        corpus = _remove_leaks(corpus, held, spec.leakage, counts[train])
+        left = {row["molecule"] for row in corpus}
+        widest = [row for row in widest if row["molecule"] in left]
     part = [row for row in widest if row["share"] <= spec.subset.fraction]
     drawn = counts[subset] = {"strategy": spec.subset.strategy, "fraction": spec.subset.fraction}
     if len(shares) > 1:
@@ -164,7 +174,8 @@ def _build_splits(
     write_table(folder / "validation.parquet", valid, CORPUS)
 
 
-def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name: str) -> list[Row]:
+def _read_source(source: Source, world: Path | None, name: str) -> list[Row]:
+    """Rows of a source, each with an id and with its number (from 1) and id in lists, to which repeats are added."""
     if isinstance(source, DemoSource):
         assert world is not None
         table = read_table(world)
@@ -173,7 +184,7 @@ def _read(source: DemoSource | FileSource | HubSource, world: Path | None, name:
             {**row, "properties": row["truth"], "rows": [number], "ids": [row["id"]]}
             for number, row in enumerate(rows, start=1)
         ]
-    rows = list(read(source))
+    rows = list(read_rows(source))
     for number, row in enumerate(rows, start=1):
         row["id"] = str(row.get("id", f"{name.rpartition('.')[2]}-{number}"))
         row["rows"], row["ids"] = [number], [row["id"]]
@@ -191,18 +202,17 @@ def _clean(rows: list[Row], domain: str, unparsable: str, name: str, counts: dic
         if "molecule" not in row:  # references without molecules: every row stands for itself
             clean.append({**row, "molecule": "", "caption": caption})
             continue
-        molecule = normal(row["molecule"], domain)
-        if molecule is None:
+        if domain == "molecules" and canonical(row["molecule"]) is None:
             tally[f"unparsable_{'dropped' if unparsable == 'drop' else 'kept'}"] += 1
             if unparsable == "drop":
                 continue
-            molecule = row["molecule"].strip()
-        first = seen.get((molecule, caption))
-        if first:
+        molecule = join_key(row["molecule"], domain)
+        if first := seen.get((molecule, caption)):
             tally["repeated_dropped"] += 1
-            first["rows"], first["ids"] = first["rows"] + row["rows"], first["ids"] + row["ids"]
+            first |= {key: first[key] + row[key] for key in ("rows", "ids")}
+            first["properties"] = _union([first, row], "properties")
             continue
-        seen[molecule, caption] = {**row, "molecule": molecule, "caption": caption}
+        seen[molecule, caption] = row | {"molecule": molecule, "smiles": row["molecule"].strip(), "caption": caption}
         clean.append(seen[molecule, caption])
     counts |= {"read": len(rows), **{key: number for key, number in sorted(tally.items()) if number}}
     if rows and not clean:
@@ -210,8 +220,8 @@ def _clean(rows: list[Row], domain: str, unparsable: str, name: str, counts: dic
     return clean
 
 
-def _long(rows: list[Row], words: int, counts: dict[str, Any]) -> list[Row]:
-    """Rows whose caption has so many words; the others are counted."""
+def _long_enough(rows: list[Row], words: int, counts: dict[str, Any]) -> list[Row]:
+    """Rows whose caption has at least so many words; the others are counted."""
     kept = [row for row in rows if len(row["caption"].split()) >= words]
     if len(kept) < len(rows):
         counts["shorter_dropped"] = len(rows) - len(kept)
@@ -219,7 +229,7 @@ def _long(rows: list[Row], words: int, counts: dict[str, Any]) -> list[Row]:
 
 
 def _group(rows: list[Row]) -> list[Row]:
-    """One row a molecule, with every reference caption; facts of its captions are joined."""
+    """One row a molecule, with every reference caption; properties and facts of its rows are joined."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row["molecule"] or row["id"]].append(row)
@@ -229,56 +239,84 @@ def _group(rows: list[Row]) -> list[Row]:
             "references": [row["caption"] for row in group],
             "rows": sorted(number for row in group for number in row["rows"]),
             "ids": [name for row in group for name in row["ids"]],
+            "properties": _union(group, "properties"),
             "facts": sorted({fact for row in group for fact in row["facts"]}) if group[0].get("facts") else None,
         }
         for group in groups.values()
     ]
 
 
-def _without(rows: list[Row], held: dict[str, str], counts: dict[str, Any]) -> list[Row]:
-    """Rows whose molecule is not held out; the others are counted by the set that holds them."""
-    removed = Counter(held[row["molecule"]] for row in rows if row["molecule"] in held)
-    counts |= {f"removed_in_{name}": number for name, number in sorted(removed.items())}
-    return [row for row in rows if row["molecule"] not in held]
+def _union(rows: Iterable[Row], key: str) -> list[str] | None:
+    """What the rows' lists hold, each item once, in the order of the rows; None where no row has a list."""
+    lists = [row[key] for row in rows if row.get(key) is not None]
+    return list(dict.fromkeys(item for items in lists for item in items)) if lists else None
+
+
+def _remove_leaks(rows: list[Row], held: HeldOut, level: str, counts: dict[str, Any]) -> list[Row]:
+    """Rows whose molecule equals no held-out one at this level; leaks of every level are counted by the set that leaks.
+
+    ``counts["leakage"]`` gets the number of rows by set and level, ``counts["removed_in_<set>"]`` of those removed.
+    """
+    found = {molecule: held.find(molecule) for molecule in dict.fromkeys(row["molecule"] for row in rows)}
+    leaks = Counter(leak for row in rows if (leak := found[row["molecule"]]))
+    refused = LEVELS[: LEVELS.index(level) + 1]
+    for name in sorted({name for _, name in leaks}):
+        by_level = {step: leaks[(step, name)] for step in LEVELS}
+        counts.setdefault("leakage", {})[name] = by_level
+        if removed := sum(by_level[step] for step in refused):
+            counts[f"removed_in_{name}"] = removed
+    return [row for row in rows if (leak := found[row["molecule"]]) is None or leak[0] not in refused]
 
 
 def _subset(rows: list[Row], shares: list[float], strategy: str, draw: np.random.Generator) -> list[Row]:
-    """The largest of the shares of the molecules (at least one), in the order of the corpus.
+    """Rows of the largest share of the molecules (at least one), in the order of the corpus.
 
-    Each row bears the least share that holds its molecule: a share is the first so many of one order of the molecules.
+    A share holds the first molecules of one random order. Each row gets the smallest share that holds its molecule.
     """
     molecules = list(dict.fromkeys(row["molecule"] for row in rows))
     if strategy == "random":
-        order = list(draw.permutation(molecules))
+        order = _permuted(molecules, draw)
     elif strategy == "scaffold":
         order = _by_scaffold(molecules, draw)
     else:
         order = _by_property(rows, molecules, draw)
-    least: dict[str, float] = {}
+    smallest: dict[str, float] = {}
     for share in shares:
         for molecule in order[: max(1, round(share * len(order)))]:
-            least.setdefault(molecule, share)
-    return [{**row, "share": least[row["molecule"]]} for row in rows if row["molecule"] in least]
+            smallest.setdefault(molecule, share)
+    return [{**row, "share": smallest[row["molecule"]]} for row in rows if row["molecule"] in smallest]
+
+
+def _permuted(items: Sequence[str], draw: np.random.Generator) -> list[str]:
+    """The items in random order.
+
+    Their indices are permuted: NumPy would copy the items into strings that are all as long as the longest, and cut
+    NULs from their ends.
+    """
+    return [items[index] for index in draw.permutation(len(items))]
 
 
 def _by_scaffold(molecules: list[str], draw: np.random.Generator) -> list[str]:
-    """Whole Bemis–Murcko scaffolds in random order; where a share ends, the last one is cut."""
+    """Molecules of whole Bemis-Murcko scaffolds, scaffolds in random order; where a share ends, the last one is cut."""
     from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
     groups: dict[str, list[str]] = defaultdict(list)
     for smiles in molecules:
-        # A molecule kept although RDKit cannot read it is its own scaffold.
-        groups[MurckoScaffoldSmiles(smiles) if canonical(smiles) else smiles].append(smiles)
-    return [smiles for scaffold in draw.permutation(sorted(groups)) for smiles in groups[scaffold]]
+        # A molecule that RDKit cannot read (`unparsable: keep`) is its own scaffold.
+        groups[MurckoScaffoldSmiles(smiles) if parse_smiles(smiles) else smiles].append(smiles)
+    return [smiles for scaffold in _permuted(sorted(groups), draw) for smiles in groups[scaffold]]
 
 
 def _by_property(rows: list[Row], molecules: list[str], draw: np.random.Generator) -> list[str]:
-    """An order whose every beginning holds the same share of every stratum, as nearly as whole molecules allow.
+    """Molecules in an order of which every beginning holds each stratum in proportion, as nearly as possible.
 
-    A molecule's stratum is the rarest of its properties. Strata take turns by the rule of Webster and Sainte-Laguë:
-    the next place goes to the one of whose members the least share, half of the coming one counted, is placed.
+    A molecule's stratum is the rarest of its properties. Strata take turns by the Webster/Sainte-Laguë method: with k
+    of its n molecules taken, the stratum with the smallest (k + 1/2) / n is next.
     """
-    properties = {row["molecule"]: row.get("properties") for row in rows}
+    by_molecule: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_molecule[row["molecule"]].append(row)
+    properties = {molecule: _union(group, "properties") for molecule, group in by_molecule.items()}
     if all(value is None for value in properties.values()):
         raise fault("data.subset.strategy", "'stratified', and no row has properties", "map `columns.properties`")
     often = Counter(name for names in properties.values() for name in names or ())
@@ -286,15 +324,15 @@ def _by_property(rows: list[Row], molecules: list[str], draw: np.random.Generato
     for molecule in molecules:
         strata[min(properties[molecule] or [""], key=lambda name: (often[name], name))].append(molecule)
     turns = [
-        ((place + 0.5) / len(members), name, molecule)
+        ((taken + 0.5) / len(members), name, molecule)
         for name, members in sorted(strata.items())
-        for place, molecule in enumerate(draw.permutation(members))
+        for taken, molecule in enumerate(_permuted(members, draw))
     ]
     return [molecule for _, _, molecule in sorted(turns)]
 
 
 def _hold_out(rows: list[Row], draw: np.random.Generator) -> list[Row]:
-    """Validation molecules split off; none where there are too few rows to spare one."""
+    """Rows of a random share of the molecules, for validation; none where the share is less than one molecule."""
     molecules = list(dict.fromkeys(row["molecule"] for row in rows))
-    chosen = set(draw.permutation(molecules)[: int(SHARE_HELD_OUT * len(molecules))])
+    chosen = set(_permuted(molecules, draw)[: int(SHARE_HELD_OUT * len(molecules))])
     return [row for row in rows if row["molecule"] in chosen]

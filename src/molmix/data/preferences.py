@@ -1,13 +1,14 @@
-"""Preference pairs: chosen is the reference, rejected a weaker text for the same molecule.
+"""Preference pairs: chosen is the reference text, rejected a weaker text for the same molecule.
 
-``pairs``: one row a pair, columns of `PAIRS`. Chosen and rejected begin with the one space that parts them from
-the prompt (see :mod:`molmix.data.prompts`). Pairs whose texts are equal teach nothing and are dropped and counted, as
-are rows that no rejected text was found for.
+A table of pairs has one row a pair, with the columns of `PAIRS`. Chosen and rejected text begin with the one space that
+separates them from the prompt (see :mod:`molmix.data.prompts`). A row makes no pair if it has no rejected text, if that
+text is empty, or if both texts are equal; each reason is counted.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,42 @@ from molmix.core.errors import fault
 from molmix.core.files import digest, read_table, write_json, write_table
 from molmix.data.prompts import answer, prompt
 from molmix.data.settings import FileRejected
-from molmix.data.smiles import normal
-from molmix.data.tables import read
+from molmix.data.smiles import canonical, join_key
+from molmix.data.sources import read_rows
 
 PAIRS = pa.schema([(name, pa.string()) for name in ("split", "id", "direction", "prompt", "chosen", "rejected")])
+# Per direction: the column that the prompt shows, and the column that is to be written.
+SIDES = {"mol2cap": ("molecule", "caption"), "cap2mol": ("caption", "molecule")}
+MOST_EMPTY = 0.5  # larger share of empty rejected texts: the file or the model that wrote them is broken
+
+Row = dict[str, Any]
+Finder = Callable[[str, Row], str | None]  # the rejected text of a row of a split; None where there is none
 
 
-def pair(
+def rejection_prompts(corpus: Mapping[str, Path], direction: str, template: str) -> tuple[list[str], list[str]]:
+    """Ids and prompts with which a model writes the rejected texts of several splits.
+
+    Args:
+        corpus: corpus tables by split.
+        direction: ``mol2cap`` or ``cap2mol``.
+        template: the model's prompt template for this direction.
+
+    Returns:
+        Ids as :func:`row_id` makes them, and the prompts, in the order of the splits and their rows.
+    """
+    rows = [(split, row) for split, path in corpus.items() for row in read_table(path).to_pylist()]
+    ids = [row_id(split, row["id"]) for split, row in rows]
+    return ids, [prompt(template, direction, row[SIDES[direction][0]]) for _, row in rows]
+
+
+def row_id(split: str, row: str) -> str:
+    """Id of a row among several splits; its own id is unique only in the source that it was read from."""
+    return f"{split}/{row}"
+
+
+def build_pairs(
     *,
-    rows: dict[str, Path],
+    corpus: Mapping[str, Path],
     rejected: dict[str, dict[str, Any]],
     texts: dict[str, Path],
     templates: dict[str, str],
@@ -37,73 +65,86 @@ def pair(
     """Pair every caption of a share of the training molecules, and of validation, with a rejected text.
 
     Args:
-        rows: corpus tables by split, ``train`` (the subset) and ``validation``.
+        corpus: corpus tables by split, ``train`` (the subset) and ``validation``.
         rejected: the config's `preferences.rejected`, dumped, by direction.
-        texts: by direction, the file of rejected texts, or the table that a model wrote (columns id, text).
+        texts: by direction, the file of rejected texts, or the table that a model wrote (columns id, text; the ids of
+            :func:`rejection_prompts`).
         templates: prompt templates by direction.
         domain: `molecules` joins files by canonical SMILES, `text` by the text itself.
         share: of the training molecules, one of those that the subset was made for.
         pairs, manifest: files to write.
 
     Raises:
-        MolmixError: a file of rejected texts is refused, or no pair is left.
+        MolmixError: a file of rejected texts is refused, most rejected texts of a split are empty, or no pair is left.
     """
-    made, counts = [], {}
+    built: list[Row] = []
+    counts: dict[str, dict[str, int]] = {}
     for direction, source in rejected.items():
         if source["kind"] == "file":
-            by_molecule, unreadable = _from_file(FileRejected(**source | {"path": str(texts[direction])}), domain)
+            find, in_file = _from_file(FileRejected(**source | {"path": str(texts[direction])}), domain)
         else:
-            by_id = {row["id"]: row["text"] for row in read_table(texts[direction]).to_pylist()}
-        for split, path in rows.items():
-            # Rows of validation bear no share: every alignment is validated on all of them.
-            corpus = [row for row in read_table(path).to_pylist() if row.get("share", 0) <= share]
-            tally = {"rows": len(corpus), "no_rejected_text": 0, "empty_rejected": 0, "equal_dropped": 0}
-            used: dict[str, int] = defaultdict(int)
-            for row in corpus:
-                if source["kind"] == "file":
-                    # Several captions of a molecule take its rejected texts in turn.
-                    options = by_molecule.get(row["molecule"], [])
-                    text = options[used[row["molecule"]] % len(options)] if options else None
-                    used[row["molecule"]] += 1
-                else:
-                    text = by_id.get(row["id"])
-                if text is None:
-                    tally["no_rejected_text"] += 1
-                    continue
-                asked, wanted = ("molecule", "caption") if direction == "mol2cap" else ("caption", "molecule")
-                chosen, worse = answer(row[wanted]), answer(text)
-                if chosen == worse:
-                    tally["equal_dropped"] += 1
-                    continue
-                # An empty answer is a bad answer: it stays, and is counted.
-                tally["empty_rejected"] += not text.strip()
-                made.append(
-                    {
-                        "split": split,
-                        "id": row["id"],
-                        "direction": direction,
-                        "prompt": prompt(templates[direction], direction, row[asked]),  # type: ignore[arg-type]
-                        "chosen": chosen,
-                        "rejected": worse,
-                    }
-                )
-            counts[f"{direction}.{split}"] = tally
-            if source["kind"] == "file":
-                tally["unparsable_in_file"] = unreadable
-    if not any(row["split"] == "train" for row in made):
-        raise fault("preferences", f"no pair is left ({counts})", "give rejected texts that differ from the captions")
-    write_table(pairs, made, PAIRS)
-    write_json(manifest, {"pairs": len(made), "counts": counts, "digest": digest(made)}, checksum=True)
+            find, in_file = _from_model(texts[direction]), {}
+        for split, path in corpus.items():
+            # Rows of validation have no share: every alignment is validated on all of them.
+            rows = [row for row in read_table(path).to_pylist() if row.get("share", 0) <= share]
+            made, tally = _pairs(rows, find, split, direction, templates[direction])
+            built += made
+            counts[f"{direction}.{split}"] = tally | in_file
+    if not any(row["split"] == "train" for row in built):
+        hint = "give non-empty rejected texts that differ from the captions"
+        raise fault("preferences", f"no training pair is left ({counts})", hint)
+    write_table(pairs, built, PAIRS)
+    write_json(manifest, {"pairs": len(built), "counts": counts, "digest": digest(built)}, checksum=True)
 
 
-def _from_file(source: FileRejected, domain: str) -> tuple[dict[str, list[str]], int]:
-    """Rejected texts by canonical molecule, and how many rows' SMILES could not be read."""
+def _pairs(
+    rows: list[Row], find: Finder, split: str, direction: str, template: str
+) -> tuple[list[Row], dict[str, int]]:
+    """The pairs of one split and direction, and how many rows made none, by reason."""
+    shown, wanted = SIDES[direction]
+    tally = {"rows": len(rows), "no_rejected_text": 0, "empty_dropped": 0, "equal_dropped": 0}
+    pairs = []
+    for row in rows:
+        text = find(split, row)
+        if text is None:
+            tally["no_rejected_text"] += 1
+            continue
+        chosen, rejected = answer(row[wanted]), answer(text)
+        if not rejected.strip():
+            tally["empty_dropped"] += 1
+        elif chosen == rejected:
+            tally["equal_dropped"] += 1
+        else:
+            texts = {"prompt": prompt(template, direction, row[shown]), "chosen": chosen, "rejected": rejected}
+            pairs.append({"split": split, "id": row["id"], "direction": direction, **texts})
+    found = len(rows) - tally["no_rejected_text"]
+    if tally["empty_dropped"] > MOST_EMPTY * found:
+        what = f"{tally['empty_dropped']} of {found} rejected texts of {split} are empty"
+        raise fault(f"preferences.rejected.{direction}", what, "check the file or the model that these texts come from")
+    return pairs, tally
+
+
+def _from_model(table: Path) -> Finder:
+    """Find the rejected text of a row by its split and id."""
+    texts = {row["id"]: row["text"] for row in read_table(table, ["id", "text"]).to_pylist()}
+    return lambda split, row: texts.get(row_id(split, row["id"]))
+
+
+def _from_file(source: FileRejected, domain: str) -> tuple[Finder, dict[str, int]]:
+    """Find the rejected text of a row by its molecule, and count the file's rows whose SMILES RDKit cannot read.
+
+    Several rows of a molecule take its texts in turn.
+    """
     texts: dict[str, list[str]] = defaultdict(list)
     unreadable = 0
-    for row in read(source):
-        molecule = normal(row["molecule"], domain)
-        if molecule is None:
-            unreadable += 1
-        else:
-            texts[molecule].append(row["text"])
-    return texts, unreadable
+    for row in read_rows(source):
+        texts[join_key(row["molecule"], domain)].append(row["text"])
+        unreadable += domain == "molecules" and canonical(row["molecule"]) is None
+    used: dict[tuple[str, str], int] = defaultdict(int)
+
+    def find(split: str, row: Row) -> str | None:
+        options = texts.get(row["molecule"])
+        used[split, row["molecule"]] += 1
+        return options[(used[split, row["molecule"]] - 1) % len(options)] if options else None
+
+    return find, {"unparsable_in_file": unreadable}

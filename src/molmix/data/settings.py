@@ -87,7 +87,7 @@ class TestSet(Section):
 
     source: Source = Field(description="where the rows come from")
     direction: Direction = Field("mol2cap", description="what is asked of the models: a caption or a molecule")
-    min_words: Count = Field(1, description="keep captions of so many words only: 100 tests the judge on long ones")
+    min_words: Count = Field(1, description="drop captions with fewer words; 100 tests the judge on long captions")
     rows: Count | None = Field(None, description="keep this many molecules, drawn with the seed; null keeps all")
 
 
@@ -117,8 +117,14 @@ class Data(Section):
     )
     tests: dict[Name, TestSet] = Field(min_length=1, description="any number of named test sets")
     subset: Subset = Field(Subset(), description="what alignment sees of the training split")
+    leakage: Literal["exact", "stereo", "parent"] = Field(
+        "parent",
+        description="which molecules leave training because a test set or validation holds the same one. `exact`: the "
+        "same canonical SMILES. `stereo`: also its stereoisomers. `parent`: also its salts, charge states, isotopes "
+        "and tautomers (RDKit's super parent), as is usual in data curation. The manifest counts all three",
+    )
     unparsable: Literal["drop", "keep"] = Field(
-        "drop", description="what to do with rows whose SMILES RDKit cannot read; they are counted either way"
+        "drop", description="whether to drop or keep rows whose SMILES RDKit cannot read; they are counted either way"
     )
 
 

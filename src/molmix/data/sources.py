@@ -1,7 +1,8 @@
 """Tables from elsewhere: TSV, CSV, JSONL and Parquet files, gzipped or not, and data sets of the hub.
 
-A table is read whole, as rows by column name, or refused with the file and the row. What its rows must hold, and that
-they do before any job starts, is the matter of :mod:`molmix.data.tables`.
+:func:`read_rows` yields the rows of a source that the config names, under molmix's column names. The check before a run
+and the jobs both use it, so that what the check accepts does not stop a job hours later. Errors name the file and the
+row.
 """
 
 from __future__ import annotations
@@ -10,14 +11,18 @@ import csv
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from molmix.core.errors import fault, show_value
 from molmix.core.hub import snapshot
 from molmix.core.validation import did_you_mean
-from molmix.data.settings import HubSource
+from molmix.data.settings import FileRejected, FileSource, HubSource, Predictions
+
+Row = dict[str, Any]
+Rule = tuple[Callable[[Any], bool], str]  # whether a value is right, and what to do where it is not
 
 ENDINGS = {
     ".tsv": "tsv",
@@ -27,7 +32,7 @@ ENDINGS = {
     ".pq": "parquet",
     ".txt": "lines",
 }
-# What a file begins with that is something else than its name says: no other error would say so plainly.
+# First bytes of files that are not what their name says, with what they are. Other errors would not say it so clearly.
 MAGIC = {
     b"\x1f\x8b": ("is gzipped", "let its name end in .gz"),
     b"PAR1": ("is a Parquet file", "let its name end in .parquet, or set `format: parquet`"),
@@ -35,11 +40,93 @@ MAGIC = {
     b"\xff\xfe": ("is UTF-16", "save it as UTF-8"),
     b"\xfe\xff": ("is UTF-16", "save it as UTF-8"),
 }
-csv.field_size_limit(2**31 - 1)  # the csv module's limit of 131,072 characters a field is lower than some captions
+csv.field_size_limit(2**31 - 1)  # some captions are longer than the csv module's default of 131,072 characters
+
+
+# ---- rows, checked -----------------------------------------------------------------------------------------------
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_filled(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_list_or_none(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+
+def _is_id(value: Any) -> bool:
+    return (
+        isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip() not in ("", "nan")
+    )
+
+
+_FILL = "write text there, or remove the row"
+_CORPUS: dict[str, Rule] = {
+    "molecule": (_is_filled, _FILL),
+    "caption": (_is_filled, _FILL),
+    "properties": (_is_list_or_none, "give lists of text, which JSONL and Parquet can hold"),
+}
+# By kind of source, what its columns must hold. Rejected texts and captions of other systems may be empty, as a model
+# can answer nothing.
+RULES: dict[type, dict[str, Rule]] = {
+    FileSource: _CORPUS,
+    HubSource: _CORPUS,
+    FileRejected: {"molecule": (_is_text, _FILL), "text": (_is_text, _FILL)},
+    Predictions: {"text": (_is_text_or_none, _FILL)},
+}
+_ID: dict[str, Rule] = {"id": (_is_id, "give every row an id (text or a number), or set `id` to null")}
+
+
+def read_rows(source: FileSource | HubSource | FileRejected | Predictions) -> Iterator[Row]:
+    """Yield the rows of a file or of a data set of the hub under molmix's column names, each checked.
+
+    Raises:
+        MolmixError: as :func:`read_file` and :func:`read_hub`; or a row holds something else than text where text
+            belongs, has no id or the id of another row, or half a character.
+    """
+    if isinstance(source, HubSource):
+        where, rows = f"{source.id}@{source.revision}", read_hub(source)
+    else:
+        where, rows = source.path, read_file(Path(source.path), source.mapping(), source.format, source.quoting)
+    rules = RULES[type(source)] | _ID
+    seen: dict[str, int] = {}
+    for number, row in enumerate(rows, start=1):
+        for key, (is_right, hint) in rules.items():
+            if key in row and not is_right(row[key]):
+                raise fault(f"{where}, row {number}", f"the {key} is {show_value(row[key])}", hint)
+        if not _can_be_encoded(row.values()):
+            hint = "write whole characters (in JSON, \\ud83d needs its second half)"
+            raise fault(f"{where}, row {number}", f"holds half a character: {show_value(row)}", hint)
+        if "id" in row and seen.setdefault(str(row["id"]), number) != number:
+            what = f"id {show_value(row['id'])} is that of row {seen[str(row['id'])]} too"
+            raise fault(f"{where}, row {number}", what, "make ids unique")
+        yield row
+
+
+def _can_be_encoded(values: Iterable[Any]) -> bool:
+    """Whether UTF-8 can hold the values: JSON can hold one half of a surrogate pair, UTF-8 cannot."""
+    try:
+        for value in values:
+            for text in value if isinstance(value, list) else [value]:
+                str(text).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# ---- files -------------------------------------------------------------------------------------------------------
 
 
 def file_format(path: Path, format: str = "auto") -> str:
-    """Format of a table file, by its ending where it is `auto`."""
+    """Format of a table file; of `auto`, by the file's ending."""
     if format != "auto":
         return format
     ending = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
@@ -48,14 +135,12 @@ def file_format(path: Path, format: str = "auto") -> str:
     return ENDINGS[ending]
 
 
-def read_file(
-    path: Path, columns: dict[str, str], format: str = "auto", quoting: str = "minimal"
-) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a table file under our column names.
+def read_file(path: Path, columns: dict[str, str], format: str = "auto", quoting: str = "minimal") -> Iterator[Row]:
+    """Yield the rows of a table file under molmix's column names; what they hold is not checked.
 
     Args:
         path: the file; read as UTF-8, through gzip where its name ends in ``.gz``.
-        columns: our name for each of the file's columns that is wanted.
+        columns: molmix's name of each column that is wanted, with its name in the file.
         format: tsv, csv, jsonl, parquet, lines or auto.
         quoting: how TSV and CSV quote, `minimal` (RFC 4180) or `none`.
 
@@ -63,9 +148,9 @@ def read_file(
         MolmixError: the file is missing or damaged, is not UTF-8, lacks a column, or has a ragged row.
     """
     if not is_there(path, Path.is_file):
-        raise fault(path, "there is no such file", "mend the path; it is relative to the folder you run in")
+        raise fault(path, "there is no such file", "change the path; it is relative to the working folder")
     format = file_format(path, format)
-    _look(path, format)
+    _check_first_bytes(path, format)
     readers = {"tsv": _delimited, "csv": _delimited, "jsonl": _jsonl, "parquet": _parquet, "lines": _lines}
     reader = readers[format]
     number = 0
@@ -74,33 +159,33 @@ def read_file(
             number += 1
             yield row
     except UnicodeDecodeError as error:
-        raise fault(f"{path}, line {_wrong_line(path)}", f"is not UTF-8 ({error.reason})", "save it as UTF-8") from None
+        line = _first_bad_line(path)
+        raise fault(f"{path}, line {line}", f"is not UTF-8 ({error.reason})", "save it as UTF-8") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise fault(
-            f"{path}, after row {number}", f"cannot be read ({error})", "check or fetch the file again"
-        ) from None
+        hint = "check the file, or fetch it again"
+        raise fault(f"{path}, after row {number}", f"cannot be read ({error})", hint) from None
 
 
 def is_there(path: Path, kind: Callable[[Path], bool] = Path.exists) -> bool:
-    """Whether there is such a file or folder; a path that the system refuses (too long a name, say) leads to none."""
+    """Whether there is such a file or folder; False for a path that the system refuses (a name too long, say)."""
     try:
         return kind(path)
     except OSError:
         return False
 
 
-def _look(path: Path, format: str) -> None:
-    """Refuse a file that is nothing at all, or plainly of another format."""
+def _check_first_bytes(path: Path, format: str) -> None:
+    """Refuse an empty file, and one whose first bytes are of another format."""
     try:
         with path.open("rb") as stream:
             first = stream.read(4)
     except OSError as error:
-        raise fault(path, f"cannot be read ({error.strerror})", "check who may read the file") from None
+        raise fault(path, f"cannot be read ({error.strerror})", "check the permissions of the file") from None
     if not first:
-        raise fault(path, "is empty (0 bytes)", "check or fetch the file again")
+        raise fault(path, "is empty (0 bytes)", "check the file, or fetch it again")
     if path.suffix == ".gz" and format != "parquet":
         if not first.startswith(b"\x1f\x8b"):
-            raise fault(path, "is not gzipped", "take .gz off its name, or fetch the file again")
+            raise fault(path, "is not gzipped", "remove .gz from its name, or fetch the file again")
         return
     for magic, (what, hint) in MAGIC.items():
         if first.startswith(magic) and not (format == "parquet" and magic == b"PAR1"):
@@ -113,18 +198,22 @@ def _open(path: Path, newline: str = "") -> IO[str]:
     return path.open(encoding="utf-8-sig", newline=newline)
 
 
-def _wrong_line(path: Path) -> int:
-    """The first line that is not UTF-8; a reader notices it blocks before it gets there."""
+def _first_bad_line(path: Path) -> int:
+    """Number of the first line that is not UTF-8, or cannot be read; a reader decodes blocks and does not know it."""
+    number = 0
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
+        try:
+            for line in stream:
+                number += 1
                 line.decode()
-            except UnicodeDecodeError:
-                return number
+        except UnicodeDecodeError:
+            return number
+        except (OSError, EOFError, zlib.error):  # damaged behind the bytes that are not UTF-8
+            return number + 1
     return number
 
 
-def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[dict[str, Any]]:
+def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[Row]:
     tab = "\t" if format == "tsv" else ","
     with _open(path) as stream:
         if quoting == "none":
@@ -134,7 +223,7 @@ def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -
         try:
             header = next(lines, [])
             _require(path, columns, header)
-            places = {ours: header.index(theirs) for ours, theirs in columns.items()}
+            indices = {name: header.index(column) for name, column in columns.items()}
             for number, fields in enumerate(lines, start=1):
                 if len(fields) != len(header):
                     raise fault(
@@ -142,27 +231,37 @@ def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -
                         f"has {len(fields)} fields where the header has {len(header)}",
                         "quote fields that hold tabs, commas or line breaks; `quoting: none` where quotes are text",
                     )
-                yield {ours: fields[place] for ours, place in places.items()}
+                yield {name: fields[index] for name, index in indices.items()}
         except csv.Error as error:
-            raise fault(
-                f"{path}, line {lines.line_num}", str(error), "mend the quotes, or set `quoting: none`"
-            ) from None
+            hint = "fix the quotes, or set `quoting: none`"
+            raise fault(f"{path}, line {lines.line_num}", str(error), hint) from None
 
 
-def _jsonl(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[dict[str, Any]]:
+def _jsonl(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[Row]:
     with _open(path) as stream:
         for number, line in enumerate(stream, start=1):
+            where = f"{path}, row {number}"
             try:
-                record = json.loads(line)
+                record = json.loads(line, object_pairs_hook=partial(_object, where))
             except (ValueError, RecursionError) as error:
-                raise fault(f"{path}, row {number}", f"is not JSON ({error})", "write one object a line") from None
+                raise fault(where, f"is not JSON ({error})", "write one object a line") from None
             if not isinstance(record, dict):
-                raise fault(f"{path}, row {number}", "is no JSON object", "write one object a line")
-            _require(path, columns, record, f", row {number}")
-            yield {ours: record[theirs] for ours, theirs in columns.items()}
+                raise fault(where, "is no JSON object", "write one object a line")
+            _require(where, columns, record)
+            yield {name: record[column] for name, column in columns.items()}
 
 
-def _parquet(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[dict[str, Any]]:
+def _object(where: str, pairs: list[tuple[str, Any]]) -> Row:
+    """A JSON object; of a key that it has twice, Python's reader would keep the last value in silence."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise fault(where, f"has the key {show_value(twice)} {names.count(twice)} times", "remove all but one")
+    return record
+
+
+def _parquet(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -171,52 +270,106 @@ def _parquet(path: Path, columns: dict[str, str], format: str, quoting: str) -> 
             _require(path, columns, table.schema_arrow.names)
             for batch in table.iter_batches(columns=list(columns.values())):
                 for record in batch.to_pylist():
-                    yield {ours: record[theirs] for ours, theirs in columns.items()}
+                    yield {name: record[column] for name, column in columns.items()}
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise fault(path, f"is no Parquet file ({error})", "check or fetch the file again") from None
+        raise fault(path, f"is no Parquet file ({error})", "check the file, or fetch it again") from None
 
 
-def _lines(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[dict[str, Any]]:
-    """One text a line; whatever name the one wanted column has."""
+def _lines(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[Row]:
+    """One text a line, for the one column that is wanted."""
     if len(columns) > 1:
-        others = ", ".join(f"`{ours}`" for ours in columns if ours not in ("caption", "text"))
+        others = ", ".join(f"`{name}`" for name in columns if name not in ("caption", "text"))
         raise fault(path, f"holds one text a line, and no {others}", f"set {others} to null, or give a table")
-    (ours,) = columns
+    (name,) = columns
     with _open(path, newline="\n") as stream:  # a lone carriage return may stand inside a caption
         for line in stream:
-            yield {ours: line.removesuffix("\n").removesuffix("\r")}
+            yield {name: line.removesuffix("\n").removesuffix("\r")}
 
 
-def _require(path: object, columns: dict[str, str], there: Any, row: str = "") -> None:
+def _require(where: object, columns: dict[str, str], there: Iterable[str]) -> None:
+    """Refuse a table that lacks a wanted column, or has it twice."""
     names = list(there)
-    for ours, theirs in columns.items():
-        if theirs not in names:
-            hint = did_you_mean(theirs, names, f"columns there: {_listed(names)}")
-            raise fault(f"{path}{row}", f"has no column {show_value(theirs)} (for `{ours}`)", hint)
-        if names.count(theirs) > 1:
-            raise fault(f"{path}{row}", f"has {names.count(theirs)} columns {show_value(theirs)}", "rename all but one")
+    for name, column in columns.items():
+        if column not in names:
+            hint = did_you_mean(column, names, f"columns there: {_listed(names)}")
+            raise fault(where, f"has no column {show_value(column)} (for `{name}`)", hint)
+        if names.count(column) > 1:
+            raise fault(where, f"has {names.count(column)} columns {show_value(column)}", "rename all but one")
 
 
 def _listed(names: list[str]) -> str:
     return ", ".join(map(show_value, names[:20])) + (", …" if len(names) > 20 else "") or "none"
 
 
-def read_hub(source: HubSource, columns: dict[str, str]) -> Iterator[dict[str, Any]]:
+# ---- data sets of the hub ----------------------------------------------------------------------------------------
+
+
+def read_hub(source: HubSource) -> Iterator[Row]:
     """Yield the rows of a hub data set at its pinned revision, from the cache or over the network.
 
     Raises:
-        MolmixError: the data set, revision, configuration, split or a column is not to be had.
+        MolmixError: the data set, revision, configuration, split or a column is not there; or its card names data
+            files outside of the data set.
     """
     where = f"{source.id}@{source.revision}"
     folder = snapshot("data", source.id, source.revision, "dataset")
     from datasets import load_dataset
 
+    check_card(folder, where)
     try:  # from the folder: by its id, `datasets` would take any revision that it finds in its own cache
         rows = load_dataset(str(folder), source.config, split=source.split)
     except Exception as error:  # `datasets` raises a family of unrelated errors
-        said = (str(error).splitlines() or [""])[0]
-        hint = "check `split` and `config` against the card of the data set"
-        raise fault(where, f"cannot be read ({type(error).__name__}: {said})", hint) from None
+        raise _unreadable(where, error) from None
+    columns = source.mapping()
     _require(where, columns, rows.column_names)
     for record in rows:
-        yield {ours: record[theirs] for ours, theirs in columns.items()}
+        yield {name: record[column] for name, column in columns.items()}
+
+
+def check_card(folder: Path, where: str) -> None:
+    """Refuse a data set whose card names files outside of it, which `datasets` would read as rows.
+
+    Args:
+        folder: snapshot of the data set.
+        where: the data set, for the message.
+
+    Raises:
+        MolmixError: a path of `data_files` or `data_dir` is absolute, is a URL, or leads upwards; or the card cannot be
+            read.
+    """
+    import yaml
+    from huggingface_hub import DatasetCard
+
+    cards: list[Any] = []
+    try:
+        if (card := folder / "README.md").is_file():
+            cards.append(DatasetCard.load(card).data.to_dict())
+        if (card := folder / ".huggingface.yaml").is_file():
+            cards.append(yaml.safe_load(card.read_text(encoding="utf-8")))
+    except Exception as error:  # of YAML, of the file system, of the hub client
+        raise _unreadable(where, error) from None
+    lists = [card.get("configs") for card in cards if isinstance(card, dict)]
+    configs = [config for configs in lists if isinstance(configs, list) for config in configs]
+    named = [[config.get(key) for key in ("data_files", "data_dir")] for config in configs if isinstance(config, dict)]
+    for path in _strings(named):
+        if path.startswith(("/", "\\", "~")) or ":" in path or ".." in path.replace("\\", "/").split("/"):
+            hint = "choose another data set or revision: this one would read files of your machine or of other servers"
+            raise fault(where, f"its card names {show_value(path)}, which is no file of the data set", hint)
+
+
+def _strings(content: Any) -> Iterator[str]:
+    """Every string in nested lists and dictionaries, keys left out; what YAML aliases repeat is read once."""
+    stack, seen = [content], set()
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, list | dict) and id(item) not in seen:
+            seen.add(id(item))
+            stack += item.values() if isinstance(item, dict) else item
+
+
+def _unreadable(where: str, error: Exception) -> Exception:
+    said = (str(error).splitlines() or [""])[0]
+    hint = "check `split` and `config` against the card of the data set"
+    return fault(where, f"cannot be read ({type(error).__name__}: {said})", hint)

@@ -1,8 +1,9 @@
-"""Systems whose captions come from elsewhere: their files, joined to the references of every test set.
+"""Captions of other systems: files that are joined to the references of every test set.
 
-A system's captions are joined by id, by canonical molecule, or by order, as its config says. Every reference gets one
-answer: an empty one, finish ``missing``, where the system has none for it, so that all systems of a test set are
-measured on the same molecules. Whatever did not find its other half is counted and listed.
+The config of a system says whether its captions are joined by id, by canonical molecule or by order. Every reference
+gets one answer. Where the system has none, the answer is empty and its finish is ``missing``, so that all systems of a
+test set are measured on the same molecules. References without a caption and captions without a reference are counted
+and listed.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ import pyarrow as pa
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json, read_table, write_json, write_table
 from molmix.data.settings import Predictions
-from molmix.data.smiles import normal
-from molmix.data.tables import read
+from molmix.data.smiles import canonical, join_key
+from molmix.data.sources import read_rows
 from molmix.generation.generate import ANSWERS
 
-# What found no other half. `side` is `reference` (a molecule without a caption: `id` is its id), or `prediction` (a
-# caption without a molecule: `row` is its row in the file, `why` the reason).
+Row = dict[str, Any]
+
+# What was not joined. `side` is `reference` (a molecule without a caption: `id` is its id), or `prediction` (a caption
+# without a molecule: `row` is its row in the file, `why` the reason).
 UNJOINED = pa.schema(
     [
         ("test", pa.string()),
@@ -33,7 +36,7 @@ UNJOINED = pa.schema(
 )
 
 
-def join(
+def join_captions(
     *,
     name: str,
     predictions: dict[str, dict[str, Any]],
@@ -50,7 +53,7 @@ def join(
         name: the system's id in the model table.
         predictions: by test set, the config's `systems[].predictions`, dumped.
         tests: the test sets (columns of :data:`molmix.data.corpus.TEST`).
-        corpus: manifest of the corpus, which counts the rows of the references' sources.
+        corpus: manifest of the corpus, which counts the rows that were read for each test set.
         domain: `molecules` joins molecules by canonical SMILES, `text` by the text itself.
         outs: by test set, the table of answers to write (columns of :data:`molmix.generation.generate.ANSWERS`).
         unjoined: table to write (columns of :data:`UNJOINED`).
@@ -62,72 +65,67 @@ def join(
     """
     facts: dict[str, Any] = {"id": name, "kind": "external", "method": "file", "parents": []}
     facts |= {"inputs": {}, "joined": {}}
-    alone: list[dict[str, Any]] = []
+    without: list[Row] = []
     for test, source in predictions.items():
         spec = Predictions(**source)
-        written = _read(spec)
+        captions = _read_captions(spec)
         references = read_table(tests[test], ["id", "molecule", "rows", "ids"]).to_pylist()
-        way, places = _places(spec, references)
-        if way == "order" and len(written) != (rows := read_json(corpus)["counts"][f"tests.{test}"]["read"]):
-            what = f"has {len(written)} captions, and the references of {test} have {rows} rows"
+        by, ids_by_key = _join_keys(spec, references)
+        if by == "order" and len(captions) != (rows := read_json(corpus)["counts"][f"tests.{test}"]["read"]):
+            what = f"has {len(captions)} captions, and the references of {test} have {rows} rows"
             raise fault(spec.path, what, "give one caption a row, in the same order, or name a column to join by")
-        found, lost = _match(written, places, way, domain)
+        found, lost = _match(captions, ids_by_key, by, domain)
         if not found:
             hint = f"check the file and the columns of systems.{name}.predictions.{test}"
-            raise fault(spec.path, f"none of its {len(written)} captions joins a reference of {test} by {way}", hint)
+            raise fault(spec.path, f"none of its {len(captions)} captions joins a reference of {test} by {by}", hint)
         ids = [row["id"] for row in references]
         missing = [row for row in ids if row not in found]
         answers = [
             {"id": row, "text": found.get(row, ""), "finish": "stop" if row in found else "missing"} for row in ids
         ]
         write_table(outs[test], answers, ANSWERS)
-        alone += [{"test": test, "side": "reference", "id": row, "why": "no caption for it"} for row in missing]
-        alone += [{"test": test, "side": "prediction", **row} for row in lost]
+        without += [{"test": test, "side": "reference", "id": row, "why": "no caption for it"} for row in missing]
+        without += [{"test": test, "side": "prediction", **row} for row in lost]
         facts["inputs"][test] = {"path": spec.path, "digest": file_digest(spec.path)}
         facts["joined"][test] = {
-            "by": way,
-            "captions": len(written),
+            "by": by,
+            "captions": len(captions),
             "references": len(references),
             "joined": len(found),
             "empty": sum(not text.strip() for text in found.values()),
             "references_without_caption": len(missing),
             **dict(sorted(Counter(row["why"] for row in lost).items())),
         }
-    write_table(unjoined, alone, UNJOINED)
+    write_table(unjoined, without, UNJOINED)
     write_json(manifest, facts, checksum=True)
 
 
-def _read(spec: Predictions) -> list[dict[str, Any]]:
-    """Rows of a file of captions, numbered from 1; an absent caption is an empty one."""
-    return [{**row, "text": row["text"] or "", "row": number} for number, row in enumerate(read(spec), start=1)]
+def _read_captions(spec: Predictions) -> list[Row]:
+    """Rows of a file of captions, numbered from 1; a missing caption is an empty one."""
+    return [{**row, "text": row["text"] or "", "row": number} for number, row in enumerate(read_rows(spec), start=1)]
 
 
-def _places(spec: Predictions, references: list[dict[str, Any]]) -> tuple[str, dict[Any, str]]:
-    """How captions are joined, and the id of the reference that each key leads to."""
+def _join_keys(spec: Predictions, references: list[Row]) -> tuple[str, dict[Any, str]]:
+    """What captions are joined by, and the id of the reference for each key."""
     if spec.id:
-        return "id", {other: row["id"] for row in references for other in row["ids"]}
+        return "id", {key: row["id"] for row in references for key in row["ids"]}
     if spec.molecule:
         return "molecule", {row["molecule"]: row["id"] for row in references}
     return "order", {number: row["id"] for row in references for number in row["rows"]}
 
 
-def _match(
-    written: list[dict[str, Any]], places: dict[Any, str], way: str, domain: str
-) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    """The first caption for each reference's id, and the rows that are none."""
+def _match(captions: list[Row], ids_by_key: dict[Any, str], by: str, domain: str) -> tuple[dict[str, str], list[Row]]:
+    """The first caption for each reference's id, and the rows of the file that are not used."""
     found: dict[str, str] = {}
     lost = []
-    for row in written:
-        key: Any = row["row"]
-        why = "no reference for it"
-        if way == "id":
-            key = str(row["id"])
-        if way == "molecule":
-            key = normal(row["molecule"], domain) if isinstance(row["molecule"], str) else None
-            why = why if key else "unreadable molecule"
-        reference = places.get(key)
+    for row in captions:
+        molecule = str(row.get("molecule") or "")
+        keys = {"id": str(row.get("id")), "molecule": join_key(molecule, domain), "order": row["row"]}
+        reference = ids_by_key.get(keys[by])
         if reference is None:
-            lost.append({"row": row["row"], "id": str(row.get("id") or row.get("molecule") or ""), "why": why})
+            is_readable = by != "molecule" or (canonical(molecule) if domain == "molecules" else molecule.strip())
+            why = "no reference for it" if is_readable else "unreadable molecule"
+            lost.append({"row": row["row"], "id": str(row.get("id") or molecule), "why": why})
         elif found.setdefault(reference, row["text"]) != row["text"]:
             lost.append({"row": row["row"], "id": reference, "why": "another caption for the same molecule"})
     return found, lost

@@ -58,6 +58,7 @@ class Answers:
         properties: names of each molecule's properties, where known.
         text2mol: similarity of each text and its molecule (columns of
             `molmix.metrics.text2mol_model.write_similarities`).
+        smiles: the molecules as the source of the test set writes them; None where they are not known.
     """
 
     direction: str
@@ -70,6 +71,7 @@ class Answers:
     options: Options
     properties: list[list[str] | None] | None = None
     text2mol: pa.Table | None = None
+    smiles: list[str] | None = None
 
 
 @dataclass(frozen=True)

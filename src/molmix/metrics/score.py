@@ -44,6 +44,7 @@ def score(
         direction=direction,
         texts=answers["text"].to_pylist(),
         molecules=[row["molecule"] for row in rows],
+        smiles=[row["smiles"] or row["molecule"] for row in rows],
         references=[row["references"] for row in rows],
         facts=[row["facts"] for row in rows],
         truth=[row["truth"] for row in rows],

@@ -22,7 +22,7 @@ from transformers import BertConfig, BertModel, BertTokenizer, PreTrainedTokeniz
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table, write_table
 from molmix.core.hub import snapshot
-from molmix.data.smiles import canonical
+from molmix.data.smiles import join_key
 from molmix.data.sources import file_format, read_file
 from molmix.metrics.settings import Text2MolSettings
 from molmix.models.loading import default_device
@@ -234,7 +234,7 @@ def read_features(path: Path, key: str, column: str) -> dict[str, np.ndarray]:
         column: of the key, where the file has columns.
 
     Returns:
-        float32 [300] by key. Molecules that RDKit cannot read are left out.
+        float32 [300] by key (of molecules, :func:`molmix.data.smiles.join_key`).
 
     Raises:
         MolmixError: the file is missing or damaged, or a row does not hold 300 numbers.
@@ -247,9 +247,7 @@ def read_features(path: Path, key: str, column: str) -> dict[str, np.ndarray]:
             vector = np.empty(0, np.float32)
         if vector.shape != (FEATURES,) or not np.isfinite(vector).all():
             raise fault(f"{path}, row {number}", f"does not hold {FEATURES} numbers", "give mol2vec features")
-        place = canonical(name) if key == "molecule" else name
-        if place is not None:
-            found[place] = vector
+        found[join_key(name, "molecules") if key == "molecule" else name] = vector
     return found
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_json, write_atomically
-from molmix.data.corpus import counted
+from molmix.data.corpus import count_keys
 
 CARD = """\
 ---
@@ -155,7 +155,7 @@ def _data(data: dict[str, Any], corpora: list[str], pairs: list[dict[str, Any]])
         f"- {name}: {counts[name]['rows']} captions of {counts[name]['molecules']} molecules, "
         f"digest `{counts[name]['digest']}`"
         for corpus in corpora
-        for name in counted(corpus)
+        for name in count_keys(corpus)
         if "digest" in counts.get(name, {})
     ]
     lines += [f"- preference pairs: {made['pairs']}, digest `{made['digest']}`" for made in pairs]

@@ -106,7 +106,7 @@ def prefetch(study: Config) -> Iterator[Fetched]:
             if one.kind == "model":
                 check_weights(folder)
             for source in one.sources:
-                next(read_hub(source, source.columns.mapping()), None)
+                next(read_hub(source), None)
         except MolmixError as error:
             refused.append(str(error))
             continue

@@ -11,7 +11,7 @@ import pytest
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table
 from molmix.data import preferences
-from molmix.data.corpus import build
+from molmix.data.corpus import build_corpus
 from molmix.data.settings import FileSource
 from molmix.data.smiles import canonical
 from molmix.data.sources import read_file
@@ -38,7 +38,7 @@ def corpus(tmp_path: Path):
             **data,
         }
         out = tmp_path / "out"
-        build(
+        build_corpus(
             data=spec,
             domain=domain,
             seed=seed,
@@ -112,7 +112,7 @@ def test_stratified_subset_keeps_shares(tmp_path: Path) -> None:
         "columns": {"molecule": "m", "caption": "c", "properties": "p"},
     }
     out = tmp_path / "s"
-    build(
+    build_corpus(
         data={
             "train": source,
             "validation": write(tmp_path / "v.tsv", [("CCO", "Ethanol.")]),
@@ -296,8 +296,8 @@ def test_pairs_equal_ones_dropped_and_counted(tmp_path: Path, corpus) -> None:
         "molecule\ttext",
     )
     out = tmp_path / "out"
-    preferences.pair(
-        rows={"train": out / "train.parquet"},
+    preferences.build_pairs(
+        corpus={"train": out / "train.parquet"},
         rejected={
             "mol2cap": {
                 "kind": "file",
@@ -329,8 +329,8 @@ def test_pairs_are_of_the_share_that_is_asked_for(tmp_path: Path, corpus) -> Non
     out, ids = tmp_path / "out", {}
     source = {"kind": "file", "format": "auto", "quoting": "minimal", "molecule": "molecule", "text": "text"}
     for share in (0.1, 0.5, 1.0):
-        preferences.pair(
-            rows={"train": out / "subset.parquet", "validation": out / "validation.parquet"},
+        preferences.build_pairs(
+            corpus={"train": out / "subset.parquet", "validation": out / "validation.parquet"},
             rejected={"mol2cap": source},
             texts={"mol2cap": tmp_path / "r.tsv"},
             templates={"mol2cap": "M: {molecule}\nC:"},

@@ -9,9 +9,9 @@ import pytest
 
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table
-from molmix.data.corpus import build
+from molmix.data.corpus import build_corpus
 from molmix.data.settings import Predictions
-from molmix.generation.external import join
+from molmix.generation.external import join_captions
 
 REFERENCES = [
     ("a", "OCC", "An alcohol."),
@@ -35,7 +35,7 @@ def joined(tmp_path: Path):
             rows = ["\t".join(row) for row in [("key", "smiles", "caption"), *REFERENCES]]
             references.write_text("\n".join(rows) + "\n", encoding="utf-8")
         out = tmp_path / "out"
-        build(
+        build_corpus(
             data={"tests": {"one": {"source": {"kind": "file", "path": str(references), "columns": columns}}}},
             domain=domain,
             seed=1,
@@ -46,7 +46,7 @@ def joined(tmp_path: Path):
         )
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-        join(
+        join_captions(
             name="other",
             predictions={"one": Predictions(path=str(path), **mapping).model_dump()},
             tests={"one": out / "one.parquet"},

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import nltk
@@ -19,6 +20,7 @@ from rdkit.Chem import AllChem, MACCSkeys
 from rouge_score.rouge_scorer import RougeScorer
 
 from molmix.core.errors import MolmixError
+from molmix.data.sources import read_file
 from molmix.metrics.bleu import COUNT_COLUMNS, corpus_bleu
 from molmix.metrics.families.captions import caption_scores
 from molmix.metrics.families.facts import fact_scores
@@ -266,9 +268,28 @@ def test_stereochemistry_is_part_of_an_exact_match() -> None:
     assert frame["exact"].tolist() == [0, 1]
 
 
-def test_unreadable_reference_is_refused() -> None:
-    with pytest.raises(MolmixError, match="row 1"):
-        molecule_scores(["C", "c1ccccc"], ["C", "C"])
+def test_a_reference_that_rdkit_cannot_read_is_scored_as_text() -> None:
+    """`unparsable: keep` keeps such rows in a test set."""
+    frame = molecule_scores(["c1ccc1", "c1ccc1"], ["c1ccc1", "C"])
+    assert frame["exact"].tolist() == [1, 0] and frame["valid"].tolist() == [0, 1]
+    assert frame["levenshtein"].tolist() == [0, 5]
+    assert frame[["maccs", "rdk", "morgan"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    "text", ["I cannot help with that.", "CCO is ethanol", "CCO\tethanol", "CCO\x00", "C" * 20_000]
+)
+def test_text_behind_a_molecule_is_no_smiles(text: str) -> None:
+    frame = molecule_scores(["CCO"], [text])
+    assert frame[["valid", "exact"]].to_numpy().tolist() == [[0, 0]]
+
+
+def test_a_copy_of_the_references_is_perfect(shared: Path) -> None:
+    """Strings of ChEBI-20 are not RDKit's: Levenshtein and BLEU are of the strings as they are published."""
+    rows = read_file(shared / "data/chebi20/test.tsv", {"molecule": "SMILES"}, quoting="none")
+    smiles = [row["molecule"] for row in islice(rows, 300) if len(row["molecule"]) > 3]  # BLEU needs four characters
+    frame = molecule_scores(smiles, smiles)
+    assert frame["levenshtein"].max() == 0 and frame["bleu"].min() == 1 and frame["exact"].min() == 1
 
 
 def test_facts() -> None:

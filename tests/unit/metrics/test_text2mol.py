@@ -178,7 +178,7 @@ def test_feature_files(tmp_path: Path) -> None:
     )
     for name in ("test.txt", "m2v.csv", "m2v.parquet"):
         found = read_features(tmp_path / name, "molecule", "GT_SMI")
-        assert list(found) == ["CCO", "CN"], name
+        assert list(found) == ["CCO", "no molecule", "CN"], name
         np.testing.assert_allclose(found["CN"], rows["CN"], rtol=1e-6)
         assert list(read_features(tmp_path / name, "id", "GT_SMI")) == list(rows)
     (tmp_path / "short.txt").write_text(published[0] + "\nCC\t1.0 2.0\tan acid\n")

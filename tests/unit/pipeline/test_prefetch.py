@@ -157,7 +157,7 @@ def test_all_files_of_a_data_set_are_read(hub: Hub, tmp_path: Path) -> None:
     code = (
         "from molmix.data.settings import HubSource; from molmix.data.sources import read_hub\n"
         "source = HubSource(kind='hub', id='lab/data', revision='main', split='train')\n"
-        "print([row['molecule'] for row in read_hub(source, source.columns.mapping())])"
+        "print([row['molecule'] for row in read_hub(source)])"
     )
     environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=True)

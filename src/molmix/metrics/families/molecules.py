@@ -1,8 +1,8 @@
 """Caption → molecule: the published molecule-translation metrics, one row a molecule.
 
-The definitions are those of MolT5 (Edwards et al. 2022) and L+M-24 (Edwards et al. 2024), but for two things:
-exact match compares canonical SMILES, not InChI, and an empty prediction is invalid, where RDKit
-reads a molecule without atoms.
+The definitions are those of MolT5 (Edwards et al. 2022) and L+M-24 (Edwards et al. 2024), with three differences: exact
+match compares canonical SMILES, not InChI; an empty prediction is invalid, where RDKit reads a molecule without atoms;
+and so is a text with a blank inside, where RDKit reads a molecule and its name.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 from rapidfuzz.distance import Levenshtein
-from rdkit import Chem, DataStructs, rdBase
+from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
-from molmix.core.errors import fault
+from molmix.data.smiles import join_key, parse_smiles
 from molmix.metrics import Answers, Metric, Options, Pooled
 from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu
 
@@ -40,7 +40,7 @@ def measure(answers: Answers) -> pd.DataFrame | None:
     """Molecule metrics; None where answers are captions, or no molecules at all."""
     if answers.direction != "cap2mol" or answers.options.domain != "molecules":
         return None
-    return molecule_scores(answers.molecules, answers.texts)
+    return molecule_scores(answers.smiles or answers.molecules, answers.texts)
 
 
 def metrics(options: Options) -> tuple[Metric, ...]:
@@ -64,44 +64,31 @@ def molecule_scores(references: Sequence[str], predictions: Sequence[str]) -> pd
     """Score each predicted SMILES against its reference.
 
     Args:
-        references: the SMILES that was to be written, one for each row.
-        predictions: what was written instead.
+        references: the SMILES that was to be written, as its source writes it, one for each row.
+        predictions: what the model wrote.
 
     Returns:
-        One row a molecule, in order. ``valid``: 1 if RDKit can read the prediction and it has an atom.
-        ``exact``: 1 if both have the same canonical SMILES, stereochemistry included. ``levenshtein``: edits
-        between the two strings as written, in characters. ``maccs``, ``rdk``, ``morgan``: Tanimoto similarity
+        One row a molecule, in order. ``valid``: 1 if :func:`molmix.data.smiles.parse_smiles` reads the prediction.
+        ``exact``: 1 if both have the same :func:`molmix.data.smiles.join_key`: canonical SMILES, stereochemistry
+        included, or the text itself where RDKit cannot read it (``unparsable: keep``). ``levenshtein``: edits between
+        the two strings as written, in characters. ``maccs``, ``rdk``, ``morgan``: Tanimoto similarity
         in [0, 1] over MACCS keys, RDKit's path fingerprint (2,048 bits) and Morgan environments of radius 2
-        (unfolded counts, as published, not bits); NaN where the prediction is invalid. MolT5's tables leave
+        (unfolded counts, as published, not bits); NaN where RDKit cannot read one of the two. MolT5's tables leave
         those rows out; for L+M-24's, which count them as 0, fill the NaN with 0. ``bleu``: sentence BLEU-4
         over characters from the row's own counts (0 without a matching 4-gram). ``bleu_match_1`` …
         ``bleu_ref_len``: those counts (int64), whose sums give the published corpus BLEU
         (:func:`molmix.metrics.bleu.corpus_bleu`).
 
     Raises:
-        MolmixError: a reference is no molecule.
         ValueError: the two lists differ in length.
     """
     rows, counts = [], []
-    with rdBase.BlockLogs():  # an invalid prediction is a result here, not news
-        for number, (reference, prediction) in enumerate(zip(references, predictions, strict=True)):
-            gold = _read(reference)
-            if gold is None:
-                raise fault(
-                    f"reference SMILES, row {number}",
-                    f"RDKit cannot read {reference!r}",
-                    "mend or remove that row of the test set",
-                )
-            guess = _read(prediction)
-            rows.append(
-                [
-                    guess is not None,
-                    guess is not None and Chem.MolToSmiles(gold) == Chem.MolToSmiles(guess),
-                    Levenshtein.distance(reference, prediction),
-                    *_similarities(gold, guess),
-                ]
-            )
-            counts.append(bleu_counts([reference], prediction))
+    for reference, prediction in zip(references, predictions, strict=True):
+        gold, guess = parse_smiles(reference), parse_smiles(prediction)
+        exact = join_key(reference, "molecules") == join_key(prediction, "molecules")
+        distance = Levenshtein.distance(reference, prediction)
+        rows.append([guess is not None, exact, distance, *_similarities(gold, guess)])
+        counts.append(bleu_counts([reference], prediction))
     table = np.array(counts, dtype=np.int64).reshape(-1, len(COUNT_COLUMNS))
     names = ["valid", "exact", "levenshtein", *SIMILARITIES]
     frame = pd.DataFrame(np.array(rows, dtype=float).reshape(-1, len(names)), columns=names)
@@ -110,12 +97,7 @@ def molecule_scores(references: Sequence[str], predictions: Sequence[str]) -> pd
     return frame
 
 
-def _read(smiles: str) -> Chem.Mol | None:
-    molecule = Chem.MolFromSmiles(smiles)
-    return molecule if molecule is not None and molecule.GetNumAtoms() else None
-
-
-def _similarities(gold: Chem.Mol, guess: Chem.Mol | None) -> list[float]:
-    if guess is None:
+def _similarities(gold: Chem.Mol | None, guess: Chem.Mol | None) -> list[float]:
+    if gold is None or guess is None:
         return [np.nan] * len(SIMILARITIES)
     return [DataStructs.TanimotoSimilarity(make(gold), make(guess)) for make in _FINGERPRINTS]

@@ -8,7 +8,7 @@ from typing import Any
 
 from molmix.config.schema import Config
 from molmix.core.files import read_json
-from molmix.data.corpus import counted
+from molmix.data.corpus import count_keys
 from molmix.data.settings import HubSource, Source
 from molmix.data.sources import read_file
 
@@ -91,7 +91,7 @@ def count(study: Config) -> Counts | None:
 
 def _counted(study: Config, name: str, counts: dict[str, Any]) -> Corpus | None:
     """A corpus by the manifest of the data; None where that is of before the study had it, or one of its shares."""
-    train, subset, validation = (counts.get(part) for part in counted(name))
+    train, subset, validation = (counts.get(part) for part in count_keys(name))
     if train is None or subset is None:
         return None
     shares = {float(share): rows for share, rows in subset.get("rows_by_share", {}).items()}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from rdkit import Chem, rdBase
 from rdkit.Chem.Draw import rdMolDraw2D
+
+from molmix.data.smiles import parse_smiles
 
 BOND = 26.0  # pixels
 # RDKit's layout takes cubic time: up to .3 s for 200 atoms, 11 s for 1,000, and 100,000 crash it. A model that repeats
@@ -38,9 +39,8 @@ def draw_molecule(smiles: str | None) -> str:
         return "There is no molecule."
     if len(smiles) > MOST_CHARACTERS:
         return f"The SMILES has {len(smiles):,} characters; at most {MOST_CHARACTERS:,} are drawn."
-    with rdBase.BlockLogs():  # an answer that is no molecule is a normal result here
-        molecule = Chem.MolFromSmiles(smiles)
-    if molecule is None or not molecule.GetNumAtoms():
+    molecule = parse_smiles(smiles)
+    if molecule is None:
         return "RDKit cannot read it."
     if molecule.GetNumAtoms() > MOST_ATOMS:
         return f"It has {molecule.GetNumAtoms():,} atoms; at most {MOST_ATOMS} are drawn."
