@@ -45,8 +45,9 @@ def provenance(
     commit = commit_of(Path(molmix.__file__).resolve().parents[2])
     code = f"molmix {molmix.__version__}" + (f", commit {commit}" if commit else "")
     tested = f", at most {permutations} permutations a test" if permutations else ""
+    facts = read_json(corpus) if corpus else None
     said = [
-        *(sources(read_json(corpus)["counts"]) if corpus else []),
+        *(sources(facts["counts"]) + leakage(facts) if facts else []),
         *counted,
         f"Config {config}; {code}; seeds {', '.join(map(str, seeds))}.",
         f"{resamples} bootstrap resamples{tested}, drawn with seed {seeds[0]}." if resamples else "",
@@ -69,6 +70,20 @@ def sources(counted: Mapping[str, Mapping[str, Any]]) -> list[str]:
         kept = [f"{numbers[key]} {key} kept" for key in _KEPT if key in numbers]
         said.append(f"{name} ({', '.join([*words, *kept])})")
     return [f"Rows of the corpus: {'; '.join(said)}."] if said else []
+
+
+def leakage(facts: Mapping[str, Any]) -> list[str]:
+    """How many rows have a molecule that a test set or validation holds, by level, and which levels were removed.
+
+    Args:
+        facts: of ``data/manifest.json``; the levels are those of :data:`molmix.data.smiles.LEVELS`.
+    """
+    said = [
+        f"{name} shares with {other} " + ", ".join(f"{number} {level}" for level, number in levels.items())
+        for name, own in facts["counts"].items()
+        for other, levels in own.get("leakage", {}).items()
+    ]
+    return [f"Leakage, in rows (removed up to `{facts['leakage']}`): {'; '.join(said)}."] if said else []
 
 
 def hardware() -> str:

@@ -135,7 +135,7 @@ def _skeleton(smiles: str) -> str:
         return ""
     Chem.RemoveStereochemistry(molecule)
     if re.search(r"\[\d", smiles):
-        molecule = rdMolStandardize.IsotopeParent(molecule, skipStandardize=True)
+        molecule = Chem.RemoveHs(rdMolStandardize.IsotopeParent(molecule, skipStandardize=True))
     if "." in smiles or any(atom.GetSymbol() not in _ORGANIC for atom in molecule.GetAtoms()):
         molecule = _quietly(rdMolStandardize.FragmentParent, molecule)
     hydrogens = sum(atom.GetTotalNumHs() for atom in molecule.GetAtoms()) - Chem.GetFormalCharge(molecule)

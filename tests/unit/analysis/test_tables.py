@@ -61,7 +61,8 @@ def test_what_stands_below_a_table(tmp_path: Path) -> None:
     counted = counts("id", {"a": frame, "b": frame.iloc[[0, 0, 2]]}, {("a", "x"): 3, ("b", "x"): 1})
     corpus = tmp_path / "manifest.json"
     train = {"read": 9, "repeated_dropped": 2, "removed_in_tests.id": 1, "rows": 6, "molecules": 5, "digest": "0123"}
-    write_json(corpus, {"counts": {"train": train, "subset": {"fraction": 0.1, "rows": 2}}})
+    train["leakage"] = {"tests.id": {"exact": 1, "stereo": 0, "parent": 2}}
+    write_json(corpus, {"leakage": "exact", "counts": {"train": train, "subset": {"fraction": 0.1, "rows": 2}}})
     whole = {"config": "c0ffee", "seeds": [7, 8], "corpus": corpus, "resamples": 1000, "permutations": 5000}
     lines = provenance(**whole, counted=counted)
     text = "\n".join(lines)
@@ -71,6 +72,7 @@ def test_what_stands_below_a_table(tmp_path: Path) -> None:
     assert "left out of means: x 2." in text
     assert all(part in text for part in ("c0ffee", "molmix 0.", "seeds 7, 8", "1000", "5000", "numpy"))
     assert "train (read 9, repeated dropped 2, removed in tests.id 1, 6 rows kept, 5 molecules kept)" in text
+    assert "Leakage, in rows (removed up to `exact`): train shares with tests.id 1 exact, 0 stereo, 2 parent." in text
     assert "subset (2 rows kept)" in text and f"{os.cpu_count()} cores" in text
     assert lines == provenance(**whole, counted=counted)
     assert "bootstrap" not in "".join(provenance(config="c0ffee", seeds=[7], corpus=corpus))

@@ -1,20 +1,14 @@
 """Corpus: what is read, what is refused, what is left out and counted."""
 
-import gzip
 import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table
-from molmix.data import preferences
 from molmix.data.corpus import build_corpus
-from molmix.data.settings import FileSource
-from molmix.data.smiles import canonical
-from molmix.data.sources import read_file
 
 ALKANES = ["C" * n for n in range(1, 41)]
 
@@ -211,136 +205,99 @@ def test_fewer_rows_than_asked_for(tmp_path: Path, corpus) -> None:
         corpus(tests={"one": {"source": source, "rows": 5}})
 
 
-# ---- files ----------------------------------------------------------------------------------------------------
+LEAKS = [
+    ("[CH3:1][C:2](=[O:3])[OH:4]", "Acetic acid with atom maps."),
+    ("C[C@H](O)C(=O)O", "L-lactic acid."),
+    ("[Na+].[O-]c1ccccc1", "Sodium phenolate."),
+    ("CC(=O)C=C(C)O", "An enol."),
+    ("CC[NH3+].[Cl-]", "A salt."),
+]
+HELD = [("CC(=O)O", "a"), ("CC(O)C(=O)O", "b"), ("c1ccc(O)cc1", "c"), ("CC(=O)CC(C)=O", "d"), ("CCN", "e")]
 
 
-@pytest.mark.parametrize("name", ["t.tsv", "t.csv", "t.jsonl", "t.parquet", "t.tsv.gz", "t.jsonl.gz"])
-def test_every_format_reads_the_same(tmp_path: Path, name: str) -> None:
-    frame = pd.DataFrame({"S": ["CC", "C=C"], "d": ['a "quoted", text', "ünïcode 分子"], "more": [1, 2]})
-    path = tmp_path / name
-    if "tsv" in name or "csv" in name:
-        frame.to_csv(path, sep="\t" if "tsv" in name else ",", index=False)
-    elif "jsonl" in name:
-        frame.to_json(path, orient="records", lines=True, force_ascii=False)
-    else:
-        frame.to_parquet(path)
-    rows = list(read_file(path, {"molecule": "S", "caption": "d"}))
-    assert rows == [
-        {"molecule": "CC", "caption": 'a "quoted", text'},
-        {"molecule": "C=C", "caption": "ünïcode 分子"},
-    ]
+@pytest.mark.parametrize(("level", "removed"), [("exact", 1), ("stereo", 2), ("parent", 5), (None, 5)])
+def test_forms_of_test_molecules_leave_training_by_the_level_and_all_are_counted(corpus, level, removed) -> None:
+    given = {"leakage": level} if level else {}
+    rows = LEAKS + [(smiles, "A chain.") for smiles in ALKANES]
+    tables, counts = corpus(train=rows, test=HELD, validation=None, subset={"fraction": 1.0}, **given)
+    assert counts["train"]["leakage"]["tests.one"] == {"exact": 1, "stereo": 1, "parent": 3}
+    assert counts["train"]["removed_in_tests.one"] == removed
+    captions = {*tables["train"]["caption"], *tables["validation"]["caption"]}
+    assert len(captions & {caption for _, caption in LEAKS}) == len(LEAKS) - removed
 
 
-def test_a_bare_quote_is_text_under_quoting_none(tmp_path: Path) -> None:
-    path = tmp_path / "t.tsv"
-    path.write_text('S\td\nCC\tthe "-yl ester\n')
-    assert next(read_file(path, {"caption": "d"}, quoting="none"))["caption"] == 'the "-yl ester'
+def test_forms_of_validation_molecules_leave_training(corpus, tmp_path: Path) -> None:
+    validation = write(tmp_path / "validation.tsv", [("CCN", "Ethylamine.")])
+    rows = [(smiles, "A chain.") for smiles in ALKANES] + [("CC[NH3+].[Cl-]", "A salt.")]
+    tables, counts = corpus(train=rows, validation=validation)
+    assert counts["train"]["removed_in_validation"] == 1
+    assert "A salt." not in set(tables["train"]["caption"])
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        ("t.tsv", b"S\td\nCC\t\xff\n", ["UTF-8", "t.tsv"]),
-        ("t.tsv", b"S\tcaptoin\n", ["no column 'caption'", "did you mean 'captoin'"]),
-        ("t.tsv", b"", ["is empty"]),
-        ("t.jsonl", b'{"S": 1\n', ["row 1", "not JSON"]),
-        ("t.jsonl", b"[1]\n", ["row 1", "no JSON object"]),
-        ("t.parquet", b"PAR1 no", ["no Parquet file"]),
-        ("t.tsv.gz", b"not gzip", ["is not gzipped"]),
-        ("t.tsv.gz", gzip.compress(b"S\tcaption\n" + b"C\tx\n" * 999, mtime=0)[:40], ["cannot be read"]),
-        ("t.tsv", gzip.compress(b"S\tcaption\n", mtime=0), ["is gzipped", "end in .gz"]),
-        ("t.csv", "S,caption\n".encode("utf-16"), ["is UTF-16"]),
-        ("t.csv", b"PK\x03\x04sheet", ["ZIP archive"]),
-        ("t.csv", b"caption,S,caption\n", ["2 columns 'caption'"]),
-        ("t.csv", b'"caption,S\n', ["line"]),
-        ("t.jsonl", b"[" * 100_000, ["row 1", "not JSON"]),
-        ("t.xlsx", b"", ["ends in '.xlsx'"]),
-        ("t.csv", b'S,caption\nC,"open\n', ["line"]),
-    ],
-)
-def test_bad_files_are_refused(tmp_path: Path, name: str, content: bytes, expected: list[str]) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(MolmixError) as caught:
-        list(read_file(path, {"caption": "caption"}))
-    assert all(part in str(caught.value) for part in expected)
+def test_forms_of_molecules_held_out_of_the_subset_leave_training(corpus) -> None:
+    acids = [(f"{'C' * n}C(=O)O", "acid") for n in range(1, 41)]
+    rows = acids + [(f"{smiles[:-1]}[O-]", "salt") for smiles, _ in acids]
+    tables, counts = corpus(train=rows, subset={"fraction": 1.0})
+    held = {molecule.replace("[O-]", "O") for molecule in tables["validation"]["molecule"]}
+    left = {molecule.replace("[O-]", "O") for molecule in tables["train"]["molecule"]}
+    assert held and not held & left
+    assert counts["train"]["leakage"]["validation"]["parent"] > 0
 
 
-def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(MolmixError, match="no such file"):
-        list(read_file(tmp_path / "none.tsv", {}))
+def test_a_test_set_keeps_the_strings_of_its_source(corpus) -> None:
+    tables, _ = corpus(test=[("OCC", "x"), ("C(C)O", "y"), (" C1=CC=CC=C1 ", "z")])
+    assert dict(zip(tables["one"]["molecule"], tables["one"]["smiles"], strict=True)) == {
+        "CCO": "OCC",
+        "c1ccccc1": "C1=CC=CC=C1",
+    }
 
 
-def test_chebi20_as_published(shared: Path) -> None:
-    source = FileSource(
-        kind="file",
-        path=str(shared / "data/chebi20/test.tsv"),
-        quoting="none",
-        columns={"molecule": "SMILES", "caption": "description", "id": "CID"},
+def test_properties_of_all_rows_of_a_molecule_count(corpus, tmp_path: Path) -> None:
+    """Both in test sets and in the stratified subset, also where a row repeats another one's caption."""
+
+    def source(name: str, rows: list[tuple[str, str, list[str] | None]]) -> dict[str, Any]:
+        path = tmp_path / name
+        path.write_text("\n".join(json.dumps({"molecule": m, "caption": c, "p": p}) for m, c, p in rows))
+        return {"kind": "file", "path": str(path), "columns": {"properties": "p"}}
+
+    test = source("t.jsonl", [("OCC", "x", ["b"]), ("CCO", "x", ["a"]), ("CCO", "y", ["b", "c"]), ("CN", "z", None)])
+    # The rare property is that of a molecule's first row, or of its last one.
+    rows = [(s, f"{n}", ["rare" if n == s.count("C") % 2 else "often"]) for s in ALKANES[:20] for n in (0, 1)]
+    rows += [(s, f"{n}", ["often"]) for s in ALKANES[20:] for n in (0, 1)]
+    train = source("p.jsonl", rows)
+    tables, _ = corpus(
+        train=train,
+        tests={"one": {"source": test}},
+        subset={"fraction": 0.5, "strategy": "stratified"},
+        validation=write(tmp_path / "v.tsv", [("CCN", "w")]),
     )
-    rows = list(read_file(Path(source.path), source.columns.mapping(), source.format, source.quoting))
-    others = read_file(shared / "data/chebi20/molt5-small-smiles2caption.tsv", {"molecule": "SMILES"}, quoting="none")
-    assert len(rows) == 3300
-    # 484 SMILES carry doubled backslashes: raw strings do not join, canonical ones do.
-    assert {canonical(row["molecule"]) for row in rows} == {canonical(row["molecule"]) for row in others}
+    properties = tables["one"].set_index("molecule")["properties"]
+    assert list(properties["CCO"]) == ["b", "a", "c"] and properties["CN"] is None
+    drawn = tables["subset"]["molecule"].drop_duplicates()
+    assert sum(len(molecule) <= 20 for molecule in drawn) == 10
 
 
-# ---- preference pairs -----------------------------------------------------------------------------------------
+def test_texts_of_any_length_and_with_nul_are_drawn(corpus, tmp_path: Path) -> None:
+    """As NumPy strings, 2,000 rows beside one of 4 MB asked for 32 GB, and the text that ends in NUL lost its row."""
+    texts = [f"record {n}" for n in range(2000)]
+    texts[3] += " and more" * 450_000
+    texts[5] += "\x00"
+    path = tmp_path / "long.jsonl"
+    path.write_text("\n".join(json.dumps({"molecule": text, "caption": f"{n}"}) for n, text in enumerate(texts)))
+    train = {"kind": "file", "path": str(path)}
+    test = [("Other", "Text")]
+    tables, counts = corpus(train=train, test=test, domain="text", subset={"fraction": 1.0})
+    assert counts["subset"]["rows"] + counts["validation"]["rows"] == 2000
+    assert {*tables["subset"]["molecule"], *tables["validation"]["molecule"]} == set(texts)
 
 
-def test_pairs_equal_ones_dropped_and_counted(tmp_path: Path, corpus) -> None:
-    corpus(test=[("CCO", "y")])
-    write(
-        tmp_path / "r.tsv",
-        [("C", "A chain of 1."), *((s, "Some gas.") for s in ALKANES[1:30])],
-        "molecule\ttext",
-    )
-    out = tmp_path / "out"
-    preferences.build_pairs(
-        corpus={"train": out / "train.parquet"},
-        rejected={
-            "mol2cap": {
-                "kind": "file",
-                "format": "auto",
-                "quoting": "minimal",
-                "molecule": "molecule",
-                "text": "text",
-            }
-        },
-        texts={"mol2cap": tmp_path / "r.tsv"},
-        templates={"mol2cap": "M: {molecule}\nC:"},
-        domain="molecules",
-        share=0.1,
-        pairs=out / "pairs.parquet",
-        manifest=out / "pairs.json",
-    )
-    rows = read_table(out / "pairs.parquet").to_pylist()
-    counts = read_json(out / "pairs.json")["counts"]["mol2cap.train"]
-    assert counts["rows"] == counts["equal_dropped"] + counts["no_rejected_text"] + len(rows)
-    # Methane's texts are equal, unless validation drew it.
-    assert counts["equal_dropped"] == int("C" in set(read_table(out / "train.parquet").to_pandas()["molecule"]))
-    assert rows[0]["rejected"] == " Some gas."
-    assert rows[0]["prompt"].startswith("M: C") and rows[0]["prompt"].endswith("\nC:")
+def test_the_same_draws_as_of_an_array_of_strings(corpus) -> None:
+    """The random subset of earlier versions: permuting indices draws the same molecules as permuting strings did."""
+    import numpy as np
 
-
-def test_pairs_are_of_the_share_that_is_asked_for(tmp_path: Path, corpus) -> None:
-    tables, _ = corpus(test=[("CCO", "y")], shares=[0.1, 1.0])
-    write(tmp_path / "r.tsv", [(smiles, "Some gas.") for smiles in ALKANES], "molecule\ttext")
-    out, ids = tmp_path / "out", {}
-    source = {"kind": "file", "format": "auto", "quoting": "minimal", "molecule": "molecule", "text": "text"}
-    for share in (0.1, 0.5, 1.0):
-        preferences.build_pairs(
-            corpus={"train": out / "subset.parquet", "validation": out / "validation.parquet"},
-            rejected={"mol2cap": source},
-            texts={"mol2cap": tmp_path / "r.tsv"},
-            templates={"mol2cap": "M: {molecule}\nC:"},
-            domain="molecules",
-            share=share,
-            pairs=out / "pairs.parquet",
-            manifest=out / "pairs.json",
-        )
-        pairs = read_table(out / "pairs.parquet").to_pandas()
-        ids[share] = set(pairs[pairs["split"] == "train"]["id"])
-        assert ids[share] == set(tables["subset"][tables["subset"]["share"] <= share]["id"])
-        assert set(pairs[pairs["split"] == "validation"]["id"]) == set(tables["validation"]["id"])
-    assert ids[0.1] < ids[0.5] < ids[1.0]
+    tables, _ = corpus(subset={"fraction": 0.5}, leakage="exact")
+    molecules = [smiles for smiles in ALKANES if smiles != "CC"]
+    draw = np.random.default_rng(1)
+    drawn = set(draw.permutation(molecules)[: round(0.5 * len(molecules))].tolist())
+    held = set(draw.permutation([smiles for smiles in molecules if smiles in drawn])[: int(0.05 * len(drawn))].tolist())
+    assert set(tables["subset"]["molecule"]) == drawn - held

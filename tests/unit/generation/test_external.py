@@ -115,3 +115,46 @@ def test_refused_with_file_row_and_mend(joined, name, content, mapping, expected
     with pytest.raises(MolmixError) as caught:
         joined(name, content, **mapping)
     assert all(part in str(caught.value) for part in expected), caught.value
+
+
+def test_molecules_that_rdkit_cannot_read_join_by_their_text(tmp_path: Path) -> None:
+    """They are in a test set under `unparsable: keep`."""
+    rows = [("CCO", "An alcohol."), ("c1cccc1", "A ring."), ("C[N](C)(C)(C)C", "An amine.")]
+    references, out = tmp_path / "kept.tsv", tmp_path / "kept"
+    references.write_text("\n".join("\t".join(row) for row in [("molecule", "caption"), *rows]) + "\n")
+    source = {"kind": "file", "path": str(references)}
+    build_corpus(
+        data={"tests": {"one": {"source": source}}, "unparsable": "keep"},
+        domain="molecules",
+        seed=1,
+        world=None,
+        tests={"one": out / "one.parquet"},
+        corpora={},
+        manifest=out / "corpus.json",
+    )
+    spec = Predictions(path=str(references), molecule="molecule", text="caption")
+    join_captions(
+        name="copy",
+        predictions={"one": spec.model_dump()},
+        tests={"one": out / "one.parquet"},
+        corpus=out / "corpus.json",
+        domain="molecules",
+        outs={"one": out / "answers.parquet"},
+        unjoined=out / "unjoined.parquet",
+        manifest=out / "manifest.json",
+    )
+    assert read_table(out / "answers.parquet")["text"].to_pylist() == [caption for _, caption in rows]
+    assert read_table(out / "unjoined.parquet").num_rows == 0
+
+
+def test_a_canonical_smiles_that_is_not_its_own_joins(joined) -> None:
+    from rdkit import Chem
+
+    published = "O=C(c1ccccc1C(=O)N1C(=O)c2ccccc2C1=O)N1C(=O)c2ccccc2C1=O"
+    once = Chem.MolToSmiles(Chem.MolFromSmiles(published))
+    REFERENCES.append(("e", published, "A phthalimide."))
+    try:
+        answers, _, _ = joined("p.jsonl", json.dumps({"s": once, "caption": "It."}), molecule="s")
+    finally:
+        REFERENCES.pop()
+    assert answers["e"] == ("It.", "stop")
