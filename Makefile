@@ -48,9 +48,10 @@ bench: $(READY)  ## ratios side by side, in one run
 faults: $(READY)  ## kill, fill up and damage a small study, and see that it ends in the same tables
 	python -m faults
 
-figures: $(READY)  ## README's figure, from the embedded study
-	snakemake --cores all --quiet reason plots
-	cp results/demo/plots/tradeoff.svg docs/figures/
+figures: $(READY)  ## tables and figures of README and docs, from the embedded study and config/judge.yaml (about 40 minutes)
+	snakemake --cores all --quiet reason -- all judge plots
+	snakemake --cores all --quiet reason --configfile config/judge.yaml -- all judge
+	python docs/update.py
 
 docs: $(READY)  ## what is generated from the config schema and the lock
 	python -m molmix.config.documentation

@@ -86,10 +86,15 @@ def settle(figure: Figure) -> None:
     figure.set_layout_engine("none")
 
 
-def save(figure: Figure, svg: Path, png: Path) -> None:
-    """Write a figure as SVG and as PNG; equal figures make equal bytes."""
+def save_svg(figure: Figure, svg: Path) -> None:
+    """Write a figure as SVG; equal figures make equal bytes."""
     settle(figure)
     with write_atomically(svg) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
+
+
+def save(figure: Figure, svg: Path, png: Path) -> None:
+    """Write a figure as SVG and as PNG; equal figures make equal bytes."""
+    save_svg(figure, svg)
     with write_atomically(png) as temporary:
         figure.savefig(temporary, format="png", dpi=200)

@@ -1,0 +1,187 @@
+"""Writes the figures and the tables of README and docs from finished runs: `make figures`.
+
+A table stands between two comments of a page:
+
+    <!-- table: demo/leaderboard; section: id; rows: agnostic, mol2cap; columns: hallucination, coverage -->
+    <!-- end -->
+
+It comes from ``results/demo/tables/leaderboard.md``: the section whose title begins with `section`, and of it the rows
+whose first cell is listed and the columns whose title begins with a listed text (all, if none are listed). Its last
+line names the run, the digest of its config and the commit.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FIGURES = ROOT / "docs/figures"
+COPIED = {"tradeoff.svg": "demo/plots/tradeoff.svg", "judges-id.png": "judge/plots/judges-id.png"}
+
+BLOCK = re.compile(r"<!-- table: (?P<source>[\w/-]+)(?P<options>[^>]*) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
+SOURCE = re.compile(r"^<sub>Run `(?P<run>\w+)`, config (?P<config>\w+), commit (?P<commit>\w+)\.</sub>$", re.MULTILINE)
+_PROVENANCE = re.compile(r"^- Config (\w+); molmix [^,\n]+, commit (\w+)", re.MULTILINE)
+
+
+def update(page: str, results: Path) -> str:
+    """A page with its tables written anew.
+
+    Args:
+        page: the Markdown.
+        results: folder of the runs.
+
+    Raises:
+        ValueError: a run has no such table, section, row or column, or its table names no commit.
+    """
+    return BLOCK.sub(lambda block: f"{block[0].partition(' -->')[0]} -->\n{_table(block, results)}<!-- end -->", page)
+
+
+def _table(block: re.Match[str], results: Path) -> str:
+    run, _, name = block["source"].partition("/")
+    options = dict(part.strip().split(": ", 1) for part in block["options"].split(";") if part.strip())
+    text = (results / run / f"tables/{name}.md").read_text(encoding="utf-8")
+    made = _PROVENANCE.search(text)
+    if made is None:
+        raise ValueError(f"{run}/{name}: the table names no config and commit")
+    header, *rows = _rows(text, options.get("section", ""), block["source"])
+    columns = _chosen(header, options.get("columns"), block["source"])
+    by_name = {row[0]: row for row in rows}
+    names = _listed(options["rows"]) if "rows" in options else None
+    if names and not set(names) <= by_name.keys():
+        raise ValueError(f"{block['source']} has no row {', '.join(set(names) - by_name.keys())}")
+    shown = [by_name[name] for name in names] if names else rows
+    lines = [header, ["---", *["---:"] * (len(columns) - 1)], *shown]
+    lines = [[line[column] for column in columns] if len(line) == len(header) else line for line in lines]
+    source = f"<sub>Run `{run}`, config {made[1]}, commit {made[2][:12]}.</sub>"
+    return "\n".join(["", *(f"| {' | '.join(line)} |" for line in lines), "", source, ""])
+
+
+def _rows(text: str, section: str, source: str) -> list[list[str]]:
+    """Cells of a section's table, the header first."""
+    for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        if part.startswith(section):
+            lines = [line for line in part.splitlines() if line.startswith("|")]
+            cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+            return [[cell.strip() for cell in line] for index, line in enumerate(cells) if index != 1]
+    raise ValueError(f"{source} has no section that begins with {section!r}")
+
+
+def _chosen(header: list[str], wanted: str | None, source: str) -> list[int]:
+    if wanted is None:
+        return [*range(len(header))]
+    found = [0]
+    for name in _listed(wanted):
+        columns = [index for index, title in enumerate(header) if title.startswith(name)]
+        if not columns:
+            raise ValueError(f"{source} has no column {name!r}: {header}")
+        found.append(columns[0])
+    return found
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
+def parse_rulegraph(dot: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Rules by number, and pairs of numbers (rule, rule that needs it), of what ``snakemake --rulegraph`` prints."""
+    rules = dict(re.findall(r'^\s*(\d+)\[label = "([^"]+)"', dot, re.MULTILINE))
+    arrows = [pair for pair in re.findall(r"^\s*(\d+) -> (\d+)", dot, re.MULTILINE) if pair[0] in rules]
+    return rules, [pair for pair in arrows if pair[1] in rules]
+
+
+def layers_of(rules: dict[str, str], arrows: list[tuple[str, str]]) -> list[list[str]]:
+    """Rules in layers: each stands below what it needs, and near the middle of that.
+
+    Rules can need each other (an aligned model is merged, a merge is aligned): such a circle starts where fewest are missing.
+    """
+    needs: dict[str, list[str]] = {rule: [] for rule in rules}
+    for first, second in arrows:
+        needs[second].append(first)
+    depth: dict[str, int] = {}
+    while left := [rule for rule in rules if rule not in depth]:
+        rule = min(left, key=lambda rule: len(set(needs[rule]) - depth.keys() - {rule}))
+        depth[rule] = 1 + max((depth[need] for need in needs[rule] if need in depth), default=-1)
+    for rule in reversed(depth):  # as far down as possible
+        depth[rule] = min((depth[b] - 1 for a, b in arrows if a == rule and depth[b] > depth[a]), default=depth[rule])
+    layers: list[list[str]] = [[] for _ in range(1 + max(depth.values()))]
+    for rule, level in depth.items():
+        layers[level].append(rule)
+    where: dict[str, float] = {}
+    for layer in layers:
+        layer.sort(key=lambda rule: sum(where.get(need, 0.5) for need in needs[rule]) / max(1, len(needs[rule])))
+        where |= {rule: (index + 0.5) / len(layer) for index, rule in enumerate(layer)}
+    return layers
+
+
+def without_shortcuts(arrows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The arrows without those that follow from others (transitive reduction)."""
+    after: dict[str, set[str]] = {}
+    for first, second in arrows:
+        after.setdefault(first, set()).add(second)
+
+    def reach(rule: str, seen: set[str]) -> set[str]:
+        for other in after.get(rule, set()) - seen:
+            seen.add(other)
+            reach(other, seen)
+        return seen
+
+    return [(a, b) for a, b in arrows if not any(b in reach(other, {a}) for other in after[a] - {a, b})]
+
+
+def draw_rulegraph(dot: str, svg: Path) -> None:
+    """Draw the rules from top to bottom, with an arrow from each to the rules that need its results.
+
+    Arrows that follow from others are left out, and so are those that point upwards (aligned models that start from a
+    merge).
+    """
+    from matplotlib.figure import Figure
+
+    from molmix.report.plots.style import INK, PALE, save_svg, style
+
+    rules, arrows = parse_rulegraph(dot)
+    layers = layers_of(rules, arrows)
+    level = {rule: depth for depth, layer in enumerate(layers) for rule in layer}
+    arrows = without_shortcuts([pair for pair in arrows if level[pair[0]] < level[pair[1]]])
+    with style():
+        figure = Figure(figsize=(6.8, 0.5 * len(layers)), layout="constrained")
+        axes = figure.subplots()
+        places = {
+            rule: ((index + 0.5) / len(layer), -depth)
+            for depth, layer in enumerate(layers)
+            for index, rule in enumerate(layer)
+        }
+        for first, second in arrows:
+            axes.annotate(
+                "",
+                places[second],
+                places[first],
+                arrowprops={"arrowstyle": "-|>", "color": PALE, "linewidth": 0.7, "shrinkA": 7, "shrinkB": 10},
+            )
+        for rule, (x, y) in places.items():
+            box = {"boxstyle": "round,pad=.3", "facecolor": "white", "edgecolor": INK, "linewidth": 0.7}
+            axes.text(x, y, rules[rule], ha="center", va="center", bbox=box)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0.5 - len(layers), 0.5)
+        axes.set_axis_off()
+        save_svg(figure, svg)
+
+
+def main(results: Path) -> None:
+    """Write all tables and figures from the runs in a folder."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        page.write_text(update(text, results), encoding="utf-8")
+    for name, source in COPIED.items():
+        shutil.copyfile(results / source, FIGURES / name)
+    command = ["snakemake", "--rulegraph", "all", "judge", "report", "--configfile", "config/config.yaml"]
+    dot = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True).stdout
+    draw_rulegraph(dot, FIGURES / "rules.svg")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "results")
