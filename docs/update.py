@@ -97,7 +97,7 @@ def parse_rulegraph(dot: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
 def layers_of(rules: dict[str, str], arrows: list[tuple[str, str]]) -> list[list[str]]:
     """Rules in layers: each stands below what it needs, and near the middle of that.
 
-    Rules can need each other (an aligned model is merged, a merge is aligned): such a circle starts where fewest are missing.
+    Rules can need each other (aligned models are merged, merges are aligned): a circle starts where fewest are missing.
     """
     needs: dict[str, list[str]] = {rule: [] for rule in rules}
     for first, second in arrows:
