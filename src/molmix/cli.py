@@ -1,7 +1,8 @@
-"""The `molmix` command: looks at a study and mends it; running it is Snakemake's."""
+"""The `molmix` command inspects and repairs runs; `snakemake` runs them."""
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -11,24 +12,24 @@ from typing import Annotated
 import typer
 
 from molmix.config import loading
-from molmix.core.errors import MolmixError, escape_control
+from molmix.core.errors import MolmixError, escape_control, fault
 from molmix.pipeline import model_table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-ConfigFile = Annotated[Path, typer.Option("--configfile", help="the study to look at")]
+ConfigFile = Annotated[Path, typer.Option("--configfile", help="config file of the study")]
 
 
 @app.callback()
 def main() -> None:
-    """Look at a molmix study. Results are made by `snakemake`; see README.md."""
+    """Inspect and repair runs of molmix. `snakemake` runs a study; see README.md."""
 
 
 @app.command()
 def models(
     configfile: ConfigFile = Path("config/config.yaml"),
-    settings: Annotated[bool, typer.Option("--settings", help="and what each model is made with, as YAML")] = False,
+    settings: Annotated[bool, typer.Option("--settings", help="print what each model is made with, as YAML")] = False,
 ) -> None:
-    """Print the model table: every model the study makes, and from what."""
+    """Print the model table: every model of the study, and what it is made from."""
     table = model_table.build(loading.load(configfile))
     if settings:
         import yaml
@@ -45,10 +46,10 @@ def models(
 
 @app.command()
 def store(
-    folder: Annotated[Path, typer.Argument(help="the stores to look at")] = Path("results/store/nli"),
-    compact: Annotated[bool, typer.Option("--compact", help="put each store's files into one first")] = False,
+    folder: Annotated[Path, typer.Argument(help="folder of the caches")] = Path("results/store/nli"),
+    compact: Annotated[bool, typer.Option("--compact", help="first merge the files of each cache into one")] = False,
 ) -> None:
-    """Print the pair stores: what every NLI model said of pairs so far. They are caches: losing one costs time only."""
+    """Print the NLI caches: how many pairs each NLI model has judged. To lose a cache costs time only."""
     from molmix.judges.nli.report import report
 
     _print(report(folder, compact=compact))
@@ -65,10 +66,12 @@ def explain(
     metric: Annotated[str, typer.Argument(help="a column of the scores: hallucination, coverage, bleu4, recall, …")],
     model: Annotated[str, typer.Argument(help="id in the model table")],
     test: Annotated[str, typer.Argument(help="name of the test set")],
-    caption: Annotated[str | None, typer.Argument(metavar="ID", help="id of the caption; none lists the worst")] = None,
+    caption: Annotated[
+        str | None, typer.Argument(metavar="ID", help="id of the caption; default: list the worst")
+    ] = None,
     configfile: ConfigFile = Path("config/config.yaml"),
 ) -> None:
-    """Show everything behind one number: texts, atoms, probabilities, and the sum that they make."""
+    """Show everything behind one score: texts, atoms, probabilities, and how they add up."""
     from molmix.report.explain import explain, worst
 
     study = loading.load(configfile)
@@ -80,11 +83,12 @@ def explain(
 @app.command()
 def explorer(
     configfile: ConfigFile = Path("config/config.yaml"),
-    out: Annotated[Path | None, typer.Option(help="folder to write; none is results/<run>/work/explorer")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder to write; default results/<run>/work/explorer")] = None,
 ) -> None:
-    """Make the explorer of a run that is not finished: pages of all that is scored by now.
+    """Make the explorer of an unfinished run: pages of everything that is scored so far.
 
-    Of a finished one, `snakemake --cores all explorer` makes it.
+    For a finished run use `snakemake --cores all explorer`. A folder is
+    replaced only if molmix made it.
     """
     from molmix.report.explorer import build
 
@@ -96,19 +100,20 @@ def explorer(
 
 @app.command()
 def status(
-    targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; none for the tables")] = None,
+    targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; default: the tables")] = None,
     configfile: ConfigFile = Path("config/config.yaml"),
 ) -> None:
-    """Show how far a run is: jobs done, running, failed and left by stage, losses of trainings, estimated time left.
+    """Show how far a run is: jobs done, running, failed and left by stage, training losses, estimated time left.
 
-    It reads files only, so it works beside a run, here or on a cluster.
+    It only reads files, so you can use it while a run is under way, here or
+    on a cluster, and with read access only.
 
-    Done: Snakemake would not run it again.
-    Running: marked so in .snakemake/. After a kill -9 or a power cut of
-    Snakemake itself the marks stay until `snakemake --unlock`.
-    Failed: tried last without a result; an interrupted job is one too.
-    Time left: from the mean time of finished jobs of the same stage, with
-    as many at once as run now. It knows no queues and no other machine.
+    Done: Snakemake would not run the job again.
+    Running: recorded so in .snakemake/. If Snakemake itself was killed, the
+    records stay until `molmix recover`.
+    Failed: the last try gave no result; interrupted jobs count too.
+    Time left: from the mean time of finished jobs of the same stage, for as
+    many jobs at a time as run now. Queues and other machines are not seen.
     """
     from rich.console import Console
 
@@ -125,22 +130,26 @@ def status(
 
 @app.command()
 def recover(
-    command: Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND]", help="run it in the end")] = None,
+    command: Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND]", help="run it afterwards")] = None,
     configfile: ConfigFile = Path("config/config.yaml"),
+    ended_on: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Snakemake ran on this other machine, and has ended there")
+    ] = None,
 ) -> None:
-    """Mend a run whose Snakemake was killed, here or on a cluster: end what it left running, unlock, and go on.
+    """After Snakemake was killed, here or on a cluster: cancel leftover jobs, unlock the folder, and resume.
 
-    Run it in the folder and on the machine that Snakemake ran on; a
-    Snakemake that lives is left alone. Jobs in SLURM cannot be taken over
-    by a new Snakemake: they are cancelled and waited for, so are processes
-    here. Trainings go on from their last checkpoint.
+    Run it in the folder and on the machine that Snakemake ran on. A
+    Snakemake that runs, another user's, and one that may run on another
+    machine are left alone. Jobs in SLURM are cancelled and waited for, and
+    so are processes here: a new Snakemake cannot take them over.
+    Trainings resume from their last checkpoint.
 
     molmix recover -- snakemake --workflow-profile profiles/slurm
     """
     from molmix.pipeline.recover import recover
 
     done = False
-    for line in recover(loading.load(configfile).run, Path.cwd()):
+    for line in recover(loading.load(configfile).run, Path.cwd(), ended_on):
         typer.echo(escape_control(line))
         done = True
     if command:
@@ -150,7 +159,7 @@ def recover(
 
 @app.command()
 def plan(
-    targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; none for the tables")] = None,
+    targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; default: the tables")] = None,
     configfile: ConfigFile = Path("config/config.yaml"),
     at_once: Annotated[int, typer.Option(min=1, help="merges, and trainings, that run at one time")] = 1,
     tflops: Annotated[float, typer.Option(min=1, help="peak of the GPU in bfloat16, without sparsity")] = 312.0,
@@ -183,11 +192,11 @@ def plan(
 
 @app.command()
 def prefetch(configfile: ConfigFile = Path("config/config.yaml")) -> None:
-    """Fetch every model and data set of a study into the hub's cache, for nodes without a network.
+    """Download every model and data set of a study into the hub's cache, for nodes without a network.
 
-    Run it where there is one, and give the jobs the same HF_HOME: none of them
-    asks the hub then. Given again, it goes on with what is missing.
-    Gated models want HF_TOKEN.
+    Run it on a machine with a network, and give the jobs the same HF_HOME:
+    then no job contacts the hub. If it was interrupted, run it again: it
+    downloads only what is missing. Gated models need HF_TOKEN.
     """
     from molmix.pipeline.prefetch import prefetch as fetch
 
@@ -198,15 +207,21 @@ def prefetch(configfile: ConfigFile = Path("config/config.yaml")) -> None:
         if not one.wanted.pinned:
             floating.append(f"  {one.wanted.key}: {one.wanted.revision!r} is {one.commit} now")
     if floating:
-        typer.echo("Revisions that can move; put the commit in their place:\n" + "\n".join(floating))
+        typer.echo("These revisions can change; put the commit into the config instead:\n" + "\n".join(floating))
 
 
 def run() -> None:
-    """Entry point: a mistake of the user's ends in one message, not in a traceback."""
+    """Entry point: what the user can fix ends in one message, not in a traceback."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # captions are not all ASCII
     try:
         app()
     except MolmixError as error:
         typer.echo(f"molmix: {error}", err=True)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+            raise
+        said = fault(error.filename or "molmix", str(error.strerror), "run it where you may read and write this file")
+        typer.echo(f"molmix: {said}", err=True)
         raise SystemExit(1) from None

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from molmix.core.errors import fault
 from molmix.core.files import read_json, write_json
+from molmix.core.hub import without_password
 from molmix.models.manifests import weights_path
 
 
@@ -46,7 +47,7 @@ def push(*, manifest: Path, card: Path, repository: str, private: bool, out: Pat
         hint = "check that HF_TOKEN may write there, and `push.repository`"
         raise fault(repository, f"the hub refuses the upload ({status})", hint) from None
     except Exception as error:  # the hub client raises a family of unrelated errors
-        said = (str(error).splitlines() or [""])[0]
+        said = without_password((str(error).splitlines() or [""])[0])
         what = f"the hub cannot be reached ({type(error).__name__}: {said})"
         raise fault(repository, what, "push from a node with a network") from None
     write_json(out, {"repository": repository, "commit": info.oid, "digest": read_json(manifest)["weights"]["digest"]})

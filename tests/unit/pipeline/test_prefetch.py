@@ -95,10 +95,10 @@ def test_what_was_fetched_is_whole_and_asked_for_once(hub: Hub, tmp_path: Path) 
 def test_a_download_that_broke_off_goes_on(hub: Hub, tmp_path: Path) -> None:
     hub.cut = {"model-00002-of-00002.safetensors": 100}
     content = study()
-    one_message(prefetch(tmp_path, hub, content), "initial.llm", "broke off", "files that are whole are kept")
+    one_message(prefetch(tmp_path, hub, content), "initial.llm", "broke off", "complete files are kept")
     hub.cut, hub.asked = {}, []
     offline = molmix(tmp_path, content, "prefetch", HF_ENDPOINT=hub.address, HF_HUB_OFFLINE="1")
-    one_message(offline, "initial.llm", "not whole in the cache", "molmix prefetch")
+    one_message(offline, "initial.llm", "not complete in the cache", "molmix prefetch")
     done = prefetch(tmp_path, hub, content)
     assert done.returncode == 0, done.stderr
     fetched = [request for request in hub.asked if request.startswith("GET") and "resolve" in request]
@@ -162,3 +162,9 @@ def test_all_files_of_a_data_set_are_read(hub: Hub, tmp_path: Path) -> None:
     environment = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=True)
     assert done.stdout.strip() == "['C', 'CC']"
+
+
+def test_a_password_in_the_address_of_the_hub_is_not_printed(tmp_path: Path) -> None:
+    done = molmix(tmp_path, study(), "prefetch", HF_ENDPOINT="http://me:se%40cret@127.0.0.1:9")
+    assert done.returncode == 1 and "127.0.0.1:9 cannot be reached" in done.stderr
+    assert "cret" not in done.stderr + done.stdout and "me:" not in done.stderr

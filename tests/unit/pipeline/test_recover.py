@@ -1,4 +1,4 @@
-"""`molmix recover`: what a dead head left is found, ended and marked; what is not its own is left alone."""
+"""`molmix recover`: what a killed Snakemake left is found and ended; what belongs to others is left alone."""
 
 import os
 import subprocess
@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from molmix import cli
 from molmix.core.errors import MolmixError
-from molmix.pipeline.recover import cluster, processes, recover
-from molmix.pipeline.recover.notes import Marks
+from molmix.pipeline.recover import processes, recover, slurm
+from molmix.pipeline.recover.records import Records
 from molmix.pipeline.unfinished import begun
 
 OURS, OTHERS = "results/tiny/data/world.parquet", "results/other/data/world.parquet"
@@ -23,7 +23,7 @@ OURS, OTHERS = "results/tiny/data/world.parquet", "results/other/data/world.parq
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to run in, where SLURM's clients answer that nothing is queued."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cluster, "_ask", lambda *command: "")
+    monkeypatch.setattr(slurm, "_ask", lambda *command: "")
     return tmp_path
 
 
@@ -63,10 +63,10 @@ def test_a_result_that_was_finished_after_its_head_is_made_again(place: Path) ->
     lock(0, OURS)
     write(OURS)
     said = list(recover("tiny", place))
-    assert any("finished after their head" in line and OURS in line for line in said) and "unlocked" in said
+    assert any("finished after Snakemake was killed" in line and OURS in line for line in said) and "unlocked" in said
     assert marked(OURS)
     assert not any(Path(".snakemake/locks").iterdir())
-    assert list(recover("tiny", place)) == ["begun and not finished, to be made again: 1 file(s)"]
+    assert list(recover("tiny", place)) == ["begun and not finished, will be made again: 1 file(s)"]
 
 
 def test_an_older_result_without_a_record_is_told_of_and_left(place: Path) -> None:
@@ -84,8 +84,8 @@ def test_another_run_in_the_same_folder_keeps_its_lock_and_its_jobs(
     lock(1, OTHERS)
     logged("molmix_a", OURS)
     logged("molmix_b", OTHERS)
-    marks = Marks("tiny", Path(".snakemake"))
-    assert (marks.in_slurm(), marks.names_of_others()) == (True, {"molmix_b"})
+    records = Records("tiny", Path(".snakemake"))
+    assert (records.in_slurm(), records.names_of_others()) == (True, {"molmix_b"})
     queue = {"11": ("molmix_a", place), "12": ("molmix_b", place), "13": ("molmix_c", place)}
     queue["14"] = ("molmix_a", place.parent)
     what = "rule_align_wildcards_a.sft"
@@ -96,7 +96,7 @@ def test_another_run_in_the_same_folder_keeps_its_lock_and_its_jobs(
         asked.append(command)
         return lines if "%i|%T|%j|%k|%Z" in command else ""
 
-    monkeypatch.setattr(cluster, "_ask", ask)
+    monkeypatch.setattr(slurm, "_ask", ask)
     said = list(recover("tiny", place))
     assert said[0] == "cancelled in SLURM: 11 (align a.sft, running), 13 (align a.sft, running)"
     assert ("scancel", "11", "13") in asked
@@ -105,9 +105,9 @@ def test_another_run_in_the_same_folder_keeps_its_lock_and_its_jobs(
 
 def test_nothing_is_unlocked_while_slurm_does_not_answer(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(*command: str) -> str:
-        raise cluster._Silent("30 s")
+        raise slurm._NoAnswer("30 s")
 
-    monkeypatch.setattr(cluster, "_ask", silent)
+    monkeypatch.setattr(slurm, "_ask", silent)
     lock(0, OURS)
     logged("molmix_a", OURS)
     with pytest.raises(MolmixError, match="squeue: gives no answer"):
@@ -125,9 +125,9 @@ def test_orphans_here_are_ended(place: Path, sleeper: subprocess.Popen[bytes]) -
 
 def test_processes_that_train_together_are_a_job_too() -> None:
     given = "/tmp/molmix-align-x/arguments.json"
-    assert processes._job(["python", "-u", "-m", "molmix.align.process", given]) == "align"
+    assert processes.program(["python", "-u", "-m", "molmix.align.process", given]) == ("module", processes.TRAINING)
     torchrun = ["python", "-m", "torch.distributed.run", "--standalone", "-m", "molmix.align.process", given]
-    assert processes._job(torchrun) is None  # ends with them
+    assert processes.program(torchrun) == ("module", "torch.distributed.run")  # ends with them
 
 
 def test_a_head_that_lives_is_left_alone(place: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_head_that_lives_is_left_alone(place: Path) -> None:
     head = subprocess.Popen([sys.executable, "-m", "snakemake", "--cores", "1", "--nolock"], cwd=place)
     try:
         until = time.monotonic() + 10
-        while not processes.heads(place) and time.monotonic() < until:
+        while not processes.running_snakemakes(place) and time.monotonic() < until:
             time.sleep(0.1)
         with pytest.raises(MolmixError, match=rf"a Snakemake runs here \(process {head.pid}\)"):
             list(recover("tiny", place))
@@ -155,3 +155,105 @@ def test_the_command_goes_on_with_what_is_given(place: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "execvp", lambda program, command: ran.append([program, *command]))
     CliRunner().invoke(cli.app, ["recover", *config, "--", "snakemake", "--cores", "2"])
     assert ran == [["snakemake", "snakemake", "--cores", "2"]]
+
+
+# ---- what is not a job of the run is left alone ------------------------------------------------------------------
+
+
+def waiting(process: subprocess.Popen[bytes], word: str) -> None:
+    """Wait until a process has become the program that it is to be."""
+    until = time.monotonic() + 10
+    while word.encode() not in Path(f"/proc/{process.pid}/cmdline").read_bytes() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["tail", "-f", ".snakemake/scripts/tmpabcdefgh.align.py"],
+        [sys.executable, "editor.py", ".snakemake/scripts/tmpabcdefgh.align.py"],
+        [sys.executable, "-c", "import time; time.sleep(60)", ".snakemake/scripts/tmpabcdefgh.align.py"],
+        [sys.executable, "-m", "editor", "molmix.align.process"],
+        [sys.executable, "elsewhere/.snakemake/scripts/tmpabcdefgh.align.py"],
+    ],
+    ids=["tail", "editor", "code", "module", "another folder's"],
+)
+def test_a_program_that_only_names_a_script_of_a_job_is_not_ended(place: Path, command: list[str]) -> None:
+    for script in (".snakemake/scripts/tmpabcdefgh.align.py", "elsewhere/.snakemake/scripts/tmpabcdefgh.align.py"):
+        write(script, "import time; time.sleep(60)")
+    write("editor.py", "import time; time.sleep(60)")
+    lock(0, OURS)
+    process = subprocess.Popen(command, cwd=place)
+    try:
+        waiting(process, command[-1])
+        assert processes.orphans(place) == {} and list(recover("tiny", place)) == ["unlocked"]
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("started", [["-u", "-m", "snakemake"], ["-W", "ignore", "-m", "snakemake"], ["run.py"]])
+def test_a_snakemake_that_was_started_in_another_way_is_left_alone(place: Path, started: list[str]) -> None:
+    lock(0, OURS)
+    write("Snakefile", "rule slow:\n    output: 'x'\n    shell: 'sleep 60'\n")
+    write("run.py", "import sys; from snakemake.cli import main; main(sys.argv[1:])")
+    running = subprocess.Popen(
+        [sys.executable, *started, "--cores", "1", "--nolock"], cwd=place, stderr=subprocess.DEVNULL
+    )
+    try:
+        until = time.monotonic() + 20
+        while not processes.running_snakemakes(place) and time.monotonic() < until:
+            time.sleep(0.1)
+        with pytest.raises(MolmixError, match=rf"a Snakemake runs here \(process {running.pid}\)"):
+            list(recover("tiny", place))
+        assert running.poll() is None
+    finally:
+        running.kill()
+        running.wait()
+    assert Path(".snakemake/locks/0.output.lock").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="gives a file to another user, which needs root")
+def test_the_lock_of_another_user_stays(place: Path) -> None:
+    lock(0, OURS)
+    os.chown(".snakemake/locks/0.output.lock", 65534, -1)
+    with pytest.raises(MolmixError, match=r"0\.output\.lock: belongs to user nobody"):
+        list(recover("tiny", place))
+    os.chown(".snakemake/locks/0.output.lock", 54321, -1)  # a user without a name
+    with pytest.raises(MolmixError, match="belongs to user 54321"):
+        list(recover("tiny", place))
+    assert Path(".snakemake/locks/0.output.lock").exists()
+
+
+def test_a_snakemake_on_another_machine_may_still_run(place: Path) -> None:
+    lock(0, OURS)
+    write(".snakemake/log/a.snakemake.log", f"SNAKEMAKE\n  Host: login2\n\n    output: {OURS}\n")
+    with pytest.raises(MolmixError, match=r"started on login2.*\n.*--ended-on login2"):
+        list(recover("tiny", place))
+    assert Path(".snakemake/locks/0.output.lock").exists()
+    assert list(recover("tiny", place, ended_on="login2")) == ["unlocked"]
+
+
+def test_lines_of_squeue_of_an_unknown_form_are_told_of(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = "Warning: partition gone\n\nJOBID|STATE\n7_[1-4]|PENDING|molmix_a|rule_nli|" + str(place)
+    monkeypatch.setattr(slurm, "_ask", lambda *command: answer if "%i|%T|%j|%k|%Z" in command else "")
+    said = list(recover("tiny", place))
+    assert said == [
+        "squeue printed 2 line(s) of an unknown form, left alone: 'Warning: partition gone'",
+        "cancelled in SLURM: 7_[1-4] (nli, pending)",
+    ]
+
+
+def test_a_user_without_a_name_can_ask_slurm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    monkeypatch.setattr(slurm, "_ask", lambda *command: asked.append(command) or "")
+    assert list(recover("tiny", place)) == []
+    assert "54321" in asked[0]
+
+
+def test_nothing_is_written_where_there_is_nothing_to_recover(place: Path) -> None:
+    assert list(recover("tiny", place)) == [] and not any(place.iterdir())

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ from molmix.pipeline.status.graph import Job
 from molmix.pipeline.status.show import duration, report
 from molmix.pipeline.status.state import Standing, standings
 from tests.graph.conftest import MICRO
+
+SNAKEFILE = Path(__file__).resolve().parents[3] / "Snakefile"
 
 
 def job(folder: Path, rule: str, name: str = "", needed: bool = True) -> Job:
@@ -165,13 +168,71 @@ print(*[job.log for job in found if job.rule == "nli"][:1])
     assert int(every) > 4 * 12  # a model has a job to write, cut, judge and score its captions
     assert rules.split()[:2] == ["world", "corpus"] and rules.split()[-1] == "plots"
     assert log == "logs/micro/nli/atomic/agnostic.log"
-    assert not list((study.parent / ".snakemake/log").glob("*")), "looking leaves no log of a run behind"
+    assert sorted(path.name for path in study.parent.iterdir()) == ["study.yaml"], "nothing is written"
 
 
 def test_the_command_on_a_study_that_has_not_begun(study: Path) -> None:
     result = CliRunner().invoke(cli.app, ["status", "data_all", "--configfile", str(study)])
     assert result.exit_code == 0, result.output
     assert "micro: 0 done, 0 running, 0 failed, 2 left of 2 jobs; no run is under way" in result.output
+
+
+def test_status_reads_the_records_of_a_run_and_writes_nothing(study: Path) -> None:
+    """Of one job: Snakemake's record of it counts, and no file of the folder is other than before."""
+    run = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-s",
+        str(SNAKEFILE),
+        "--configfile",
+        str(study),
+        "--cores",
+        "1",
+        "-q",
+        "all",
+    ]
+    ran = subprocess.run([*run, "--", f"results/{MICRO['run']}/data/world.parquet"], check=False)
+    assert ran.returncode == 0
+    (study.parent / ".snakemake/shadow").rmdir()
+
+    def there() -> dict[str, float]:
+        return {str(path): path.stat().st_mtime for path in study.parent.rglob("*")}
+
+    before = there()
+    result = CliRunner().invoke(cli.app, ["status", "data_all", "--configfile", str(study)])
+    assert "micro: 1 done, 0 running, 0 failed, 1 left of 2 jobs" in result.output, result.output
+    assert there() == before
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="needs root, and setpriv to give it up")
+def test_with_read_access_only(study: Path) -> None:
+    """The folder belongs to another user, and root without its capabilities may read it only."""
+    world = f"results/{MICRO['run']}/data/world.parquet"
+    write(study.parent / ".snakemake/locks/0.output.lock", world)
+    write(study.parent / world, "x")
+    study.parent.chmod(0o755)
+    for path in (study.parent, *study.parent.rglob("*")):
+        os.chown(path, 65534, 65534)
+
+    def molmix(*arguments: str) -> subprocess.CompletedProcess[str]:
+        code = "from molmix.cli import run; run()"
+        command = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", code, *arguments]
+        return subprocess.run([*command, "--configfile", str(study)], capture_output=True, text=True, check=False)
+
+    seen = molmix("status", "data_all")
+    assert seen.returncode == 0 and "of 2 jobs" in seen.stdout, seen.stderr
+    refused = molmix("recover")
+    assert refused.returncode == 1 and "0.output.lock: belongs to user" in refused.stderr
+    for path in (study.parent / ".snakemake/locks").iterdir():
+        os.chown(path, 0, 0)  # a lock of this user in the folder of another
+    refused = molmix("recover")
+    assert refused.returncode == 1 and "Permission denied\n  Hint: " in refused.stderr
+    assert "Traceback" not in refused.stderr
+    (study.parent / ".snakemake/locks/0.output.lock").chmod(0)
+    os.chown(study.parent / ".snakemake/locks/0.output.lock", 65534, 65534)
+    for command in ("status", "recover"):
+        assert "Traceback" not in molmix(command).stderr
 
 
 def test_what_snakemake_refuses_is_one_message(study: Path) -> None:

@@ -1,9 +1,9 @@
-"""After a dead head: end what it left running, see what it left half done, and take its lock away.
+"""After Snakemake was killed: cancel or end the jobs that it left, find unfinished results, and unlock the folder.
 
-A head is the Snakemake process that hands out a study's jobs. Killed without warning (SIGKILL, a power cut, a login
-node's cleaning) it leaves its lock, and jobs that run on, in SLURM or as processes here. A new head knows nothing of
-them: it would start the same jobs again beside them. Snakemake's SLURM executor cannot take jobs over, so they are
-ended; what outlives a kill (checkpoints, captions written, NLI probabilities) serves the new ones.
+A Snakemake that was killed without warning (SIGKILL, a power cut, the cleaning of a login node) leaves its lock, and
+jobs that run on, in SLURM or as processes here. A new Snakemake knows nothing of them: it would start the same jobs
+again. Snakemake's SLURM executor cannot take jobs over, so they are cancelled; what they have stored (checkpoints,
+captions, NLI probabilities) serves the new ones.
 """
 
 from __future__ import annotations
@@ -12,47 +12,48 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from molmix.core.errors import fault
-from molmix.pipeline.recover import cluster, processes
-from molmix.pipeline.recover.notes import Marks
+from molmix.pipeline.recover import processes, slurm
+from molmix.pipeline.recover.records import Records
 
 
-def recover(run: str, folder: Path) -> Iterator[str]:
-    """Bring a run whose head is dead into a state that a new head can go on from; give a line for each thing done.
+def recover(run: str, folder: Path, ended_on: str | None = None) -> Iterator[str]:
+    """Make a run ready for a new Snakemake; gives a line for each thing that was done.
 
     Args:
         run: name of the study, as in ``results/<run>``.
-        folder: the folder that the head ran in.
+        folder: the folder that Snakemake ran in.
+        ended_on: another machine, on which the user knows that no Snakemake of the run is left.
 
     Raises:
-        MolmixError: a head is alive on this machine (heads elsewhere cannot be seen), SLURM does not answer, or a job
-            does not end.
+        MolmixError: a Snakemake runs here, or may run as another user or on another machine; SLURM does not answer; or
+            a job does not end.
     """
-    alive = processes.heads(folder)
-    if alive:
+    if running := processes.running_snakemakes(folder):
         raise fault(
             folder,
-            f"a Snakemake runs here (process {', '.join(map(str, alive))})",
+            f"a Snakemake runs here (process {', '.join(map(str, running))})",
             "let it work, or end it with Ctrl-C (kill -INT): it then ends its jobs itself",
         )
-    marks = Marks(run, folder / ".snakemake")
-    queued = cluster.queued(folder, required=marks.in_slurm(), others=marks.names_of_others())
-    if queued:
-        yield f"cancelled in SLURM: {', '.join(f'{job.id} ({job.what}, {job.state.lower()})' for job in queued)}"
-        cluster.cancel(queued)
-    orphans = processes.orphans(folder)
-    if orphans:
+    records = Records(run, folder / ".snakemake")
+    records.check_locks(ended_on)
+    queue = slurm.queued(folder, required=records.in_slurm(), others=records.names_of_others())
+    if queue.unread:
+        yield f"squeue printed {len(queue.unread)} line(s) of an unknown form, left alone: {queue.unread[0]!r}"
+    if queue.jobs:
+        yield f"cancelled in SLURM: {', '.join(f'{job.id} ({job.what}, {job.state.lower()})' for job in queue.jobs)}"
+        slurm.cancel(queue.jobs)
+    if orphans := processes.orphans(folder):
         yield f"ended here: {', '.join(f'process {pid} ({what})' for pid, what in orphans.items())}"
         processes.end(orphans)
-    unrecorded, older = marks.unrecorded()
+    unrecorded, older = records.unrecorded()
     if unrecorded:
-        yield f"finished after their head, to be made again: {', '.join(unrecorded)}"
+        yield f"finished after Snakemake was killed, will be made again: {', '.join(unrecorded)}"
     if older:
         yield (
-            f"{len(older)} older result(s) lack Snakemake's record of how they were made ({older[0]}, …): later changes"
-            " of settings will not remake them; delete them to have them made again"
+            f"{len(older)} older result(s) lack Snakemake's record of how they were made ({older[0]}, …): a changed"
+            " setting does not remake them; `--forcerun FILE` does"
         )
-    unfinished = marks.unfinished()
-    if unfinished:
-        yield f"begun and not finished, to be made again: {len(unfinished)} file(s)"
-    if marks.unlock():
+    if unfinished := records.unfinished():
+        yield f"begun and not finished, will be made again: {len(unfinished)} file(s)"
+    if records.unlock():
         yield "unlocked"

@@ -1,53 +1,59 @@
-"""Snakemake's processes on this machine that work in one folder: heads, and jobs whose head is gone (Linux only)."""
+"""Processes on this machine that belong to a Snakemake in one folder: Snakemakes that run, and jobs of one that was
+killed (Linux only).
+
+A process is told by its program: the script or module that Python runs. What is only named among the words of a command
+line is no evidence: an editor and ``tail -f`` name the scripts of jobs too.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from molmix.core.errors import fault
 
 PROC = Path("/proc")
-GRACE = 60  # seconds between asking a job to end (a training saves a checkpoint first) and killing it
-SCRIPTS = "/.snakemake/scripts/"
-TRAINING = "molmix.align.process"  # one of several that train together; they outlive the script that started them
+GRACE = 60  # seconds between SIGTERM (a training then saves a checkpoint) and SIGKILL
+TRAINING = "molmix.align.process"  # one of several processes of a training; they outlive the script that started them
+_WITH_VALUE = {"-W", "-X", "--check-hash-based-pycs"}  # options of Python whose value is the next word
 
 
-def heads(folder: Path) -> list[int]:
-    """Processes of Snakemake that hand out jobs in `folder`."""
-    return [pid for pid, words in _here(folder) if _is_snakemake(words) and "--target-jobs" not in words]
+def running_snakemakes(folder: Path) -> list[int]:
+    """Snakemake processes in `folder` that hand out jobs, by number.
+
+    One that another program started in itself is found by its log, which it keeps open for writing.
+    """
+    logs = str((folder / ".snakemake/log").resolve()) + "/"
+    return [
+        pid
+        for pid, words in _in_folder(folder)
+        if "--target-jobs" not in words and (_is_snakemake(words) or _writes_below(pid, logs))
+    ]
 
 
 def orphans(folder: Path) -> dict[int, str]:
-    """Jobs that run in `folder`, by process, with what they are; those of SLURM are left to SLURM.
+    """This user's processes in `folder` that run jobs of a Snakemake, with their rules; jobs in SLURM are left out.
 
-    Call it when there is no head: only then are they orphans.
+    They are orphans if no Snakemake runs: see :func:`running_snakemakes` first.
     """
+    scripts = (folder / ".snakemake/scripts").resolve()
     found = {}
-    for pid, words in _here(folder):
-        if (name := _job(words)) and not _in_slurm(pid):
+    for pid, words in _in_folder(folder):
+        name = _job(words, folder, scripts)
+        if name and _owner(pid) == os.getuid() and not _in_slurm(pid):
             found[pid] = name
     return found
 
 
-def _job(words: list[str]) -> str | None:
-    """What a command line is a job of: a script of a rule, a process of its own that one starts, Snakemake in a job."""
-    if script := next((word for word in words[:3] if SCRIPTS in word), None):
-        return script.rpartition("/")[2].split(".")[1]  # .snakemake/scripts/tmp12345678.align.py
-    if TRAINING in words[1:4]:
-        return "align"
-    return "snakemake" if _is_snakemake(words) and "--target-jobs" in words else None
-
-
 def end(pids: Iterable[int]) -> None:
-    """Ask processes to end, kill those that do not, and wait until all are gone.
+    """Send SIGTERM, after :data:`GRACE` SIGKILL, and wait until all processes have ended.
 
     Raises:
-        MolmixError: one cannot be ended.
+        MolmixError: one does not end.
     """
     left = set(pids)
     for signum, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 10)):
@@ -62,21 +68,70 @@ def end(pids: Iterable[int]) -> None:
     raise fault(f"process {min(left)}", "does not end", "end it by hand, and try again")
 
 
-def _here(folder: Path) -> list[tuple[int, list[str]]]:
-    """Number and command line of the other processes that work in a folder."""
-    found = []
-    for entry in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # it has ended, or is another user's
-            if int(entry.name) != os.getpid() and (entry / "cwd").resolve(strict=True) == folder.resolve():
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-                found.append((int(entry.name), words))
-    return found
+def program(words: list[str]) -> tuple[str, str]:
+    """What a command line makes Python run: ``("module", name)`` or ``("script", path)``, and else two empty strings.
+
+    Args:
+        words: of the command line, the interpreter first.
+    """
+    if not words or not Path(words[0]).name.startswith("python"):
+        return "", ""
+    rest = iter(words[1:])
+    for word in rest:
+        if word == "-m":
+            return "module", next(rest, "")
+        if word in ("-c", "-"):
+            return "", ""
+        if word in _WITH_VALUE:
+            next(rest, "")
+        elif not word.startswith("-"):
+            return "script", word
+    return "", ""
 
 
 def _is_snakemake(words: list[str]) -> bool:
-    """``python -m snakemake …`` or ``python …/bin/snakemake …``, and not a shell or a tool that starts it."""
-    started = words[1:3] == ["-m", "snakemake"] or any(word.endswith("/snakemake") for word in words[1:2])
-    return "python" in words[0] and started
+    kind, name = program(words)
+    return (kind == "module" and name in ("snakemake", "snakemake.cli")) or (
+        kind == "script" and (Path(name).name == "snakemake" or name.endswith("/snakemake/__main__.py"))
+    )
+
+
+def _job(words: list[str], folder: Path, scripts: Path) -> str | None:
+    """The rule of a job: a script of it, a process of a training, or the Snakemake inside a job; None for others."""
+    kind, name = program(words)
+    path = folder / name
+    if kind == "script" and path.resolve().parent == scripts and path.name.count(".") >= 2:
+        return path.name.split(".")[1]  # .snakemake/scripts/tmp12345678.align.py
+    if kind == "module" and name == TRAINING:
+        return "align"
+    return "snakemake" if _is_snakemake(words) and "--target-jobs" in words else None
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and command line of the other processes in `folder`, as far as this user may see them."""
+    for entry in PROC.glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another user's
+            if int(entry.name) != os.getpid() and (entry / "cwd").resolve(strict=True) == folder.resolve():
+                words = (entry / "cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
+                yield int(entry.name), words
+
+
+def _writes_below(pid: int, folder: str) -> bool:
+    """Whether a process has a file open for writing in a folder."""
+    with suppress(OSError):
+        for link in (PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError, ValueError, IndexError):
+                if str(link.readlink()).startswith(folder):
+                    flags = (PROC / str(pid) / "fdinfo" / link.name).read_text().split("flags:")[1].split()[0]
+                    if int(flags, 8) & os.O_ACCMODE != os.O_RDONLY:
+                        return True
+    return False
+
+
+def _owner(pid: int) -> int | None:
+    with suppress(OSError):
+        return (PROC / str(pid)).stat().st_uid
+    return None
 
 
 def _in_slurm(pid: int) -> bool:
@@ -87,7 +142,7 @@ def _in_slurm(pid: int) -> bool:
 
 def _alive(pid: int) -> bool:
     try:
-        # A zombie has ended: whoever started it has not looked yet.
+        # A zombie has ended: its parent has not looked yet.
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False

@@ -1,12 +1,14 @@
-"""The jobs that a study is made of, and which of them Snakemake would still run."""
+"""The jobs of a study, and which of them Snakemake would still run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from molmix.core.errors import fault
 
@@ -33,7 +35,7 @@ class Job:
 
 
 def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
-    """Ask Snakemake for its plan, stage by stage. It reads files alone, also beside a run under way.
+    """Ask Snakemake for its plan, stage by stage. It only reads files, also while a run is under way.
 
     Args:
         configfile: the study.
@@ -57,7 +59,7 @@ def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
     if not snakefile.exists():
         raise fault(snakefile, "is not there", "install molmix from its checkout with `make`, which holds the workflow")
     silent = OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)
-    with SnakemakeApi(silent) as api:
+    with _records_read_only(), SnakemakeApi(silent) as api:
         try:
             plan = api.workflow(
                 resource_settings=ResourceSettings(),
@@ -85,3 +87,26 @@ def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
             if job.output  # targets such as `all` only collect
         ]
     return sorted(found, key=lambda job: (order[job.rule], job.name))
+
+
+@contextmanager
+def _records_read_only() -> Iterator[None]:
+    """Let Snakemake read its records in ``.snakemake/``; the folders that it makes even for a plan go elsewhere."""
+    import snakemake.workflow
+
+    original = snakemake.workflow.FilePersistence
+    with TemporaryDirectory(prefix="molmix-plan-") as name:
+        for folder in ("metadata", "incomplete", "locks"):
+            records = Path(".snakemake", folder).absolute()
+            if records.is_dir():
+                Path(name, folder).symlink_to(records)
+
+        class ReadOnly(original):  # type: ignore[misc, valid-type]
+            def __init__(self, **settings: Any) -> None:
+                super().__init__(**settings | {"path": Path(name)})
+
+        snakemake.workflow.FilePersistence = ReadOnly  # type: ignore[misc, assignment]
+        try:
+            yield
+        finally:
+            snakemake.workflow.FilePersistence = original  # type: ignore[misc]

@@ -1,8 +1,8 @@
-"""Jobs in SLURM that a head left behind: found by the folder they work in, cancelled, and waited for."""
+"""Jobs in SLURM that a killed Snakemake left: found by the folder they work in, cancelled, and waited for."""
 
 from __future__ import annotations
 
-import getpass
+import os
 import shutil
 import subprocess
 import time
@@ -31,32 +31,49 @@ class Queued:
     what: str
 
 
-def queued(folder: Path, required: bool, others: Collection[str] = ()) -> list[Queued]:
+@dataclass(frozen=True)
+class Queue:
+    """What SLURM answered.
+
+    Attributes:
+        jobs: of the run.
+        unread: lines of squeue of an unknown form.
+    """
+
+    jobs: list[Queued]
+    unread: list[str]
+
+
+def queued(folder: Path, required: bool, others: Collection[str] = ()) -> Queue:
     """This user's jobs that a Snakemake in `folder` handed out, and that have not ended.
 
     Args:
-        folder: where the head ran.
-        required: whether there must be an answer: without one it is taken that nothing is in SLURM.
-        others: names of jobs that are another run's, in the same folder.
+        folder: where Snakemake ran.
+        required: whether there must be an answer; if not, no answer means that there are no jobs.
+        others: names of the jobs of other runs in the same folder.
 
     Raises:
         MolmixError: an answer is required and none comes.
     """
     try:
-        lines = _ask("squeue", "-h", "-u", getpass.getuser(), "-o", "%i|%T|%j|%k|%Z").splitlines()
-    except _Silent as error:
+        lines = _ask("squeue", "-h", "-u", str(os.getuid()), "-o", "%i|%T|%j|%k|%Z").splitlines()
+    except _NoAnswer as error:
         if required:
             raise fault(
                 "squeue", f"gives no answer ({error}), and there may be jobs", "try again where it does"
             ) from None
-        return []
-    jobs = []
-    for line in lines:
-        number, state, name, comment, place = line.split("|", 4)
+        return Queue([], [])
+    jobs, unread = [], []
+    for line in filter(None, lines):
+        parts = line.split("|", 4)
+        if len(parts) < 5 or not parts[0][:1].isdigit():
+            unread.append(line)
+            continue
+        number, state, name, comment, work = parts
         # Every job of Snakemake's SLURM executor has such a comment.
-        if comment.startswith("rule_") and name not in others and Path(place).resolve() == folder.resolve():
+        if comment.startswith("rule_") and name not in others and Path(work).resolve() == folder.resolve():
             jobs.append(Queued(number, state, comment.removeprefix("rule_").replace("_wildcards_", " ")))
-    return jobs
+    return Queue(jobs, unread)
 
 
 def cancel(jobs: Sequence[Queued]) -> None:
@@ -69,27 +86,27 @@ def cancel(jobs: Sequence[Queued]) -> None:
     try:
         _ask("scancel", *sorted(ids))
         until = time.monotonic() + GONE
-        while left := ids & set(_ask("squeue", "-h", "-u", getpass.getuser(), "-o", "%i").split()):
+        while left := ids & set(_ask("squeue", "-h", "-u", str(os.getuid()), "-o", "%i").split()):
             if time.monotonic() > until:
                 raise fault(
                     "SLURM", f"does not end {', '.join(sorted(left))}", "see `scontrol show job`, and try again"
                 )
             time.sleep(1)
-    except _Silent as error:
+    except _NoAnswer as error:
         raise fault("SLURM", f"gives no answer ({error})", "try again later: nothing is unlocked yet") from None
 
 
-class _Silent(Exception):
+class _NoAnswer(Exception):
     """A client of SLURM that is missing, fails, or gets no answer."""
 
 
 def _ask(*command: str) -> str:
     if not shutil.which(command[0]):
-        raise _Silent(f"{command[0]} is not installed")
+        raise _NoAnswer(f"{command[0]} is not installed")
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
-        raise _Silent(f"{ANSWER} s") from None
+        raise _NoAnswer(f"{ANSWER} s") from None
     if done.returncode:
-        raise _Silent(done.stderr.strip() or f"status {done.returncode}")
+        raise _NoAnswer(done.stderr.strip() or f"status {done.returncode}")
     return done.stdout
