@@ -133,3 +133,12 @@ def test_citation_and_catalog_are_whole() -> None:
     usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
     assert usage["software-stack-deployment"] | {"conda": True, "report": True} == usage["software-stack-deployment"]
     assert f"## [{citation['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_map_names_files_that_exist_and_every_room() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = [name for name in re.findall(r"`([\w/-]+\.(?:py|smk))`", page) if "/" in name]
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists() and not (ROOT / "src/molmix" / name).exists()] == []
+    rooms = {path.name for path in (ROOT / "src/molmix").iterdir() if path.is_dir() and path.name[0] != "_"}
+    assert {room for room in rooms if f"`{room}/`" not in page} == set()
