@@ -208,12 +208,12 @@ def test_templates_of_chats_run_in_a_sandbox(copied: Path, trap: Path) -> None:
     """A chat template comes with a model too, and is a program of its own: it reaches nothing outside."""
     from jinja2.exceptions import SecurityError
 
-    from molmix.judges.decompose.local import _templated
+    from molmix.judges.decompose.backends._local import templated
 
     _, tokenizer = load(copied)
     tokenizer.chat_template = "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ messages[0]['content'] }}"
     with pytest.raises(SecurityError):
-        _templated(tokenizer, "hello")
+        templated(tokenizer, "hello")
 
 
 @pytest.mark.parametrize("revision", ["../../up", "/etc", "a/../b", "", ".", "x\ny", "$(touch x)"])

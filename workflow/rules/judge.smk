@@ -114,9 +114,7 @@ rule decompose:
     group:
         groups.decompose
     conda:
-        lambda wildcards: environment(
-            by_vllm=f"decomposers.{wildcards.units}" in study.by_vllm()
-        )
+        lambda wildcards: f"../../envs/{products.environment_of(wildcards.units)}.yaml"
     resources:
         **needs.gpus(
             "decompose",

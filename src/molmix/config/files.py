@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from molmix.config.schema import Config
 from molmix.core.errors import fault, show_value
@@ -13,6 +14,7 @@ from molmix.data.settings import FileRejected, FileSource
 from molmix.data.sources import is_there, read_rows
 from molmix.generation.settings import Predictions
 from molmix.generation.vllm_engine import check_decoder
+from molmix.models.settings import HubModel
 from molmix.models.weights import check_weights
 
 CHECKED = 100_000  # rows of a file that are read before a run, about a second's work; the jobs read the rest
@@ -35,13 +37,25 @@ def check_files(config: Config) -> None:
     for key, model in config.pretrained().items():
         if _local(f"{key}.id", model.id, model.revision):
             check_weights(Path(model.id))
-    for key, model in config.by_vllm().items():
-        folder = Path(model.id) if is_there(Path(model.id), Path.is_dir) else cached_folder(model.id, model.revision)
-        if folder:
-            check_decoder(f"{key}.id", folder)
+    _check_engines(config)
     for path in config.judge_files():
         if not is_there(Path(path), Path.is_file):
             raise fault("judges", f"there is no {show_value(path)} to read weights from", "mend the path of `weights`")
+
+
+def _check_engines(config: Config) -> None:
+    """Pretrained models that are on this machine can be run by the engine that is to run them."""
+    for name, model in config.initial.items() if config.generation.backend == "vllm" else ():
+        if isinstance(model, HubModel) and (folder := _folder(model)):
+            check_decoder(f"initial.{name}.id", folder)
+    for name, decomposer in config.local_decomposers().items():
+        if folder := _folder(decomposer):
+            decomposer.check_folder(f"decomposers.{name}.id", folder)
+
+
+def _folder(model: Any) -> Path | None:
+    """Folder of a pretrained model, if it is on this machine."""
+    return Path(model.id) if is_there(Path(model.id), Path.is_dir) else cached_folder(model.id, model.revision)
 
 
 def _local(key: str, name: str, revision: str | None) -> bool:

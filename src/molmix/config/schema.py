@@ -8,7 +8,7 @@ value, the file and the mend. Importing this module is cheap: the Snakefile does
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -29,7 +29,9 @@ from molmix.data.settings import (
     World,
 )
 from molmix.generation.settings import Generation, System
-from molmix.judges.decompose import Decomposer, LocalSettings, RulesSettings
+from molmix.judges.decompose import Decomposer
+from molmix.judges.decompose.backends._local import LocalSettings
+from molmix.judges.decompose.backends.rules import RulesSettings
 from molmix.judges.kinds import Judge
 from molmix.judges.kinds.atomic import Atomic
 from molmix.judges.nli.settings import MadeNli, Nli, PretrainedNli
@@ -100,24 +102,15 @@ class Config(Section):
         """Files that judges read."""
         return [file for judge in self.judges.values() for file in judge.files]
 
-    def pretrained(self) -> dict[str, HubModel | PretrainedNli | LocalSettings]:
-        """Every model that comes from the hub or a local folder, by its key."""
-        models = {
-            **{f"initial.{name}": model for name, model in self.initial.items()},
-            **{f"nli.{name}": model for name, model in self.nli.items()},
-            **{f"decomposers.{name}": model for name, model in self.decomposers.items()},
-        }
-        kinds = HubModel | PretrainedNli | LocalSettings
-        return {key: model for key, model in models.items() if isinstance(model, kinds)}
+    def local_decomposers(self) -> dict[str, LocalSettings]:
+        """Decomposers that run a language model on this machine."""
+        return {name: own for name, own in self.decomposers.items() if isinstance(own, LocalSettings)}
 
-    def by_vllm(self) -> dict[str, HubModel | LocalSettings]:
-        """Those of the pretrained models that vLLM runs, by their key."""
-        return {
-            key: model
-            for key, model in self.pretrained().items()
-            if (isinstance(model, HubModel) and self.generation.backend == "vllm")
-            or (isinstance(model, LocalSettings) and model.backend == "vllm")
-        }
+    def pretrained(self) -> dict[str, Any]:
+        """Every model that comes from the hub or a local folder (it has `id` and `revision`), by its key."""
+        hub = {f"initial.{name}": model for name, model in self.initial.items() if isinstance(model, HubModel)}
+        nli = {f"nli.{name}": model for name, model in self.nli.items() if isinstance(model, PretrainedNli)}
+        return hub | nli | {f"decomposers.{name}": model for name, model in self.local_decomposers().items()}
 
     def digest(self, *sections: str) -> str:
         """Name of what the config says, or some of its sections do: 16 hex digits.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from molmix.config.schema import Config
-from molmix.judges.decompose import PLAIN
 from molmix.judges.kinds import JudgeSettings
 from molmix.pipeline.model_table import ModelTable
 
@@ -82,12 +81,17 @@ class Products:
     @cached_property
     def local_decomposers(self) -> list[str]:
         """Decomposers that are language models of this machine: they have weights, and use a GPU."""
-        return [name for name in self.study.decomposers if f"decomposers.{name}" in self.study.pretrained()]
+        return list(self.study.local_decomposers())
+
+    def environment_of(self, units: str) -> str:
+        """The file of `envs/` that captions are cut into some units in."""
+        decomposer = self.study.decomposers.get(units)
+        return decomposer.environment if decomposer else "models"
 
     @cached_property
     def model_decomposers(self) -> list[str]:
         """Decomposers that are language models, here or behind an endpoint: they take hours."""
-        return [name for name, spec in self.study.decomposers.items() if spec.backend not in PLAIN]
+        return [name for name, spec in self.study.decomposers.items() if spec.asks_model]
 
     @cached_property
     def kept_merges(self) -> list[str]:

@@ -292,6 +292,7 @@ def test_no_word_is_lost(words: list[str]) -> None:
         "It is a " + "dye, wax and gum, " * 10_000,
         "It is a dye that impacts gout. " * 10_000,
         "(" * 10_000 + "[{" * 10_000 + ")" * 10_000,
+        "(" * 50_000 + "a" + ")" * 50_000,
         "It is " * 10_000,
         "It is a dye" + " isolated from a plant and is a wax" * 10_000,
         "It is a dye" + " isolated from a plant and" * 10_000,

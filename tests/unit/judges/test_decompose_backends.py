@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -26,9 +27,10 @@ from transformers import LlamaConfig, LlamaForCausalLM
 import molmix.generation.transformers_engine
 from molmix.core.errors import MolmixError
 from molmix.judges.decompose import Decomposed, Decomposer, decompose
-from molmix.judges.decompose.answers import REASONS, Unusable, read
+from molmix.judges.decompose.answers import REASONS, Unusable, read_atoms
 from molmix.judges.decompose.backends import rules
 from molmix.judges.decompose.prompt import PROMPT as PROMPT_BY_DEFAULT
+from molmix.judges.decompose.text import clean, sentence
 from molmix.models.small import make_tokenizer
 
 torch.set_num_threads(1)
@@ -88,7 +90,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
 def answered(text: str, caption: str = CAPTION, finish: str = "stop") -> list[str] | str:
     """Atoms of an answer, or the reason why there are none."""
     try:
-        return read({"text": text, "finish": finish, "prompt_tokens": 1, "completion_tokens": 1}, caption)
+        return read_atoms({"text": text, "finish": finish, "prompt_tokens": 1, "completion_tokens": 1}, caption)
     except Unusable as error:
         assert error.reason in REASONS
         return error.reason
@@ -162,7 +164,7 @@ def test_unfinished_answers_are_not_used() -> None:
     ],
 )
 def test_other_forms_and_scripts_of_the_captions_words(caption: str, atom: str) -> None:
-    assert answered(json.dumps([atom]), caption) == [rules.sentence(atom)]
+    assert answered(json.dumps([atom]), caption) == [sentence(atom)]
 
 
 @given(st.text() | st.lists(st.sampled_from([*'[]"{},', "dye", " ", "\\", "```"]), max_size=40).map("".join))
@@ -322,6 +324,42 @@ def test_a_model_without_chat_template_is_asked_plainly(tiny, tmp_path, asked) -
             (tmp_path / file.name).write_bytes(file.read_bytes())
     locally([CAPTION], tmp_path, tmp_path / "cache")
     assert asked == [PROMPT.replace("{caption}", CAPTION)]
+
+
+def copied(tiny: Path, folder: Path) -> Path:
+    shutil.copytree(tiny, folder)
+    return folder
+
+
+def test_another_chat_template_is_asked_anew(tiny, tmp_path, asked) -> None:
+    folder = copied(tiny, tmp_path / "other")
+    locally([CAPTION], folder, tmp_path / "cache")
+    asked.clear()
+    (folder / "chat_template.jinja").write_text(TEMPLATE.replace("user ", "person "))
+    locally([CAPTION], folder, tmp_path / "cache")
+    assert len(asked) == 1 and asked[0].startswith("person ")
+
+
+def test_weights_edited_in_place_are_asked_anew(tiny, tmp_path, asked) -> None:
+    """Same size, same time: only what is in the file has changed."""
+    folder = copied(tiny, tmp_path / "other")
+    locally([CAPTION], folder, tmp_path / "cache")
+    asked.clear()
+    file = folder / "model.safetensors"
+    stat, data = file.stat(), bytearray(file.read_bytes())
+    data[-1] ^= 1
+    with file.open("r+b") as stream:
+        stream.write(data)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    locally([CAPTION], folder, tmp_path / "cache")
+    assert len(asked) == 1
+
+
+def test_a_template_with_the_date_asks_the_same_every_day(tiny, tmp_path, asked) -> None:
+    folder = copied(tiny, tmp_path / "other")
+    (folder / "chat_template.jinja").write_text("{{ strftime_now('%d %b %Y') }} " + TEMPLATE)
+    locally([CAPTION], folder, tmp_path / "cache")
+    assert asked[0].startswith("26 Jul 2024 ")
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path) -> None:
@@ -681,8 +719,8 @@ def test_odd_captions_reach_a_server_whole(faulty, tmp_path) -> None:
     ]
     faulty.reply = lambda caption, times: good(json.dumps([caption, "\ud800", caption][:: 2 - (caption == "x")]))
     done = decompose([*captions, "\x00", ""], behind(faulty.url, concurrency=1), cache=tmp_path)
-    cleaned = [rules.clean(caption) for caption in captions]
+    cleaned = [clean(caption) for caption in captions]
     sent = [body["messages"][0]["content"] for body in faulty.asked]
     assert sent == [PROMPT.replace("{caption}", caption) for caption in sorted(cleaned)]
-    assert done.atoms == [[rules.sentence(caption)] for caption in cleaned] + [[], []]
+    assert done.atoms == [[sentence(caption)] for caption in cleaned] + [[], []]
     assert done.fallback == [False] * 5 + [True, False, False]

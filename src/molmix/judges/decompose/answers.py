@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
-from molmix.judges.decompose.backends import rules
+from molmix.judges.decompose.text import clean, says_something, sentence
 
 if TYPE_CHECKING:
     from nltk.stem.porter import PorterStemmer
@@ -64,7 +64,7 @@ class Unusable(Exception):
         self.reason = reason
 
 
-def read(answer: Answer, caption: str) -> list[str]:
+def read_atoms(answer: Answer, caption: str) -> list[str]:
     """Atoms of an answer: each a sentence with a full stop, each once, in order.
 
     Args:
@@ -83,9 +83,9 @@ def read(answer: Answer, caption: str) -> list[str]:
         statements = _STATEMENTS.validate_python(_the_list(text))
     except ValidationError:
         raise Unusable("no_statements") from None
-    if not all(map(rules.says_something, statements)):
+    if not all(map(says_something, statements)):
         raise Unusable("no_statements")
-    atoms = list(dict.fromkeys(rules.sentence(rules.clean(statement)) for statement in statements))
+    atoms = list(dict.fromkeys(sentence(clean(statement)) for statement in statements))
     said = _stems(caption)
     for words in map(_stems, atoms):
         # An atom of free words alone ("The molecule is a compound.") may only stand where the caption says just that.
@@ -97,18 +97,18 @@ def read(answer: Answer, caption: str) -> list[str]:
 def _the_list(text: str) -> list[object]:
     """The one JSON list in a text; lists of no strings ("[1]") are prose."""
     found: list[list[object]] = []
-    decoder, place = json.JSONDecoder(), text.find("[")
-    while place >= 0:
+    decoder, start = json.JSONDecoder(), text.find("[")
+    while start >= 0:
         try:
-            value, end = decoder.raw_decode(text, place)
+            value, end = decoder.raw_decode(text, start)
         except RecursionError:
             break
         except ValueError:
-            end = place + 1
+            end = start + 1
         else:
             if not value or any(isinstance(item, str) for item in value):
                 found.append(value)
-        place = text.find("[", end)
+        start = text.find("[", end)
     if len(found) != 1:
         raise Unusable("no_list")
     return found[0]

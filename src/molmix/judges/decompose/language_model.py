@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from molmix.core.errors import fault
 from molmix.core.files import digest
 from molmix.core.jsonl_cache import append_to_cache, read_cache
 from molmix.core.progress import progress
-from molmix.judges.decompose import Decomposed
-from molmix.judges.decompose.answers import REASONS, Answer, Unusable, read
-from molmix.judges.decompose.backends import openai, rules, transformers, vllm
+from molmix.judges.decompose.answers import REASONS, Answer, Unusable, read_atoms
+from molmix.judges.decompose.backends import rules
+from molmix.judges.decompose.backends._decomposer import Asker, Decomposed
+from molmix.judges.decompose.text import clean, says_something
 
 # Reasons that say more of the model than of a caption: where they hold for every caption, no atoms are by the model.
 UNANSWERED = ("prompt_too_long", "refused", "empty")
@@ -26,31 +27,10 @@ UNANSWERED = ("prompt_too_long", "refused", "empty")
 logger = logging.getLogger(__name__)
 
 
-class Asker(Protocol):
-    """A backend that is asked: `fingerprint` is plain JSON of all that its answers depend on but the caption."""
-
-    fingerprint: dict[str, Any]
-
-    def keeps(self, answer: Answer) -> bool:
-        """Whether an answer holds for good, and is kept."""
-
-    def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
-        """Hand the answers to all distinct captions but the known ones to `keep`; return the number of retries."""
-
-
-# backend -> makes an asker of its settings, the cache and the weights
-ASKERS: dict[str, Callable[[dict[str, Any], Path, Path | None], Asker]] = {
-    "transformers": transformers.Asker,
-    "vllm": vllm.Asker,
-    "openai": openai.Asker,
-}
-
-
-def ask_and_read(captions: Sequence[str], settings: dict[str, Any], cache: Path, weights: Path | None) -> Decomposed:
-    """Atoms of captions by the backend that the settings name; see :func:`molmix.judges.decompose.decompose`."""
-    texts = [rules.clean(caption) for caption in captions]
-    distinct = sorted({text for text in texts if rules.says_something(text)})
-    asker = ASKERS[settings["backend"]](settings, cache, weights)
+def ask_model(captions: Sequence[str], settings: dict[str, Any], asker: Asker, cache: Path) -> Decomposed:
+    """Atoms of captions by a language model; see :func:`molmix.judges.decompose.decompose`."""
+    texts = [clean(caption) for caption in captions]
+    distinct = sorted({text for text in texts if says_something(text)})
     path = cache / f"{digest(settings['backend'], asker.fingerprint)}.jsonl"
     answers: dict[str, Answer] = read_cache(path)
     missing = [text for text in distinct if text not in answers]
@@ -69,7 +49,7 @@ def ask_and_read(captions: Sequence[str], settings: dict[str, Any], cache: Path,
     taken, reasons = {}, {}
     for text in distinct:
         try:
-            taken[text] = read(answers[text], text)
+            taken[text] = read_atoms(answers[text], text)
         except Unusable as error:
             reasons[text] = error.reason
             (taken[text],) = rules.decompose([text])

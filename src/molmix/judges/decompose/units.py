@@ -1,6 +1,6 @@
 """Units: ways to cut a caption that need no settings and no understanding. Whole, in sentences, in chunks of them.
 
-Sentences end where the rules of :mod:`molmix.judges.decompose.backends.rules` end them (but not at semicolons): these
+Sentences end where the rules of :mod:`molmix.judges.decompose.text` end them (but not at semicolons): these
 know the abbreviations of the field ("sp.", "et al.") and the brackets of its names. SummaC, MiniCheck and AlignScore as
 published use NLTK's ``sent_tokenize``, whose model has to be downloaded and knows neither.
 
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from molmix.judges.decompose.backends.rules import SHOWN, clean, hide, says_something
+from molmix.judges.decompose.text import SHOWN, clean, hide, says_something
 
 _SENTENCE_END = re.compile(r"(?<=[.!?]) ")
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from molmix.align.settings import METHODS
 from molmix.config.schema import Config
-from molmix.judges.decompose import PLAIN, LocalSettings
 from molmix.judges.nli.settings import PretrainedNli
 from molmix.models import sizes as shapes
 from molmix.models.sizes import Shape
@@ -143,13 +142,13 @@ class Estimator:
         """Tokens that a language model reads and writes for a job of the stage `decompose`."""
         units, _, _ = job.name.partition("/")
         spec = self.study.decomposers.get(units)
-        if spec is None or spec.backend in PLAIN or self.rows is None:
+        if spec is None or not spec.asks_model or self.rows is None:
             return 0
         return self.rows.captions * (ASK + ATOMISED)
 
     def _decompose(self, job: Job, rows: Counts) -> tuple[float, bool] | None:
-        spec = self.study.decomposers.get(job.name.partition("/")[0])
-        if not isinstance(spec, LocalSettings):
+        spec = self.study.local_decomposers().get(job.name.partition("/")[0])
+        if spec is None:
             return LIGHT, False
         shape = shapes.pretrained(spec.id, spec.revision)
         return (self._write(rows.captions, ASK, ATOMISED, shape, self.gpu), True) if shape else None

@@ -10,17 +10,21 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from molmix.core.schema import Section
-from molmix.judges.decompose.backends.rules import sentence
+from molmix.judges.decompose.backends._decomposer import DecomposerSettings
+from molmix.judges.decompose.text import sentence
 from molmix.judges.decompose.units import sentences
 
 _JOINT = re.compile(r"(?:;|,? (?:and|but|while)) +(?=(?:the|there|this|these|it|its|they|their) )", re.I)
 
 
-class ClausesSettings(Section):
+class ClausesSettings(DecomposerSettings):
     """Sentences and their clauses, of prose about anything: no model, the same atoms everywhere."""
 
     backend: Literal["clauses"]
+
+    def atoms(self, caption: str) -> list[str]:
+        """Atoms of one caption."""
+        return _atoms(caption)
 
 
 def decompose(captions: Sequence[str]) -> list[list[str]]:

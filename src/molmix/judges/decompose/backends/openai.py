@@ -19,13 +19,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from molmix.core.errors import MolmixError, fault
-from molmix.core.schema import Count, Section
+from molmix.core.schema import Count
 from molmix.judges.decompose.answers import Answer
+from molmix.judges.decompose.backends._decomposer import ModelSettings
 from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, OpenAIError
 
+REQUEST = 2  # part of the cache's key: to be raised with any change of what is asked or how an answer is kept
 MOST_BYTES = 16 * 2**20  # of the body of an answer
 LONGEST_PAUSE = 60  # seconds that the client waits before it tries again, at most, where a server asks for it
 # What servers say of a prompt that does not fit, which is a matter of one caption. No two say it alike.
@@ -83,7 +85,7 @@ _FINISHES = {"length": "length", "content_filter": "content_filter"}  # any othe
 Price = Annotated[float, Field(ge=0)]
 
 
-class OpenAISettings(Section):
+class OpenAISettings(ModelSettings):
     """A model behind a server that speaks OpenAI's chat completions."""
 
     backend: Literal["openai"]
@@ -104,14 +106,19 @@ class OpenAISettings(Section):
     completion_price: Price | None = Field(None, description="price of a million tokens of answers")
     prompt: Prompt = Field(PROMPT, description="holds {caption} once")
 
+    def asker(self, cache: Path, weights: Path | None) -> ServerAsker:
+        """What asks the server."""
+        return ServerAsker(self.model_dump())
 
-class Asker:
-    """Asks the server; see :mod:`molmix.judges.decompose.language_model`."""
 
-    def __init__(self, settings: dict[str, Any], cache: Path, weights: Path | None) -> None:
-        """Note what the answers depend on; `cache` and `weights` are for askers of another kind."""
+class ServerAsker:
+    """Asks the server."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        """Note what the answers depend on."""
         self.settings = settings
-        self.fingerprint = {name: settings[name] for name in ("base_url", "model", "prompt", "max_new_tokens")}
+        named = ("base_url", "model", "prompt", "max_new_tokens")
+        self.fingerprint = {name: settings[name] for name in named} | {"request": REQUEST}
 
     def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
         """Answer the captions that are not known, as many at a time as the settings say; returns how many retries.

@@ -20,15 +20,14 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from molmix.core.schema import Section
+from molmix.judges.decompose.backends._decomposer import DecomposerSettings
+from molmix.judges.decompose.text import SHOWN, clean, hide, says_something, sentence
 
 SUBJECT = "The molecule"
 
 # ---- English ---------------------------------------------------------------------------------------------------
 
 _SUBJECTS = r"(?:it|(?:the|this) (?:molecule|compound|substance|chemical|drug))"
-_OPENERS = r"(?:It|Its|The|This|These|They|A|An|In|When)"
-_ABBREVIATIONS = r"(?:e\.g|i\.e|cf|vs|sp|spp|subsp|ssp|var|ca|approx|no|nos|fig|ref|al|etc|resp|v|st|dr|[A-Za-z])"
 _DETERMINER = re.compile(
     r"(?:an?|the|no|any|some|several|many|multiple|at least|more than|\d+|one|two|three|four|five|six|seven|eight"
     r"|nine|ten|eleven|twelve) ",
@@ -138,21 +137,13 @@ _FRAGMENTS = (
 
 # ---- text ------------------------------------------------------------------------------------------------------
 
-# Inside brackets and after abbreviations these four separate nothing. They are hidden there, as characters of the
-# private use area, so that no rule has to know about brackets.
-_HIDDEN = str.maketrans(" ,.;", "\ue000\ue001\ue002\ue003")
-SHOWN = str.maketrans("\ue000\ue001\ue002\ue003", " ,.;")
 _ENDS = " .!?,;:\ue000\ue001\ue002\ue003"
-_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ue000-\ue003]+")  # also what no file could hold
-_BRACKET = re.compile(r"[][(){}]")
-_ABBREVIATION = re.compile(rf"(?<![\w/-]){_ABBREVIATIONS}\.(?! {_OPENERS} )", re.I)
 # The last three are a blank or a full stop that were forgotten: "at position 3.It is a dye", "helps insomnia.Others do
 # not", "at pH 7.3 It is an anion".
 _SENTENCE_END = re.compile(
     rf"(?<=[.!?]) +|; |(?<=\w[.!?])(?=(?:It|The molecule) {_VERB} )|(?<=[a-z][a-z][.!?])(?=[A-Z][a-z]+ )"
     rf"|(?<![,:]) (?=(?:It|The molecule) {_VERB} )"
 )
-_NEW_SENTENCE = re.compile(rf"[.!?] *(?:It|The molecule) {_VERB} ")
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,30});", re.I)  # of HTML: "&lt;"
 _MARK = r"(?:\(?\d{1,2}[.)]|\(?[a-z]\)|\([ivx]{1,4}\))"  # "1.", "2)", "(3)", "(a)", "(iv)"
 _MARKED_LINE = re.compile(rf"\s*(?:^|\n)[ \t]*(?:[-*•·–—]|{_MARK})[ \t]+(?=\S)")
@@ -164,30 +155,19 @@ _DANGLING = re.compile(
 )
 
 
-class RulesSettings(Section):
+class RulesSettings(DecomposerSettings):
     """Templates of English captions: no model, thousands of captions a second, the same atoms everywhere."""
 
     backend: Literal["rules"]
+
+    def atoms(self, caption: str) -> list[str]:
+        """Atoms of one caption."""
+        return _atoms(caption)
 
 
 def decompose(captions: Sequence[str]) -> list[list[str]]:
     """Atoms of each caption; see :class:`molmix.judges.decompose.Decomposed`."""
     return [_atoms(caption) for caption in captions]
-
-
-def clean(text: str) -> str:
-    """A text with single spaces for blanks and for all that is no text: control and half characters."""
-    return _BLANK.sub(" ", text).strip()
-
-
-def says_something(text: str) -> bool:
-    """Whether there is a letter or digit in a text."""
-    return any(map(str.isalnum, text))
-
-
-def sentence(statement: str) -> str:
-    """A statement with one full stop at its end."""
-    return f"{statement.strip(' .!?,;:')}."
 
 
 def _atoms(caption: str) -> list[str]:
@@ -215,25 +195,6 @@ def _completed(text: str) -> str:
 def _sentence_atoms(text: str) -> tuple[str, ...]:
     shown = (clause.translate(SHOWN) for clause in _clauses(text.strip(" .!?,;:")))
     return tuple(sentence(clause) for clause in shown if says_something(clause))
-
-
-def hide(text: str) -> str:
-    """Hide the separators that stand in brackets that close, or that end an abbreviation."""
-    pairs, opened = [], []
-    for bracket in _BRACKET.finditer(text):
-        if bracket[0] in "([{":
-            opened.append(bracket)
-        elif opened and opened[-1][0] + bracket[0] in ("()", "[]", "{}"):
-            start = opened.pop().start()
-            if not _NEW_SENTENCE.search(text, start, bracket.start()):  # else it was never closed
-                pairs.append((start, bracket.start()))
-    pieces, end = [], len(text)
-    for start, stop in reversed(pairs):  # outer pairs first: they close last
-        if stop < end:
-            pieces += [text[stop:end], text[start:stop].translate(_HIDDEN)]
-            end = start
-    text = "".join([text[:end], *reversed(pieces)])
-    return _ABBREVIATION.sub(lambda match: match[0].translate(_HIDDEN), text)
 
 
 # ---- sentences, clauses, lists -------------------------------------------------------------------------------------

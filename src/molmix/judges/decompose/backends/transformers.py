@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 from molmix.generation.engine import Answering
-from molmix.judges.decompose import local
+from molmix.judges.decompose.backends._local import LocalSettings
 
 PACKAGES = ("torch", "transformers", "tokenizers")  # what answers can change with
 
 
-class TransformersSettings(local.LocalSettings):
+class TransformersSettings(LocalSettings):
     """An instruct model on this machine: no server, no key; a GPU for anything but a small one."""
 
     backend: Literal["transformers"]
 
-
-class Asker(local.Asker):
-    """Asks the model; see :class:`molmix.judges.decompose.local.Asker`."""
-
     def versions(self) -> dict[str, str]:
-        """Versions that answers can change with."""
+        """Versions of the libraries."""
         return {name: version(name) for name in PACKAGES}
 
-    def writer(self, settings: dict[str, Any]) -> Answering:
+    def writer(self, manifest: Path, settings: dict[str, Any]) -> Answering:
         """The model, loaded."""
         from molmix.generation.transformers_engine import Writer
 
-        return Writer(self.manifest, settings, seed=0)
+        return Writer(manifest, settings, seed=0)

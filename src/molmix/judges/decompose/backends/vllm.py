@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 from molmix.generation import vllm_engine
 from molmix.generation.engine import Answering
-from molmix.judges.decompose import local
+from molmix.judges.decompose.backends._local import LocalSettings
 
 
-class VllmSettings(local.LocalSettings):
+class VllmSettings(LocalSettings):
     """An instruct model on this machine that vLLM runs, on a CUDA GPU and in an environment of its own."""
 
     backend: Literal["vllm"]
 
-
-class Asker(local.Asker):
-    """Asks the model; see :class:`molmix.judges.decompose.local.Asker`."""
+    environment: ClassVar[str] = "vllm"
 
     def versions(self) -> dict[str, str]:
-        """Versions that answers can change with; a `MolmixError` where vLLM is not installed."""
+        """Versions of the libraries; a `MolmixError` where vLLM is not installed."""
         return vllm_engine.versions()
 
-    def writer(self, settings: dict[str, Any]) -> Answering:
+    def writer(self, manifest: Path, settings: dict[str, Any]) -> Answering:
         """The model, loaded; a `MolmixError` where there is no GPU."""
-        return vllm_engine.Writer(self.manifest, settings, seed=0)
+        return vllm_engine.Writer(manifest, settings, seed=0)
+
+    def check_folder(self, key: str, folder: Path) -> None:
+        """Only decoders are served."""
+        vllm_engine.check_decoder(key, folder)

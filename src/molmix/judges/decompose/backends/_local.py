@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from molmix.core.schema import Count, Revision, Section
+from molmix.core.schema import Count, Revision
 from molmix.generation.engine import Answering
 from molmix.judges.decompose.answers import Answer
+from molmix.judges.decompose.backends._decomposer import ModelSettings
 from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+DATE = date(2024, 7, 26)  # any day will do; this is what the template of Llama 3 puts in where it knows none
 
-class LocalSettings(Section):
-    """What every such backend is told."""
 
-    backend: str
+class LocalSettings(ModelSettings):
+    """A decomposer whose model runs on this machine."""
+
     id: str = Field(description="hub id or local folder (safetensors)")
     revision: Revision | None = Field(None, description="commit hash or tag; required for a hub id")
     max_new_tokens: Count = Field(1024, description="longest answer; captions whose answer is cut are left to `rules`")
@@ -30,34 +32,42 @@ class LocalSettings(Section):
     )
     prompt: Prompt = Field(PROMPT, description="holds {caption} once; goes through the model's chat template, if any")
 
+    def versions(self) -> dict[str, str]:
+        """Versions of what runs the model, which its answers can change with.
 
-class Asker(ABC):
-    """Asks the model; see :mod:`molmix.judges.decompose.language_model`. Loads it with the first caption to ask."""
+        Raises:
+            MolmixError: it is not installed.
+        """
+        raise NotImplementedError
 
-    def __init__(self, settings: dict[str, Any], cache: Path, weights: Path | None) -> None:
-        """Find the weights, and what the answers depend on.
+    def writer(self, manifest: Path, settings: dict[str, Any]) -> Answering:
+        """The model, loaded, with settings of generation."""
+        raise NotImplementedError
+
+    def asker(self, cache: Path, weights: Path | None) -> LocalAsker:
+        """What asks the model.
 
         Raises:
             MolmixError: there are no weights, or what runs them is not installed.
         """
-        versions = self.versions()
+        return LocalAsker(self, cache, weights)
+
+
+class LocalAsker:
+    """Asks the model; loads it with the first caption to ask."""
+
+    def __init__(self, settings: LocalSettings, cache: Path, weights: Path | None) -> None:
+        versions = settings.versions()
         self.settings = settings
-        self.manifest = _manifest(weights or Path(settings["id"]), cache)
+        self.manifest = _manifest(weights or Path(settings.id), cache)
         self.fingerprint = {
             "weights": _digest(self.manifest),
-            "prompt": settings["prompt"],
-            "max_new_tokens": settings["max_new_tokens"],
-            "batch_tokens": settings["batch_tokens"],
+            "prompt": settings.prompt,
+            "date": DATE.isoformat(),
+            "max_new_tokens": settings.max_new_tokens,
+            "batch_tokens": settings.batch_tokens,
             "versions": versions,
         }
-
-    @abstractmethod
-    def versions(self) -> dict[str, str]:
-        """Versions that answers can change with."""
-
-    @abstractmethod
-    def writer(self, settings: dict[str, Any]) -> Answering:
-        """The model, loaded, with settings of generation."""
 
     def keeps(self, answer: Answer) -> bool:
         """Whether an answer holds for good: the weights and the settings decide, and both are in the fingerprint."""
@@ -69,10 +79,10 @@ class Asker(ABC):
         Batches are made of all captions, known or not, and a batch that lacks one is answered whole: the company of a
         caption can tip a rounding error, and the answers after a kill are to be those of an undisturbed run.
         """
-        writer = self.writer(self.settings | {"temperature": 0.0, "top_p": 1.0})
+        greedy = {"temperature": 0.0, "top_p": 1.0}
+        writer = self.settings.writer(self.manifest, self.settings.model_dump() | greedy)
         prompts = {
-            _templated(writer.tokenizer, fill(self.settings["prompt"], caption)): caption
-            for caption in sorted(captions)
+            templated(writer.tokenizer, fill(self.settings.prompt, caption)): caption for caption in sorted(captions)
         }
         for batch in writer.batches(list(prompts)):
             owed = [prompts[prompt] not in known for prompt in batch]
@@ -93,12 +103,17 @@ class Asker(ABC):
         return 0
 
 
-def _templated(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
-    """The prompt as the model is used to being asked; as it is for a model without a chat template."""
+def templated(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
+    """The prompt in the model's chat template; as it is for a model without one. A template that puts in today's date
+    gets :data:`DATE`, so that the answers of tomorrow are those of today.
+    """
     if not tokenizer.chat_template:
         return prompt
     chat: Any = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True
+        [{"role": "user", "content": prompt}],
+        tokenize=False,
+        add_generation_prompt=True,
+        strftime_now=DATE.strftime,  # what templates call
     )
     # Most templates begin with the token that the tokenizer then puts in front once more.
     bos = tokenizer.bos_token
