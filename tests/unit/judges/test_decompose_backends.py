@@ -360,6 +360,9 @@ def test_a_template_with_the_date_asks_the_same_every_day(tiny, tmp_path, asked)
     (folder / "chat_template.jinja").write_text("{{ strftime_now('%d %b %Y') }} " + TEMPLATE)
     locally([CAPTION], folder, tmp_path / "cache")
     assert asked[0].startswith("26 Jul 2024 ")
+    (folder / "chat_template.jinja").write_text("{% set f = '%d' %}{{ strftime_now(f) }} " + TEMPLATE)
+    with pytest.raises(MolmixError, match="puts in a date"):
+        locally([CAPTION], folder, tmp_path / "cache")
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path) -> None:

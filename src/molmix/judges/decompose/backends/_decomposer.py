@@ -36,9 +36,9 @@ class Decomposed:
 class DecomposerSettings(Section):
     """A decomposer of the config. A backend is one file with one subclass of this.
 
-    One that needs no model defines :meth:`atoms`. One that asks a language model is a :class:`ModelSettings`; if the model
-    runs on this machine it is a :class:`molmix.judges.decompose.backends._local.LocalSettings`, whose weights are
-    fetched, and which uses the GPUs of the stage.
+    One that needs no model defines :meth:`atoms`. One that asks a language model is a :class:`ModelSettings`. If the
+    model runs on this machine it is a :class:`molmix.judges.decompose.backends._local.LocalSettings`: its weights are
+    fetched, and it uses the GPUs of the stage.
 
     Attributes:
         asks_model: whether a language model is asked, here or behind an endpoint: it takes hours.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from molmix.core.errors import fault
 from molmix.core.schema import Count, Revision
 from molmix.generation.engine import Answering
 from molmix.judges.decompose.answers import Answer
@@ -18,6 +20,8 @@ from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_TODAY = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")  # how templates ask for the date
+_ANY_DAY = re.compile(r"strftime_now\s*\(")
 DATE = date(2024, 7, 26)  # any day will do; this is what the template of Llama 3 puts in where it knows none
 
 
@@ -106,14 +110,18 @@ class LocalAsker:
 def templated(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     """The prompt in the model's chat template; as it is for a model without one. A template that puts in today's date
     gets :data:`DATE`, so that the answers of tomorrow are those of today.
+
+    Raises:
+        MolmixError: the template asks for the date in a way that is not understood.
     """
     if not tokenizer.chat_template:
         return prompt
+    template = _TODAY.sub(lambda match: repr(DATE.strftime(match[2])), tokenizer.get_chat_template())
+    if _ANY_DAY.search(template):
+        what = "has a chat template that puts in a date in a way that molmix cannot hold fixed"
+        raise fault(tokenizer.name_or_path, what, "write a date into the template, or choose another model")
     chat: Any = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}],
-        tokenize=False,
-        add_generation_prompt=True,
-        strftime_now=DATE.strftime,  # what templates call
+        [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, chat_template=template
     )
     # Most templates begin with the token that the tokenizer then puts in front once more.
     bos = tokenizer.bos_token
