@@ -13,8 +13,8 @@ from molmix.analysis.bootstrap import Interval, bootstrap
 from molmix.analysis.comparison.significance import BOLD, Significance, significant, star
 from molmix.analysis.provenance import counts, provenance
 from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
-from molmix.metrics import FAMILIES, Metric, Options
-from molmix.metrics.aggregate import all_metrics, figures_of, read_scores
+from molmix.metrics import Metric, Options, all_metrics, load_families
+from molmix.metrics.aggregate import figures_of, read_scores
 from molmix.metrics.degenerate import FLAWS
 
 
@@ -68,7 +68,7 @@ def leaderboard(
         counted += counts(test, frames, {(m, c): f.n for m, own in intervals.items() for c, f in own.items()})
     board = pd.DataFrame(rows)
     write_csv(board, table.with_suffix(".csv"))
-    shown = [family() for family in FAMILIES if _has_figures(board, family().metrics(chosen))]
+    shown = [family for family in load_families() if _has_figures(board, family.metrics(chosen))]
     notes = [
         f"Each figure stands with half the width of its {statistics['level']:.0%} interval (bootstrap over molecules); "
         "both ends are in leaderboard.csv.",

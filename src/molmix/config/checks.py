@@ -15,7 +15,7 @@ from molmix.core.validation import check_name
 from molmix.data.settings import DemoSource, FileSource, HubSource
 from molmix.generation import vllm_engine
 from molmix.judges.decompose.units import UNITS
-from molmix.judges.kinds import DIRECTIONS, KINDS
+from molmix.metrics import Options, all_metrics
 from molmix.models.settings import check_heads
 
 
@@ -120,17 +120,18 @@ def _systems(config: Config) -> None:
 
 
 def _ablations(config: Config) -> None:
-    """The baseline is an arm; what arms are chosen by is measured."""
-    judged = next((judge.columns for judge in config.judges.values() if judge.plain_columns), ())
+    """The baseline is an arm; what arms are chosen by is measured on their test set."""
+    judges = {name: judge.model_dump() for name, judge in config.judges.items()}
+    options = Options(judges=judges, domain=config.domain, **config.metrics.options())
     for name, ablation in config.ablations.items():
         check_name(ablation.baseline, ablation.arms, f"ablations.{name}.baseline", "arm")
         for label, arm in ablation.arms.items():
-            if not isinstance(arm, Best):
-                continue
-            key = f"ablations.{name}.arms.{label}"
-            captions = [test for test, spec in config.data.tests.items() if spec.direction == "mol2cap"]
-            check_name(arm.test, captions, f"{key}.test", "test set of captions")
-            if arm.best in DIRECTIONS and arm.best not in judged:
-                kinds = [kind for kind, judge in KINDS.items() if judge.plain_columns]
-                hint = f"add a judge of kind {' or '.join(f'`{kind}`' for kind in kinds)}"
-                raise fault(f"{key}.best", f"{arm.best!r} needs a judge", hint)
+            if isinstance(arm, Best):
+                key = f"ablations.{name}.arms.{label}"
+                check_name(arm.test, config.data.tests, f"{key}.test", "test set")
+                metrics = [metric.column for metric in all_metrics(options, config.data.tests[arm.test].direction)]
+                if arm.best not in metrics:
+                    what = f"{arm.best!r} is not measured on the test set {arm.test!r}"
+                    raise fault(
+                        f"{key}.best", what, f"choose one of {', '.join(metrics)}, or add a judge that gives it"
+                    )

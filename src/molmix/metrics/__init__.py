@@ -1,19 +1,28 @@
 """Metrics, one file a family: what it measures of each answer, and how its columns are shown.
 
-To add one, write its file with `metrics(options)`, `measure(answers)` and `note(options)`, and name it in `FAMILIES`;
-scores and leaderboard follow. A system's figure is the mean over its answers, but for those that the family's
-`pooled(frame, options)`, where it has one, makes from sums over them (see `molmix.metrics.Pooled`).
+A family is a file of `molmix.metrics.families` and registers by being there. It says
 
-Importing this package is cheap; a family is imported when it is asked for. None imports torch or transformers.
+* ``DIRECTION``: which answers it measures, `mol2cap` (captions) or `cap2mol` (molecules);
+* ``POSITION``: where its columns stand among those of the other families, the lowest first;
+* ``metrics(options)``: its columns (:class:`Metric`), none where the options give it nothing to measure;
+* ``measure(answers)``: a column of numbers for each of them, a row an answer; None where it has nothing to say;
+* ``note(options)``: what a reader of the tables must know, or nothing;
+* ``pooled(frame, options)``, where some figures of a system are not the mean over its answers: what they are made of
+  (:data:`Pooled`).
+
+The families are imported when a config is checked, so each imports numpy, pandas and the like inside its functions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
+
+from molmix.core.plugins import modules
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +104,19 @@ class Metric:
 # Columns, array (rows, k) of numpy or sparse ones of scipy, and what is made of their sums: (…, k) -> (…).
 Pooled = tuple[Any, Callable[["np.ndarray"], "np.ndarray"]]
 
-FAMILIES = tuple(
-    partial(import_module, f"molmix.metrics.families.{name}")
-    for name in ("judges", "captions", "facts", "properties", "text2mol", "molecules")
-)
+
+@cache
+def load_families() -> tuple[ModuleType, ...]:
+    """The metric families of `molmix.metrics.families`, in the order of the tables' columns."""
+    return tuple(sorted(modules(import_module("molmix.metrics.families")).values(), key=lambda found: found.POSITION))
+
+
+def all_metrics(options: Options, direction: str | None = None) -> tuple[Metric, ...]:
+    """Every metric of every family, in the order of the tables' columns.
+
+    Args:
+        options: what the config says.
+        direction: of the answers that are measured; None for all.
+    """
+    chosen = (family for family in load_families() if direction in (None, family.DIRECTION))
+    return tuple(metric for family in chosen for metric in family.metrics(options))

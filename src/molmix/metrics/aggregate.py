@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from molmix.core.errors import fault
 from molmix.core.files import read_table
-from molmix.metrics import FAMILIES, Metric, Options, Pooled
+from molmix.metrics import Options, Pooled, load_families
 from molmix.metrics.degenerate import find_flaws
 
 Figure = tuple[str, str]  # a model and a metric's column
@@ -20,11 +20,6 @@ Figure = tuple[str, str]  # a model and a metric's column
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """One array over another, NaN where that is 0."""
     return np.where(below > 0, above / np.where(below > 0, below, 1), np.nan)
-
-
-def all_metrics(options: Options) -> tuple[Metric, ...]:
-    """Every metric of every family, in the order of the table's columns."""
-    return tuple(metric for family in FAMILIES for metric in family().metrics(options))
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -64,7 +59,7 @@ def figures_of(
     columns: dict[Figure, np.ndarray] = {}
     pooled: dict[Figure, Pooled] = {}
     for model, frame in frames.items():
-        for family in (make() for make in FAMILIES):
+        for family in load_families():
             sums = family.pooled(frame, options) if hasattr(family, "pooled") else {}
             pooled |= {(model, column): figure for column, figure in sums.items()}
             columns |= {

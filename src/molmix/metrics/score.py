@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table, write_table
-from molmix.metrics import FAMILIES, Answers, Options
+from molmix.metrics import Answers, Options, load_families
 
 
 def score(
@@ -53,6 +53,7 @@ def score(
         text2mol=read_table(text2mol) if text2mol else None,
         options=Options(**options),
     )
-    measured = [frame for family in FAMILIES for frame in [family().measure(given)] if frame is not None]
+    chosen = (family for family in load_families() if direction == family.DIRECTION)
+    measured = [columns for family in chosen if (columns := family.measure(given)) is not None]
     frame = pd.concat([answers.to_pandas(), *measured], axis=1)
     write_table(out, pa.Table.from_pandas(frame, preserve_index=False))

@@ -113,7 +113,7 @@ CASES = {
             judges={"a": {"kind": "fulldoc"}},
             ablations=ablation(arms={"a": "agnostic", "b": {"best": "coverage", "test": "id", "of": ["agnostic"]}}),
         ),
-        ["ablations.one.arms.b.best", "atomic"],
+        ["ablations.one.arms.b.best", "'coverage' is not measured on the test set 'id'", "bleu4"],
     ),
     "ablation without its baseline": (
         lambda c: c.update(ablations=ablation(baseline="aa")),

@@ -15,8 +15,7 @@ from matplotlib.transforms import Bbox
 
 from molmix.config import loading
 from molmix.core.errors import MolmixError
-from molmix.metrics import Metric, Options
-from molmix.metrics.aggregate import all_metrics
+from molmix.metrics import Metric, Options, all_metrics
 from molmix.pipeline import model_table
 from molmix.report.plots.ablations import draw_ablation
 from molmix.report.plots.cost import cost, read_benchmarks

@@ -20,8 +20,8 @@ from molmix.analysis.comparison.significance import BOLD, significant, star
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
 from molmix.core.errors import fault
-from molmix.metrics import Metric, Options
-from molmix.metrics.aggregate import all_metrics, figures_of, read_scores
+from molmix.metrics import Metric, Options, all_metrics
+from molmix.metrics.aggregate import figures_of, read_scores
 
 SORT = "baseline"
 COMPARED = [

@@ -14,8 +14,8 @@ from molmix.analysis.comparison.paired import COLUMNS, compare
 from molmix.analysis.comparison.significance import Significance
 from molmix.analysis.provenance import counts
 from molmix.analysis.tables import Cell, figure
-from molmix.metrics import Metric, Options
-from molmix.metrics.aggregate import all_metrics, read_scores
+from molmix.metrics import Metric, Options, all_metrics
+from molmix.metrics.aggregate import read_scores
 
 log = logging.getLogger(__name__)
 

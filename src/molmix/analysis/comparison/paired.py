@@ -13,8 +13,8 @@ import pandas as pd
 from molmix.analysis.bootstrap import Interval, Replicates, mean, replicate, value_of
 from molmix.analysis.holm import holm
 from molmix.analysis.permutation import p_values, permutations_needed
-from molmix.metrics import Metric, Options, Pooled
-from molmix.metrics.aggregate import Figure, all_metrics, figures_of
+from molmix.metrics import Metric, Options, Pooled, all_metrics
+from molmix.metrics.aggregate import Figure, figures_of
 
 COLUMNS = [
     *("metric", "better", "sort", "model", "other", "n", "value", "low", "high"),

@@ -4,19 +4,21 @@ The definitions are those of MolT5 (Edwards et al. 2022) and L+M-24 (Edwards et 
 BLEU and METEOR over the given tokens (published: SciBERT wordpieces), ROUGE on the raw text without stemming.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from molmix.metrics import Answers, Metric, Options, Pooled
-from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu, pooled_bleu
-from molmix.metrics.meteor import meteor_name, meteor_scorer
-from molmix.metrics.rouge import rouge_scores, rouge_words
-from molmix.metrics.tokenize import Tokenizer, load_tokenizer
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from molmix.metrics.tokenize import Tokenizer
+
+DIRECTION, POSITION = "mol2cap", 20
 METRICS = (
     Metric("bleu2", "higher", "BLEU-2"),
     Metric("bleu4", "higher", "BLEU-4", headline=True),
@@ -27,10 +29,10 @@ METRICS = (
 )
 
 
-def measure(answers: Answers) -> pd.DataFrame | None:
-    """The text metrics of captions; None where answers are molecules."""
-    if answers.direction != "mol2cap":
-        return None
+def measure(answers: Answers) -> pd.DataFrame:
+    """The text metrics of captions."""
+    from molmix.metrics.tokenize import load_tokenizer
+
     vocabulary, wordnet = _files(answers.options)
     return caption_scores(answers.references, answers.texts, load_tokenizer(vocabulary), wordnet)
 
@@ -42,11 +44,16 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 
 def pooled(frame: pd.DataFrame, options: Options) -> dict[str, Pooled]:
     """Corpus BLEU, of captions that were scored."""
+    from molmix.metrics.bleu import COUNT_COLUMNS, pooled_bleu
+
     return pooled_bleu(frame[list(COUNT_COLUMNS)].to_numpy(dtype=float)) if "bleu2" in frame else {}
 
 
 def note(options: Options) -> str:
     """Which definitions these figures follow."""
+    from molmix.metrics.meteor import meteor_name
+    from molmix.metrics.tokenize import load_tokenizer
+
     vocabulary, wordnet = _files(options)
     simple = "" if vocabulary and wordnet else " Not the published definition: set `metrics` for that."
     return f"BLEU and METEOR over {load_tokenizer(vocabulary).name} tokens; {meteor_name(wordnet)}.{simple}"
@@ -86,6 +93,13 @@ def caption_scores(
         MolmixError: there is no WordNet 3.0 in the folder.
         ValueError: the two lists differ in length.
     """
+    import numpy as np
+    import pandas as pd
+
+    from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu
+    from molmix.metrics.meteor import meteor_scorer
+    from molmix.metrics.rouge import rouge_scores, rouge_words
+
     golds = [list(row) or [""] for row in references]
     texts = list(dict.fromkeys([*predictions, *chain.from_iterable(golds)]))
     tokens = dict(zip(texts, tokenizer(texts), strict=True))

@@ -1,13 +1,17 @@
 """Scores of captions whose facts are known: what was said, what was to be said, what is true."""
 
+from __future__ import annotations
+
 from collections.abc import Hashable, Sequence
 from collections.abc import Set as AbstractSet
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from molmix.metrics import Answers, Metric, Options
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIRECTION, POSITION = "mol2cap", 30
 METRICS = (
     Metric("precision", "higher", "fact precision"),
     Metric("recall", "higher", "fact recall"),
@@ -17,15 +21,18 @@ METRICS = (
 
 def measure(answers: Answers) -> pd.DataFrame | None:
     """Facts that captions of the embedded world state; None where the true facts are not known."""
-    if answers.direction != "mol2cap" or any(facts is None for facts in (*answers.facts, *answers.truth)):
+    if any(facts is None for facts in (*answers.facts, *answers.truth)):
         return None
     from molmix.data.synthetic.captions import parse
 
-    return fact_scores(
+    scores = fact_scores(
         [set(parse(text)) for text in answers.texts],
         [set(facts or ()) for facts in answers.facts],
         [set(truth or ()) for truth in answers.truth],
     )
+    # A reference that states nothing is met by silence, but not by an empty caption.
+    scores[[not text.strip() for text in answers.texts]] = 0.0
+    return scores
 
 
 def metrics(options: Options) -> tuple[Metric, ...]:
@@ -63,6 +70,9 @@ def fact_scores(
     Raises:
         ValueError: the lists differ in length.
     """
+    import numpy as np
+    import pandas as pd
+
     rows = [_scores(*sets) for sets in zip(stated, reference, truth, strict=True)]
     return pd.DataFrame(np.array(rows, dtype=float).reshape(-1, 3), columns=["precision", "recall", "f1"])
 

@@ -7,12 +7,15 @@ columns of any other begin with its name (`summac.consistency`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from molmix.judges.kinds import parse_judge, score_captions
 from molmix.metrics import Answers, Metric, Options
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIRECTION, POSITION = "mol2cap", 10
 
 
 def metrics(options: Options) -> tuple[Metric, ...]:
@@ -34,6 +37,8 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 
 def measure(answers: Answers) -> pd.DataFrame | None:
     """Scores of every caption by every judge; None where no NLI was run."""
+    import pandas as pd
+
     judges = answers.options.judges
     frames = [
         score_captions(judges[name], answers.nli[name]).drop_columns("id").to_pandas().add_prefix(prefix)

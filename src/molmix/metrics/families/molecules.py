@@ -5,19 +5,19 @@ match compares canonical SMILES, not InChI; an empty prediction is invalid, wher
 and so is a text with a blank inside, where RDKit reads a molecule and its name.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-from rapidfuzz.distance import Levenshtein
-from rdkit import Chem, DataStructs
-from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
-
-from molmix.data.smiles import join_key, parse_smiles
 from molmix.metrics import Answers, Metric, Options, Pooled
-from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu
 
+if TYPE_CHECKING:
+    import pandas as pd
+    from rdkit import Chem
+
+DIRECTION, POSITION = "cap2mol", 60
 METRICS = (
     Metric("valid", "higher", "validity", headline=True),
     Metric("exact", "higher", "exact match", headline=True),
@@ -29,16 +29,10 @@ METRICS = (
 )
 SIMILARITIES = ("maccs", "rdk", "morgan")
 
-_FINGERPRINTS = (
-    rdMolDescriptors.GetMACCSKeysFingerprint,
-    Chem.RDKFingerprint,
-    rdFingerprintGenerator.GetMorganGenerator(radius=2).GetSparseCountFingerprint,
-)
-
 
 def measure(answers: Answers) -> pd.DataFrame | None:
-    """Molecule metrics; None where answers are captions, or no molecules at all."""
-    if answers.direction != "cap2mol" or answers.options.domain != "molecules":
+    """Molecule metrics; None where answers are no molecules."""
+    if answers.options.domain != "molecules":
         return None
     return molecule_scores(answers.smiles or answers.molecules, answers.texts)
 
@@ -50,6 +44,8 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 
 def pooled(frame: pd.DataFrame, options: Options) -> dict[str, Pooled]:
     """Corpus BLEU over characters, of molecules that were scored."""
+    from molmix.metrics.bleu import COUNT_COLUMNS, corpus_bleu
+
     if "bleu" not in frame:
         return {}
     return {"bleu": (frame[list(COUNT_COLUMNS)].to_numpy(dtype=float), partial(corpus_bleu, n=4))}
@@ -82,6 +78,13 @@ def molecule_scores(references: Sequence[str], predictions: Sequence[str]) -> pd
     Raises:
         ValueError: the two lists differ in length.
     """
+    import numpy as np
+    import pandas as pd
+    from rapidfuzz.distance import Levenshtein
+
+    from molmix.data.smiles import join_key, parse_smiles
+    from molmix.metrics.bleu import COUNT_COLUMNS, bleu_counts, corpus_bleu
+
     rows, counts = [], []
     for reference, prediction in zip(references, predictions, strict=True):
         gold, guess = parse_smiles(reference), parse_smiles(prediction)
@@ -98,6 +101,14 @@ def molecule_scores(references: Sequence[str], predictions: Sequence[str]) -> pd
 
 
 def _similarities(gold: Chem.Mol | None, guess: Chem.Mol | None) -> list[float]:
+    from rdkit import Chem, DataStructs
+    from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
+
     if gold is None or guess is None:
-        return [np.nan] * len(SIMILARITIES)
-    return [DataStructs.TanimotoSimilarity(make(gold), make(guess)) for make in _FINGERPRINTS]
+        return [float("nan")] * len(SIMILARITIES)
+    makers = (
+        rdMolDescriptors.GetMACCSKeysFingerprint,
+        Chem.RDKFingerprint,
+        rdFingerprintGenerator.GetMorganGenerator(radius=2).GetSparseCountFingerprint,
+    )
+    return [DataStructs.TanimotoSimilarity(make(gold), make(guess)) for make in makers]

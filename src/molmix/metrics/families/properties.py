@@ -24,17 +24,17 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from molmix.core.errors import fault
 from molmix.metrics import Answers, Metric, Options
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from scipy.sparse import csr_array
 
     from molmix.metrics.tokenize import Tokenizer
 
+DIRECTION, POSITION = "mol2cap", 40
 SEPARATOR = "__"  # of the published keys, as in `Biomedical__inhibitors__kinase inhibitor`
 STATED, DUE = "properties_stated", "properties_due"
 _END = ""  # where a name ends in the trie; no token is empty
@@ -56,13 +56,13 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 
 
 def measure(answers: Answers) -> pd.DataFrame | None:
-    """Property scores of captions; None without a taxonomy, and where answers are molecules.
+    """Property scores of captions; None without a taxonomy.
 
     Raises:
         MolmixError: the truth is to be that of molecules, and there are no properties of them.
     """
     options = answers.options
-    if options.taxonomy is None or answers.direction != "mol2cap":
+    if options.taxonomy is None:
         return None
     from molmix.metrics.tokenize import load_tokenizer
 
@@ -113,9 +113,9 @@ class Taxonomy:
     keys: tuple[str, ...]
 
     @cached_property
-    def places(self) -> dict[str, int]:
-        """The place of each key in ``keys``."""
-        return {key: place for place, key in enumerate(self.keys)}
+    def index(self) -> dict[str, int]:
+        """The index of each key in ``keys``."""
+        return {key: index for index, key in enumerate(self.keys)}
 
     @cached_property
     def groups(self) -> dict[str, list[str]]:
@@ -129,8 +129,8 @@ class Taxonomy:
         return {owner: list(members) for owner, members in groups.items()}
 
     def below(self, group: str) -> list[int]:
-        """The places of all properties in a category or a group, at any depth; of all where its key is empty."""
-        return [place for place, key in enumerate(self.keys) if not group or key.startswith(group + SEPARATOR)]
+        """The indices of all properties in a category or a group, at any depth; of all where its key is empty."""
+        return [index for index, key in enumerate(self.keys) if not group or key.startswith(group + SEPARATOR)]
 
     def average(self, values: np.ndarray, group: str = "") -> np.ndarray:
         """A group's mean over its properties and its own groups, each weighing the same.
@@ -142,8 +142,10 @@ class Taxonomy:
         Returns:
             Array (…); 1 where nothing in the group has a figure, as published.
         """
+        import numpy as np
+
         members = self.groups[group]
-        own = [self.places[key] for key in members if key in self.places]
+        own = [self.index[key] for key in members if key in self.index]
         parts = [values[..., own], *(self.average(values, key)[..., None] for key in members if key in self.groups)]
         figures = np.concatenate(parts, axis=-1)
         held = ~np.isnan(figures)
@@ -197,14 +199,14 @@ class Finder:
         self._tokenizer = tokenizer
         self._trie: dict[str, Any] = {}
         names = [key.rsplit(SEPARATOR, 1)[-1] for key in taxonomy.keys]
-        for place, tokens in enumerate(self._tokens(names)):
+        for index, tokens in enumerate(self._tokens(names)):
             node = self._trie
             for token in tokens:
                 node = node.setdefault(token, {})
-            node.setdefault(_END, []).append(place)
+            node.setdefault(_END, []).append(index)
 
     def __call__(self, texts: Sequence[Sequence[str]]) -> list[list[int]]:
-        """The places of the properties that the texts of each row state, in order."""
+        """The indices of the properties that the texts of each row state, in order."""
         distinct = list(dict.fromkeys(text for row in texts for text in row))
         found = dict(zip(distinct, map(self._find, self._tokens(distinct)), strict=True))
         return [sorted(set().union(*(found[text] for text in row))) for row in texts]
@@ -255,23 +257,25 @@ def property_scores(
     """
     import pandas as pd
 
+    from molmix.metrics.aggregate import ratio
+
     find = Finder(taxonomy, tokenizer)
     rows = list(zip(find([[text] for text in texts]), find(due), strict=True))
     frame = pd.DataFrame(
         {
-            STATED: [[taxonomy.keys[place] for place in stated] for stated, _ in rows],
-            DUE: [[taxonomy.keys[place] for place in wanted] for _, wanted in rows],
+            STATED: [[taxonomy.keys[index] for index in stated] for stated, _ in rows],
+            DUE: [[taxonomy.keys[index] for index in wanted] for _, wanted in rows],
         }
     )
     sums = _incidence(frame, taxonomy)
     width = len(taxonomy.keys)
     hits, stated, wanted = (sums[:, part * width : (part + 1) * width] for part in range(3))
-    frame["property_precision"] = _ratio(hits.sum(axis=1), stated.sum(axis=1))
-    frame["property_recall"] = _ratio(hits.sum(axis=1), wanted.sum(axis=1))
+    frame["property_precision"] = ratio(hits.sum(axis=1), stated.sum(axis=1))
+    frame["property_recall"] = ratio(hits.sum(axis=1), wanted.sum(axis=1))
     for column, group in _f1_columns(taxonomy).items():
         own = taxonomy.below(group)
         agreed, said, asked = (part[:, own].sum(axis=1) for part in (hits, stated, wanted))
-        frame[column] = _ratio(2 * agreed, said + asked)
+        frame[column] = ratio(2 * agreed, said + asked)
     return frame
 
 
@@ -308,32 +312,38 @@ def pooled_properties(
 
 
 def _figure(sums: np.ndarray, *, taxonomy: Taxonomy, kind: str, group: str, whole: np.ndarray) -> np.ndarray:
-    figures = _by_property(sums, kind)
-    return taxonomy.average(np.where(np.isnan(figures), _by_property(whole, kind), figures), group)
+    import numpy as np
+
+    figures, of_all = _by_property(sums, kind), _by_property(whole, kind)
+    if kind == "precision" and np.isnan(of_all).all():
+        # Published: 1, as of every group without a figure. A system that states nothing is not right in all it states.
+        return np.full(figures.shape[:-1], np.nan)
+    return taxonomy.average(np.where(np.isnan(figures), of_all, figures), group)
 
 
 def _by_property(sums: np.ndarray, kind: str) -> np.ndarray:
+    import numpy as np
+
+    from molmix.metrics.aggregate import ratio
+
     hits, stated, due = np.split(np.asarray(sums, dtype=float), 3, axis=-1)
     above, below = {"precision": (hits, stated), "recall": (hits, due), "f1": (2 * hits, stated + due)}[kind]
-    return _ratio(above, below)
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.where(below > 0, above / np.maximum(below, 1), np.nan)
+    return ratio(above, below)
 
 
 def _incidence(frame: pd.DataFrame, taxonomy: Taxonomy) -> csr_array:
     """Which properties each caption stated and was to state, stated, and was to state: (captions, 3 × properties)."""
+    import numpy as np
     from scipy.sparse import csr_array
 
     width, rows, columns = len(taxonomy.keys), [], []
     for row, (stated, due) in enumerate(zip(frame[STATED], frame[DUE], strict=True)):
         for part, keys in enumerate(({*stated} & {*due}, stated, due)):
             for key in keys:
-                if key not in taxonomy.places:
+                if key not in taxonomy.index:
                     raise fault("metrics.properties.taxonomy", f"has no {key!r}", "score again with this taxonomy")
                 rows.append(row)
-                columns.append(part * width + taxonomy.places[key])
+                columns.append(part * width + taxonomy.index[key])
     return csr_array((np.ones(len(rows)), (rows, columns)), shape=(len(frame), 3 * width))
 
 

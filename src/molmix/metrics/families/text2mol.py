@@ -3,11 +3,14 @@ measured it."""
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from molmix.metrics import Answers, Metric, Options
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+DIRECTION, POSITION = "mol2cap", 50
 METRICS = (
     Metric("text2mol", "higher", "Text2Mol", headline=True),
     Metric("text2mol_covered", "higher", "covered by Text2Mol"),
@@ -22,12 +25,18 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 def measure(answers: Answers) -> pd.DataFrame | None:
     """``text2mol``: cosine in [-1, 1], NaN where the molecule has no features; ``text2mol_covered``: 1 where it has.
 
+    An empty caption has 0: the published script takes the embedding of an empty text, which may be near a molecule's.
     None where it was not measured at all.
     """
+    import numpy as np
+    import pandas as pd
+
     if answers.text2mol is None:
         return None
     similarity = answers.text2mol["text2mol"].to_numpy().astype(float)
-    return pd.DataFrame({"text2mol": similarity, "text2mol_covered": (~np.isnan(similarity)).astype(float)})
+    covered = ~np.isnan(similarity)
+    similarity[covered & [not text.strip() for text in answers.texts]] = 0.0
+    return pd.DataFrame({"text2mol": similarity, "text2mol_covered": covered.astype(float)})
 
 
 def note(options: Options) -> str:

@@ -15,7 +15,7 @@ from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table
 from molmix.core.validation import check_name, did_you_mean
 from molmix.judges.kinds import DIRECTIONS, parse_judge
-from molmix.metrics import FAMILIES, Options
+from molmix.metrics import Options, all_metrics
 from molmix.metrics.families.judges import prefixes
 from molmix.pipeline import model_table as models
 
@@ -180,7 +180,7 @@ def metrics_of(study: Config) -> dict[str, tuple[str, str | None]]:
     """Every metric of the config: its better direction, and the judge that gives it (None for any other metric)."""
     options = options_of(study)
     judges = options.judges
-    shown = {metric.column: metric.better for family in FAMILIES for metric in family().metrics(options)}
+    shown = {metric.column: metric.better for metric in all_metrics(options)}
     return {
         f"{prefix}{column}": (DIRECTIONS[column], name)
         for name, prefix in prefixes(judges).items()

@@ -18,7 +18,8 @@ from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table, replace_folder, write_atomically
 from molmix.judges.kinds import JudgeSettings
 from molmix.judges.matrices import MOST_ENTAILED, Cross
-from molmix.metrics.aggregate import all_metrics, without_texts
+from molmix.metrics import all_metrics
+from molmix.metrics.aggregate import without_texts
 from molmix.pipeline import model_table
 from molmix.report.explain.case import judged_folders, metrics_of, options_of
 from molmix.report.explain.judge_scores import describe

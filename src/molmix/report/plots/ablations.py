@@ -10,8 +10,7 @@ import pandas as pd
 
 from molmix.analysis.tables import titled
 from molmix.core.errors import escape_control
-from molmix.metrics import Options
-from molmix.metrics.aggregate import all_metrics
+from molmix.metrics import Options, all_metrics
 from molmix.report.plots.bars import BAR_HEIGHT, draw_bars
 from molmix.report.plots.results import read_result_table
 from molmix.report.plots.style import INK, PAGE, PALE, TALLEST, message_figure, save, short, style

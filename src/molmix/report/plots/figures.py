@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from molmix.core.files import read_table
-from molmix.metrics import Options
-from molmix.metrics.aggregate import all_metrics
+from molmix.metrics import Options, all_metrics
 from molmix.report.plots.cost import cost, read_benchmarks
 from molmix.report.plots.distribution import distribution
 from molmix.report.plots.effects import effects

@@ -1,0 +1,106 @@
+"""A metric family is one file; importing all of them is cheap; empty captions earn nothing in any of them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from molmix.analysis.bootstrap import mean, value_of
+from molmix.core.files import write_table
+from molmix.metrics import Answers, Options, all_metrics, load_families
+from molmix.metrics.aggregate import figures_of, read_scores
+from molmix.metrics.score import score
+
+TAXONOMY = '{"Biomedical": ["dye", "ligand"], "Other": ["toxic"]}'
+HEAVY = {"numpy", "pandas", "pyarrow", "torch", "transformers", "rdkit", "scipy", "nltk", "tokenizers"}
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    (tmp_path / "taxonomy.json").write_text(TAXONOMY)
+    return Options({}, None, None, "molecules", str(tmp_path / "taxonomy.json"))
+
+
+def test_columns_stand_in_their_order(options: Options) -> None:
+    assert [family.__name__.rpartition(".")[2] for family in load_families()] == [
+        *("judges", "captions", "facts", "properties", "text2mol", "molecules")
+    ]
+    columns = [metric.column for metric in all_metrics(options)]
+    assert len(columns) == len(set(columns))
+    assert columns[:2] == ["bleu2", "bleu4"] and columns[-1] == "bleu"
+    assert "exact" not in [metric.column for metric in all_metrics(options, "mol2cap")]
+    assert "bleu4" not in [metric.column for metric in all_metrics(options, "cap2mol")]
+
+
+def test_the_names_of_all_metrics_are_known_without_a_heavy_import() -> None:
+    code = (
+        "import sys\nfrom molmix.metrics import Options, all_metrics\n"
+        "assert all_metrics(Options(judges={}, vocabulary=None, wordnet=None, domain='molecules'))\n"
+        f"print(sorted({HEAVY!r} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_empty_captions_get_no_flattering_score(options: Options) -> None:
+    """A system that writes nothing is not best in anything, even where the references state nothing."""
+    rows = 4
+    answers = Answers(
+        direction="mol2cap",
+        texts=["", " ", "\n", ""],
+        molecules=["C"] * rows,
+        references=[["It is a dye."], ["Nothing is known of it."], ["It is toxic."], [""]],
+        facts=[["role=dye"], [], ["role=toxic"], []],
+        truth=[["role=dye"], [], ["role=toxic"], []],
+        nli={},
+        options=options,
+        text2mol=pa.table({"text2mol": [0.6, 0.7, None, 0.8]}),
+    )
+    scored = [family.measure(answers) for family in load_families() if family.DIRECTION == "mol2cap"]
+    frame = pd.concat([part for part in scored if part is not None], axis=1).assign(id=[*"abcd"])
+    columns, pooled = figures_of({"silent": frame}, options)
+    found = {key[1]: value_of(mean(column)) for key, column in columns.items()}
+    found |= {key[1]: value_of(figure) for key, figure in pooled.items()}
+    assert {"bleu4", "rouge1", "meteor", "precision", "recall", "f1", "property_precision", "text2mol"} <= found.keys()
+    covered = found.pop("text2mol_covered")
+    assert covered == 0.75
+    assert all(value == 0 or np.isnan(value) for value in found.values()), found
+
+
+def test_empty_molecules_get_no_flattering_score(options: Options) -> None:
+    from molmix.metrics.families.molecules import molecule_scores
+
+    scores = molecule_scores(["CCO", "C"], ["", " "])
+    assert (scores[["valid", "exact", "bleu"]] == 0).all().all()
+    assert scores[["maccs", "rdk", "morgan"]].isna().all().all()
+
+
+def test_scores_keep_what_is_wrong_with_texts_and_not_the_texts(tmp_path: Path) -> None:
+    table = pa.table({"id": ["a", "b"], "text": ["", "a dye " * 9], "finish": ["stop", "length"], "x": [0.0, 1.0]})
+    write_table(tmp_path / "scores.parquet", table)
+    frame = read_scores(tmp_path / "scores.parquet")
+    assert "text" not in frame
+    assert frame[["empty", "cut", "repeated"]].to_numpy().tolist() == [[True, False, False], [False, True, True]]
+
+
+def test_a_family_of_another_direction_is_not_asked(tmp_path: Path, options: Options) -> None:
+    test = {"id": ["a"], "molecule": ["CCO"], "references": [["It is a dye."]], "facts": [None], "truth": [None]}
+    write_table(tmp_path / "test.parquet", pa.table(test | {"properties": [None], "smiles": ["CCO"]}))
+    write_table(tmp_path / "said.parquet", pa.table({"id": ["a"], "text": ["CCO"], "finish": ["stop"]}))
+    files = {
+        "test": tmp_path / "test.parquet",
+        "predictions": tmp_path / "said.parquet",
+        "out": tmp_path / "out.parquet",
+    }
+    score(
+        **files,
+        direction="cap2mol",
+        nli={},
+        text2mol=None,
+        options={"judges": {}, "vocabulary": None, "wordnet": None, "domain": "molecules"},
+    )
+    frame = read_scores(tmp_path / "out.parquet")
+    assert frame["exact"].tolist() == [1.0] and "rouge1" not in frame
