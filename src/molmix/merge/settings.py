@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from molmix.core.plugins import classes, union
 from molmix.core.schema import Name, Section
@@ -27,8 +27,16 @@ class MergePlan(Section):
     keep_weights: bool = Field(False, description="keep merged full weights; they are temporary otherwise")
 
 
+def _two(parents: list[str]) -> list[str]:
+    if len(parents) != 2:
+        raise ValueError("name exactly two initial models")
+    return parents
+
+
 class Universal(Section):
     """Merge, then align: per-task initial models merged by every merge method."""
 
-    parents: tuple[Name, Name] = Field(description="two initial models of one shape and tokenizer")
-    base: Name = Field(description="their common parent, which task vectors are taken against")
+    parents: Annotated[list[str], AfterValidator(_two), Field(json_schema_extra={"minItems": 2, "maxItems": 2})] = (
+        Field(description="two initial models of one shape and tokenizer")
+    )
+    base: str = Field(description="their common parent, which task vectors are computed against")

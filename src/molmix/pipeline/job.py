@@ -1,4 +1,4 @@
-"""What every script of the workflow wraps its one library call in: log, threads, quiet, errors for people."""
+"""The frame of every script of the workflow: its log, its threads, no network, and messages for people."""
 
 from __future__ import annotations
 
@@ -23,61 +23,74 @@ from molmix.pipeline.origins import check_origins, origin_of_job
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
-    """Run the block as a workflow job.
+    """Run the block as a job of the workflow.
 
-    GPUs that it asked for are looked for first. Libraries' chatter goes to the rule's log. A :class:`MolmixError` is
-    printed alone, on the terminal and in the log; anything else leaves its traceback in the log and one line on the
-    terminal. Either ends the job with status 1, without the traceback that Snakemake would print.
+    The GPUs that the job asked for are checked first, then whether its inputs fit together. The outputs carry their
+    origin (:mod:`molmix.core.origin`). What libraries print goes to the rule's log.
+
+    If the block raises, the process ends with status 1 and Snakemake prints no traceback: a :class:`MolmixError` is
+    printed on the terminal and in the log; any other error gives one line on the terminal and its traceback in the log.
+
+    Args:
+        snakemake: the object that Snakemake defines in a script.
     """
-    # Read by numerical libraries when they are first imported, which is inside the block.
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[variable] = str(snakemake.threads)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
-    switch_hub_off()
-    # The imports of a job make a million objects and no garbage: looking for it takes a tenth of their time.
-    gc.set_threshold(100_000, 20, 100)
+    _set_environment(snakemake.threads)
     inputs = [Path(path) for path in snakemake.input]
     _date_back(inputs)
     terminal = sys.stderr
-    log = Path(snakemake.log[0])
-    log.parent.mkdir(parents=True, exist_ok=True)
-    stream = log.open("w", encoding="utf-8", buffering=1)
-    sys.stdout = sys.stderr = stream
-    logging.basicConfig(stream=stream, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    log = path.open("w", encoding="utf-8", buffering=1)
+    sys.stdout = sys.stderr = log
+    logging.basicConfig(stream=log, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
         check_gpus(snakemake.resources.get("gpu", 0), snakemake.resources.get("gpu_memory_mb", 0))
         check_origins(inputs, snakemake.params.get("made_by"))
         with recording(origin_of_job(snakemake.rule, snakemake.wildcards, snakemake.params, inputs)):
             yield
     except Exception as error:
-        for line in _lines(error, snakemake.rule, log):
-            print(line, file=terminal, flush=True)
-            print(line, file=stream)
-        if not isinstance(error, MolmixError):
-            traceback.print_exc(file=stream)
-        _leave(stream, 1)
-    _leave(stream, 0)
+        lines = _describe(error, snakemake.rule, path)
+        print(*lines, sep="\n", file=terminal, flush=True)
+        with suppress(OSError):  # the disk of the log may be the one that is full
+            print(*lines, sep="\n", file=log)
+            if not isinstance(error, MolmixError):
+                traceback.print_exc(file=log)
+        _end(log, 1)
+    _end(log, 0)
+
+
+def _set_environment(threads: int) -> None:
+    # Numerical libraries read these when they are first imported, which the block does.
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
+    switch_hub_off()
+    # The imports of a job create a million objects and no garbage. Looking for garbage takes a tenth of their time.
+    gc.set_threshold(100_000, 20, 100)
 
 
 def _date_back(inputs: Iterable[Path]) -> None:
-    """Make results that another machine's clock, or this one's before it was set back, dated in the future as old as
-    now: Snakemake fails a job whose outputs are older than its inputs. A folder's age is that of a file in it.
+    """Give results that are dated in the future the present time.
+
+    Another machine's clock may be ahead, or this one was set back. Snakemake fails a job whose outputs are older than
+    its inputs. The date of a folder is that of a file that Snakemake keeps in it.
     """
-    results = (path for path in inputs if path.parts[0] == "results")
+    results = (path for path in inputs if path.parts[:1] == ("results",))
     for file in (file for path in results for file in (path, path / ".snakemake_timestamp")):
         with suppress(OSError):
             if file.stat().st_mtime > time.time():
                 os.utime(file)
 
 
-def _leave(stream: IO[str], status: int) -> NoReturn:
-    """End the process at once: outputs are in place, and taking torch's modules apart takes a second a job."""
-    stream.close()
+def _end(log: IO[str], status: int) -> NoReturn:
+    """End the process at once: the outputs are written, and unloading torch takes a second."""
+    with suppress(OSError):  # the disk is full: the log lacks its end, the outputs are checked by who wrote them
+        log.close()
     os._exit(status)
 
 
-def _lines(error: Exception, rule: str, log: Path) -> list[str]:
+def _describe(error: Exception, rule: str, log: Path) -> list[str]:
     if isinstance(error, MolmixError):
         return [f"molmix {rule}: {error}"]
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -1,4 +1,4 @@
-"""A study made ready: its config checked, its model table built, the files that it names read."""
+"""Set-up of a study before any job starts: its config is checked, its model table built, its data files are read."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from molmix.pipeline import model_table
 
 
 def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -> tuple[Config, model_table.ModelTable]:
-    """Check all that can be known before a job starts.
+    """Check all that can be checked before a job starts.
 
     Args:
         content: the config as Snakemake put it together, from one file or several, and from ``--config``.
         files: the config files.
-        read_files: whether to read the data files too; jobs, which parse the workflow again, have no need to.
+        read_files: whether to read the data files too. Jobs parse the workflow again and need not.
 
     Raises:
-        MolmixError: one message with the key or file, the value and the mend.
+        MolmixError: one message with the key or file, the value, and what to do.
     """
     for path in files:
-        read_yaml(path)  # refuses keys given twice, which Snakemake's own reader lets through
+        read_yaml(path)  # refuses a key that is given twice, which Snakemake's own reader accepts
     config = parse(content, ", ".join(map(str, files)) or "--config")
     models = model_table.build(config)
     if read_files:
@@ -38,11 +38,14 @@ def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -
 
 
 def deny_others_writing() -> None:
-    """Let owner and group alone write into a run, whatever the shell allows; jobs parse the workflow, and this, too."""
+    """Let only the owner and the group write into a run, whatever the umask of the shell is.
+
+    Every job does this too, as it parses the workflow.
+    """
     os.umask(os.umask(0o022) | stat.S_IWOTH)
-    # Snakemake makes these before it reads the workflow; what it later runs jobs from lies in the first.
+    # Snakemake makes these before it reads the workflow. It runs the scripts of jobs from the first.
     folder = Path(".snakemake")
     for path in [folder, folder / "log", *folder.glob("log/*")]:
-        with suppress(OSError):  # not there, or somebody else's
+        with suppress(OSError):  # it does not exist, or belongs to someone else
             if (mode := path.stat().st_mode) & stat.S_IWOTH:
                 path.chmod(stat.S_IMODE(mode) & ~stat.S_IWOTH)

@@ -3,7 +3,10 @@
 import copy
 import re
 
+import pytest
+
 from molmix.config import documentation, loading
+from molmix.core.errors import MolmixError
 from molmix.pipeline import model_table
 
 
@@ -70,3 +73,40 @@ def test_numbers_name_arms() -> None:
     arms = {0.01: "agnostic", 1: "mol2cap"}
     content["ablations"] = {"beta": {"title": "t", "factor": "f", "baseline": 0.01, "arms": arms}}
     assert loading.parse(content).ablations["beta"].arms == {"0.01": "agnostic", "1": "mol2cap"}
+
+
+def universal(**changes) -> dict:
+    return {"u": {"parents": ["mol2cap", "cap2mol"], "base": "agnostic"} | changes}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            {"universal": universal(parents=["mol2cap", "u.ties"])},
+            ["universal.u.parents", "'u.ties' is itself a merge", "`align` can start from it"],
+        ),
+        ({"universal": universal(base="u.slerp")}, ["universal.u.base", "'u.slerp' is itself a merge"]),
+        (
+            {"universal": universal(parents=["mol2cap", "cap2mol", "agnostic"])},
+            ["universal.u.parents", "name exactly two initial models"],
+        ),
+        ({"universal": universal(parents=["mol2cap"])}, ["universal.u.parents", "name exactly two initial models"]),
+        ({"universal": universal(parents=["mol2cap", "agnostc"])}, ["universal.u.parents", "did you mean 'agnostic'?"]),
+        ({"universal": universal(parents=["mol2cap", "mol2cap"])}, ["universal.u.parents", "is given twice"]),
+        (
+            {"initial": {"a": {"kind": "made", "task": "mol2cap", "parent": "b"}}},
+            ["initial.a.parent", "there is no initial model 'b'"],
+        ),
+        (
+            {"initial": {a: {"kind": "made", "task": "mol2cap", "parent": b} for a, b in ("wx", "xy", "yx")}},
+            ["initial.x.parent", "'x' from 'y' from 'x': a circle"],
+        ),
+    ],
+)
+def test_wrong_parents_are_refused_in_plain_words(content: dict, expected: list[str]) -> None:
+    with pytest.raises(MolmixError) as caught:
+        build(**content)
+    said = str(caught.value)
+    assert all(part in said for part in expected), said
+    assert not any(word in said for word in ("tuple", "safe name", "pattern"))
