@@ -12,7 +12,7 @@ ROWS, ALONE = 200, 20
 def measure() -> list[Row]:
     import torch
 
-    from molmix.generation.transformers_engine import Writer
+    from molmix.generation.transformers_engine import TransformersEngine
     from molmix.models.loading import load
 
     torch.set_num_threads(1)
@@ -21,7 +21,7 @@ def measure() -> list[Row]:
     settings = {"max_new_tokens": 60, "batch_tokens": 16384, "temperature": 0.0, "top_p": 1.0}
     with tempfile.TemporaryDirectory() as folder:
         manifest = small_model(Path(folder), "one", pairs, seed=1)
-        writer = Writer(manifest, settings, seed=1)
+        writer = TransformersEngine(manifest, settings, seed=1)
         model, tokenizer = load(manifest)
 
     def ours() -> None:

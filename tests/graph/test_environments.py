@@ -38,11 +38,11 @@ def environments(folder: Path, study: dict[str, Any]) -> dict[tuple[str, str], s
     }
 
 
-@pytest.mark.parametrize("backend", ["hf", "vllm"])
-def test_jobs_that_write_by_vllm_have_its_environment_and_no_others(backend, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("engine", ["transformers", "vllm"])
+def test_jobs_that_write_by_vllm_have_its_environment_and_no_others(engine, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     study = MICRO | {
-        "generation": MICRO["generation"] | {"backend": backend},
+        "generation": MICRO["generation"] | {"engine": engine},
         "decomposers": {
             "rules": {"backend": "rules"},
             "llm": {"backend": "vllm", "id": "some/model", "revision": "v1"},
@@ -52,7 +52,7 @@ def test_jobs_that_write_by_vllm_have_its_environment_and_no_others(backend, tmp
     found = environments(tmp_path, study)
     assert {rule for rule, _ in found} >= WRITERS | {"decompose", "align", "merge", "nli", "fetch_decomposer"}
     for (rule, name), file in found.items():
-        by_vllm = (rule in WRITERS and backend == "vllm") or (rule == "decompose" and name.startswith("llm/"))
+        by_vllm = (rule in WRITERS and engine == "vllm") or (rule == "decompose" and name.startswith("llm/"))
         assert (file == "vllm.yaml") == by_vllm, (rule, name)
         assert (ROOT / "envs" / file).is_file()
 

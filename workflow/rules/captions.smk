@@ -21,7 +21,7 @@ rule generate:
     group:
         "generate"
     conda:
-        environment(by_vllm=study.generation.backend == "vllm")
+        environment(by_vllm=study.generation.engine == "vllm")
     threads: needs.cores("generate")
     resources:
         **needs.gpus("generate"),

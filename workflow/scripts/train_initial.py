@@ -6,10 +6,10 @@ from molmix.pipeline.job import job
 
 with job(snakemake):
     from molmix.core.settings import Tracking
-    from molmix.models.small import made
+    from molmix.models.small import train_initial
 
     out = Path(snakemake.output.manifest).parent
-    made(
+    train_initial(
         model_id=snakemake.wildcards.model,
         train=Path(snakemake.input.train),
         parent=Path(snakemake.input.parents[0]) if snakemake.input.parents else None,

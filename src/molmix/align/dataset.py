@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from molmix.align.methods._shared import TEXTS
 from molmix.core.errors import fault
 from molmix.core.files import read_table
+from molmix.models.tokenization import tokenize_prompts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -84,11 +85,9 @@ def _tokenized(
     if not table:
         return [], []
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
-    prompts = tokenizer([row["prompt"] for row in table])["input_ids"]
+    prompts = tokenize_prompts(tokenizer, [row["prompt"] for row in table], pairs)
     end = tokenizer.eos_token
     texts = [tokenizer([row["prompt"] + row[side] + end for row in table])["input_ids"] for side in sides]
-    if prompts[0][-1] == eos:
-        raise fault(pairs, f"the tokenizer ends every text with {end!r}", "set its `add_eos_token` to false")
 
     wholes = list(zip(*texts, strict=True))
     checked = [

@@ -66,9 +66,11 @@ def _names(config: Config) -> None:
 
 def _temperature(config: Config) -> None:
     temperature, (least, most) = config.generation.temperature, vllm_engine.TEMPERATURES
-    if config.generation.backend == "vllm" and temperature and not least <= temperature <= most:
+    if config.generation.engine == "vllm" and temperature and not least <= temperature <= most:
         what = f"{temperature:g}, and vLLM samples at {least:g} to {most:g}"
-        raise fault("generation.temperature", what, "choose one of these, 0 for greedy answers, or `backend: hf`")
+        raise fault(
+            "generation.temperature", what, "choose one of these, 0 for greedy answers, or `engine: transformers`"
+        )
 
 
 def _sources(config: Config) -> None:

@@ -45,7 +45,7 @@ def check_files(config: Config) -> None:
 
 def _check_engines(config: Config) -> None:
     """Pretrained models that are on this machine can be run by the engine that is to run them."""
-    for name, model in config.initial.items() if config.generation.backend == "vllm" else ():
+    for name, model in config.initial.items() if config.generation.engine == "vllm" else ():
         if isinstance(model, HubModel) and (folder := _folder(model)):
             check_decoder(f"initial.{name}.id", folder)
     for name, decomposer in config.local_decomposers().items():

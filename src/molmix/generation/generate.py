@@ -1,16 +1,15 @@
 """Answers of one model to the prompts of its test sets, batched, resumable and the same in every run.
 
-What a model answers depends on its weights, the settings, the seed and the *set* of prompts that it is asked
-in one test set: batches are made from the sorted distinct prompts, so that neither the order of rows nor
-another test set can tip a rounding error. Finished batches are kept in a file of that fingerprint, which
-outlives the job.
+What a model answers depends on its weights, the settings, the seed, the engine's code, libraries and hardware, and the
+*set* of prompts that it is asked in one test set: batches are made from the sorted distinct prompts, so that neither
+the order of rows nor another test set changes a rounding. Finished batches are kept in a file that is named by the
+digest of all this and outlives the job.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,9 @@ from molmix.core.files import digest, read_json, read_table, write_table
 from molmix.core.jsonl_cache import append_to_cache, read_cache
 from molmix.core.progress import progress
 from molmix.data.prompts import prompt
-from molmix.generation import vllm_engine
-from molmix.generation.engine import Answering
+from molmix.generation.engine import Engine, engine_environment, load_engine
 from molmix.models.manifests import start_manifest
 
-PACKAGES = ("torch", "transformers", "tokenizers", "peft")  # what answers of the backend `hf` can change with
 ANSWERS = pa.schema([("id", pa.string()), ("text", pa.string()), ("tokens", pa.int32()), ("finish", pa.string())])
 
 # The columns of ANSWERS but `id`.
@@ -45,7 +42,7 @@ def generate(
     """Let a model answer every test set.
 
     Writes a table for each test set, columns of `ANSWERS`, in the order of the rows given. ``text`` is
-    without special tokens and without the space that parts it from the prompt. ``tokens`` counts what was
+    without control tokens and without the space between prompt and answer. ``tokens`` counts what was
     generated, the token that ends the text included. ``finish`` is ``stop``, ``length`` (cut at
     ``max_new_tokens`` or where the model's context ends) or ``prompt_too_long`` (no token fits after the
     prompt; the text is empty).
@@ -62,21 +59,22 @@ def generate(
         cache: folder of finished batches, a file for each model and test set; losing it costs time only.
 
     Raises:
-        MolmixError: the model's weights are gone or cannot be loaded; or the backend, or its GPU, is not here.
+        MolmixError: the model's weights are gone or cannot be loaded; or the engine, or its GPU, is not here.
     """
-    about = (_lineage(manifest), settings, seed, _versions(settings))
-    writer: Answering | None = None
+    name = settings.get("engine", "transformers")  # the default is not in the settings: see their schema
+    depends_on = (_weights_digests(manifest), settings, seed, engine_environment(name))
+    engine: Engine | None = None
     for test, (ids, asked) in prompts.items():
         distinct = sorted(set(asked))
-        finished = cache / f"{digest(*about, distinct)}.jsonl"
+        finished = cache / f"{digest(*depends_on, distinct)}.jsonl"
         answers = read_cache(finished)
         if len(answers) < len(distinct):
-            if writer is None:
-                writer = _writer(manifest, settings, seed)
+            if engine is None:
+                engine = load_engine(name, manifest, settings, seed)
             with progress(total=len(distinct), desc=f"{manifest.parent.name} {test}", unit="row") as bar:
-                for batch in writer.batches(distinct):
+                for batch in engine.batches(distinct):
                     if not answers.keys() >= set(batch):
-                        fresh = dict(zip(batch, writer.answers(batch), strict=True))
+                        fresh = dict(zip(batch, engine.answers(batch), strict=True))
                         append_to_cache(finished, fresh)
                         answers |= fresh
                     bar.update(len(batch))
@@ -104,26 +102,8 @@ def test_prompts(
     return prompts
 
 
-def _versions(settings: dict[str, Any]) -> dict[str, str]:
-    """Versions that answers can change with."""
-    return vllm_engine.versions() if _by_vllm(settings) else {name: version(name) for name in PACKAGES}
-
-
-def _writer(manifest: Path, settings: dict[str, Any], seed: int) -> Answering:
-    """The model, loaded."""
-    if _by_vllm(settings):
-        return vllm_engine.Writer(manifest, settings, seed)
-    from molmix.generation.transformers_engine import Writer
-
-    return Writer(manifest, settings, seed)
-
-
-def _by_vllm(settings: dict[str, Any]) -> bool:
-    return settings.get("backend") == "vllm"  # `hf` is not named: see the schema
-
-
-def _lineage(manifest: Path) -> list[str]:
-    """Digests of all weights that loading a model reads."""
+def _weights_digests(manifest: Path) -> list[str]:
+    """Digests of all weights that a model is loaded from: its own, and those of the start of an adapter."""
     facts = read_json(manifest)
-    under = _lineage(start_manifest(manifest)) if facts["kind"] == "aligned" else []
+    under = _weights_digests(start_manifest(manifest)) if facts["kind"] == "aligned" else []
     return [facts["weights"]["digest"], *under]

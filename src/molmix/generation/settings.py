@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from molmix.core.schema import Count, Name, Section, Share
 from molmix.data.settings import Predictions
 
 
-class Generation(Section):
-    """How captions are written."""
+def _read_old_engine(name: Any) -> Any:
+    return "transformers" if name == "hf" else name  # its old name
 
-    backend: Literal["hf", "vllm"] = Field(
-        "hf",
-        exclude_if=lambda backend: backend == "hf",
-        description="what runs the models: transformers, or vLLM, which needs a CUDA GPU and has an environment of its "
-        "own (docs/vllm.md)",
+
+class Generation(Section):
+    """How captions are generated."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"backend": "engine"}
+
+    engine: Annotated[Literal["transformers", "vllm"], BeforeValidator(_read_old_engine)] = Field(
+        "transformers",
+        exclude_if=lambda engine: engine == "transformers",
+        description="library that runs the models: transformers, or vLLM, which needs a CUDA GPU and its own "
+        "environment (docs/vllm.md)",
     )
     max_new_tokens: Count = Field(300, description="longest answer, in tokens")
     batch_tokens: Annotated[Count, Field(ge=64)] = Field(
-        16384, description="prompt and answer tokens in a batch; those of a step of `vllm`"
+        16384, description="prompt and answer tokens in a batch; with vLLM, those of a step"
     )
     temperature: Annotated[float, Field(ge=0)] = Field(0.0, description="0 is greedy")
-    top_p: Share = Field(1.0, description="nucleus; read where temperature is above 0")
+    top_p: Share = Field(
+        1.0, description="probability of the nucleus that tokens are sampled from; used where temperature is above 0"
+    )
 
 
 class System(Section):

@@ -12,15 +12,17 @@ from transformers import Cache, DynamicCache, EncoderDecoderCache, GenerationCon
 from transformers.cache_utils import DynamicLayer
 from transformers.modeling_outputs import BaseModelOutput
 
+from molmix.core.errors import fault
 from molmix.core.files import digest
-from molmix.generation.engine import Answering, ends_of
+from molmix.generation.engine import Engine
 from molmix.models.loading import load
+from molmix.models.tokenization import end_tokens
 
 STRIDE = 16  # tokens between two looks at which rows have finished
 ROOM = 64  # tokens by which the cache grows
 
 
-class Writer(Answering):
+class TransformersEngine(Engine):
     """A model of the table with its settings of generation, run by transformers."""
 
     def __init__(self, manifest: Path, settings: dict[str, Any], seed: int) -> None:
@@ -32,7 +34,11 @@ class Writer(Answering):
             # Merged, an adapter costs nothing a token; in bfloat16 merging would round small updates away.
             model = model.merge_and_unload() if model.dtype == torch.float32 else model.get_base_model()
         own = model.generation_config
-        self.ends = ends_of(own, tokenizer)
+        self.ends = end_tokens(own, tokenizer, manifest)
+        self.encoder_decoder = bool(model.config.is_encoder_decoder)
+        if self.encoder_decoder and own.decoder_start_token_id is None:
+            hint = "set it in its generation_config.json (T5's is the id of its padding token)"
+            raise fault(manifest, "is an encoder-decoder model without a `decoder_start_token_id`", hint)
         self.pad = self.ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
         # Whatever else a published model brings (a penalty, a temperature) is no setting of this study.
         model.generation_config = GenerationConfig(
@@ -44,17 +50,17 @@ class Writer(Answering):
             return_dict_in_generate=True,
             **_sampling(settings["temperature"], settings["top_p"]),
         )
-        self.model, self.tokenizer, self.settings, self.seed = model, tokenizer, settings, seed
+        self.manifest, self.model, self.tokenizer, self.settings, self.seed = manifest, model, tokenizer, settings, seed
         self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
         # What grows with the answer, of the arguments of the model's `generate`.
-        if model.config.is_encoder_decoder:
+        if self.encoder_decoder:
             self.ids, self.mask = "decoder_input_ids", "decoder_attention_mask"
         else:
             self.ids, self.mask = "input_ids", "attention_mask"
 
     def batches(self, prompts: list[str]) -> Iterator[list[str]]:
         """Batches of prompts of about one length, the longest first, within the budget of padded tokens."""
-        lengths = dict(zip(prompts, map(len, self.tokenizer(prompts)["input_ids"]), strict=True))
+        lengths = dict(zip(prompts, map(len, self._tokenize(prompts)), strict=True))
         batch: list[str] = []
         for prompt in sorted(prompts, key=lambda prompt: (-lengths[prompt], prompt)):
             width = lengths[(batch or [prompt])[0]] + self.settings["max_new_tokens"]
@@ -70,28 +76,28 @@ class Writer(Answering):
         torch.manual_seed(int(digest(self.seed, batch), 16) % 2**63)
         return super().answers(batch)
 
-    def _room(self, prompt: int) -> int:
+    def _limit(self, prompt: int) -> int:
         """An encoder-decoder keeps its prompt apart from its answer."""
-        if self.model.config.is_encoder_decoder:
+        if self.encoder_decoder:
             return self.context if prompt <= self.context else 0
-        return super()._room(prompt)
+        return super()._limit(prompt)
 
     @torch.inference_mode()
-    def _write(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
-        """Token ids written after each prompt; see :meth:`Answering._write`.
+    def _generate(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
+        """Token ids generated after each prompt; see :meth:`Engine._generate`.
 
-        Generates in strides and takes finished rows out in between: the work goes by what is written, not by
-        the longest row of the batch.
+        Generates in strides and takes finished rows out in between, so that the work depends on what is generated and
+        not on the longest row of the batch.
         """
         written: list[list[int]] = [[] for _ in prompts]
         alive = list(range(len(prompts)))
         state = self._begin(prompts) if prompts else {}
         while alive:
-            # All rows still alive have written alike many tokens, and none may go beyond its own limit.
+            # All rows that are left have as many tokens, and none may go beyond its own limit.
             stride = min(STRIDE, min(limits[row] for row in alive) - len(written[alive[0]]))
             grown = self.model.generate(**state, max_new_tokens=stride).sequences
             for row, tokens in zip(alive, grown[:, state[self.ids].shape[1] :].tolist(), strict=True):
-                ends = (place for place, token in enumerate(tokens, 1) if token in self.ends)
+                ends = (count for count, token in enumerate(tokens, 1) if token in self.ends)
                 written[row] += tokens[: next(ends, len(tokens))]
             stays = [written[row][-1] not in self.ends and len(written[row]) < limits[row] for row in alive]
             alive = [row for row, stay in zip(alive, stays, strict=True) if stay]
@@ -105,7 +111,7 @@ class Writer(Answering):
         real = [[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts]
         ids = torch.tensor(padded, device=self.model.device)
         mask = torch.tensor(real, device=self.model.device)
-        if not self.model.config.is_encoder_decoder:
+        if not self.encoder_decoder:
             return {self.ids: ids, self.mask: mask, "past_key_values": self._cache()}
         start = mask.new_full((len(prompts), 1), self.model.generation_config.decoder_start_token_id)
         return {
@@ -125,7 +131,7 @@ class Writer(Answering):
             self.mask: torch.nn.functional.pad(state[self.mask][rows], (0, new), value=1),
             "past_key_values": state["past_key_values"],
         }
-        if self.model.config.is_encoder_decoder:
+        if self.encoder_decoder:
             following["attention_mask"] = state["attention_mask"][rows]
             following["encoder_outputs"] = BaseModelOutput(state["encoder_outputs"].last_hidden_state[rows])
         return following

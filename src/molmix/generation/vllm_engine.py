@@ -1,9 +1,8 @@
-"""A loaded model that vLLM runs: what :mod:`molmix.generation.transformers_engine` is for transformers. Written
-against vLLM 0.33.
+"""Generation by vLLM, as :mod:`molmix.generation.transformers_engine` is by transformers. Written against vLLM 0.33.
 
-Prompts go in, and answers come out, as tokens, and end where transformers would end them: both backends read and write
-the same text, and differ in arithmetic alone. An adapter is served on its start's full weights and never merged into
-them, also one that was trained on a start in 4 bits: :func:`molmix.models.loading.load` lays it there too.
+vLLM gets prompts and returns answers as tokens, and answers end at the same tokens as with transformers: both engines
+read and write the same text and differ in arithmetic only. An adapter is served on the full weights of its start and
+never merged into them, also one that was trained on a start in 4 bits.
 
 Importing this file is cheap.
 """
@@ -18,19 +17,20 @@ from pathlib import Path
 from typing import Any
 
 from molmix.core.errors import fault
-from molmix.generation.engine import Answering, ends_of
+from molmix.generation.engine import Engine
+from molmix.models.tokenization import end_tokens
 
 PACKAGES = ("vllm", "torch", "transformers", "tokenizers")  # what answers can change with
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # of adapters that vLLM makes room for (its `MaxLoRARanks`)
 TEMPERATURES = (0.01, 2.0)  # that it samples at; below it takes 0.01 without asking
-SEQUENCES = 256  # answers under way at a time; vLLM's own number goes by the GPU, and answers may go by it
+SEQUENCES = 256  # answers generated at a time; vLLM's default depends on the GPU, and answers may depend on it
 CHUNK = 2048  # prompts handed over at a time: what a kill can cost
 
-# Read by vLLM when it is imported. The engine runs in this process: a second one would run the job's script again, and
-# would take prompts up as they come. And vLLM tells its makers of its use where it is not told otherwise.
+# Read by vLLM when it is imported. The engine runs in this process: a second process would run the job's script again,
+# and would batch prompts as they arrive. vLLM reports statistics of its use by default; that is switched off.
 ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1"}
 
-OTHERWISE = "choose another `backend` (`hf` for generation, `transformers` for a decomposer)"
+OTHERWISE = "choose transformers (`generation.engine`, or `backend` of a decomposer)"
 
 
 def versions() -> dict[str, str]:
@@ -43,7 +43,7 @@ def versions() -> dict[str, str]:
         return {name: version(name) for name in PACKAGES}
     except PackageNotFoundError as error:
         hint = f"run snakemake with `--software-deployment-method conda`, which makes envs/vllm.yaml, or {OTHERWISE}"
-        raise fault("backend", f"'vllm' is asked for, and {error.name} is not installed here", hint) from None
+        raise fault("engine", f"'vllm' is asked for, and {error.name} is not installed here", hint) from None
 
 
 def check_decoder(where: object, folder: Path) -> None:
@@ -65,7 +65,7 @@ def check_decoder(where: object, folder: Path) -> None:
         raise fault(where, f"{str(folder)!r} is an encoder-decoder model ({kind}), and vLLM runs none", OTHERWISE)
 
 
-def folders(manifest: Path) -> tuple[Path, Path | None]:
+def find_folders(manifest: Path) -> tuple[Path, Path | None]:
     """Folder of the full weights that are loaded, and of the adapter that is served on them.
 
     An aligned model's are its start's weights and its adapter; any other's its own, and none.
@@ -81,11 +81,11 @@ def folders(manifest: Path) -> tuple[Path, Path | None]:
     return weights_path(start_manifest(manifest)), adapter_path(manifest)
 
 
-def engine(folder: Path, adapter: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
+def engine_arguments(folder: Path, adapter: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
     """Arguments of vLLM's ``LLM``.
 
     Args:
-        folder, adapter: see :func:`folders`.
+        folder, adapter: see :func:`find_folders`.
         settings: of generation.
     """
     arguments: dict[str, Any] = {
@@ -102,7 +102,9 @@ def engine(folder: Path, adapter: Path | None, settings: dict[str, Any]) -> dict
     return arguments
 
 
-def sampling(settings: dict[str, Any], seed: int, prompt: list[int], limit: int, ends: list[int]) -> dict[str, Any]:
+def sampling_arguments(
+    settings: dict[str, Any], seed: int, prompt: list[int], limit: int, ends: list[int]
+) -> dict[str, Any]:
     """Arguments of vLLM's ``SamplingParams`` for one prompt; what is left out is off there.
 
     Args:
@@ -121,23 +123,25 @@ def sampling(settings: dict[str, Any], seed: int, prompt: list[int], limit: int,
         "max_tokens": limit,
         "stop_token_ids": ends,
         "ignore_eos": True,
-        "detokenize": False,  # done here, as for the other backend
+        "detokenize": False,  # done here, as for the other engine
     }
 
 
-def ends(folder: Path, tokenizer: Any) -> list[int]:
-    """Ids of the tokens that end an answer, as transformers finds them for a loaded model."""
+def read_ends(folder: Path, tokenizer: Any) -> list[int]:
+    """Ids of the tokens that end an answer; see :func:`molmix.models.tokenization.end_tokens`."""
     from transformers import AutoConfig, GenerationConfig
 
     try:
         own = GenerationConfig.from_pretrained(folder)
     except OSError:  # a model need not bring one
         own = GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
-    return ends_of(own, tokenizer)
+    return end_tokens(own, tokenizer, folder)
 
 
-class Writer(Answering):
+class VllmEngine(Engine):
     """A model of the table, or a decomposer, with its settings of generation, run by vLLM."""
+
+    encoder_decoder = False
 
     def __init__(self, manifest: Path, settings: dict[str, Any], seed: int) -> None:
         """Load the model; see :func:`molmix.generation.generate.generate` for the arguments.
@@ -147,47 +151,47 @@ class Writer(Answering):
                 there is no GPU.
         """
         import torch
-        from transformers import AutoTokenizer
 
-        from molmix.models.loading import check_memory
+        from molmix.models.loading import check_memory, check_model, load_tokenizer
 
-        folder, adapter = folders(manifest)
+        folder, adapter = find_folders(manifest)
         check_decoder(manifest, folder)
         if not torch.cuda.is_available():
-            raise fault("backend", "'vllm' needs a CUDA GPU, and there is none here", f"run it on one, or {OTHERWISE}")
+            raise fault("engine", "'vllm' needs a CUDA GPU, and there is none here", f"run it on one, or {OTHERWISE}")
+        check_model(folder)
         check_memory(folder, torch.bfloat16.itemsize, "cuda")
+        self.tokenizer = load_tokenizer(folder)
+        self.ends = read_ends(folder, self.tokenizer)
         os.environ.update(ENVIRONMENT)
         try:
             from vllm import LLM
             from vllm.lora.request import LoRARequest
 
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-            self.ends = ends(folder, self.tokenizer)
-            self.llm = LLM(**engine(folder, adapter, settings))
+            self.llm = LLM(**engine_arguments(folder, adapter, settings))
         except (ImportError, OSError, ValueError, RuntimeError) as error:
             said = " ".join(str(error).split())[:300]
             hint = f"see the job's log; free or enlarge the GPU's memory if it speaks of that, or {OTHERWISE}"
             raise fault(folder, f"vLLM cannot run it ({type(error).__name__}: {said})", hint) from error
         self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self.context = self.llm.model_config.max_model_len
-        self.settings, self.seed = settings, seed
+        self.manifest, self.settings, self.seed = manifest, settings, seed
 
     def batches(self, prompts: list[str]) -> Iterator[list[str]]:
         """Chunks to keep the answers of; vLLM makes its own batches inside one."""
         for start in range(0, len(prompts), CHUNK):
             yield prompts[start : start + CHUNK]
 
-    def _write(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
+    def _generate(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
         from vllm import SamplingParams
 
         if not prompts:
             return []
-        # What earlier chunks left there changes roundings; without it a chunk is answered alike after a kill.
+        # What earlier chunks left there changes roundings; without it a chunk has the same answers after a kill.
         self.llm.reset_prefix_cache()
         outputs = self.llm.generate(
             [{"prompt_token_ids": ids} for ids in prompts],
             [
-                SamplingParams(**sampling(self.settings, self.seed, ids, limit, self.ends))
+                SamplingParams(**sampling_arguments(self.settings, self.seed, ids, limit, self.ends))
                 for ids, limit in zip(prompts, limits, strict=True)
             ],
             lora_request=self.adapter,
@@ -203,7 +207,7 @@ def check_served(key: str, lora: dict[str, Any]) -> None:
         key: of its alignment.
         lora: the adapter's settings, resolved.
     """
-    otherwise = "or `generation.backend: hf`"
+    otherwise = "or `generation.engine: transformers`"
     if lora["use_dora"]:
         raise fault(f"{key}.lora.use_dora", "true, and vLLM serves no DoRA adapter", f"set it to false, {otherwise}")
     if lora["r"] > RANKS[-1]:

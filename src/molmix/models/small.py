@@ -1,4 +1,4 @@
-"""Initial models that are made in the graph: small Llamas, trained from random weights or on from a parent.
+"""Initial models that the graph trains itself: small Llamas, from random weights or from a parent's.
 
 A model without a parent also makes its tokenizer. Training is one plain loop on the CPU in fp32: it takes
 about a minute, gives the same bytes for the same seed, and a killed job starts again from zero.
@@ -21,6 +21,7 @@ from molmix.data.prompts import answer, prompt
 from molmix.models.loading import load
 from molmix.models.manifests import write_manifest
 from molmix.models.settings import check_heads
+from molmix.models.tokenization import tokenize_prompts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -36,7 +37,7 @@ LOG = pa.schema({"step": pa.int64(), "epoch": pa.float64(), "loss": pa.float64()
 Row = tuple[list[int], int]
 
 
-def made(
+def train_initial(
     *,
     model_id: str,
     train: Path,
@@ -156,7 +157,7 @@ def encode(
         ]
         return [([*ids, tokenizer.eos_token_id], 1) for ids in tokenizer(texts)["input_ids"]]
     prompts, answers = zip(*(_seam(task, pair, templates) for pair in pairs), strict=True)
-    heads = tokenizer(list(prompts))["input_ids"]
+    heads = tokenize_prompts(tokenizer, prompts, "prompts")
     tails = tokenizer(list(answers), add_special_tokens=False)["input_ids"]
     return [([*head, *tail, tokenizer.eos_token_id], len(head)) for head, tail in zip(heads, tails, strict=True)]
 

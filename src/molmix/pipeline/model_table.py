@@ -192,7 +192,7 @@ def _add_aligned(config: Config, table: ModelTable) -> None:
     _check_rejected(config, table)
     for name, spec in config.align.items():
         settings = spec.resolved()
-        if config.generation.backend == "vllm":
+        if config.generation.engine == "vllm":
             check_served(f"align.{name}", settings["lora"])
         for start in spec.starts:
             check_name(start, table, f"align.{name}.starts", "model")

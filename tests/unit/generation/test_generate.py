@@ -1,6 +1,7 @@
 """Generation against a plain loop over one prompt at a time, and its promises: order, resuming, determinism."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from transformers import (
 )
 
 import molmix.generation.transformers_engine
+from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_json
 from molmix.generation.generate import generate
 from molmix.models.loading import load
@@ -116,9 +118,9 @@ def ask(manifest: Path, folder: Path, prompts: list[str], *, seed: int = 7, cach
 @pytest.fixture
 def asked(monkeypatch) -> list[list[str]]:
     """The batches that models are asked while a test runs."""
-    batches, answers = [], molmix.generation.transformers_engine.Writer.answers
+    batches, answers = [], molmix.generation.transformers_engine.TransformersEngine.answers
     monkeypatch.setattr(
-        molmix.generation.transformers_engine.Writer,
+        molmix.generation.transformers_engine.TransformersEngine,
         "answers",
         lambda self, batch: batches.append(batch) or answers(self, batch),
     )
@@ -236,3 +238,56 @@ def test_sampling_is_the_same_in_every_run_and_goes_by_the_seed(models, tmp_path
     assert first != ask(models["llama"], tmp_path, PROMPTS)
     # Of a nucleus that holds the likeliest token alone, sampling is greedy.
     assert sample("first", 7, top_p=1e-6) == ask(models["llama"], tmp_path, PROMPTS)
+
+
+# ---- what an answer depends on --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("device_name", "NVIDIA A100"), ("package_versions", {"torch": "0.1"}), ("code_digest", "another")],
+)
+def test_other_code_libraries_or_hardware_answer_again(models, tmp_path, asked, monkeypatch, name, value):
+    """Finished answers are not given back after what computed them has changed."""
+    ask(models["llama"], tmp_path, PROMPTS[:2])
+    calls = len(asked)
+    ask(models["llama"], tmp_path, PROMPTS[:2])
+    assert len(asked) == calls
+    monkeypatch.setattr(f"molmix.core.fingerprint.{name}", lambda *arguments: value)
+    ask(models["llama"], tmp_path, PROMPTS[:2])
+    assert len(asked) == 2 * calls
+
+
+def copied(models: dict[str, Path], name: str, folder: Path) -> tuple[Path, Path]:
+    """A copy of a model, to be changed: its weights, and its manifest, which is to be written."""
+    shutil.copytree(models[name].parent / "weights", folder / "copy/weights")
+    return folder / "copy/weights", folder / "copy/manifest.json"
+
+
+def test_generation_stops_at_the_tokenizers_eos_where_the_model_names_another(models, tmp_path):
+    """As chat-tuned tokenizers come with the weights of a base model."""
+    first = next(answer for answer in ask(models["llama"], tmp_path, PROMPTS) if answer["finish"] == "stop")
+    weights, manifest = copied(models, "llama", tmp_path)
+    model = LlamaForCausalLM.from_pretrained(weights)
+    model.generation_config.eos_token_id = 5
+    model.save_pretrained(weights)
+    tokenizer = make_tokenizer([(text, "The molecule is small.") for text in MOLECULES], TEMPLATES, 300)
+    write_manifest(manifest, {"id": "copy", "kind": "initial", "parents": []}, weights)
+    before = ask(manifest, tmp_path, PROMPTS)
+    # The tokenizer's EOS becomes a token that the model generates.
+    written = load(models["llama"])[1](first["text"], add_special_tokens=False)["input_ids"]
+    tokenizer.eos_token = tokenizer.convert_ids_to_tokens(written[len(written) // 2])
+    tokenizer.save_pretrained(weights)
+    write_manifest(manifest, {"id": "copy", "kind": "initial", "parents": []}, weights)
+    after = ask(manifest, tmp_path, PROMPTS)
+    assert sum(answer["finish"] == "stop" for answer in after) > sum(answer["finish"] == "stop" for answer in before)
+
+
+def test_an_encoder_decoder_without_a_start_token_is_refused(models, tmp_path):
+    weights, manifest = copied(models, "t5", tmp_path)
+    for name in ("config.json", "generation_config.json"):
+        content = json.loads((weights / name).read_text())
+        (weights / name).write_text(json.dumps(content | {"decoder_start_token_id": None}))
+    write_manifest(manifest, {"id": "copy", "kind": "initial", "parents": []}, weights)
+    with pytest.raises(MolmixError, match="an encoder-decoder model without a `decoder_start_token_id`"):
+        ask(manifest, tmp_path, PROMPTS)

@@ -20,7 +20,7 @@ from molmix.core.errors import MolmixError
 from molmix.core.files import read_table, write_json
 from molmix.generation import vllm_engine
 from molmix.generation.generate import generate
-from molmix.generation.transformers_engine import Writer
+from molmix.generation.transformers_engine import TransformersEngine
 from molmix.judges.decompose import decompose
 from molmix.models.loading import load
 from molmix.models.manifests import write_manifest
@@ -28,7 +28,7 @@ from molmix.models.small import make_tokenizer
 from molmix.pipeline import model_table
 
 SIZES = {"vocab_size": 300, "bos_token_id": 1, "pad_token_id": 0, "eos_token_id": 2}
-SETTINGS = schema.Generation(backend="vllm", max_new_tokens=20).model_dump()
+SETTINGS = schema.Generation(engine="vllm", max_new_tokens=20).model_dump()
 TEXTS = [("CCO", "The molecule is small.")]
 TEMPLATES = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
 
@@ -65,13 +65,18 @@ def study(**generation: Any) -> dict[str, Any]:
     return copy.deepcopy(documentation.DEMO) | {"generation": generation}
 
 
-def test_what_hf_is_named_by_is_what_it_was_before_there_was_a_choice() -> None:
+def test_what_the_default_engine_is_named_by_is_what_it_was_before_there_was_a_choice() -> None:
     """Caches of answers, jobs and the study itself are named by these."""
     keys = ["max_new_tokens", "batch_tokens", "temperature", "top_p"]
-    assert list(schema.Generation().model_dump()) == list(schema.Generation(backend="hf").model_dump()) == keys
-    assert list(SETTINGS) == ["backend", *keys]
-    plain, named, other = (loading.parse(study(**more)) for more in ({}, {"backend": "hf"}, {"backend": "vllm"}))
+    assert list(schema.Generation().model_dump()) == list(schema.Generation(engine="transformers").model_dump()) == keys
+    assert list(SETTINGS) == ["engine", *keys]
+    plain, named, other = (
+        loading.parse(study(**more)) for more in ({}, {"engine": "transformers"}, {"engine": "vllm"})
+    )
     assert plain.digest() == named.digest() != other.digest()
+    for value, same in (("hf", plain), ("vllm", other)):  # the old key, and its old value
+        with pytest.warns(FutureWarning, match="`backend` is now called `engine`"):
+            assert loading.parse(study(backend=value)).digest() == same.digest()
 
 
 @pytest.mark.parametrize(
@@ -82,42 +87,41 @@ def test_what_hf_is_named_by_is_what_it_was_before_there_was_a_choice() -> None:
         (lambda c: c["align"]["dpo"].update(lora={"r": 513}), ["align.dpo.lora.r: 513", "rank of 512", "lower it"]),
         (lambda c: c["generation"].update(temperature=2.5), ["generation.temperature: 2.5", "at 0.01 to 2"]),
         (lambda c: c["generation"].update(temperature=1e-3), ["generation.temperature: 0.001"]),
-        (lambda c: c["generation"].update(backend="vlm"), ["generation.backend", "'vlm'", "'vllm'"]),
+        (lambda c: c["generation"].update(engine="vlm"), ["generation.engine", "'vlm'", "'vllm'"]),
     ],
 )  # fmt: skip
 def test_what_vllm_does_not_take_is_refused_before_a_run(change, expected) -> None:
-    content = study(backend="vllm")
+    content = study(engine="vllm")
     model_table.build(loading.parse(content))
     change(content)
     with pytest.raises(MolmixError) as caught:
         model_table.build(loading.parse(content))
     assert all(part in str(caught.value) for part in expected), caught.value
-    if content["generation"]["backend"] == "vllm":
-        model_table.build(loading.parse(content | {"generation": content["generation"] | {"backend": "hf"}}))
+    if content["generation"]["engine"] == "vllm":
+        model_table.build(loading.parse(content | {"generation": content["generation"] | {"engine": "transformers"}}))
 
 
-@pytest.mark.parametrize("backend", ["hf", "vllm"])
+@pytest.mark.parametrize("engine", ["transformers", "vllm"])
 @pytest.mark.parametrize("key", ["initial.theirs.id", "decomposers.theirs.id"])
-def test_an_encoder_decoder_in_a_folder_is_refused_before_a_run(models, key, backend) -> None:
+def test_an_encoder_decoder_in_a_folder_is_refused_before_a_run(models, key, engine) -> None:
     weights = str(models["t5"].parent / "weights")
     content = study()
     if key.startswith("initial"):
-        content["generation"]["backend"] = backend
+        content["generation"]["engine"] = engine
         content["initial"]["theirs"] = {"kind": "pretrained", "id": weights}
     else:
-        other = {"hf": "transformers", "vllm": "vllm"}[backend]
-        content["decomposers"] = {"rules": {"backend": "rules"}, "theirs": {"backend": other, "id": weights}}
+        content["decomposers"] = {"rules": {"backend": "rules"}, "theirs": {"backend": engine, "id": weights}}
     read = loading.parse(content)
     model_table.build(read)
-    if backend == "hf":
+    if engine == "transformers":
         check_files(read)
         return
-    with pytest.raises(MolmixError, match=rf"^{key}: .*encoder-decoder model \(t5\).*\n  Hint: choose another"):
+    with pytest.raises(MolmixError, match=rf"^{key}: .*encoder-decoder model \(t5\).*\n  Hint: choose transformers"):
         check_files(read)
 
 
 def test_so_is_one_from_the_hub_that_lies_in_its_cache(tmp_path, monkeypatch) -> None:
-    content = study(backend="vllm")
+    content = study(engine="vllm")
     content["initial"]["theirs"] = {"kind": "pretrained", "id": "lab/t5", "revision": "v1"}
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     check_files(loading.parse(content))  # not fetched yet: nothing is known of it
@@ -135,9 +139,9 @@ def test_so_is_one_from_the_hub_that_lies_in_its_cache(tmp_path, monkeypatch) ->
 def test_an_adapter_is_served_on_its_start_and_other_models_are_loaded(models) -> None:
     weights = models["llama"].parent / "weights"
     adapter = models["llama.dpo"].parent / "adapter"
-    assert vllm_engine.folders(models["llama"]) == (weights, None)
-    assert vllm_engine.folders(models["llama.dpo"]) == (weights, adapter)
-    plain = vllm_engine.engine(weights, None, SETTINGS)
+    assert vllm_engine.find_folders(models["llama"]) == (weights, None)
+    assert vllm_engine.find_folders(models["llama.dpo"]) == (weights, adapter)
+    plain = vllm_engine.engine_arguments(weights, None, SETTINGS)
     assert plain == {
         "model": str(weights),
         "dtype": "bfloat16",
@@ -146,7 +150,10 @@ def test_an_adapter_is_served_on_its_start_and_other_models_are_loaded(models) -
         "max_num_batched_tokens": 16384,
         "max_num_seqs": 256,
     }
-    assert vllm_engine.engine(weights, adapter, SETTINGS) == plain | {"enable_lora": True, "max_lora_rank": 16}
+    assert vllm_engine.engine_arguments(weights, adapter, SETTINGS) == plain | {
+        "enable_lora": True,
+        "max_lora_rank": 16,
+    }
 
 
 def test_an_adapter_without_safetensors_is_refused(models, tmp_path) -> None:
@@ -158,18 +165,20 @@ def test_an_adapter_without_safetensors_is_refused(models, tmp_path) -> None:
     manifest = adapter.parent / "manifest.json"
     write_manifest(manifest, {"id": "llama.sft", "kind": "aligned", "parents": ["llama"]}, adapter)
     with pytest.raises(MolmixError, match=r"holds no adapter_model\.safetensors"):
-        vllm_engine.folders(manifest)
+        vllm_engine.find_folders(manifest)
 
 
 def test_every_prompt_draws_with_a_seed_of_its_own(models) -> None:
-    greedy = vllm_engine.sampling(SETTINGS, 7, [1, 5], 20, [2])
+    greedy = vllm_engine.sampling_arguments(SETTINGS, 7, [1, 5], 20, [2])
     assert greedy["temperature"] == 0 and greedy["max_tokens"] == 20
     assert (greedy["stop_token_ids"], greedy["ignore_eos"], greedy["detokenize"]) == ([2], True, False)
     drawn = SETTINGS | {"temperature": 0.7, "top_p": 0.9}
-    one = vllm_engine.sampling(drawn, 7, [1, 5], 20, [2])
+    one = vllm_engine.sampling_arguments(drawn, 7, [1, 5], 20, [2])
     assert (one["temperature"], one["top_p"]) == (0.7, 0.9)
-    assert one == vllm_engine.sampling(drawn, 7, [1, 5], 20, [2])
-    seeds = {vllm_engine.sampling(drawn, seed, ids, 20, [2])["seed"] for seed in (7, 8) for ids in ([1, 5], [1, 6])}
+    assert one == vllm_engine.sampling_arguments(drawn, 7, [1, 5], 20, [2])
+    seeds = {
+        vllm_engine.sampling_arguments(drawn, seed, ids, 20, [2])["seed"] for seed in (7, 8) for ids in ([1, 5], [1, 6])
+    }
     assert len(seeds) == 4 and all(0 <= seed < 2**63 for seed in seeds)
 
 
@@ -186,26 +195,26 @@ def test_answers_end_where_transformers_ends_them(models, tmp_path, own) -> None
         (weights / "generation_config.json").unlink()
     make_tokenizer(TEXTS, TEMPLATES, 300).save_pretrained(weights)
     write_manifest(manifest, {"id": "own", "kind": "initial", "parents": []}, weights)
-    theirs = Writer(manifest, SETTINGS, 7)
-    assert vllm_engine.ends(weights, theirs.tokenizer) == theirs.ends
+    theirs = TransformersEngine(manifest, SETTINGS, 7)
+    assert vllm_engine.read_ends(weights, theirs.tokenizer) == theirs.ends
 
 
 def test_a_killed_job_goes_on_with_the_chunk_that_it_was_at(models, tmp_path, monkeypatch) -> None:
-    """In vLLM's chunks, by a model that transformers runs: the journal knows no backend."""
+    """In vLLM's chunks, by a model that transformers runs: the cache knows no engine."""
     monkeypatch.setattr(vllm_engine, "CHUNK", 3)
-    monkeypatch.setattr(Writer, "batches", vllm_engine.Writer.batches)
-    chunks, answers = [], Writer.answers
+    monkeypatch.setattr(TransformersEngine, "batches", vllm_engine.VllmEngine.batches)
+    chunks, answers = [], TransformersEngine.answers
     prompts = [f"Molecule: {'C' * length}\nCaption:" for length in range(1, 9)]
 
     def write(cache: str, dies: int | None = None) -> Any:
-        def one(self: Writer, chunk: list[str]) -> list[dict[str, Any]]:
+        def one(self: TransformersEngine, chunk: list[str]) -> list[dict[str, Any]]:
             if len(chunks) == dies:
                 raise KeyboardInterrupt
             chunks.append(chunk)
             return answers(self, chunk)
 
         chunks.clear()
-        monkeypatch.setattr(Writer, "answers", one)
+        monkeypatch.setattr(TransformersEngine, "answers", one)
         settings = schema.Generation(max_new_tokens=8).model_dump()
         place = {"outs": {"test": tmp_path / f"{cache}.parquet"}, "cache": tmp_path / cache}
         generate(manifest=models["llama"], prompts={"test": (prompts, prompts)}, settings=settings, seed=7, **place)
@@ -221,7 +230,7 @@ def test_a_killed_job_goes_on_with_the_chunk_that_it_was_at(models, tmp_path, mo
 def test_chunks_hold_every_prompt_once_and_in_order(monkeypatch) -> None:
     monkeypatch.setattr(vllm_engine, "CHUNK", 4)
     prompts = [f"prompt {number}" for number in range(10)]
-    chunks = list(vllm_engine.Writer.__new__(vllm_engine.Writer).batches(prompts))
+    chunks = list(vllm_engine.VllmEngine.__new__(vllm_engine.VllmEngine).batches(prompts))
     assert [len(chunk) for chunk in chunks] == [4, 4, 2] and [*chain(*chunks)] == prompts
 
 
@@ -236,11 +245,11 @@ def test_its_own_classes_take_what_they_are_handed(models) -> None:
     from vllm.engine.arg_utils import EngineArgs
     from vllm.lora.request import LoRARequest
 
-    weights, adapter = vllm_engine.folders(models["llama.dpo"])
+    weights, adapter = vllm_engine.find_folders(models["llama.dpo"])
     known = {field.name for field in dataclasses.fields(EngineArgs)}
-    assert vllm_engine.engine(weights, adapter, SETTINGS).keys() <= known
+    assert vllm_engine.engine_arguments(weights, adapter, SETTINGS).keys() <= known
     for temperature in (0.0, *vllm_engine.TEMPERATURES):
-        asked = vllm_engine.sampling(SETTINGS | {"temperature": temperature}, 7, [1, 5], 20, [2])
+        asked = vllm_engine.sampling_arguments(SETTINGS | {"temperature": temperature}, 7, [1, 5], 20, [2])
         params = SamplingParams(**asked)
         assert {key: getattr(params, key) for key in asked} == asked
     assert LoRARequest("adapter", 1, str(adapter)).lora_path == str(adapter)
@@ -253,7 +262,7 @@ def test_its_own_classes_take_what_they_are_handed(models) -> None:
 
 @without_vllm
 def test_without_vllm_one_message_says_where_it_is_to_be_had(models, tmp_path) -> None:
-    expected = r"^backend: 'vllm' is asked for, and vllm is not installed here\n  Hint: .*envs/vllm\.yaml"
+    expected = r"^engine: 'vllm' is asked for, and vllm is not installed here\n  Hint: .*envs/vllm\.yaml"
     with pytest.raises(MolmixError, match=expected):
         generate(
             manifest=models["llama"],
@@ -273,10 +282,10 @@ def test_without_vllm_one_message_says_where_it_is_to_be_had(models, tmp_path) -
 @without_gpu
 def test_without_a_gpu_one_message_says_so(models) -> None:
     for name in ("llama", "llama.dpo"):
-        with pytest.raises(MolmixError, match=r"^backend: 'vllm' needs a CUDA GPU.*\n  Hint: .*`hf`"):
-            vllm_engine.Writer(models[name], SETTINGS, 7)
+        with pytest.raises(MolmixError, match=r"^engine: 'vllm' needs a CUDA GPU.*\n  Hint: .*choose transformers"):
+            vllm_engine.VllmEngine(models[name], SETTINGS, 7)
 
 
 def test_an_encoder_decoder_from_the_hub_is_refused_when_it_is_loaded(models) -> None:
     with pytest.raises(MolmixError, match=r"manifest\.json: .*encoder-decoder model \(t5\), and vLLM runs none"):
-        vllm_engine.Writer(models["t5"], SETTINGS, 7)
+        vllm_engine.VllmEngine(models["t5"], SETTINGS, 7)

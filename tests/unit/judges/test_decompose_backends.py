@@ -218,9 +218,9 @@ def tiny(tmp_path_factory) -> Path:
 def asked(monkeypatch) -> list[str]:
     """Prompts that the local model is asked while a test runs."""
     prompts: list[str] = []
-    answers = molmix.generation.transformers_engine.Writer.answers
+    answers = molmix.generation.transformers_engine.TransformersEngine.answers
     monkeypatch.setattr(
-        molmix.generation.transformers_engine.Writer,
+        molmix.generation.transformers_engine.TransformersEngine,
         "answers",
         lambda self, batch: prompts.extend(batch) or answers(self, batch),
     )
@@ -283,7 +283,7 @@ def test_another_model_answers_for_itself(tiny, tmp_path, asked) -> None:
 def test_a_kill_costs_what_was_under_way(tiny, tmp_path, asked, monkeypatch) -> None:
     captions = list(LEARNT)
     whole = locally(captions, tiny, tmp_path / "whole", batch_tokens=120)
-    batches, answers = [], molmix.generation.transformers_engine.Writer.answers
+    batches, answers = [], molmix.generation.transformers_engine.TransformersEngine.answers
 
     def dies(self, batch):
         batches.append(batch)
@@ -292,7 +292,7 @@ def test_a_kill_costs_what_was_under_way(tiny, tmp_path, asked, monkeypatch) -> 
         return answers(self, batch)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(molmix.generation.transformers_engine.Writer, "answers", dies)
+        patch.setattr(molmix.generation.transformers_engine.TransformersEngine, "answers", dies)
         locally(captions, tiny, tmp_path / "killed", batch_tokens=120)
     (kept,) = (tmp_path / "killed").glob("*.jsonl")
     kept.write_bytes(kept.read_bytes()[:-9])  # and its last line is torn

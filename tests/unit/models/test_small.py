@@ -15,7 +15,7 @@ from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_table
 from molmix.data.prompts import answer, prompt
 from molmix.models.loading import load
-from molmix.models.small import encode, made, make_tokenizer
+from molmix.models.small import encode, make_tokenizer, train_initial
 from tests.unit.core.test_tracking import logged, scalars
 
 TEMPLATES = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
@@ -48,7 +48,7 @@ def train(tmp_path_factory) -> Path:
 
 
 def make(out: Path, train: Path, parent: Path | None = None, seed: int = 7, **settings) -> Path:
-    made(
+    train_initial(
         model_id=out.name,
         train=train,
         parent=parent,

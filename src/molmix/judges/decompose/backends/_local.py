@@ -12,7 +12,7 @@ from pydantic import Field
 
 from molmix.core.errors import fault
 from molmix.core.schema import Count, Revision
-from molmix.generation.engine import Answering
+from molmix.generation.engine import Engine
 from molmix.judges.decompose.answers import Answer
 from molmix.judges.decompose.backends._decomposer import ModelSettings
 from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
@@ -44,7 +44,7 @@ class LocalSettings(ModelSettings):
         """
         raise NotImplementedError
 
-    def writer(self, manifest: Path, settings: dict[str, Any]) -> Answering:
+    def writer(self, manifest: Path, settings: dict[str, Any]) -> Engine:
         """The model, loaded, with settings of generation."""
         raise NotImplementedError
 

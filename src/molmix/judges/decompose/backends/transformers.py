@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from molmix.generation.engine import Answering
+from molmix.generation.engine import Engine
 from molmix.judges.decompose.backends._local import LocalSettings
 
 PACKAGES = ("torch", "transformers", "tokenizers")  # what answers can change with
@@ -21,8 +21,8 @@ class TransformersSettings(LocalSettings):
         """Versions of the libraries."""
         return {name: version(name) for name in PACKAGES}
 
-    def writer(self, manifest: Path, settings: dict[str, Any]) -> Answering:
+    def writer(self, manifest: Path, settings: dict[str, Any]) -> Engine:
         """The model, loaded."""
-        from molmix.generation.transformers_engine import Writer
+        from molmix.generation.transformers_engine import TransformersEngine
 
-        return Writer(manifest, settings, seed=0)
+        return TransformersEngine(manifest, settings, seed=0)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from molmix.generation import vllm_engine
-from molmix.generation.engine import Answering
+from molmix.generation.engine import Engine
 from molmix.judges.decompose.backends._local import LocalSettings
 
 
@@ -21,9 +21,9 @@ class VllmSettings(LocalSettings):
         """Versions of the libraries; a `MolmixError` where vLLM is not installed."""
         return vllm_engine.versions()
 
-    def writer(self, manifest: Path, settings: dict[str, Any]) -> Answering:
+    def writer(self, manifest: Path, settings: dict[str, Any]) -> Engine:
         """The model, loaded; a `MolmixError` where there is no GPU."""
-        return vllm_engine.Writer(manifest, settings, seed=0)
+        return vllm_engine.VllmEngine(manifest, settings, seed=0)
 
     def check_folder(self, key: str, folder: Path) -> None:
         """Only decoders are served."""
