@@ -11,9 +11,8 @@ from types import SimpleNamespace
 from molmix.core.errors import fault
 from molmix.pipeline.job import job
 
-with job(
-    SimpleNamespace(threads=1, log=["log/x.log"], input={inputs}, resources={{}}, rule="score", wildcards={{}}, params={{}})
-):
+JOB = {{"rule": "score", "wildcards": {{}}, "params": {{}}, "resources": {{}}, "threads": 1}}
+with job(SimpleNamespace(**JOB, log=["log/x.log"], input={inputs})):
     {body}
 """
 
