@@ -161,9 +161,9 @@ def commit_of(checkout: Path) -> str | None:
         name = head.removeprefix("ref:").strip()
         shared = folder / "commondir"
         common = folder / shared.read_text(encoding="utf-8").strip() if shared.is_file() else folder
-        for place in (folder, common):
-            if (place / name).is_file():
-                return (place / name).read_text(encoding="utf-8").strip()
+        for parent in (folder, common):
+            if (parent / name).is_file():
+                return (parent / name).read_text(encoding="utf-8").strip()
         packed = (common / "packed-refs").read_text(encoding="utf-8").splitlines()
         return next((line.split()[0] for line in packed if line.endswith(f" {name}")), None)
     except OSError:

@@ -43,7 +43,7 @@ def titled(metric: Metric) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in one place of a grid.
+    """One cell of a grid.
 
     Attributes:
         text: as it is read, not escaped.

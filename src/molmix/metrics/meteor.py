@@ -16,7 +16,7 @@ from molmix.metrics.wordnet import VERSION, load_wordnet
 
 ALPHA, BETA, GAMMA = 0.9, 3.0, 0.5
 
-Places = dict[str, list[int]]
+Positions = dict[str, list[int]]
 _stem = cache(PorterStemmer().stem)
 _last = itemgetter(-1)
 
@@ -46,12 +46,12 @@ def meteor_scorer(wordnet: Path | None) -> Callable[[Sequence[Sequence[str]], Se
 
 def _meteor(reference: list[str], hypothesis: list[str], synonyms: Callable[[str], frozenset[str]] | None) -> float:
     links: dict[int, int] = {}
-    left, places = _link_equal(enumerate(hypothesis), enumerate(reference), links)
-    if left and places:
-        stems = ((j, _stem(word)) for word, spots in places.items() for j in spots)
-        left, places = _link_equal([(i, _stem(word)) for i, word in left], sorted(stems), links)
+    left, free = _link_equal(enumerate(hypothesis), enumerate(reference), links)
+    if left and free:
+        stems = ((j, _stem(word)) for word, positions in free.items() for j in positions)
+        left, free = _link_equal([(i, _stem(word)) for i, word in left], sorted(stems), links)
         if synonyms:
-            _link_synonyms(left, places, synonyms, links)
+            _link_synonyms(left, free, synonyms, links)
     matched = len(links)
     if not matched:
         return 0.0
@@ -64,30 +64,30 @@ def _meteor(reference: list[str], hypothesis: list[str], synonyms: Callable[[str
 
 def _link_equal(
     hypothesis: Iterable[tuple[int, str]], reference: Iterable[tuple[int, str]], links: dict[int, int]
-) -> tuple[list[tuple[int, str]], Places]:
+) -> tuple[list[tuple[int, str]], Positions]:
     """Link each word, from the last to the first, to the last free equal one; return what is left of both."""
-    places: Places = {}
+    free: Positions = {}
     for j, word in reference:
-        places.setdefault(word, []).append(j)
+        free.setdefault(word, []).append(j)
     left = []
     for i, word in reversed(list(hypothesis)):
-        spots = places.get(word)
-        if spots:
-            links[i] = spots.pop()
+        positions = free.get(word)
+        if positions:
+            links[i] = positions.pop()
         else:
             left.append((i, word))
-    return left[::-1], {word: spots for word, spots in places.items() if spots}
+    return left[::-1], {word: positions for word, positions in free.items() if positions}
 
 
 def _link_synonyms(
     left: list[tuple[int, str]],
-    places: Places,
+    free: Positions,
     synonyms: Callable[[str], frozenset[str]],
     links: dict[int, int],
 ) -> None:
     """Link each word, from the last to the first, to the last free word that is a synonym of it."""
     for i, word in reversed(left):
-        spots = max((places[other] for other in synonyms(word).intersection(places)), key=_last, default=None)
-        if spots:
-            links[i] = spots.pop()
-            places = {other: spots for other, spots in places.items() if spots}
+        positions = max((free[other] for other in synonyms(word).intersection(free)), key=_last, default=None)
+        if positions:
+            links[i] = positions.pop()
+            free = {other: positions for other, positions in free.items() if positions}

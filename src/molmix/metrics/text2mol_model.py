@@ -113,9 +113,9 @@ def _similarities(
     device = model.temp.device
     found = np.empty(len(texts), np.float32)
     for length in np.unique(lengths)[::-1]:  # texts of one length together: nothing is padded
-        alike = np.flatnonzero(lengths == length)
+        same_length = np.flatnonzero(lengths == length)
         step = max(1, batch_tokens // length)
-        for batch in (alike[start : start + step] for start in range(0, len(alike), step)):
+        for batch in (same_length[start : start + step] for start in range(0, len(same_length), step)):
             tokens = torch.tensor([ids[row] for row in batch], device=device)
             molecules = torch.from_numpy(vectors[batch]).to(device)
             cosines = nn.functional.cosine_similarity(model.embed_texts(tokens), model.embed_molecules(molecules))
@@ -188,7 +188,7 @@ def _text_model(text_model: str, revision: str | None) -> tuple[BertConfig, PreT
     where, hint = "metrics.text2mol.text_model", "name a folder or a hub id with config.json and vocab.txt of a BERT"
     local = Path(text_model).is_dir()
     if not local and revision is None:
-        raise fault(where, f"{text_model!r} is no local folder", "give a hub id its `revision`, or mend the path")
+        raise fault(where, f"{text_model!r} is no local folder", "give a hub id its `revision`, or fix the path")
     if local and not (Path(text_model) / "config.json").is_file():  # transformers would take its own defaults
         raise fault(where, f"{text_model!r} holds no config.json", hint)
     folder = Path(text_model) if local else snapshot(where, text_model, str(revision), "tokenizer")

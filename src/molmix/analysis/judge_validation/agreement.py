@@ -120,8 +120,8 @@ def _figures(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> dict[str, np.
     of = np.nonzero(held)[0]
     row, column = np.triu_indices(a.shape[1], k=1)
     paired = held[:, row] & held[:, column]
-    alike = np.sign(a[:, row] - a[:, column]) == np.sign(b[:, row] - b[:, column])
-    pairs = np.stack([(alike & paired).sum(axis=1), paired.sum(axis=1)], axis=1)
+    same_order = np.sign(a[:, row] - a[:, column]) == np.sign(b[:, row] - b[:, column])
+    pairs = np.stack([(same_order & paired).sum(axis=1), paired.sum(axis=1)], axis=1)
     return {
         "kendall": kendall(*(mean[:, whole] for mean in means)),
         "spearman": _rank_correlation(*(mean[:, whole] for mean in means)),

@@ -123,11 +123,11 @@ def _told(sentence: Sentence) -> Iterator[str]:
     """Sentences for the statements, a list for those that can share one, in the order in which each list begins."""
     keys = [_list_of(number, one) for number, one in enumerate(sentence.statements)]
     for key in dict.fromkeys(keys):
-        alike = [one for one, own in zip(sentence.statements, keys, strict=True) if own == key]
-        if not alike[0].verb:
-            yield str(alike[0])
+        listed = [one for one, own in zip(sentence.statements, keys, strict=True) if own == key]
+        if not listed[0].verb:
+            yield str(listed[0])
             continue
-        yield f"{alike[0].subject or LATER} {alike[0].verb} {_listed([one.item for one in alike])}."
+        yield f"{listed[0].subject or LATER} {listed[0].verb} {_listed([one.item for one in listed])}."
 
 
 def _list_of(number: int, one: Statement) -> tuple[object, ...]:

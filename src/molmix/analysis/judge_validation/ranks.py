@@ -75,7 +75,7 @@ def sums_by(owner: np.ndarray, molecules: int, *columns: Sequence[float] | np.nd
 
 
 def _beneath(values: np.ndarray, weights: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Weight of the values that lie below each place, and half of that at it: array (resamples, places)."""
+    """Weight of the values that lie below each value of `at`, and half of that equal to it: array (resamples, at)."""
     order = np.argsort(values, kind="stable")
     summed = np.zeros((len(weights), len(values) + 1))
     np.cumsum(weights[:, order], axis=1, out=summed[:, 1:])

@@ -20,11 +20,11 @@ def make(document: Document, k: int, ground: Ground, rng: Random) -> Document | 
         return None
     changes: dict[Statement, Statement | None] = {}
     for one in drawn[:k]:
-        alike = [other for other in foreign if other.verb == one.verb] or foreign
-        if not alike:
+        same_verb = [other for other in foreign if other.verb == one.verb] or foreign
+        if not same_verb:
             return None
-        changes[one] = alike[0]
-        foreign.remove(alike[0])
+        changes[one] = same_verb[0]
+        foreign.remove(same_verb[0])
     return changed(document, changes)
 
 
