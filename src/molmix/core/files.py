@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,24 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     own = (CHECKSUM_KEY.encode(), ORIGIN_KEY.encode())
     metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key not in own}
     return table.replace_schema_metadata(metadata or None)
+
+
+def read_rows_of(path: Path, ids: Sequence[str], of: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a table whose rows are those of another one: with the same ids, in the same order.
+
+    Args:
+        path: table with a column `id`.
+        ids: those of the other table.
+        of: the other table.
+        columns: to read, `id` among them; default all.
+
+    Raises:
+        MolmixError: the file is missing or damaged, or has other rows.
+    """
+    table = read_table(path, columns)
+    if table["id"].to_pylist() != list(ids):
+        raise fault(path, f"its ids are not those of {of}", make_again(path))
+    return table
 
 
 def make_again(path: Path | str) -> str:

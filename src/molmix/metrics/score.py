@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from molmix.core.errors import fault
-from molmix.core.files import make_again, read_table, write_table
+from molmix.core.files import read_rows_of, read_table, write_table
 from molmix.metrics import Answers, Options, load_families
 
 
@@ -35,11 +34,11 @@ def score(
         options: see :class:`molmix.metrics.Options`.
 
     Raises:
-        MolmixError: the predictions are not those of the test set.
+        MolmixError: the predictions, or what was made of them, are not those of the test set.
     """
-    rows, answers = read_table(test).to_pylist(), read_table(predictions, ["id", "text", "finish"])
-    if answers["id"].to_pylist() != [row["id"] for row in rows]:
-        raise fault(predictions, f"its ids are not those of {test}", make_again(predictions))
+    rows = read_table(test).to_pylist()
+    ids = [row["id"] for row in rows]
+    answers = read_rows_of(predictions, ids, test, ["id", "text", "finish"])
     given = Answers(
         direction=direction,
         texts=answers["text"].to_pylist(),
@@ -48,9 +47,9 @@ def score(
         references=[row["references"] for row in rows],
         facts=[row["facts"] for row in rows],
         truth=[row["truth"] for row in rows],
-        nli={judge: read_table(path) for judge, path in nli.items()},
+        nli={judge: read_rows_of(path, ids, test) for judge, path in nli.items()},
         properties=[row["properties"] for row in rows],
-        text2mol=read_table(text2mol) if text2mol else None,
+        text2mol=read_rows_of(text2mol, ids, test) if text2mol else None,
         options=Options(**options),
     )
     chosen = (family for family in load_families() if direction == family.DIRECTION)

@@ -20,7 +20,7 @@ from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizer, PreTrainedTokenizerBase
 
 from molmix.core.errors import fault
-from molmix.core.files import make_again, read_table, write_table
+from molmix.core.files import read_rows_of, read_table, write_table
 from molmix.core.hub import snapshot
 from molmix.data.smiles import join_key
 from molmix.data.sources import file_format, read_file
@@ -48,9 +48,8 @@ def write_similarities(*, test: Path, predictions: Path, settings: dict[str, Any
         MolmixError: the predictions are not those of the test set, or a file of the settings cannot be used.
     """
     chosen = Text2MolSettings(**settings)
-    rows, answers = read_table(test, ["id", "molecule"]), read_table(predictions, ["id", "text"])
-    if answers["id"] != rows["id"]:
-        raise fault(predictions, f"its ids are not those of {test}", make_again(predictions))
+    rows = read_table(test, ["id", "molecule"])
+    answers = read_rows_of(predictions, rows["id"].to_pylist(), test, ["id", "text"])
     similarity, covered = text2mol(
         answers["text"].to_pylist(),
         rows[chosen.key].to_pylist(),

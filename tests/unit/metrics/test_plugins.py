@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from molmix.analysis.bootstrap import mean, value_of
+from molmix.core.errors import MolmixError
 from molmix.core.files import write_table
 from molmix.metrics import Answers, Options, all_metrics, load_families
 from molmix.metrics.aggregate import figures_of, read_scores
@@ -86,7 +88,21 @@ def test_scores_keep_what_is_wrong_with_texts_and_not_the_texts(tmp_path: Path) 
     assert frame[["empty", "cut", "repeated"]].to_numpy().tolist() == [[True, False, False], [False, True, True]]
 
 
-def test_a_family_of_another_direction_is_not_asked(tmp_path: Path, options: Options) -> None:
+def test_a_family_of_another_direction_is_not_asked(tmp_path: Path) -> None:
+    frame = scored(tmp_path)
+    assert frame["exact"].tolist() == [1.0] and "rouge1" not in frame
+
+
+@pytest.mark.parametrize("what", ["nli", "text2mol"])
+def test_what_was_made_of_other_answers_is_refused(what: str, tmp_path: Path) -> None:
+    write_table(tmp_path / "other.parquet", pa.table({"id": ["b"], "text2mol": [0.5]}))
+    path = tmp_path / "other.parquet"
+    with pytest.raises(MolmixError, match="other.parquet: its ids are not those of"):
+        scored(tmp_path, **{what: {"atomic": path} if what == "nli" else path})
+
+
+def scored(tmp_path: Path, **given: Any) -> pd.DataFrame:
+    """Scores of one molecule that was written as it was to be."""
     test = {"id": ["a"], "molecule": ["CCO"], "references": [["It is a dye."]], "facts": [None], "truth": [None]}
     write_table(tmp_path / "test.parquet", pa.table(test | {"properties": [None], "smiles": ["CCO"]}))
     write_table(tmp_path / "said.parquet", pa.table({"id": ["a"], "text": ["CCO"], "finish": ["stop"]}))
@@ -98,9 +114,7 @@ def test_a_family_of_another_direction_is_not_asked(tmp_path: Path, options: Opt
     score(
         **files,
         direction="cap2mol",
-        nli={},
-        text2mol=None,
+        **{"nli": {}, "text2mol": None} | given,
         options={"judges": {}, "vocabulary": None, "wordnet": None, "domain": "molecules"},
     )
-    frame = read_scores(tmp_path / "out.parquet")
-    assert frame["exact"].tolist() == [1.0] and "rouge1" not in frame
+    return read_scores(tmp_path / "out.parquet")

@@ -16,7 +16,7 @@ import pandas as pd
 
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Cell, Grid, figure, write_csv, write_pages
-from molmix.core.files import digest, read_table
+from molmix.core.files import digest, read_rows_of, read_table
 from molmix.judges.kinds.atomic import THRESHOLD
 from molmix.judges.nli.inference import ask
 
@@ -96,7 +96,9 @@ def audit(
 def _drawn(captions: Path, atoms: Path, sample: int, seed: int) -> list[tuple[str, list[str], bool]]:
     """Text, atoms and whether `rules` made them, of drawn captions that say something and stand alone."""
     rows = []
-    for row, cut in zip(read_table(captions).to_pylist(), read_table(atoms).to_pylist(), strict=True):
+    written = read_table(captions)
+    found = read_rows_of(atoms, written["id"].to_pylist(), captions)
+    for row, cut in zip(written.to_pylist(), found.to_pylist(), strict=True):
         texts = row["references"] if "references" in row else [row["text"]]
         if len(texts) == 1 and cut["atoms"]:
             rows.append((digest("audit", seed, row["id"]), texts[0], cut["atoms"], cut["fallback"]))

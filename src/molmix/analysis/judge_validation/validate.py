@@ -17,7 +17,7 @@ from molmix.analysis.judge_validation.planting import not_made, plant
 from molmix.analysis.judge_validation.sensitivity import measure_sensitivity, sensitivity_grids, sensitivity_notes
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Grid, write_csv, write_pages
-from molmix.core.files import read_table, write_table
+from molmix.core.files import read_rows_of, read_table, write_table
 from molmix.judges.kinds import DIRECTIONS, parse_judge, score_captions
 from molmix.metrics.families.judges import prefixes
 
@@ -92,7 +92,8 @@ def measure_judges(
         frame = read_table(path, KEYS).to_pandas()
         directions: dict[str, Any] = {}
         for name, settings in judges.items():
-            for label, column, values in _scores(name, settings, read_table(nli[name][test])):
+            pairs = read_rows_of(nli[name][test], frame["id"].tolist(), path)
+            for label, column, values in _scores(name, settings, pairs):
                 frame[label], directions[label] = values, DIRECTIONS[column]
         write_table(scores[test], pa.Table.from_pandas(frame, preserve_index=False))
         found = measure_sensitivity(frame, directions, resamples=resamples, level=level, seed=seeds[0])
