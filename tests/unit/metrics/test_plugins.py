@@ -97,7 +97,7 @@ def test_a_family_of_another_direction_is_not_asked(tmp_path: Path) -> None:
 def test_what_was_made_of_other_answers_is_refused(what: str, tmp_path: Path) -> None:
     write_table(tmp_path / "other.parquet", pa.table({"id": ["b"], "text2mol": [0.5]}))
     path = tmp_path / "other.parquet"
-    with pytest.raises(MolmixError, match="other.parquet: its ids are not those of"):
+    with pytest.raises(MolmixError, match=r"other\.parquet: its ids are not those of"):
         scored(tmp_path, **{what: {"atomic": path} if what == "nli" else path})
 
 
