@@ -21,7 +21,7 @@ rule generate:
     group:
         "generate"
     conda:
-        environment(by_vllm=study.generation.engine == "vllm")
+        environment(study.generation.engine)
     threads: needs.cores("generate")
     resources:
         **needs.gpus("generate"),

@@ -7,6 +7,7 @@ from snakemake.exceptions import WorkflowError
 
 from molmix.config.schema import UNSEEN
 from molmix.core.errors import MolmixError
+from molmix.generation.engines import ENGINES
 from molmix.pipeline.groups import Groups
 from molmix.pipeline.model_table import RESERVED
 from molmix.pipeline.named import named
@@ -67,9 +68,9 @@ def weights(*models):
     return [ancient(folder) for folder in paths.weights(*models)]
 
 
-def environment(by_vllm):
-    """The environment of a job that runs models. vLLM needs a torch version of its own."""
-    return f"../../envs/{'vllm' if by_vllm else 'models'}.yaml"
+def environment(engine):
+    """The environment of a job that generates with an engine."""
+    return f"../../envs/{ENGINES[engine].environment}.yaml"
 
 
 def shown(name, ending, format):

@@ -82,7 +82,7 @@ rule generate_rejected:
     benchmark:
         f"{BENCH}/generate_rejected/{{corpus}}{{direction}}.tsv"
     conda:
-        environment(by_vllm=study.generation.engine == "vllm")
+        environment(study.generation.engine)
     threads: needs.cores("reject")
     resources:
         **needs.gpus("reject"),

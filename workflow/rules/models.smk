@@ -159,7 +159,7 @@ rule merge_and_generate:
     group:
         "generate"
     conda:
-        environment(by_vllm=study.generation.engine == "vllm")
+        environment(study.generation.engine)
     threads: needs.cores("generate")
     resources:
         **needs.gpus("generate"),

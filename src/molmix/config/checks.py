@@ -13,7 +13,7 @@ from molmix.config.schema import Config
 from molmix.core.errors import fault
 from molmix.core.validation import check_name
 from molmix.data.settings import DemoSource, FileSource, HubSource
-from molmix.generation import vllm_engine
+from molmix.generation.engines import ENGINES
 from molmix.judges.decompose.units import UNITS
 from molmix.metrics import Options, all_metrics
 from molmix.models.settings import check_heads
@@ -37,7 +37,7 @@ def check(config: Config) -> None:
             check_heads(name, model.hidden_size, model.heads)
     _sources(config)
     _systems(config)
-    _temperature(config)
+    ENGINES[config.generation.engine].check_temperature(config.generation.temperature)
     for name in config.decomposers:
         if name in UNITS:
             raise fault(f"decomposers.{name}", f"{name!r} is a name of its own", "call the decomposer something else")
@@ -62,15 +62,6 @@ def _names(config: Config) -> None:
         for name in names:
             if (other := seen.setdefault(name.lower(), name)) != name:
                 raise fault(f"{key}.{name}", f"{other!r} differs from it by case only", "rename one of the two")
-
-
-def _temperature(config: Config) -> None:
-    temperature, (least, most) = config.generation.temperature, vllm_engine.TEMPERATURES
-    if config.generation.engine == "vllm" and temperature and not least <= temperature <= most:
-        what = f"{temperature:g}, and vLLM samples at {least:g} to {most:g}"
-        raise fault(
-            "generation.temperature", what, "choose one of these, 0 for greedy answers, or `engine: transformers`"
-        )
 
 
 def _sources(config: Config) -> None:

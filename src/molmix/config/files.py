@@ -12,8 +12,8 @@ from molmix.core.errors import fault, show_value
 from molmix.core.hub import cached_folder
 from molmix.data.settings import FileRejected, FileSource
 from molmix.data.sources import is_there, read_rows
+from molmix.generation.engines import ENGINES
 from molmix.generation.settings import Predictions
-from molmix.generation.vllm_engine import check_decoder
 from molmix.models.settings import HubModel
 from molmix.models.weights import check_weights
 
@@ -45,9 +45,9 @@ def check_files(config: Config) -> None:
 
 def _check_engines(config: Config) -> None:
     """Pretrained models that are on this machine can be run by the engine that is to run them."""
-    for name, model in config.initial.items() if config.generation.engine == "vllm" else ():
+    for name, model in config.initial.items():
         if isinstance(model, HubModel) and (folder := _folder(model)):
-            check_decoder(f"initial.{name}.id", folder)
+            ENGINES[config.generation.engine].check_folder(f"initial.{name}.id", folder)
     for name, decomposer in config.local_decomposers().items():
         if folder := _folder(decomposer):
             decomposer.check_folder(f"decomposers.{name}.id", folder)

@@ -7,11 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from molmix.core.fingerprint import device_name, environment
 from molmix.models.tokenization import decode_answer, tokenize_prompts
-
-# What answers are computed by, whatever the engine.
-CODE = ("molmix.generation.engine", "molmix.models.loading", "molmix.models.tokenization", "molmix.models.weights")
 
 
 class Engine(ABC):
@@ -62,38 +58,3 @@ class Engine(ABC):
     @abstractmethod
     def _generate(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
         """Token ids generated after each prompt, up to its end, which is among them, or its limit (at least 1)."""
-
-
-def engine_environment(engine: str) -> dict[str, Any]:
-    """Code, libraries and hardware that an engine's answers depend on, for a cache's key.
-
-    Args:
-        engine: ``transformers`` or ``vllm``.
-
-    Raises:
-        MolmixError: it is not installed here.
-    """
-    if engine == "vllm":
-        from molmix.generation import vllm_engine
-
-        vllm_engine.versions()
-        packages, code = vllm_engine.PACKAGES, "molmix.generation.vllm_engine"
-    else:
-        packages, code = ("torch", "transformers", "tokenizers", "peft"), "molmix.generation.transformers_engine"
-    dtype = "float32" if device_name().startswith("cpu") else "bfloat16"  # see `models.loading.default_dtype`
-    return environment(code=(*CODE, code), packages=packages, dtype=dtype)
-
-
-def load_engine(engine: str, manifest: Path, settings: dict[str, Any], seed: int) -> Engine:
-    """A model, loaded by an engine; see :func:`molmix.generation.generate.generate` for the arguments.
-
-    Raises:
-        MolmixError: as :func:`molmix.models.loading.load`; or the engine cannot run the model here.
-    """
-    if engine == "vllm":
-        from molmix.generation.vllm_engine import VllmEngine
-
-        return VllmEngine(manifest, settings, seed)
-    from molmix.generation.transformers_engine import TransformersEngine
-
-    return TransformersEngine(manifest, settings, seed)

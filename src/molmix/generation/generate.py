@@ -19,7 +19,8 @@ from molmix.core.files import digest, read_json, read_table, write_table
 from molmix.core.jsonl_cache import append_to_cache, read_cache
 from molmix.core.progress import progress
 from molmix.data.prompts import prompt
-from molmix.generation.engine import Engine, engine_environment, load_engine
+from molmix.generation.engine import Engine
+from molmix.generation.engines import ENGINES
 from molmix.models.manifests import start_manifest
 
 ANSWERS = pa.schema([("id", pa.string()), ("text", pa.string()), ("tokens", pa.int32()), ("finish", pa.string())])
@@ -61,8 +62,8 @@ def generate(
     Raises:
         MolmixError: the model's weights are gone or cannot be loaded; or the engine, or its GPU, is not here.
     """
-    name = settings.get("engine", "transformers")  # the default is not in the settings: see their schema
-    depends_on = (_weights_digests(manifest), settings, seed, engine_environment(name))
+    kind = ENGINES[settings.get("engine", "transformers")]  # the default is not in the settings: see their schema
+    depends_on = (_weights_digests(manifest), settings, seed, kind.depends_on())
     engine: Engine | None = None
     for test, (ids, asked) in prompts.items():
         distinct = sorted(set(asked))
@@ -70,7 +71,7 @@ def generate(
         answers = read_cache(finished)
         if len(answers) < len(distinct):
             if engine is None:
-                engine = load_engine(name, manifest, settings, seed)
+                engine = kind.load(manifest, settings, seed)
             with progress(total=len(distinct), desc=f"{manifest.parent.name} {test}", unit="row") as bar:
                 for batch in engine.batches(distinct):
                     if not answers.keys() >= set(batch):

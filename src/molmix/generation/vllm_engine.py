@@ -12,57 +12,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from molmix.core.errors import fault
 from molmix.generation.engine import Engine
+from molmix.generation.engines.vllm import OTHERWISE, RANKS, Vllm
 from molmix.models.tokenization import end_tokens
 
-PACKAGES = ("vllm", "torch", "transformers", "tokenizers")  # what answers can change with
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # of adapters that vLLM makes room for (its `MaxLoRARanks`)
-TEMPERATURES = (0.01, 2.0)  # that it samples at; below it takes 0.01 without asking
 SEQUENCES = 256  # answers generated at a time; vLLM's default depends on the GPU, and answers may depend on it
 CHUNK = 2048  # prompts handed over at a time: what a kill can cost
 
 # Read by vLLM when it is imported. The engine runs in this process: a second process would run the job's script again,
 # and would batch prompts as they arrive. vLLM reports statistics of its use by default; that is switched off.
 ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1"}
-
-OTHERWISE = "choose transformers (`generation.engine`, or `backend` of a decomposer)"
-
-
-def versions() -> dict[str, str]:
-    """Versions that answers can change with.
-
-    Raises:
-        MolmixError: vLLM is not installed in this environment.
-    """
-    try:
-        return {name: version(name) for name in PACKAGES}
-    except PackageNotFoundError as error:
-        hint = f"run snakemake with `--software-deployment-method conda`, which makes envs/vllm.yaml, or {OTHERWISE}"
-        raise fault("engine", f"'vllm' is asked for, and {error.name} is not installed here", hint) from None
-
-
-def check_decoder(where: object, folder: Path) -> None:
-    """Refuse an encoder-decoder model by its config.json.
-
-    Args:
-        where: the key or the manifest that names it.
-        folder: of full weights.
-
-    Raises:
-        MolmixError: it is one, and vLLM runs none.
-    """
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        kind = config["model_type"] if config.get("is_encoder_decoder") else None
-    except (OSError, ValueError, KeyError, AttributeError):
-        return  # left to the loader
-    if kind:
-        raise fault(where, f"{str(folder)!r} is an encoder-decoder model ({kind}), and vLLM runs none", OTHERWISE)
 
 
 def find_folders(manifest: Path) -> tuple[Path, Path | None]:
@@ -155,7 +118,7 @@ class VllmEngine(Engine):
         from molmix.models.loading import check_memory, check_model, load_tokenizer
 
         folder, adapter = find_folders(manifest)
-        check_decoder(manifest, folder)
+        Vllm().check_folder(manifest, folder)
         if not torch.cuda.is_available():
             raise fault("engine", "'vllm' needs a CUDA GPU, and there is none here", f"run it on one, or {OTHERWISE}")
         check_model(folder)
@@ -198,18 +161,3 @@ class VllmEngine(Engine):
             use_tqdm=False,
         )
         return [list(output.outputs[0].token_ids) for output in outputs]
-
-
-def check_served(key: str, lora: dict[str, Any]) -> None:
-    """Refuse an adapter that vLLM does not serve.
-
-    Args:
-        key: of its alignment.
-        lora: the adapter's settings, resolved.
-    """
-    otherwise = "or `generation.engine: transformers`"
-    if lora["use_dora"]:
-        raise fault(f"{key}.lora.use_dora", "true, and vLLM serves no DoRA adapter", f"set it to false, {otherwise}")
-    if lora["r"] > RANKS[-1]:
-        what = f"{lora['r']}, and vLLM serves adapters up to a rank of {RANKS[-1]}"
-        raise fault(f"{key}.lora.r", what, f"lower it, {otherwise}")

@@ -18,7 +18,7 @@ from molmix.config.schema import Config
 from molmix.core.errors import MolmixError, fault
 from molmix.core.validation import check_name
 from molmix.data.settings import ModelRejected, Prompts
-from molmix.generation.vllm_engine import check_served
+from molmix.generation.engines import ENGINES
 from molmix.models.settings import HubModel, MadeModel
 
 Kind = Literal["initial", "aligned", "merged", "external"]
@@ -192,8 +192,7 @@ def _add_aligned(config: Config, table: ModelTable) -> None:
     _check_rejected(config, table)
     for name, spec in config.align.items():
         settings = spec.resolved()
-        if config.generation.engine == "vllm":
-            check_served(f"align.{name}", settings["lora"])
+        ENGINES[config.generation.engine].check_adapter(f"align.{name}", settings["lora"])
         for start in spec.starts:
             check_name(start, table, f"align.{name}.starts", "model")
             if table[start].kind == "aligned":

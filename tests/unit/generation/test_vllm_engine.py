@@ -19,6 +19,7 @@ from molmix.config.files import check_files
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_table, write_json
 from molmix.generation import vllm_engine
+from molmix.generation.engines import vllm
 from molmix.generation.generate import generate
 from molmix.generation.transformers_engine import TransformersEngine
 from molmix.judges.decompose import decompose
@@ -248,12 +249,12 @@ def test_its_own_classes_take_what_they_are_handed(models) -> None:
     weights, adapter = vllm_engine.find_folders(models["llama.dpo"])
     known = {field.name for field in dataclasses.fields(EngineArgs)}
     assert vllm_engine.engine_arguments(weights, adapter, SETTINGS).keys() <= known
-    for temperature in (0.0, *vllm_engine.TEMPERATURES):
+    for temperature in (0.0, *vllm.TEMPERATURES):
         asked = vllm_engine.sampling_arguments(SETTINGS | {"temperature": temperature}, 7, [1, 5], 20, [2])
         params = SamplingParams(**asked)
         assert {key: getattr(params, key) for key in asked} == asked
     assert LoRARequest("adapter", 1, str(adapter)).lora_path == str(adapter)
-    assert typing.get_args(MaxLoRARanks) == vllm_engine.RANKS
+    assert typing.get_args(MaxLoRARanks) == vllm.RANKS
     assert vllm_engine.ENVIRONMENT.keys() <= envs.environment_variables.keys()
 
 

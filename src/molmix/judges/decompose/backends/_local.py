@@ -12,7 +12,8 @@ from pydantic import Field
 
 from molmix.core.errors import fault
 from molmix.core.schema import Count, Revision
-from molmix.generation.engine import Engine
+from molmix.generation.engines import ENGINES
+from molmix.generation.engines._kind import EngineKind
 from molmix.judges.decompose.answers import Answer
 from molmix.judges.decompose.backends._decomposer import ModelSettings
 from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
@@ -36,17 +37,14 @@ class LocalSettings(ModelSettings):
     )
     prompt: Prompt = Field(PROMPT, description="holds {caption} once; goes through the model's chat template, if any")
 
-    def versions(self) -> dict[str, str]:
-        """Versions of what runs the model, which its answers can change with.
+    @property
+    def engine(self) -> EngineKind:
+        """The engine that runs the model: the one that the backend is named after."""
+        return ENGINES[self.backend]
 
-        Raises:
-            MolmixError: it is not installed.
-        """
-        raise NotImplementedError
-
-    def writer(self, manifest: Path, settings: dict[str, Any]) -> Engine:
-        """The model, loaded, with settings of generation."""
-        raise NotImplementedError
+    def check_folder(self, key: str, folder: Path) -> None:
+        """Refuse a model that the engine does not run, before a run."""
+        self.engine.check_folder(key, folder)
 
     def asker(self, cache: Path, weights: Path | None) -> LocalAsker:
         """What asks the model.
@@ -61,7 +59,7 @@ class LocalAsker:
     """Asks the model; loads it with the first caption to ask."""
 
     def __init__(self, settings: LocalSettings, cache: Path, weights: Path | None) -> None:
-        versions = settings.versions()
+        engine = settings.engine.depends_on()
         self.settings = settings
         self.manifest = _manifest(weights or Path(settings.id), cache)
         self.fingerprint = {
@@ -70,7 +68,7 @@ class LocalAsker:
             "date": DATE.isoformat(),
             "max_new_tokens": settings.max_new_tokens,
             "batch_tokens": settings.batch_tokens,
-            "versions": versions,
+            "engine": engine,
         }
 
     def keeps(self, answer: Answer) -> bool:
@@ -84,20 +82,20 @@ class LocalAsker:
         caption can tip a rounding error, and the answers after a kill are to be those of an undisturbed run.
         """
         greedy = {"temperature": 0.0, "top_p": 1.0}
-        writer = self.settings.writer(self.manifest, self.settings.model_dump() | greedy)
+        engine = self.settings.engine.load(self.manifest, self.settings.model_dump() | greedy, seed=0)
         prompts = {
-            templated(writer.tokenizer, fill(self.settings.prompt, caption)): caption for caption in sorted(captions)
+            templated(engine.tokenizer, fill(self.settings.prompt, caption)): caption for caption in sorted(captions)
         }
-        for batch in writer.batches(list(prompts)):
+        for batch in engine.batches(list(prompts)):
             owed = [prompts[prompt] not in known for prompt in batch]
             if any(owed):
-                answers = zip(batch, writer.answers(batch), owed, strict=True)
+                answers = zip(batch, engine.answers(batch), owed, strict=True)
                 keep(
                     {
                         prompts[prompt]: {
                             "text": answer["text"],
                             "finish": answer["finish"],
-                            "prompt_tokens": len(writer.tokenizer(prompt)["input_ids"]),
+                            "prompt_tokens": len(engine.tokenizer(prompt)["input_ids"]),
                             "completion_tokens": answer["tokens"],
                         }
                         for prompt, answer, missing in answers
