@@ -1,5 +1,7 @@
 """A metric family is one file; importing all of them is cheap; empty captions earn nothing in any of them."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+import molmix
 from molmix.analysis.bootstrap import mean, value_of
 from molmix.core.errors import MolmixError
 from molmix.core.files import write_table
@@ -118,3 +121,70 @@ def scored(tmp_path: Path, **given: Any) -> pd.DataFrame:
         options={"judges": {}, "vocabulary": None, "wordnet": None, "domain": "molecules"},
     )
     return read_scores(tmp_path / "out.parquet")
+
+
+FAMILY = '''
+"""How little a caption repeats itself."""
+
+from molmix.metrics import Metric
+
+DIRECTION, POSITION = "mol2cap", 15
+
+
+def metrics(options):
+    return (Metric("distinct", "higher", "distinct words"),)
+
+
+def measure(answers):
+    import pandas as pd
+
+    words = [text.split() for text in answers.texts]
+    return pd.DataFrame({"distinct": [len(set(said)) / len(said) if said else 0.0 for said in words]})
+
+
+def note(options):
+    return "Distinct words."
+'''
+EDIT = '''
+"""Captions in capital letters."""
+
+from molmix.analysis.judge_validation.perturbations._edit import HARMLESS, Edit, edit_each
+from molmix.analysis.judge_validation.document import Statement
+
+
+def shout(ground, one, rng):
+    return Statement(one.verb, one.item.upper(), one.subject)
+
+
+EDIT = Edit("capitals", HARMLESS, edit_each(shout))
+'''
+USE = """
+import pandas as pd
+from molmix.analysis.judge_validation.perturbations import EDITS
+from molmix.analysis.judge_validation.planting import plant
+from molmix.metrics import Answers, Options, all_metrics, load_families
+
+options = Options(judges={}, vocabulary=None, wordnet=None, domain="molecules")
+print([metric.column for metric in all_metrics(options)][0])
+unknown = {name: [None] * 2 for name in ("molecules", "facts", "truth")}
+answers = Answers("mol2cap", texts=["a b a b", ""], references=[["a"], ["b"]], nli={}, options=options, **unknown)
+found = [family.measure(answers) for family in load_families() if family.DIRECTION == "mol2cap"]
+print(pd.concat([part for part in found if part is not None], axis=1)["distinct"].tolist())
+row = {"id": "a", "references": ["The molecule is a dye."], "facts": None, "truth": None}
+print(list(EDITS)[-1], [one["text"] for one in plant([row], edits=EDITS, doses=[1], molecules=None, seed=1)][-1])
+"""
+
+
+def test_one_new_file_is_a_new_metric_or_a_new_planted_error(tmp_path: Path) -> None:
+    library = Path(molmix.__file__).parent
+    shutil.copytree(library, tmp_path / "molmix", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "molmix/metrics/families/repetition.py").write_text(FAMILY)
+    (tmp_path / "molmix/analysis/judge_validation/perturbations/capitals.py").write_text(EDIT)
+    said = subprocess.run(
+        [sys.executable, "-c", USE],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.splitlines() == ["distinct", "[0.5, 0.0]", "capitals The molecule is A DYE."]

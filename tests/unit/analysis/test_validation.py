@@ -1,0 +1,75 @@
+"""Judge validation of test sets whose references leave nothing, or little, to plant."""
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from molmix.analysis.judge_validation.validate import measure_judges, plant_tables
+from molmix.core.files import read_table, write_json, write_table
+from molmix.judges.kinds.atomic import Atomic
+from molmix.report.plots.judges import draw_judges
+
+JUDGES = {"atomic": Atomic(kind="atomic").model_dump()}
+CELLS = [f"{way}_{what}" for way in ("forward", "backward") for what in ("entailment", "contradiction")]
+
+
+def planted(folder: Path, name: str, references: list[str]) -> Path:
+    """The planted captions of a test set."""
+    rows = [
+        {"id": f"m{number}", "references": [text], "facts": None, "truth": None}
+        for number, text in enumerate(references)
+    ]
+    write_table(folder / f"{name}.parquet", pa.Table.from_pylist(rows))
+    out = folder / f"{name}.captions.parquet"
+    plant_tables(
+        tests=[folder / f"{name}.parquet"],
+        references=[folder / f"{name}.references.parquet"],
+        captions=[out],
+        molecules=10,
+        doses=[1],
+        seed=1,
+    )
+    return out
+
+
+def judged(folder: Path, captions: Path, units: int) -> Path:
+    """Probabilities of captions and references with so many atoms each."""
+    ids = read_table(captions)["id"]
+    cells = {name: [[0.1] * units * units] * len(ids) for name in CELLS}
+    table = {"id": ids, "n_generated": [units] * len(ids), "n_reference": [units] * len(ids)}
+    types = {name: pa.array(values, pa.list_(pa.float32())) for name, values in cells.items()}
+    path = folder / f"{captions.stem}.nli.parquet"
+    write_table(path, pa.table(table | types))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("references", "units", "said"),
+    [
+        (["...", "...."], 0, "punct: no error could be planted, as no reference has a statement to edit."),
+        (["The molecule is a dye."], 1, "punct (1 molecules)"),
+    ],
+    ids=["no statement", "one molecule"],
+)
+def test_where_there_is_little_to_plant(references: list[str], units: int, said: str, tmp_path: Path) -> None:
+    captions = planted(tmp_path, "punct", references)
+    write_json(tmp_path / "corpus.json", {"counts": {}})
+    pictured = measure_judges(
+        judges=JUDGES,
+        captions={"punct": captions},
+        nli={"atomic": {"punct": judged(tmp_path, captions, units)}},
+        scores={"punct": tmp_path / "scores.parquet"},
+        table=tmp_path / "judges",
+        resamples=100,
+        level=0.95,
+        seeds=[1],
+        config="c0ffee",
+        corpus=tmp_path / "corpus.json",
+    )
+    assert said in (tmp_path / "judges.md").read_text()
+    table = pd.read_csv(tmp_path / "judges.csv")
+    assert table[["auroc_low", "change_low"]].isna().all().all()  # nothing, or one molecule: no interval
+    draw_judges(pictured["punct"], svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 0
