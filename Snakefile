@@ -11,7 +11,7 @@ min_version("9.20")
 # The library of this checkout is used: here, in every job, under conda environments, and as a module.
 LIBRARY = str(Path(workflow.current_basedir) / "src")
 sys.path.insert(0, LIBRARY)
-os.environ["PYTHONPATH"] = LIBRARY
+os.environ.update(PYTHONPATH=LIBRARY)
 
 
 include: "workflow/rules/common.smk"

@@ -64,15 +64,12 @@ rule corpus:
         "../scripts/corpus.py"
 
 
-def writer_of_rejected(wildcards):
-    """The model that writes the rejected texts of a direction."""
-    return study.rejected()[wildcards.direction].model
-
-
 rule generate_rejected:
     input:
-        manifest=lambda wildcards: paths.manifest(writer_of_rejected(wildcards)),
-        weights=lambda wildcards: weights(writer_of_rejected(wildcards)),
+        manifest=lambda wildcards: paths.manifest(
+            products.rejecting_model(wildcards.direction)
+        ),
+        weights=lambda wildcards: weights(products.rejecting_model(wildcards.direction)),
         subset=f"{R}/data/{{corpus}}subset.parquet",
         validation=f"{R}/data/{{corpus}}validation.parquet",
     output:
@@ -86,13 +83,17 @@ rule generate_rejected:
     threads: needs.cores("reject")
     resources:
         **needs.gpus("reject"),
-        mem_mb=needs.to_load("reject", 4000, writer_of_rejected),
+        mem_mb=needs.to_load(
+            "reject",
+            4000,
+            lambda wildcards: products.rejecting_model(wildcards.direction),
+        ),
         runtime=grows(240),
     params:
         settings=study.generation.model_dump(),
-        template=lambda wildcards: table[writer_of_rejected(wildcards)].prompts(
-            study.prompts
-        )[wildcards.direction],
+        template=lambda wildcards: table[
+            products.rejecting_model(wildcards.direction)
+        ].prompts(study.prompts)[wildcards.direction],
         seed=study.seeds[0],
         cache=f"{R}/work/generate",
     message:

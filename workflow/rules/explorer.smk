@@ -14,13 +14,13 @@ rule explorer:
         ),
         units=[
             file
-            for judge in products.judges.values()
+            for judge in products.judges
             for model in table
-            for units, author in (
-                (judge.reference_units, "reference"),
-                (judge.generated_units, model),
+            for files in (
+                paths.reference_units(judge, model),
+                paths.generated_units(judge, model),
             )
-            for file in paths.units(units, author).values()
+            for file in files.values()
         ],
         tables=paths.tables("leaderboard", "comparisons", kinds=["csv"]),
     output:

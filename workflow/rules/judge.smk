@@ -130,26 +130,30 @@ rule decompose:
         ),
         cache=ATOMS_CACHE,
     message:
-        "Cutting the captions of {wildcards.author} into {wildcards.units}"
+        "Splitting the captions of {wildcards.author} into units ({wildcards.units})"
     script:
         "../scripts/decompose.py"
 
 
-def pairs_of_units(wildcards):
-    """What an NLI job reads: the units of the references, those of the captions, and the model with its weights."""
-    judge, author = products.judges[wildcards.judge], wildcards.author
-    reference = "planted-reference" if author == "planted" else "reference"
-    return {
-        **named("reference", paths.units(judge.reference_units, reference)),
-        **named("generated", paths.units(judge.generated_units, author)),
-        "model": paths.nli_model(judge.nli),
-        "weights": [ancient(folder) for folder in paths.nli_weights(judge.nli)],
-    }
-
-
 rule nli:
     input:
-        unpack(pairs_of_units),
+        unpack(
+            lambda wildcards: {
+                **named(
+                    "reference",
+                    paths.reference_units(wildcards.judge, wildcards.author),
+                ),
+                **named(
+                    "generated",
+                    paths.generated_units(wildcards.judge, wildcards.author),
+                ),
+            }
+        ),
+        model=lambda wildcards: paths.nli_model(products.judges[wildcards.judge].nli),
+        weights=lambda wildcards: [
+            ancient(folder)
+            for folder in paths.nli_weights(products.judges[wildcards.judge].nli)
+        ],
     output:
         **named("nli", paths.nli("{judge}", "{author}")),
     log:

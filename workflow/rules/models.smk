@@ -4,9 +4,7 @@
 rule train_initial:
     input:
         train=lambda wildcards: paths.training(wildcards.model),
-        parents=lambda wildcards: [
-            paths.manifest(parent) for parent in table[wildcards.model].parents
-        ],
+        parents=lambda wildcards: paths.parents(wildcards.model),
         weights=lambda wildcards: weights(*table[wildcards.model].parents),
     output:
         weights=directory(f"{R}/models/{{model}}/weights"),
@@ -98,19 +96,11 @@ rule align:
         "../scripts/align.py"
 
 
-def merged_from(wildcards):
-    """What a merge reads: its two parents, their common base, and the weights of all three."""
-    row = table[wildcards.model]
-    return {
-        "parents": [paths.manifest(parent) for parent in row.parents],
-        "base": paths.manifest(row.base),
-        "weights": weights(*dict.fromkeys([*row.parents, row.base])),
-    }
-
-
 rule merge:
     input:
-        unpack(merged_from),
+        parents=lambda wildcards: paths.parents(wildcards.model),
+        base=lambda wildcards: paths.manifest(table[wildcards.model].base),
+        weights=lambda wildcards: weights(*table.merged_from(wildcards.model)),
     output:
         weights=directory(f"{R}/models/{{model}}/weights"),
         recipe=f"{R}/models/{{model}}/mergekit.yaml",
@@ -142,8 +132,10 @@ rule merge:
 # the disk never holds more of them than there are jobs at a time.
 rule merge_and_generate:
     input:
-        unpack(merged_from),
         **named("tests", paths.tests()),
+        parents=lambda wildcards: paths.parents(wildcards.model),
+        base=lambda wildcards: paths.manifest(table[wildcards.model].base),
+        weights=lambda wildcards: weights(*table.merged_from(wildcards.model)),
     output:
         **named("predictions", paths.predictions("{model}")),
         recipe=f"{R}/models/{{model}}/mergekit.yaml",

@@ -32,8 +32,8 @@ rule plots:
         level=study.statistics.level,
         options=products.metric_options,
         benchmarks=BENCH,
-        tables=f"{R}/tables",
-        plots=f"{R}/plots",
+        tables=lambda wildcards, input: f"{R}/tables",
+        plots=lambda wildcards, input: f"{R}/plots",
     message:
         "Drawing the figures"
     script:

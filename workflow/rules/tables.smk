@@ -84,7 +84,7 @@ rule comparisons:
         seeds=study.seeds,
         config=DIGEST,
         options=products.metric_options,
-        scores=f"{R}/scores",
+        scores=lambda wildcards, input: f"{R}/scores",
     message:
         "Comparing the models"
     script:
@@ -117,7 +117,7 @@ rule leaderboard:
         seeds=study.seeds,
         config=DIGEST,
         options=products.metric_options,
-        scores=f"{R}/scores",
+        scores=lambda wildcards, input: f"{R}/scores",
     message:
         "Writing the leaderboard"
     script:

@@ -74,6 +74,11 @@ class ModelTable(dict[str, Model]):
         above = [*row.parents, *([row.base] if row.base else [])]
         return list(dict.fromkeys([model, *(one for name in above for one in self.ancestry(name))]))
 
+    def merged_from(self, model: str) -> list[str]:
+        """The models whose weights a merge reads: its parents and their base, each once."""
+        row = self[model]
+        return list(dict.fromkeys([*row.parents, *([row.base] if row.base else [])]))
+
     def kept(self, every: bool) -> list[str]:
         """Merges whose weights are kept: those that other models start from, or all of them (`merge.keep_weights`)."""
         starts = {row.parents[0] for row in self.values() if row.kind == "aligned"}

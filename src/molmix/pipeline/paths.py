@@ -95,6 +95,10 @@ class Paths:
         """What a model is and what it was made from: later jobs depend on it, and not on the weights."""
         return f"{self.results}/models/{model}/manifest.json"
 
+    def parents(self, model: str) -> list[str]:
+        """Manifests of the models that a model is made from."""
+        return [self.manifest(parent) for parent in self.table[model].parents]
+
     def manifests(self, models: Any = None) -> dict[str, str]:
         """Manifests by model, of some models or all."""
         return {model: self.manifest(model) for model in (self.table if models is None else models)}
@@ -139,6 +143,15 @@ class Paths:
     def units(self, units: str, author: str) -> dict[str, str]:
         """The units (atoms, sentences …) of an author's captions, by test set."""
         return {test: f"{self.atoms}/{units}/{author}/{test}.parquet" for test in self.products.judged}
+
+    def reference_units(self, judge: str, author: str) -> dict[str, str]:
+        """What a judge compares an author's captions with: the units of the references, by test set."""
+        reference = "planted-reference" if author == "planted" else "reference"
+        return self.units(self.products.judges[judge].reference_units, reference)
+
+    def generated_units(self, judge: str, author: str) -> dict[str, str]:
+        """The units of an author's captions as a judge reads them, by test set."""
+        return self.units(self.products.judges[judge].generated_units, author)
 
     @property
     def atoms(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from molmix.config.schema import Config
+from molmix.data.settings import Direction, ModelRejected
 from molmix.judges.kinds import JudgeSettings
 from molmix.pipeline.model_table import ModelTable
 
@@ -108,6 +109,12 @@ class Products:
         """Models that a job of their own loads to answer the test sets."""
         left_out = {*self.temporary_merges, *self.systems}
         return [model for model in self.table if model not in left_out]
+
+    def rejecting_model(self, direction: Direction) -> str:
+        """The model that writes the rejected texts of a direction."""
+        rejected = self.study.rejected()[direction]
+        assert isinstance(rejected, ModelRejected), "texts from a file are not written"
+        return rejected.model
 
     @cached_property
     def uploadable(self) -> list[str]:

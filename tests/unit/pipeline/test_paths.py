@@ -72,6 +72,19 @@ def test_captions_of_an_author(author: str, folder: str) -> None:
     assert paths().captions(author) == {test: f"{R}/{folder}/{test}.parquet" for test in ("id", "ood")}
 
 
+def test_captions_with_planted_errors_are_judged_against_their_own_references() -> None:
+    found = paths()
+    assert found.reference_units("atomic", "agnostic")["id"] == f"{R}/atoms/rules/reference/id.parquet"
+    assert found.reference_units("atomic", "planted")["id"] == f"{R}/atoms/rules/planted-reference/id.parquet"
+    assert found.generated_units("atomic", "planted")["id"] == f"{R}/atoms/rules/planted/id.parquet"
+
+
+def test_a_merge_reads_its_parents_and_their_base_once() -> None:
+    found = paths()
+    assert found.table.merged_from("universal.slerp") == ["mol2cap", "cap2mol", "agnostic"]
+    assert found.parents("universal.slerp") == [f"{R}/models/{model}/manifest.json" for model in ("mol2cap", "cap2mol")]
+
+
 def test_captions_are_judged_and_molecules_are_not() -> None:
     data = copy.deepcopy(documentation.DEMO["data"])
     data["tests"]["back"] = {"source": {"kind": "demo", "split": "id"}, "direction": "cap2mol"}
