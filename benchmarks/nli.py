@@ -60,13 +60,13 @@ def _forward() -> list[Row]:
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     from molmix.judges.nli.model import NliModel
-    from molmix.judges.nli.precision import resolve
+    from molmix.judges.nli.settings import resolve_dtype
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     documents, whose = _documents()
     tokenizer = _tokenizer(documents)
-    dtype = getattr(torch, resolve("auto"))
+    dtype = getattr(torch, resolve_dtype("auto"))
     plain: Any = AutoModelForSequenceClassification.from_config(AutoConfig.for_model("deberta-v2", **SHAPE)).eval()
     ours = NliModel(copy.deepcopy(plain).to(dtype), tokenizer, [0, 1, 2], max_length=256, batch_tokens=16384)
 
@@ -257,13 +257,13 @@ MODEL = {"id": "made", "weights": {"path": "weights", "digest": "0123456789abcde
 
 def _fill(folder: Path, author: str) -> None:
     """Put made answers for all pairs of a system into the store, in place of forward passes."""
-    from molmix.judges.nli.cache import as_values, store_for
+    from molmix.judges.nli.cache import as_values, open_cache
     from molmix.judges.nli.pairs import Pairs
 
     (folder / "manifest.json").write_text(json.dumps(MODEL))
     keys = Pairs.of(folder / "reference/test.parquet", folder / author / "test.parquet").distinct.keys
     made = np.random.default_rng(0).dirichlet([1, 1, 1], len(keys)).astype(np.float32)
-    store = store_for(
+    store = open_cache(
         folder / "store", name="made", model="0123456789abcdef", max_length=256, dtype="float32", labels=None
     )
     missing = store.lookup(keys)[1]
@@ -274,14 +274,14 @@ def _judge(folder: Path, author: str) -> dict[str, int]:
     from molmix.core.files import read_table, write_table
     from molmix.judges.kinds import score_captions as judge
     from molmix.judges.kinds.atomic import Atomic
-    from molmix.judges.nli.inference import cross
+    from molmix.judges.nli.inference import predict_tables
 
     out = folder / "nli" / f"{author}.parquet"
-    counts = cross(
+    counts = predict_tables(
         atoms={"test": (folder / "reference/test.parquet", folder / author / "test.parquet")},
         outs={"test": out},
         model=folder / "manifest.json",
-        store=folder / "store",
+        cache=folder / "store",
         dtype="float32",
     )["test"]
     assert counts["computed"] == 0

@@ -77,7 +77,7 @@ def write_tables(study: Config) -> None:
 
 
 def draw_pairs(path: Path, ids: list[str], sizes: Sequence[tuple[int, int]], rng: np.random.Generator) -> None:
-    """Write probabilities of pairs as :func:`molmix.judges.nli.inference.cross` does; some are sure, most are not."""
+    """Write probabilities as :func:`molmix.judges.nli.inference.predict_tables` does; some are sure, most are not."""
     cells = sum(one * other for one, other in sizes)
     offsets = np.concatenate([[0], np.cumsum([one * other for one, other in sizes])]).astype(np.int32)
     drawn = {}

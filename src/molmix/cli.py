@@ -50,9 +50,9 @@ def store(
     compact: Annotated[bool, typer.Option("--compact", help="first merge the files of each cache into one")] = False,
 ) -> None:
     """Print the NLI caches: how many pairs each NLI model has judged. To lose a cache costs time only."""
-    from molmix.judges.nli.report import report
+    from molmix.judges.nli.cache import describe_caches
 
-    _print(report(folder, compact=compact))
+    _print(describe_caches(folder, compact=compact))
 
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""Ask a judge's NLI model for every ordered pair of reference and generated units of one author's captions."""
+"""Predict every ordered pair, by a judge's NLI model, of reference and generated units of one author's captions."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ from molmix.pipeline.job import job
 from molmix.pipeline.named import nested
 
 with job(snakemake):
-    from molmix.judges.nli.inference import cross
+    from molmix.judges.nli.inference import predict_tables
     from molmix.pipeline.paths import units_of_models
 
     files, params = snakemake.input, snakemake.params
     reference, generated = nested(files, "reference"), nested(files, "generated")
-    cross(
+    predict_tables(
         atoms={test: (reference[test], generated[test]) for test in reference},
         outs=nested(snakemake.output, "nli"),
         model=Path(files.model),
-        store=Path(params.store),
+        cache=Path(params.store),
         neighbours={test: units_of_models(Path(params.atoms), test) for test in reference},
         both_ways=params.both_ways,
         **params.model,

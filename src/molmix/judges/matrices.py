@@ -76,8 +76,8 @@ def by_shape(pairs: pa.Table) -> Iterator[tuple[np.ndarray, Cross]]:
     """Captions of one shape together, so that 22,000 of them are scored in a second.
 
     Args:
-        pairs: what :func:`molmix.judges.nli.inference.cross` wrote: columns n_generated, n_reference and the four
-            lists of float, row-major [generated, reference].
+        pairs: what :func:`molmix.judges.nli.inference.predict_tables` wrote: columns n_generated, n_reference and the
+            four lists of float, row-major [generated, reference].
 
     Yields:
         The rows of n captions, int64 [n], and their matrices [n, G, R]; every row once.

@@ -12,7 +12,7 @@ import pytest
 
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_table
-from molmix.judges.nli.inference import ask, cross
+from molmix.judges.nli.inference import predict_pairs, predict_tables
 from molmix.judges.nli.pairs import Pairs
 from molmix.models.manifests import write_manifest
 from tests.nli_models import TEXTS, make_model
@@ -41,14 +41,14 @@ def stage(tmp_path: Path) -> dict:
         "atoms": {"id": tables},
         "outs": {"id": tmp_path / "out.parquet"},
         "model": tmp_path / "model" / "manifest.json",
-        "store": tmp_path / "store",
+        "cache": tmp_path / "store",
     }
 
 
 def test_cells_hold_what_the_model_says(stage: dict) -> None:
     from molmix.judges.nli.model import NliModel
 
-    cross(**stage, dtype="float32")  # bfloat16, where the CPU has it, rounds by the batch
+    predict_tables(**stage, dtype="float32")  # bfloat16, where the CPU has it, rounds by the batch
     model = NliModel.load(stage["model"].parent / "weights")
     rows = read_table(stage["outs"]["id"]).to_pylist()
     assert [row["id"] for row in rows] == list(GENERATED)
@@ -63,9 +63,9 @@ def test_cells_hold_what_the_model_says(stage: dict) -> None:
 
 
 def test_one_way_asks_for_no_backward_pairs(stage: dict) -> None:
-    both = cross(**stage)["id"]
+    both = predict_tables(**stage)["id"]
     forward = read_table(stage["outs"]["id"])["forward_entailment"].to_pylist()
-    one = cross(**stage | {"both_ways": False, "store": stage["store"].parent / "another"})["id"]
+    one = predict_tables(**stage | {"both_ways": False, "cache": stage["cache"].parent / "another"})["id"]
     table = read_table(stage["outs"]["id"])
     assert (one["cells"], one["computed"]) == (both["cells"] // 2, 3) and both["computed"] == 6
     assert table["forward_entailment"].to_pylist() == forward
@@ -75,18 +75,18 @@ def test_one_way_asks_for_no_backward_pairs(stage: dict) -> None:
 def test_an_empty_a_full_and_a_damaged_store_give_the_same_bytes(stage: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molmix.judges.nli.cached_model.CHUNK", 2)
     out = stage["outs"]["id"]
-    cross(**stage)
+    predict_tables(**stage)
     first = out.read_bytes()
-    (folder,) = stage["store"].iterdir()
+    (folder,) = stage["cache"].iterdir()
     files = sorted(folder.glob("*.pairs"))
     assert len(files) > 2
     files[0].write_bytes(files[0].read_bytes()[:-1])
     files[1].unlink()
-    cross(**stage)
+    predict_tables(**stage)
     assert out.read_bytes() == first
     # Now all is there, and the model is not missed.
     (stage["model"].parent / "weights").rename(stage["model"].parent / "gone")
-    cross(**stage)
+    predict_tables(**stage)
     assert out.read_bytes() == first
 
 
@@ -102,7 +102,7 @@ def test_forward_passes_are_the_distinct_pairs(stage: dict, tmp_path: Path, monk
     other = write_atoms(tmp_path / "other.parquet", OTHER)
     stage["atoms"] |= {"ood": (stage["atoms"]["id"][0], write_atoms(tmp_path / "twice.parquet", GENERATED))}
     stage["outs"] |= {"ood": tmp_path / "ood.parquet"}
-    counts = cross(**stage, neighbours={"id": [other], "ood": [other]})
+    counts = predict_tables(**stage, neighbours={"id": [other], "ood": [other]})
     asked = {(given, said) for name in "abcd" for given in REFERENCE[name] for said in GENERATED[name]}
     more = {(given, said) for name in "abcd" for given in REFERENCE[name] for said in OTHER[name]} - asked
     own, others = (len(pairs | {pair[::-1] for pair in pairs}) for pairs in (asked, more))
@@ -117,7 +117,7 @@ def test_forward_passes_are_the_distinct_pairs(stage: dict, tmp_path: Path, monk
     assert counts["ood"]["computed"] == 0
     assert sum(count["computed_for_others"] for count in counts.values()) == others
     assert len(seen) == own + others == bars[0].total == bars[0].n
-    again = cross(**stage, neighbours={"id": [other]})
+    again = predict_tables(**stage, neighbours={"id": [other]})
     assert len(seen) == own + others and bars[1].total == 0
     assert again["id"] == {"cells": cells, "distinct": own, "computed": 0, "computed_for_others": 0}
 
@@ -143,9 +143,9 @@ class Bar:
 
 def test_formats_and_labels_do_not_mix(stage: dict, tmp_path: Path) -> None:
     for change in ({"dtype": "float32"}, {"dtype": "bfloat16"}, {"labels": ["neutral", "entailment", "contradiction"]}):
-        assert cross(**stage | change)["id"]["computed"] > 0
-        assert cross(**stage | change)["id"]["computed"] == 0
-    assert len(list(stage["store"].iterdir())) == 3
+        assert predict_tables(**stage | change)["id"]["computed"] > 0
+        assert predict_tables(**stage | change)["id"]["computed"] == 0
+    assert len(list(stage["cache"].iterdir())) == 3
 
 
 def test_neighbours_are_asked_in_the_same_go(stage: dict, tmp_path: Path) -> None:
@@ -154,31 +154,31 @@ def test_neighbours_are_asked_in_the_same_go(stage: dict, tmp_path: Path) -> Non
     broken.write_bytes(b"PAR1")
     stranger = write_atoms(tmp_path / "stranger.parquet", {"z": ["A dye."]})
     neighbours = {"id": [tmp_path / "absent.parquet", broken, stranger, other]}
-    cross(**stage, neighbours=neighbours)
+    predict_tables(**stage, neighbours=neighbours)
     (stage["model"].parent / "weights").rename(stage["model"].parent / "gone")
-    cross(**stage | {"atoms": {"id": (stage["atoms"]["id"][0], other)}}, neighbours=neighbours)
+    predict_tables(**stage | {"atoms": {"id": (stage["atoms"]["id"][0], other)}}, neighbours=neighbours)
     assert read_table(stage["outs"]["id"])["n_generated"].to_pylist() == [1, 1, 0, 0]
 
 
 def test_any_pairs_are_asked_and_kept(stage: dict) -> None:
     from molmix.judges.nli.model import NliModel
 
-    cross(**stage, dtype="float32")
+    predict_tables(**stage, dtype="float32")
     pairs = [("A dye.", "The molecule."), ("The molecule.", "A dye."), ("It is long.", "The molecule is a dye.")] * 2
-    where = {name: stage[name] for name in ("model", "store")} | {"dtype": "float32"}
-    values = ask(pairs, **where, name="some")
+    where = {name: stage[name] for name in ("model", "cache")} | {"dtype": "float32"}
+    values = predict_pairs(pairs, **where, name="some")
     expected = NliModel.load(stage["model"].parent / "weights").score(pairs).probabilities
     assert values["entailment"] == pytest.approx(expected[:, 0], abs=1e-5)
     (stage["model"].parent / "weights").rename(stage["model"].parent / "gone")
-    assert (ask(pairs[::-1], **where, name="again") == values[::-1]).all()
-    assert len(ask([], **where, name="none")) == 0
+    assert (predict_pairs(pairs[::-1], **where, name="again") == values[::-1]).all()
+    assert len(predict_pairs([], **where, name="none")) == 0
 
 
 def test_long_pairs_are_counted_from_the_store_too(stage: dict, tmp_path: Path) -> None:
     said = write_atoms(tmp_path / "long.parquet", GENERATED | {"a": [TEXTS[3], "The molecule."]})
     stage["atoms"] = {"id": (stage["atoms"]["id"][0], said)}
     for _ in range(2):
-        cross(**stage)
+        predict_tables(**stage)
         assert read_table(stage["outs"]["id"])["n_truncated"].to_pylist() == [0, 0, 4, 0]
 
 
@@ -187,7 +187,7 @@ def test_distinct_pairs_only(tmp_path: Path) -> None:
     pairs = Pairs.of(write_atoms(tmp_path / "r.parquet", many), write_atoms(tmp_path / "g.parquet", many))
     distinct = pairs.distinct
     assert len(distinct.premises) == len(distinct.hypotheses) == len(distinct.keys) == 4
-    assert len(pairs.places) == 2 * 50 * 4
+    assert len(pairs.cells) == 2 * 50 * 4
 
 
 @pytest.mark.parametrize(
@@ -202,12 +202,12 @@ def test_ids_that_do_not_match_are_refused(stage: dict, change: Callable, messag
     path = stage["atoms"]["id"][1]
     write_table(path, change(read_table(path).to_pylist()), ATOMS)
     with pytest.raises(MolmixError, match=message):
-        cross(**stage)
+        predict_tables(**stage)
 
 
 def test_references_and_the_system_itself_are_no_neighbours(stage: dict, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="molmix.judges.nli.inference"):
-        cross(**stage, neighbours={"id": list(stage["atoms"]["id"])})
+        predict_tables(**stage, neighbours={"id": list(stage["atoms"]["id"])})
     assert len(caplog.records) == 1
 
 
@@ -228,7 +228,7 @@ def test_a_small_judge_is_made_measured_and_the_same_again(tmp_path: Path, monke
     assert set(one["accuracy"]["by_label"]) == {"entailment", "neutral", "contradiction"}
     model = NliModel.load(tmp_path / "one" / "weights")
     assert model.score([("The molecule is a dye.", "It is a dye.")]).probabilities.sum() == pytest.approx(1)
-    with pytest.raises(MolmixError, match=r"min_accuracy.*1\.0 is asked for"):
+    with pytest.raises(MolmixError, match=r"nli\.three\.min_accuracy.*less than 1\.0.*\n.*nli\.three\.pairs"):
         train(**settings, min_accuracy=1.0, out=tmp_path / "three")
     assert not (tmp_path / "three" / "manifest.json").exists()
 
@@ -236,7 +236,7 @@ def test_a_small_judge_is_made_measured_and_the_same_again(tmp_path: Path, monke
 def test_muon_directions_are_orthogonal() -> None:
     import torch
 
-    from molmix.judges.nli.muon import Muon
+    from molmix.judges.nli.training import Muon
 
     for shape in ((8, 8), (16, 8), (8, 16)):
         weight = torch.nn.Parameter(torch.zeros(shape))

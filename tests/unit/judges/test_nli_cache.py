@@ -1,4 +1,4 @@
-"""The pair store: many writers, damage, full disks, and its table."""
+"""The NLI cache: many writers, damage, full disks, and its table."""
 
 import logging
 import multiprocessing
@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 from molmix.cli import app
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json
-from molmix.judges.nli.cache import PairStore, as_values, pair_keys, store_for, text_digests
+from molmix.core.fingerprint import environment
+from molmix.judges.nli.cache import NliCache, as_values, open_cache, pair_keys, text_digests
 
 
 def keys_of(numbers: range) -> np.ndarray:
@@ -35,7 +36,7 @@ def fill(folder: Path, numbers: range) -> None:
     """Add a range of pairs, ten at a time."""
     for start in range(numbers.start, numbers.stop, 10):
         some = range(start, start + 10)
-        PairStore(folder).add(keys_of(numbers)[start - numbers.start :][:10], values_of(some))
+        NliCache(folder).add(keys_of(numbers)[start - numbers.start :][:10], values_of(some))
 
 
 def test_keys_tell_order_and_text_apart() -> None:
@@ -49,15 +50,15 @@ def test_keys_tell_order_and_text_apart() -> None:
 def test_what_was_added_is_found(tmp_path: Path) -> None:
     fill(tmp_path / "s", range(100))
     wanted = np.concatenate([keys_of(range(100))[30:60], text_digests(["unknown"])])
-    values, missing = PairStore(tmp_path / "s").lookup(wanted)
+    values, missing = NliCache(tmp_path / "s").lookup(wanted)
     assert missing.tolist() == [False] * 30 + [True]
     assert np.array_equal(values[:30], values_of(range(100))[30:60])
-    assert not PairStore(tmp_path / "s").lookup(keys_of(range(0)))[1].size
+    assert not NliCache(tmp_path / "s").lookup(keys_of(range(0)))[1].size
 
 
 def test_a_store_that_is_not_there_is_empty(tmp_path: Path) -> None:
-    assert PairStore(tmp_path / "s").lookup(keys_of(range(3)))[1].all()
-    PairStore(tmp_path / "s").compact()
+    assert NliCache(tmp_path / "s").lookup(keys_of(range(3)))[1].all()
+    NliCache(tmp_path / "s").compact()
 
 
 def test_many_processes_add_at_once(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_many_processes_add_at_once(tmp_path: Path) -> None:
     with ProcessPoolExecutor(4) as pool:
         list(pool.map(fill, [tmp_path] * 4, ranges))
     for some in ranges:
-        values, missing = PairStore(tmp_path).lookup(keys_of(some))
+        values, missing = NliCache(tmp_path).lookup(keys_of(some))
         assert not missing.any() and np.array_equal(values, values_of(some))
     assert not list(tmp_path.glob(".*"))
 
@@ -75,14 +76,14 @@ def read_all_the_time(folder: Path, numbers: range) -> None:
     end = time.monotonic() + 30
     missing = np.ones(1, bool)
     while missing.any():
-        values, missing = PairStore(folder).lookup(keys_of(numbers))
+        values, missing = NliCache(folder).lookup(keys_of(numbers))
         assert np.array_equal(values[~missing], values_of(numbers)[~missing])
         assert time.monotonic() < end
 
 
 def compact_often(folder: Path, times: int) -> None:
     for _ in range(times):
-        PairStore(folder).compact()
+        NliCache(folder).compact()
 
 
 def test_nothing_is_lost_while_others_add_read_and_compact(tmp_path: Path) -> None:
@@ -97,9 +98,9 @@ def test_nothing_is_lost_while_others_add_read_and_compact(tmp_path: Path) -> No
         process.join()
     assert [process.exitcode for process in processes] == [0] * len(processes)
     for some in ranges:
-        values, missing = PairStore(tmp_path).lookup(keys_of(some))
+        values, missing = NliCache(tmp_path).lookup(keys_of(some))
         assert not missing.any() and np.array_equal(values, values_of(some))
-    assert PairStore(tmp_path).stats()["damaged"] == 0 and not list(tmp_path.glob(".*"))
+    assert NliCache(tmp_path).stats()["damaged"] == 0 and not list(tmp_path.glob(".*"))
 
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
@@ -117,13 +118,13 @@ def test_a_damaged_file_is_named_and_passed_over(damage: str, tmp_path: Path, ca
     victim = min(tmp_path.iterdir())
     victim.write_bytes(DAMAGE[damage](victim.read_bytes()))
     with caplog.at_level(logging.WARNING):
-        values, missing = PairStore(tmp_path).lookup(keys_of(range(20)))
+        values, missing = NliCache(tmp_path).lookup(keys_of(range(20)))
     assert missing.sum() == 10 and np.array_equal(values[~missing], values_of(range(20))[~missing])
     assert victim.name in caplog.text
 
 
 def test_compacting_keeps_every_pair_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = PairStore(tmp_path)
+    store = NliCache(tmp_path)
     fill(tmp_path, range(100))
     store.add(keys_of(range(100))[:15], values_of(range(15)))
     (tmp_path / f"{'0' * 32}.pairs").write_bytes(b"?")
@@ -148,11 +149,11 @@ def test_a_reader_misses_nothing_while_the_store_is_compacted(tmp_path: Path, mo
 
     def compact_first(path: Path) -> bytes:
         monkeypatch.setattr(Path, "read_bytes", read)
-        PairStore(tmp_path).compact()
+        NliCache(tmp_path).compact()
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", compact_first)
-    assert not PairStore(tmp_path).lookup(keys_of(range(50)))[1].any()
+    assert not NliCache(tmp_path).lookup(keys_of(range(50)))[1].any()
 
 
 # ---- full disks ------------------------------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_named_and_loses_nothing(small_disk: Path) -> None:
-    store = PairStore(small_disk / "s")
+    store = NliCache(small_disk / "s")
     fill(small_disk / "s", range(50))
     many = range(20_000)
     with pytest.raises(MolmixError, match=rf"{store.folder}: cannot take 20000 more pairs \(No space left.*\n.*Hint"):
@@ -186,7 +187,7 @@ def test_a_full_disk_is_named_and_loses_nothing(small_disk: Path) -> None:
 
 
 def test_a_file_larger_than_is_allowed_is_named(tmp_path: Path) -> None:
-    store = PairStore(tmp_path)
+    store = NliCache(tmp_path)
     fill(tmp_path, range(10))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
@@ -208,17 +209,25 @@ SETTINGS = {"name": "org/nli@1a2b", "model": "0123456789abcdef", "max_length": 2
     "change", [{"model": "f"}, {"max_length": 128}, {"dtype": "bfloat16"}, {"labels": ["neutral", "entailment"]}]
 )
 def test_what_an_answer_depends_on_separates_stores(change: dict, tmp_path: Path) -> None:
-    stores = [store_for(tmp_path, **settings) for settings in (SETTINGS, SETTINGS | change)]
+    stores = [open_cache(tmp_path, **settings) for settings in (SETTINGS, SETTINGS | change)]
     stores[0].add(keys_of(range(5)), values_of(range(5)))
     assert stores[1].lookup(keys_of(range(5)))[1].all()
 
 
+@pytest.mark.parametrize("change", ["code", "packages", "device"])
+def test_another_environment_begins_another_cache(change: str, tmp_path: Path, monkeypatch) -> None:
+    open_cache(tmp_path, **SETTINGS).add(keys_of(range(5)), values_of(range(5)))
+    assert not open_cache(tmp_path, **SETTINGS).lookup(keys_of(range(5)))[1].any()
+    monkeypatch.setattr("molmix.judges.nli.cache.environment", lambda **given: environment(**given) | {change: "other"})
+    assert open_cache(tmp_path, **SETTINGS).lookup(keys_of(range(5)))[1].all()
+
+
 def test_the_table_names_every_store(tmp_path: Path) -> None:
-    one = store_for(tmp_path, **SETTINGS)
+    one = open_cache(tmp_path, **SETTINGS)
     one.add(keys_of(range(10)), values_of(range(10)))
     one.add(keys_of(range(10))[:4], values_of(range(4)))
     assert read_json(one.folder / "about.json")["model"] == "org/nli@1a2b"
-    other = store_for(tmp_path, **SETTINGS | {"dtype": "bfloat16"})
+    other = open_cache(tmp_path, **SETTINGS | {"dtype": "bfloat16"})
     other.add(keys_of(range(3)), values_of(range(3)))
     (other.folder / "about.json").write_text("{")
     (other.folder / f"{'0' * 32}.pairs").write_bytes(b"x")
@@ -250,7 +259,7 @@ def test_compacting_leaves_files_of_others_alone(tmp_path: Path) -> None:
     for name in [*others, left]:
         (tmp_path / name).write_text("x")
         os.utime(tmp_path / name, (0, 0))
-    store = PairStore(tmp_path)
+    store = NliCache(tmp_path)
     assert (store.stats()["files"], store.stats()["damaged"]) == (3, 0)
     store.compact()
     assert all((tmp_path / name).exists() for name in others) and not (tmp_path / left).exists()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from molmix.core.errors import MolmixError
-from molmix.judges.nli import precision
+from molmix.judges.nli import settings
 from tests.nli_models import PAIRS, POSITIONS, make_model
 
 SHAPES = ["bert", "roberta", "deberta-v2"]
@@ -56,7 +56,7 @@ def test_company_changes_nothing(folder: Path) -> None:
     for start in (0, 1):
         np.testing.assert_allclose(together[start::2], halves[start], atol=1e-6)
     np.testing.assert_allclose(together, alone, atol=1e-6)
-    # Kept to five digits, the answers are the same ones; see molmix.judges.nli.batch_invariance for why.
+    # Kept to five digits, the answers are the same ones; see molmix.judges.nli.model for why.
     assert np.array_equal(together.round(5), alone.round(5))
     assert len(model.score([]).probabilities) == 0
 
@@ -74,7 +74,7 @@ def test_every_pair_is_computed_once(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_few_rows_are_multiplied_as_many_are() -> None:
     import torch
 
-    from molmix.judges.nli.batch_invariance import EvenRows
+    from molmix.judges.nli.model import EvenRows
 
     torch.manual_seed(0)
     layer, rows = torch.nn.Linear(768, 96), torch.randn(3, 67, 768)
@@ -91,7 +91,7 @@ def test_debertas_unused_distances_change_no_bit(change: dict) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    from molmix.judges.nli.deberta import Distances
+    from molmix.judges.nli.model import Distances
     from tests.nli_models import SHAPES as SETTINGS
 
     shape = SETTINGS["deberta-v2"] | {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2} | change
@@ -112,22 +112,22 @@ def test_debertas_unused_distances_change_no_bit(change: dict) -> None:
 
 
 def test_the_format_is_chosen_by_the_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert precision.resolve("bfloat16") == "bfloat16"
-    monkeypatch.setattr(precision, "_gpu_has_bfloat16", lambda: False)
+    assert settings.resolve_dtype("bfloat16") == "bfloat16"
+    monkeypatch.setattr(settings, "_gpu_has_bfloat16", lambda: False)
     for flags, expected in (("fpu avx2", False), ("fpu avx512_bf16", True), ("amx_bf16 amx_tile", True)):
         (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\nbogomips : 1\n")
-        assert precision._cpu_has_bfloat16(tmp_path / "cpuinfo") is expected
-        monkeypatch.setattr(precision, "_cpu_has_bfloat16", lambda expected=expected: expected)
-        assert precision.resolve("auto") == ("bfloat16" if expected else "float32")
+        assert settings._cpu_has_bfloat16(tmp_path / "cpuinfo") is expected
+        monkeypatch.setattr(settings, "_cpu_has_bfloat16", lambda expected=expected: expected)
+        assert settings.resolve_dtype("auto") == ("bfloat16" if expected else "float32")
         monkeypatch.undo()
-        monkeypatch.setattr(precision, "_gpu_has_bfloat16", lambda: False)
-    assert not precision._cpu_has_bfloat16(tmp_path / "absent")
+        monkeypatch.setattr(settings, "_gpu_has_bfloat16", lambda: False)
+    assert not settings._cpu_has_bfloat16(tmp_path / "absent")
     with pytest.raises(MolmixError, match="float16"):
-        precision.resolve("float16")
+        settings.resolve_dtype("float16")
 
 
 def test_without_a_gpu_torch_is_not_asked(tmp_path: Path) -> None:
-    assert not precision._gpu_has_bfloat16(tmp_path)
+    assert not settings._gpu_has_bfloat16(tmp_path)
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------
@@ -225,3 +225,45 @@ def test_texts_of_any_length_are_cut_and_counted(folder: Path) -> None:
     # What is beyond the model's reach makes no difference.
     cut = model.score([(long[:5000], long[:5000]), (long[:5000], short), (short, long[:5000])])
     np.testing.assert_array_equal(scores.probabilities[:3], cut.probabilities)
+
+
+# ---- odd tokenizers ----------------------------------------------------------------------------------------------
+
+
+def make_decoder(folder: Path, *, between: bool, padding: bool) -> Path:
+    """A tiny Llama that classifies, with or without a token between the two texts, and a padding token."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import AutoModelForSequenceClassification, LlamaConfig, PreTrainedTokenizerFast
+
+    words = ["<s>", "<pad>", "<unk>", *sorted({word for pair in PAIRS for text in pair for word in text.split()})]
+    bare = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    bare.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    pair = "<s> $A <s> $B" if between else "<s> $A $B"
+    bare.post_processor = processors.TemplateProcessing(single="<s> $A", pair=pair, special_tokens=[("<s>", 0)])
+    special = {"bos_token": "<s>", "unk_token": "<unk>"} | ({"pad_token": "<pad>"} if padding else {})
+    PreTrainedTokenizerFast(tokenizer_object=bare, **special).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(words), hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=POSITIONS, initializer_range=0.5, bos_token_id=0, eos_token_id=0,
+        pad_token_id=1 if padding else None, id2label=dict(enumerate(["entailment", "neutral", "contradiction"])),
+    )  # fmt: skip
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    return folder
+
+
+def test_a_decoder_without_padding_token_says_what_one_with_it_says(tmp_path: Path) -> None:
+    from molmix.judges.nli.model import NliModel
+
+    plain = NliModel.load(make_decoder(tmp_path / "plain", between=True, padding=False)).score(PAIRS)
+    padded = NliModel.load(make_decoder(tmp_path / "padded", between=True, padding=True)).score(PAIRS)
+    np.testing.assert_allclose(plain.probabilities, padded.probabilities, atol=1e-6)
+    assert np.ptp(plain.probabilities, axis=0).min() > 0.01
+
+
+def test_a_tokenizer_that_runs_the_two_texts_together_is_refused(tmp_path: Path) -> None:
+    from molmix.judges.nli.model import NliModel
+
+    with pytest.raises(MolmixError, match=r"puts nothing between the two texts of a pair\n  Hint: name a model"):
+        NliModel.load(make_decoder(tmp_path, between=False, padding=True))

@@ -18,7 +18,7 @@ from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Cell, Grid, figure, write_csv, write_pages
 from molmix.core.files import digest, read_rows_of, read_table
 from molmix.judges.kinds.atomic import THRESHOLD
-from molmix.judges.nli.inference import ask
+from molmix.judges.nli.inference import predict_pairs
 
 SHOWN = {
     "captions": "captions",
@@ -52,8 +52,8 @@ def audit(
         atoms: by decomposer, author and test set, what it made of them (columns of
             `molmix.judges.decompose.tables.ATOMS`).
         models: manifests of the NLI models by name.
-        nli: how each is asked: settings of :func:`molmix.judges.nli.inference.ask`.
-        store: folder of the pair stores.
+        nli: how each is asked: settings of :func:`molmix.judges.nli.inference.predict_pairs`.
+        store: folder of the NLI caches.
         sample: captions of an author and test set that are audited, drawn with the seed.
         seeds: of the study; the first is that of the draw.
         table: to write as ``.csv``, ``.md`` and ``.tex``, a row a judge, author and test set: captions, mean number of
@@ -68,8 +68,8 @@ def audit(
             drawn = _drawn(path, atoms[spec["decomposer"], author, test], sample, seeds[0])
             own = [(text, atom) for text, cut, _ in drawn for atom in cut]
             whole = [(" ".join(cut), text) for text, cut, _ in drawn]
-            said = ask(
-                [*own, *whole], model=models[spec["nli"]], store=store, name=f"{judge} {author}", **nli[spec["nli"]]
+            said = predict_pairs(
+                [*own, *whole], model=models[spec["nli"]], cache=store, name=f"{judge} {author}", **nli[spec["nli"]]
             )
             entailed = said["entailment"] >= THRESHOLD
             rows.append(

@@ -42,8 +42,8 @@ def score_captions(settings: dict[str, Any], pairs: pa.Table) -> pa.Table:
 
     Args:
         settings: of one judge, dumped.
-        pairs: what :func:`molmix.judges.nli.inference.judge_pairs` wrote of the judge's units: columns id, n_generated,
-            n_reference and the four lists of float, row-major [generated, reference].
+        pairs: what :func:`molmix.judges.nli.inference.predict_tables` wrote of the judge's units: columns id,
+            n_generated, n_reference and the four lists of float, row-major [generated, reference].
 
     Returns:
         Columns id and those of the judge, in the order of the rows. A score is NaN where it is not defined.

@@ -1,5 +1,4 @@
-"""Natural language inference on pairs of atoms: the model, its training, the pair store, and the cross matrices.
+"""Natural language inference on pairs of atoms: the model, its training, its cache, and the matrices of all pairs.
 
-``model`` (with ``alone`` and ``deberta``) and ``train`` need torch and are imported where forward passes are really
-made; everything else is light.
+``model`` and ``training`` need torch and are imported where forward passes are really made; everything else is light.
 """

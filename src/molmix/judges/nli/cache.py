@@ -1,14 +1,14 @@
-"""The pair store: what an NLI model said of a pair of texts, kept so that no pair is asked twice.
+"""The NLI cache: what an NLI model said of a pair of texts, kept so that no pair is computed twice.
 
 A pair's key is 128 bits made from the digests of its two texts. What is known of it lies in a folder named by
-everything the answer depends on (the model's digest, the names of its classes where they were given, the cut-off
-length, the number format, the way of computing and storing); ``about.json`` says so to people. In it are append-only
-files, each written once under a new name and never changed: a file is named by the checksum of its content, so any
-number of processes on any number of nodes add to a store at once without locks (the same content is the same file), and
-a damaged or half-written file betrays itself by its name. The store is a cache: what is missing or unreadable is
-computed again, and a pair that lies in it twice does no harm.
+everything the answer depends on: the digest of the model's files, its settings, and the code, the libraries and the
+hardware that compute it (:func:`molmix.core.fingerprint.environment`); ``about.json`` says so to people. In it are
+append-only files, each written once under a new name and never changed: a file is named by the checksum of its content,
+so any number of processes on any number of nodes add to a cache at once without locks (the same content is the same
+file), and a damaged or half-written file is known by its name. What is missing or unreadable is computed again, and a
+pair that lies in it twice does no harm.
 
-Results are the same with an empty, a full and a damaged store to the last bit where pairs are computed in float32 on a
+Results are the same with an empty, a full and a damaged cache to the last bit where pairs are computed in float32 on a
 CPU; elsewhere a pair that is computed again can differ as said in :class:`molmix.judges.nli.model.NliModel`.
 """
 
@@ -26,18 +26,20 @@ from typing import Any
 
 import numpy as np
 
-from molmix.core.errors import fault
-from molmix.core.files import digest, write_atomically, write_json
+from molmix.core.errors import MolmixError, fault
+from molmix.core.files import digest, read_json, write_atomically, write_json
+from molmix.core.fingerprint import environment
 
 # What a model said of a pair: probabilities of entailment and contradiction (the rest is neutral), and whether the
 # pair was longer than the cut-off.
 VALUE = np.dtype([("entailment", "<f4"), ("contradiction", "<f4"), ("truncated", "?")])
-# Part of a store's name: another way of computing or keeping values begins a store of its own.
-_SCHEME = 2
+# The code that an answer is made by, and the libraries that it can change with.
+_CODE = ("molmix.judges.nli.model",)
+_PACKAGES = ("torch", "transformers", "tokenizers")
 # Probabilities are kept to so many digits, coarser than what separates two machines or, on a GPU, two batches (some
 # 1e-7 in float32): nearly all pairs that are computed again there come out the same.
 _DIGITS = 5
-_PIECE = 1 << 22  # pairs in a file of a compacted store, at most: 100 MB, which is what a reader holds at a time
+_PIECE = 1 << 22  # pairs in a file of a compacted cache, at most: 100 MB, which is what a reader holds at a time
 _ABANDONED = 24 * 3600  # seconds after which no process is still writing a file
 
 ABOUT = "about.json"
@@ -75,31 +77,31 @@ def as_values(probabilities: np.ndarray, truncated: np.ndarray) -> np.ndarray:
     return values
 
 
-def store_for(
+def open_cache(
     root: Path, *, name: str, model: str, max_length: int, dtype: str, labels: Sequence[str] | None
-) -> PairStore:
-    """The store of one model, asked in one way.
+) -> NliCache:
+    """The cache of one model, asked in one way by this version of molmix on this machine.
 
     Args:
-        root: folder of all stores.
+        root: folder of all caches.
         name: of the model, for people.
         model: digest of the model's files.
         max_length: tokens that pairs are cut at.
         dtype: number format that is computed in, ``auto`` resolved.
         labels: names given to the model's classes; None for its own.
     """
-    given = f"-{digest(list(labels))[:8]}" if labels else ""
     about = {"model": name, "digest": model, "dtype": dtype, "max_length": max_length}
-    about |= {"labels": list(labels) if labels else None}
-    return PairStore(Path(root) / f"{model}-{max_length}-{dtype}{given}-{_SCHEME}", about)
+    about |= {"digits": _DIGITS, "labels": list(labels) if labels else None}
+    about |= environment(code=_CODE, packages=_PACKAGES, dtype=dtype)
+    return NliCache(Path(root) / f"{model}-{max_length}-{dtype}-{digest(about | {'model': None})}", about)
 
 
-class PairStore:
+class NliCache:
     """What one model said of pairs; see the module.
 
     Args:
         folder: need not exist yet.
-        about: what to tell people of a store that is begun.
+        about: what to tell people of a cache that is begun.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any] | None = None) -> None:
@@ -107,9 +109,9 @@ class PairStore:
         self._about = about
 
     def lookup(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the store holds of some pairs.
+        """What the cache holds of some pairs.
 
-        Reads all files, one at a time, so that memory does not grow with the store. Damaged ones are named in a
+        Reads all files, one at a time, so that memory does not grow with the cache. Damaged ones are named in a
         warning and passed over.
 
         Args:
@@ -128,9 +130,9 @@ class PairStore:
                 continue
             # Found by the first half of the key, then compared whole. Of two wanted keys with the same first half
             # (some 2^-64 a pair of keys) one would stay missing, and be computed again.
-            places = np.minimum(np.searchsorted(ordered[:, 0], records["key"][:, 0]), len(keys) - 1)
-            hits = (ordered[places] == records["key"]).all(axis=1)
-            found = order[places[hits]]
+            rows = np.minimum(np.searchsorted(ordered[:, 0], records["key"][:, 0]), len(keys) - 1)
+            hits = (ordered[rows] == records["key"]).all(axis=1)
+            found = order[rows[hits]]
             values[found] = records["value"][hits]
             missing[found] = False
         return values, missing
@@ -150,13 +152,13 @@ class PairStore:
         self._write(records)
 
     def compact(self) -> None:
-        """Put all whole files into one (several, where it would be large), and remove them and the damaged ones.
+        """Join all whole files into one (several, where it would be large), and remove them and the damaged ones.
 
         Others may read and add meanwhile: the new files are in place before the old ones go, and only those go. So does
         what killed processes left half-written.
 
         Raises:
-            MolmixError: the disk is full; the store is as it was.
+            MolmixError: the disk is full; the cache is as it was.
         """
         files = dict(self._files())
         records = _distinct(files.values())
@@ -213,7 +215,7 @@ class PairStore:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise
-            hint = "free some space and run the same command again: all pairs that were stored before are kept"
+            hint = "free some space and run the same command again: all pairs that were added before are kept"
             raise fault(self.folder, f"cannot take {len(records)} more pairs ({error.strerror})", hint) from None
         return path
 
@@ -229,3 +231,38 @@ def _distinct(files: Iterable[np.ndarray | None]) -> np.ndarray:
     first = np.ones(len(records), bool)
     first[1:] = (records["key"][1:] != records["key"][:-1]).any(axis=1)
     return records[first]
+
+
+COLUMNS = ("model", "dtype", "cut-off", "files", "damaged", "pairs", "repeats", "bytes", "folder")
+
+
+def describe_caches(root: Path, *, compact: bool) -> list[tuple[str, ...]]:
+    """A table for `molmix store`: a row a cache, under :data:`COLUMNS`.
+
+    Args:
+        root: folder of all caches.
+        compact: join each cache's files first.
+
+    Raises:
+        MolmixError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise fault(root, "is no folder", "name the folder of the NLI caches, or run a study that judges captions")
+    rows: list[tuple[str, ...]] = [COLUMNS]
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        cache = NliCache(folder)
+        if compact:
+            cache.compact()
+        stats = cache.stats()
+        counts = [f"{stats[name]:,}" for name in ("files", "damaged", "pairs", "repeats", "bytes")]
+        rows.append((*_about(folder), *counts, folder.name))
+    return rows
+
+
+def _about(folder: Path) -> tuple[str, str, str]:
+    """Model, number format and cut-off of a cache, question marks where it does not say so."""
+    try:
+        about = read_json(folder / ABOUT)
+        return str(about["model"]), str(about["dtype"]), str(about["max_length"])
+    except (MolmixError, KeyError):
+        return "?", "?", "?"

@@ -1,4 +1,4 @@
-"""Asking: from the pair store what it holds, from the model what it does not."""
+"""An NLI model behind a persistent cache."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molmix.core.files import read_json
-from molmix.judges.nli.cache import as_values, store_for
+from molmix.judges.nli.cache import as_values, open_cache
 from molmix.judges.nli.pairs import Distinct
-from molmix.judges.nli.precision import resolve
+from molmix.judges.nli.settings import resolve_dtype
 from molmix.models.manifests import weights_path
 
 if TYPE_CHECKING:
     from molmix.judges.nli.model import NliModel
 
-CHUNK = 1024  # pairs computed and stored at a time: what a kill loses at most
+CHUNK = 1024  # pairs computed and cached at a time: what a kill loses at most
 
 
-class Oracle:
-    """The store, and behind it the model, loaded at the first pair that the store does not hold.
+class CachedModel:
+    """An NLI model and its cache; the model is loaded at the first pair that the cache does not hold.
 
     Args:
         manifest: ``manifest.json`` of the NLI model.
-        store: folder of the pair stores.
+        cache: folder of the NLI caches.
         batch_tokens: tokens in a batch, fewer on a CPU.
         max_length: tokens that pairs are cut at.
-        dtype: number format to compute in, one of :data:`molmix.judges.nli.precision.DTYPES`.
+        dtype: number format to compute in, one of :data:`molmix.judges.nli.settings.DTYPES`.
         labels: names of the model's classes in its order; default those of its config.
     """
 
     def __init__(
         self,
         manifest: Path,
-        store: Path,
+        cache: Path,
         *,
         batch_tokens: int = 16384,
         max_length: int = 256,
@@ -45,10 +45,10 @@ class Oracle:
     ) -> None:
         facts = read_json(manifest)
         self._manifest = manifest
-        self._settings: dict[str, Any] = {"max_length": max_length, "dtype": resolve(dtype), "labels": labels}
+        self._settings: dict[str, Any] = {"max_length": max_length, "dtype": resolve_dtype(dtype), "labels": labels}
         self._batch_tokens = batch_tokens
         name = "@".join(facts[key] for key in ("source", "revision") if facts.get(key)) or facts["id"]
-        self._store = store_for(store, name=name, model=facts["weights"]["digest"], **self._settings)
+        self._cache = open_cache(cache, name=name, model=facts["weights"]["digest"], **self._settings)
 
     @cached_property
     def _model(self) -> NliModel:
@@ -56,19 +56,19 @@ class Oracle:
 
         return NliModel.load(weights_path(self._manifest), batch_tokens=self._batch_tokens, **self._settings)
 
-    def lacking(self, pairs: Distinct) -> Distinct:
-        """Those of some pairs that the store does not hold."""
-        return pairs.only(self._store.lookup(pairs.keys)[1])
+    def missing(self, pairs: Distinct) -> Distinct:
+        """Those of some pairs that the cache does not hold."""
+        return pairs.only(self._cache.lookup(pairs.keys)[1])
 
-    def ask(self, pairs: Distinct, bar: Any) -> tuple[np.ndarray, int]:
+    def predict(self, pairs: Distinct, bar: Any) -> tuple[np.ndarray, int]:
         """Values of the pairs (:data:`molmix.judges.nli.cache.VALUE` [n]), and how many were computed and added to the
-        store.
+        cache.
 
         Args:
             pairs: any.
             bar: a tqdm bar, told of every pair computed.
         """
-        values, missing = self._store.lookup(pairs.keys)
+        values, missing = self._cache.lookup(pairs.keys)
         # Texts of like length together, so that most of a chunk's batches are full; the longest first.
         lengths = np.array([len(text) for text in pairs.texts], dtype=int)
         new = np.flatnonzero(missing)
@@ -77,5 +77,5 @@ class Oracle:
             indices = zip(pairs.premises[chunk], pairs.hypotheses[chunk], strict=True)
             scores = self._model.score([(pairs.texts[p], pairs.texts[h]) for p, h in indices], bar)
             values[chunk] = as_values(*scores)
-            self._store.add(pairs.keys[chunk], values[chunk])
+            self._cache.add(pairs.keys[chunk], values[chunk])
         return values, len(new)

@@ -1,6 +1,6 @@
 """The NLI stage: what a model says of every ordered pair of a caption's atoms and its reference's.
 
-Only distinct pairs that the store does not hold become text again. The model, and torch with it, is loaded when the
+Only distinct pairs that the cache does not hold become text again. The model, and torch with it, is loaded when the
 first such pair turns up.
 """
 
@@ -17,18 +17,18 @@ import numpy as np
 from molmix.core.errors import MolmixError
 from molmix.core.files import write_table
 from molmix.core.progress import progress
-from molmix.judges.nli.cached_model import Oracle
+from molmix.judges.nli.cached_model import CachedModel
 from molmix.judges.nli.pairs import Distinct, Pairs
 
 log = logging.getLogger(__name__)
 
 
-def cross(
+def predict_tables(
     *,
     atoms: Mapping[str, tuple[Path, Path]],
     outs: Mapping[str, Path],
     model: Path,
-    store: Path,
+    cache: Path,
     neighbours: Mapping[str, Sequence[Path]] | None = None,
     both_ways: bool = True,
     **settings: Any,
@@ -44,55 +44,57 @@ def cross(
         atoms: for each test set, the tables (``id``, ``atoms``) of the references and of the system.
         outs: for each test set, the table to write.
         model: ``manifest.json`` of the NLI model.
-        store: folder of the pair stores.
+        cache: folder of the NLI caches.
         neighbours: for each test set, other systems' atoms. Loading a model costs more than most of one system's pairs,
             so if it has to be loaded, those of neighbours that are on disk already are asked in the same go.
         both_ways: whether the backward lists are wanted; they are NaN otherwise, and their pairs are not asked.
-        settings: how it is asked; see :class:`molmix.judges.nli.cached_model.Oracle`.
+        settings: how it is asked; see :class:`molmix.judges.nli.cached_model.CachedModel`.
 
     Returns:
         For each test set ``cells`` (pairs in the table, each direction counted), ``distinct`` pairs among them,
-        ``computed`` ones (they ran through the model; all others lay in the store), and those that were
+        ``computed`` ones (they ran through the model; all others lay in the cache), and those that were
         ``computed_for_others``, the neighbours.
 
     Raises:
         MolmixError: a table is damaged, ids do not match, the model cannot be used, or the disk is full.
     """
-    oracle = Oracle(model, store, **settings)
+    cached = CachedModel(model, cache, **settings)
     own = {test: Pairs.of(reference, generated, both_ways) for test, (reference, generated) in atoms.items()}
-    new = [oracle.lacking(pairs.distinct) for pairs in own.values()]
+    new = [cached.missing(pairs.distinct) for pairs in own.values()]
     others = []
     if any(len(lacking.keys) for lacking in new):
-        others = list(_others(oracle, atoms, neighbours or {}, both_ways))
+        others = list(_others(cached, atoms, neighbours or {}, both_ways))
         random.shuffle(others)  # so that jobs that run side by side begin with different ones
-    # What other jobs add to the store meanwhile is not asked again: the bar then ends early.
+    # What other jobs add to the cache meanwhile is not asked again: the bar then ends early.
     plan = np.concatenate([lacking.keys for lacking in (*new, *(lacking for *_, lacking in others))])
     counts = {}
     with progress(total=len(np.unique(plan, axis=0)), unit="pair", desc="NLI") as bar:
         for test, pairs in own.items():
             bar.set_description(f"NLI {test}")
-            values, computed = oracle.ask(pairs.distinct, bar)
+            values, computed = cached.predict(pairs.distinct, bar)
             write_table(outs[test], pairs.table(values))
-            cells, distinct = len(pairs.places), len(values)
+            cells, distinct = len(pairs.cells), len(values)
             log.info("%s: %d cells, %d distinct pairs, %d computed", test, cells, distinct, computed)
             counts[test] = {"cells": cells, "distinct": distinct, "computed": computed, "computed_for_others": 0}
         for test, path, lacking in others:
             bar.set_description(f"NLI {path.parent.name}/{test}")
-            _, computed = oracle.ask(lacking, bar)
+            _, computed = cached.predict(lacking, bar)
             log.info("%s: %d pairs computed ahead of its own job", path, computed)
             counts[test]["computed_for_others"] += computed
     return counts
 
 
-def ask(pairs: Sequence[tuple[str, str]], *, model: Path, store: Path, name: str, **settings: Any) -> np.ndarray:
+def predict_pairs(
+    pairs: Sequence[tuple[str, str]], *, model: Path, cache: Path, name: str, **settings: Any
+) -> np.ndarray:
     """Ask an NLI model for any pairs of (premise, hypothesis).
 
     Args:
         pairs: any texts; a pair can occur more than once.
         model: ``manifest.json`` of the NLI model.
-        store: folder of the pair stores.
+        cache: folder of the NLI caches.
         name: of what is asked, for people.
-        settings: how it is asked; see :class:`molmix.judges.nli.cached_model.Oracle`.
+        settings: how it is asked; see :class:`molmix.judges.nli.cached_model.CachedModel`.
 
     Returns:
         What the model says of each pair, :data:`molmix.judges.nli.cache.VALUE` [pairs].
@@ -100,21 +102,24 @@ def ask(pairs: Sequence[tuple[str, str]], *, model: Path, store: Path, name: str
     Raises:
         MolmixError: the model cannot be used, or the disk is full.
     """
-    oracle = Oracle(model, store, **settings)
-    texts = {text: place for place, text in enumerate(dict.fromkeys(text for pair in pairs for text in pair))}
-    once = {pair: place for place, pair in enumerate(dict.fromkeys(pairs))}
+    cached = CachedModel(model, cache, **settings)
+    texts = {text: index for index, text in enumerate(dict.fromkeys(text for pair in pairs for text in pair))}
+    once = {pair: index for index, pair in enumerate(dict.fromkeys(pairs))}
     numbers = np.array([[texts[text] for text in pair] for pair in once], np.int64).reshape(-1, 2)
     distinct = Distinct.of(list(texts), *numbers.T)
-    with progress(total=len(oracle.lacking(distinct).keys), unit="pair", desc=f"NLI {name}") as bar:
-        values, computed = oracle.ask(distinct, bar)
+    with progress(total=len(cached.missing(distinct).keys), unit="pair", desc=f"NLI {name}") as bar:
+        values, computed = cached.predict(distinct, bar)
     log.info("%s: %d pairs, %d distinct, %d computed", name, len(pairs), len(values), computed)
     return values[[once[pair] for pair in pairs]]
 
 
 def _others(
-    oracle: Oracle, atoms: Mapping[str, tuple[Path, Path]], neighbours: Mapping[str, Sequence[Path]], both_ways: bool
+    cached: CachedModel,
+    atoms: Mapping[str, tuple[Path, Path]],
+    neighbours: Mapping[str, Sequence[Path]],
+    both_ways: bool,
 ) -> Iterator[tuple[str, Path, Distinct]]:
-    """The pairs of neighbours that the store lacks, as (test set, table, pairs). The cells are not kept: there can be
+    """The pairs of neighbours that the cache lacks, as (test set, table, pairs). The cells are not kept: there can be
     any number of neighbours."""
     for test, paths in neighbours.items():
         for path in paths:
@@ -124,4 +129,4 @@ def _others(
                 pairs = Pairs.of(atoms[test][0], path, both_ways)
             except MolmixError:  # not there yet; whatever else is wrong with it, its own job will say
                 continue
-            yield test, path, oracle.lacking(pairs.distinct)
+            yield test, path, cached.missing(pairs.distinct)

@@ -9,12 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from molmix.core.errors import fault
-from molmix.judges.nli.batch_invariance import EvenRows
-from molmix.judges.nli.deberta import Distances
-from molmix.judges.nli.precision import resolve
+from molmix.judges.nli.settings import resolve_dtype
 from molmix.models.loading import default_device, load_folder, load_tokenizer
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -25,6 +24,7 @@ _NAMES = (
     ("neutral", "not_entail", "non_entail", "unsupport", "not_support", "not_align", "non_align", "misalign"),
     ("contradict",),
 )
+_PAIRS = "name a model that was trained on pairs of premise and hypothesis, with the tokenizer that belongs to it"
 # A CPU works fastest on what its caches hold: measured at the size of DeBERTa-v3-base, batches of 4,000 tokens take
 # twice as long as those of 1,000.
 _CPU_TOKENS = 1024
@@ -47,7 +47,7 @@ class NliModel:
 
     Every batch holds pairs of one length in tokens: nothing is padded, so no time is lost on padding, and what is said
     of a pair does not depend on the pairs beside it. On a CPU in float32 that is true to the last bit (see
-    :class:`molmix.judges.nli.batch_invariance.EvenRows`; measured on x86). Where a matrix library picks its routine by
+    :class:`EvenRows`; measured on x86). Where a matrix library picks its routine by
     the size of the batch (GPUs), a probability differs by at most 1e-5 in float32 and by some 1e-2 in bfloat16.
     """
 
@@ -83,13 +83,13 @@ class NliModel:
             folder: config, safetensors and tokenizer of a sequence classifier.
             max_length: tokens that pairs are cut at, or fewer where the model takes fewer.
             batch_tokens: tokens in a batch, fewer on a CPU.
-            dtype: number format to compute in, one of :data:`molmix.judges.nli.precision.DTYPES`.
+            dtype: number format to compute in, one of :data:`molmix.judges.nli.settings.DTYPES`.
             labels: names of the model's classes in its order; default those of its config (``id2label``).
 
         Raises:
             MolmixError: it cannot be loaded, is no trained classifier, or lacks an entailment label.
         """
-        number_format = getattr(torch, resolve(dtype))
+        number_format = getattr(torch, resolve_dtype(dtype))
         device = default_device()
         model: Any = load_folder(
             folder, bytes_per_weight=number_format.itemsize, device=device, classifier=True, dtype=number_format
@@ -98,6 +98,10 @@ class NliModel:
         names = model.config.id2label
         if labels is not None and len(labels) != len(names):
             raise fault(folder, f"has {len(names)} classes, not {len(labels)}", "name every class in `labels`")
+        _check_pairs(tokenizer, folder)
+        if getattr(model.config, "pad_token_id", None) is None:
+            # Nothing is ever padded. A decoder reads its answer at the last token that is no padding: at the last one.
+            model.config.pad_token_id = -1
         order = label_order(names if labels is None else dict(enumerate(labels)), folder)
         limit = min(max_length, tokenizer.model_max_length, _positions(model))
         return cls(model.to(device).eval(), tokenizer, order, limit, batch_tokens)
@@ -176,13 +180,13 @@ class NliModel:
         with EvenRows():
             logits = self._model(**inputs).logits
         probabilities = np.zeros((len(rows), len(LABELS)), np.float32)
-        for place, column in zip(self._order, logits.float().softmax(-1).cpu().numpy().T, strict=True):
-            probabilities[:, place] += column
+        for label, column in zip(self._order, logits.float().softmax(-1).cpu().numpy().T, strict=True):
+            probabilities[:, label] += column
         return probabilities
 
 
 def label_order(id2label: Mapping[int, str], where: object) -> list[int]:
-    """For each class of a model, its place in :data:`LABELS`, by name and whatever its case.
+    """For each class of a model, its index in :data:`LABELS`, by name and whatever its case.
 
     A two-label model (entailment / not_entailment, supported / unsupported, aligned / not-aligned) cannot tell what is
     contradicted from what is left open: its second label counts as neutral and contradiction is always 0, so that such
@@ -192,15 +196,25 @@ def label_order(id2label: Mapping[int, str], where: object) -> list[int]:
         MolmixError: no label, or more than one, is entailment, or one is unknown.
     """
     names = [str(id2label[index]) for index in sorted(id2label)]
-    order = [_place(name.lower().replace("-", "_").replace(" ", "_")) for name in names]
+    order = [_label_index(name.lower().replace("-", "_").replace(" ", "_")) for name in names]
     if order.count(0) != 1 or -1 in order or len(order) < 2:
         hint = f"name an NLI model, or say in `labels` which of its classes are {', '.join(LABELS)}, in its order"
         raise fault(where, f"has the labels {', '.join(names)}, which are not those of an NLI model", hint)
     return order
 
 
-def _place(name: str) -> int:
-    return next((place for place, starts in enumerate(_NAMES) if name.startswith(starts)), -1)
+def _label_index(name: str) -> int:
+    return next((index for index, starts in enumerate(_NAMES) if name.startswith(starts)), -1)
+
+
+def _check_pairs(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Refuse a tokenizer that does not part the two texts of a pair: its model cannot tell premise and hypothesis."""
+    try:
+        ids = tokenizer(["a"], ["b"], return_attention_mask=False)["input_ids"][0]
+    except (ValueError, NotImplementedError, TypeError) as error:
+        raise fault(folder, f"has a tokenizer that takes no pairs of texts ({error})", _PAIRS) from None
+    if not any(token in tokenizer.all_special_ids for token in ids[1:-1]):
+        raise fault(folder, "has a tokenizer that puts nothing between the two texts of a pair", _PAIRS)
 
 
 def _positions(model: PreTrainedModel) -> int:
@@ -216,3 +230,72 @@ def _inputs(model: PreTrainedModel) -> set[str]:
     """What a model takes of what tokenizers give; some tokenizers number the two texts whatever the model."""
     names = set(inspect.signature(model.forward).parameters)
     return names if getattr(model.config, "type_vocab_size", 2) > 1 else names - {"token_type_ids"}
+
+
+# ---- batch invariance ---------------------------------------------------------------------------------------------
+
+# Matrix libraries multiply the last few rows of a matrix by another routine than the many before them, which adds up in
+# another order. Whole sixteens have no such rows: measured with MKL on 1 to 16 threads, where the last 1 to 3 rows
+# (of all, or of a thread's share) differ in their last bits.
+_ROWS = 16
+_MANY = 1024  # rows from which no thread's share of them is a handful
+
+
+class EvenRows(TorchFunctionMode):
+    """Within it, linear layers see their rows in whole sixteens, filled up with zeros, which are cut off again.
+
+    In batches of one length, everything else in an encoder goes pair by pair or number by number, so that on a CPU a
+    pair's float32 answer is the same to the last bit in any company. No pair is computed more than once: what is added
+    are rows of single layers. The heads of classifiers, which see one row a pair, are where it matters.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Fill up the input of linear layers; see the class."""
+        if func is not torch.nn.functional.linear or kwargs:
+            return func(*args, **kwargs or {})
+        rows, *weights = args
+        flat = rows.reshape(-1, rows.shape[-1])
+        lacking = -len(flat) % _ROWS if len(flat) < _MANY else 0
+        if not lacking:
+            return func(*args)
+        full = func(torch.nn.functional.pad(flat, (0, 0, 0, lacking)), *weights)
+        return full[: len(flat)].reshape(*rows.shape[:-1], -1)
+
+
+# ---- DeBERTa ------------------------------------------------------------------------------------------------------
+
+
+class Distances:
+    """Cuts the table of relative positions of a loaded DeBERTa to those that a batch has; leaves other models alone.
+
+    DeBERTa-v2 and -v3 compare every token with all 512 embedded distances, whatever the length of the text, and then
+    pick the few that occur in it: on short texts, a third to a half of the whole time. The products that remain are the
+    same ones, so the answer is the same.
+
+    Args:
+        model: any sequence classifier of transformers.
+    """
+
+    def __init__(self, model: Any) -> None:
+        encoder: Any = getattr(model.base_model, "encoder", None)
+        self._encoder = None
+        if model.config.model_type == "deberta-v2" and encoder.relative_attention:
+            self._encoder = encoder
+            self._layers = [layer.attention.self for layer in encoder.layer]
+            self._span = self._layers[0].pos_ebd_size
+            with torch.inference_mode():
+                self._table = encoder.get_rel_embedding()  # the layer norm of a parameter: always the same
+            encoder.get_rel_embedding = lambda: self._kept
+
+    def fit(self, length: int) -> None:
+        """Keep the distances that occur in texts of `length` tokens."""
+        if self._encoder is None:
+            return
+        with torch.inference_mode():
+            farthest = int(self._encoder.get_rel_pos(torch.empty(1, length, 1)).abs().max())
+        span = min(farthest + 1, self._span)
+        self._kept = self._table[self._span - span : self._span + span]
+        for layer in self._layers:
+            layer.pos_ebd_size = span

@@ -50,8 +50,8 @@ class Distinct:
 
     Attributes:
         texts: the distinct texts.
-        premises, hypotheses: of each pair, as places in ``texts``, int64 [n].
-        keys: of the pairs in the store, uint64 [n, 2].
+        premises, hypotheses: of each pair, as indices of ``texts``, int64 [n].
+        keys: of the pairs in the cache, uint64 [n, 2].
     """
 
     texts: list[str]
@@ -85,7 +85,7 @@ class Pairs:
         ids: of the captions.
         generated_sizes, reference_sizes: atoms of each caption and its reference, int64 [captions].
         texts: the distinct atoms.
-        generated, reference: the two texts of each cell, as places in ``texts``, int64 [cells].
+        generated, reference: the two texts of each cell, as indices of ``texts``, int64 [cells].
         both_ways: whether a cell asks for both orders of its texts, or for the reference as the premise only.
     """
 
@@ -146,18 +146,18 @@ class Pairs:
         return Distinct.of(self.texts, *np.divmod(self._unique[0], max(len(self.texts), 1)))
 
     @property
-    def places(self) -> np.ndarray:
+    def cells(self) -> np.ndarray:
         """Which distinct pair each cell asks for, int64 [1 or 2 × cells]: the forward ones, then the backward ones."""
         return self._unique[1]
 
     def table(self, values: np.ndarray) -> pa.Table:
-        """The table that :func:`molmix.judges.nli.inference.cross` writes, from the values of the distinct pairs."""
-        forward, *rest = values[self.places].reshape(1 + self.both_ways, -1)
+        """The table of :func:`molmix.judges.nli.inference.predict_tables`, from the values of the distinct pairs."""
+        forward, *rest = values[self.cells].reshape(1 + self.both_ways, -1)
         backward = rest[0] if rest else _unasked(len(forward))
-        cells = self.generated_sizes * self.reference_sizes
-        offsets = pa.array(np.concatenate([[0], np.cumsum(cells)]), pa.int32())
-        caption = np.repeat(np.arange(len(cells)), cells)
-        cut = np.bincount(caption, forward["truncated"].astype(int) + backward["truncated"], len(cells))
+        sizes = self.generated_sizes * self.reference_sizes
+        offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]), pa.int32())
+        caption = np.repeat(np.arange(len(sizes)), sizes)
+        cut = np.bincount(caption, forward["truncated"].astype(int) + backward["truncated"], len(sizes))
         columns = {
             "id": self.ids,
             "n_generated": pa.array(self.generated_sizes, pa.int32()),
