@@ -132,6 +132,16 @@ def test_the_docs_name_every_file_and_every_named_file_is_made(done: Path) -> No
     assert absent(done, "micro") <= NOT_HERE
 
 
+def test_a_card_tells_what_its_model_was_made_from(done: Path, snakemake, micro) -> None:
+    path = "results/micro/cards/mol2cap.sft_dpo.ties/README.md"
+    run = snakemake(done, path, study=micro)
+    assert run.returncode == 0, run.stdout
+    assert planned(run.stdout) == {"card": 1}
+    text = (done / path).read_text()
+    assert all(name in text for name in ("mol2cap.sft", "mol2cap.dpo"))
+    shutil.rmtree(done / "results/micro/cards")
+
+
 def test_manifests_tell_what_a_model_was_made_from(done: Path) -> None:
     models = done / "results/micro/models"
     policy = read_json(models / "mol2cap.sft/manifest.json")

@@ -31,6 +31,7 @@ rule card:
         runtime=grows(10),
     params:
         run=study.run,
+        manifests=lambda wildcards, input: f"{R}/models",
         level=study.statistics.level,
     message:
         "Writing the card of {wildcards.model}"

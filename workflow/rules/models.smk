@@ -27,6 +27,8 @@ rule train_initial:
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         seed=lambda wildcards: table[wildcards.model].seed,
+        # With `input` among its arguments, Snakemake does not compare it with that of earlier results.
+        curves=lambda wildcards, input: f"{R}/tensorboard/{wildcards.model}",
     message:
         "Training the initial model {wildcards.model}"
     script:
@@ -89,6 +91,7 @@ rule align:
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
         seed=lambda wildcards: table[wildcards.model].seed,
+        curves=lambda wildcards, input: f"{R}/tensorboard/{wildcards.model}",
         work=f"{R}/work/align/{{model}}",
     message:
         "Aligning {wildcards.model}"

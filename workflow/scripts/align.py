@@ -7,19 +7,18 @@ from molmix.pipeline.job import job
 with job(snakemake):
     from molmix.core.settings import Tracking
 
-    out = Path(snakemake.output.manifest).parent
     arguments = {
         "model_id": snakemake.wildcards.model,
         "start": Path(snakemake.input.start),
         "pairs": Path(snakemake.input.pairs),
-        "out": out,
+        "out": Path(snakemake.output.manifest).parent,
         "work": Path(snakemake.params.work),
         "settings": snakemake.params.settings,
         "seed": snakemake.params.seed,
         "threads": snakemake.threads,
         # From the config, not a parameter of the rule: another tracker must not train anew.
         "trackers": Tracking(**snakemake.config.get("tracking", {})).to,
-        "curves": out.parents[1] / "tensorboard" / out.name,
+        "curves": Path(snakemake.params.curves),
     }
     gpus = snakemake.resources.get("gpu", 0)
     if gpus > 1:

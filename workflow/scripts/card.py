@@ -11,7 +11,7 @@ with job(snakemake):
     write_card(
         model=snakemake.wildcards.model,
         run=params.run,
-        manifests=Path(files.manifests[0]).parents[1],
+        manifests=Path(params.manifests),
         data=Path(files.data),
         pairs=[Path(path) for path in files.pairs],
         leaderboard=Path(files.leaderboard),

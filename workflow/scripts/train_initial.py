@@ -8,16 +8,15 @@ with job(snakemake):
     from molmix.core.settings import Tracking
     from molmix.models.small import train_initial
 
-    out = Path(snakemake.output.manifest).parent
     train_initial(
         model_id=snakemake.wildcards.model,
         train=Path(snakemake.input.train),
         parent=Path(snakemake.input.parents[0]) if snakemake.input.parents else None,
-        out=out,
+        out=Path(snakemake.output.manifest).parent,
         settings=snakemake.params.settings,
         seed=snakemake.params.seed,
         threads=snakemake.threads,
         # From the config, not a parameter of the rule: another tracker must not train anew.
         trackers=Tracking(**snakemake.config.get("tracking", {})).to,
-        curves=out.parents[1] / "tensorboard" / out.name,
+        curves=Path(snakemake.params.curves),
     )
