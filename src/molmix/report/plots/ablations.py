@@ -90,7 +90,7 @@ def _draw_curve(axes: Axes, own: pd.DataFrame, numbers: np.ndarray) -> None:
     own, x = own.iloc[order], numbers[order]
     value, low, high = (own[name].to_numpy(dtype=float) for name in ("value", "low", "high"))
     significant = (own["verdict"] != "").to_numpy()
-    baseline = own["difference"].isna().to_numpy()
+    baseline = own["family"].isna().to_numpy()
     for level in value[baseline]:
         axes.axhline(level, color=PALE, linestyle="--", linewidth=0.8, zorder=0)
     axes.errorbar(x, value, yerr=[value - low, high - value], color=INK, elinewidth=0.6, capsize=1.5)

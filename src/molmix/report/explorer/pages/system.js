@@ -32,7 +32,7 @@
   };
 
   const beyond = ({ verdict, sort, p, n }) => {
-    const said = verdict ? `A is ${verdict} beyond chance` : "may be chance";
+    const said = verdict ? `A is significantly ${verdict}` : "no significant difference";
     return `${said} (p ${p === null ? "undefined" : p < 0.0001 ? "< 0.0001" : number(p)} after Holm, ${n} molecules; compared as ${sort})`;
   };
 
