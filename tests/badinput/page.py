@@ -164,7 +164,7 @@ def page() -> str:
 
     lines = []
     for kind, example, message in rows():
-        told = message.removeprefix("study.yaml: 1 thing(s) to mend\n").replace("\n  Hint:", ". Hint:")
+        told = message.removeprefix("study.yaml: 1 thing(s) to fix\n").replace("\n  Hint:", ". Hint:")
         told = " ".join(told.split())
         told = told.replace("`", "'").replace("|", "\\|")
         lines.append(f"| {kind} | {example} | `{told if len(told) <= 240 else told[:239] + '…'}` |\n")

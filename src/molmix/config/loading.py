@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import yaml
 from pydantic import ValidationError
 
 from molmix.config.schema import Config
-from molmix.core.errors import MolmixError, fault, show_value
-from molmix.core.validation import describe_error
+from molmix.core.errors import MolmixError, escape_control, fault, show_value
+from molmix.core.validation import describe_error, show_key
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -51,27 +52,71 @@ def read_yaml(path: Path) -> dict[str, Any]:
         loader.name = str(path)
         content = loader.get_single_data()
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date without such a day, brackets by the thousand
-        raise fault(path, f"is not YAML: {' '.join(str(error).split())}", "mend the syntax") from None
+        raise fault(path, f"is not YAML: {' '.join(str(error).split())}", "fix the syntax") from None
     if not isinstance(content, dict):
         raise fault(path, "holds no keys", "start from config/config.yaml")
     return content
 
 
-def parse(content: dict[str, Any], where: str = "config") -> Config:
+def parse(content: dict[str, Any], where: str = "config", *, announce: bool = False) -> Config:
     """Check plain data against the schema.
 
     Args:
         content: what the YAML held, as dicts, lists and scalars.
         where: the file's name, for messages.
+        announce: say on the terminal which keys have a new name, once a process.
 
     Raises:
-        MolmixError: one message that lists every wrong key with its value and the mend.
+        MolmixError: one message that lists every wrong key with its value and what to do.
     """
+    renamed: list[tuple[dict[str, Any], str, str]] = []
     try:
-        return Config.model_validate(content)
+        return Config.model_validate(content, context=renamed)
     except ValidationError as error:
-        lines = [describe_error(content, dict(item), _json_schema()) for item in error.errors(include_url=False)]
-        raise MolmixError(f"{where}: {len(lines)} thing(s) to mend\n" + "\n".join(lines)) from None
+        read = _with_new_names(content, renamed)
+        lines = [describe_error(read, dict(item), _json_schema()) for item in error.errors(include_url=False)]
+        raise MolmixError(f"{where}: {len(lines)} thing(s) to fix\n" + "\n".join(lines)) from None
+    finally:
+        if announce:
+            for section, old, new in renamed:
+                path = "".join(f"{show_key(part)}." for part in _path_to(section, content) or ())
+                _announce(f"molmix: {where}: the key `{path}{old}` is now called `{path}{new}`; rename it")
+
+
+@functools.cache
+def _announce(line: str) -> None:
+    print(escape_control(line), file=sys.stderr)
+
+
+def _with_new_names(content: Any, renamed: list[tuple[dict[str, Any], str, str]]) -> Any:
+    """Plain data with renamed keys under their new names, as the errors of the validation tell of them."""
+    for section, old, new in renamed:
+        path = _path_to(section, content)
+        content = _renamed_at(content, path, old, new) if path is not None else content
+    return content
+
+
+def _renamed_at(node: Any, path: list[Any], old: str, new: str) -> Any:
+    if not path:
+        return {new if key == old else key: child for key, child in node.items()}
+    copied = node.copy()
+    copied[path[0]] = _renamed_at(node[path[0]], path[1:], old, new)
+    return copied
+
+
+def _path_to(section: Any, content: Any) -> list[Any] | None:
+    """Keys that lead to an object inside plain data; in YAML one object may stand at many places, or in itself."""
+    seen: set[int] = set()
+    waiting: list[tuple[Any, list[Any]]] = [(content, [])]
+    while waiting:
+        node, path = waiting.pop()
+        if node is section:
+            return path
+        if id(node) not in seen and isinstance(node, dict | list):
+            seen.add(id(node))
+            children = node.items() if isinstance(node, dict) else enumerate(node)
+            waiting += [(child, [*path, key]) for key, child in children]
+    return None
 
 
 @functools.cache
@@ -81,4 +126,4 @@ def _json_schema() -> dict[str, Any]:
 
 def load(path: Path) -> Config:
     """Read and check one config file; see :func:`read_yaml` and :func:`parse` for what is refused."""
-    return parse(read_yaml(path), str(path))
+    return parse(read_yaml(path), str(path), announce=True)

@@ -1,10 +1,18 @@
 """Building blocks that every part of the config schema is made of."""
 
 import re
-import warnings
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
@@ -37,7 +45,8 @@ _TRUTH = PydanticCustomError("truth", "give no true or false here; put the word 
 class Section(BaseModel):
     """A part of the config; extra keys are refused, values are not changed after loading.
 
-    A key that was renamed is still read under its old name, and a warning names the new one.
+    A renamed key is still read under its old name. A list that is given as the context of the validation collects what
+    was renamed: the content of the section (the very object), the old and the new name.
     """
 
     RENAMED: ClassVar[dict[str, str]] = {}  # old key: new key
@@ -48,17 +57,19 @@ class Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _read_old_names(cls, content: Any) -> Any:
+    def _read_old_names(cls, content: Any, info: ValidationInfo) -> Any:
         old = [name for name in cls.RENAMED if isinstance(content, dict) and name in content]
         for name in old:
             new = cls.RENAMED[name]
             if new in content:
-                raise PydanticCustomError(
-                    "renamed", "is the old name of `{new}`, which is given too; remove it", {"new": new}
-                )
-            warnings.warn(
-                f"the key `{name}` is now called `{new}`: rename it in the config file", FutureWarning, stacklevel=2
-            )
+                wrong: InitErrorDetails = {
+                    "type": PydanticCustomError("renamed", "the key `{new}` is given too", {"new": new}),
+                    "loc": (name,),
+                    "input": content[name],
+                }
+                raise ValidationError.from_exception_data(cls.__name__, [wrong])
+            if isinstance(info.context, list):
+                info.context.append((content, name, new))
         return {cls.RENAMED.get(key, key): value for key, value in content.items()} if old else content
 
     @model_validator(mode="before")

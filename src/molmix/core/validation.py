@@ -80,6 +80,8 @@ def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None: 
             return f": unknown key. Hint: {hint}"
         case "reserved", {"reason": reason}:  # the value may be a token
             return f": is set by molmix: {reason}. Hint: remove it"
+        case "renamed", {"new": new}:
+            return f": is the old name of `{new}`, which is given too. Hint: remove the old one"
         case "missing", _:
             return ": required and not given. Hint: add it (see docs/config.md)"
         case "invalid_key", _:

@@ -29,7 +29,7 @@ def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -
     """
     for path in files:
         read_yaml(path)  # refuses a key that is given twice, which Snakemake's own reader accepts
-    config = parse(content, ", ".join(map(str, files)) or "--config")
+    config = parse(content, ", ".join(map(str, files)) or "--config", announce=read_files)
     models = model_table.build(config)
     if read_files:
         check_files(config)

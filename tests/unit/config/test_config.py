@@ -11,6 +11,7 @@ import yaml
 from molmix.config import documentation, loading
 from molmix.core.errors import MolmixError
 from molmix.pipeline import model_table
+from molmix.pipeline.setup import ready
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -220,9 +221,26 @@ def test_yaml_round_trip_of_generated_default() -> None:
     assert yaml.safe_load(documentation.default_yaml()) == loading.read_yaml(ROOT / "config" / "config.yaml")
 
 
-def test_the_old_name_of_judge_validation_is_still_read() -> None:
+def test_the_old_name_of_a_key_is_still_read_and_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text(yaml.safe_dump(demo() | {"trial": {"molecules": 6}}))
     new = loading.parse(demo() | {"judge_validation": {"molecules": 6}})
-    with pytest.warns(FutureWarning, match="`trial` is now called `judge_validation`"):
-        assert loading.parse(demo() | {"trial": {"molecules": 6}}) == new
-    with pytest.raises(MolmixError, match="old name of `judge_validation`"):
-        loading.parse(demo() | {"trial": {}, "judge_validation": {}})
+    assert loading.load(path) == loading.load(path) == new
+    assert capsys.readouterr().err == f"molmix: {path}: the key `trial` is now called `judge_validation`; rename it\n"
+    assert ready(yaml.safe_load(path.read_text()), [path], read_files=False)[0] == new
+    assert capsys.readouterr().err == "", "jobs, which read the config again, say nothing"
+
+
+def test_the_full_key_of_an_old_name_is_told(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+    monkeypatch.setattr(type(loading.parse(demo()).data.subset), "RENAMED", {"portion": "fraction"})
+    content = demo()
+    content["data"] = content["data"] | {"subset": {"portion": 0.5}}
+    assert loading.parse(content, "study.yaml", announce=True).data.subset.fraction == 0.5
+    told = "the key `data.subset.portion` is now called `data.subset.fraction`; rename it"
+    assert capsys.readouterr().err == f"molmix: study.yaml: {told}\n"
+    content["data"]["subset"]["portion"] = 2
+    with pytest.raises(MolmixError, match=r"data\.subset\.fraction: 2 is refused"):
+        loading.parse(content)
+    content["data"]["subset"]["fraction"] = 0.5
+    with pytest.raises(MolmixError, match=r"data\.subset\.portion: is the old name of `fraction`.*given too"):
+        loading.parse(content)
