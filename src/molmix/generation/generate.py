@@ -48,7 +48,7 @@ def generate(
     ``max_new_tokens`` or where the model's context ends) or ``prompt_too_long`` (no token fits after the
     prompt; the text is empty).
 
-    An interrupted call goes on with the first unfinished batch. Where nothing is left to generate, the model
+    An interrupted call continues with the first unfinished batch. Where nothing is left to generate, the model
     is not loaded.
 
     Args:
@@ -91,15 +91,15 @@ def test_prompts(
 
     Args:
         tests: tables of test sets (columns of `molmix.data.corpus.TEST`) by name.
-        directions: what is asked on each, `mol2cap` or `cap2mol`; by its first reference caption.
+        directions: `mol2cap`, which asks with the molecule, or `cap2mol`, with the first reference caption.
         templates: prompt templates by direction.
     """
     prompts = {}
     for test, path in tests.items():
-        way = directions[test]
+        direction = directions[test]
         rows = read_table(path, columns=["id", "molecule", "references"]).to_pylist()
-        asked = [row["molecule"] if way == "mol2cap" else row["references"][0] for row in rows]
-        prompts[test] = ([row["id"] for row in rows], [prompt(templates[way], way, text) for text in asked])
+        texts = [row["molecule"] if direction == "mol2cap" else row["references"][0] for row in rows]
+        prompts[test] = ([row["id"] for row in rows], [prompt(templates[direction], direction, text) for text in texts])
     return prompts
 
 

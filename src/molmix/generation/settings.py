@@ -1,4 +1,4 @@
-"""What the config says of generation and of captions from elsewhere."""
+"""Sections of the config about generation and captions from elsewhere."""
 
 from __future__ import annotations
 

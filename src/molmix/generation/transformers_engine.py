@@ -72,7 +72,7 @@ class TransformersEngine(Engine):
             yield batch
 
     def answers(self, batch: list[str]) -> list[dict[str, Any]]:
-        """Text, number of tokens and finish of each prompt; the same for the same batch, whenever asked."""
+        """Text, number of tokens and finish of each prompt; the same whenever the batch is asked."""
         torch.manual_seed(int(digest(self.seed, batch), 16) % 2**63)
         return super().answers(batch)
 

@@ -34,7 +34,7 @@ def find_folders(manifest: Path) -> tuple[Path, Path | None]:
     An aligned model's are its start's weights and its adapter; any other's its own, and none.
 
     Raises:
-        MolmixError: either is gone, or is not what the manifest tells of.
+        MolmixError: either is gone, or is not what the manifest describes.
     """
     from molmix.core.files import read_json
     from molmix.models.manifests import adapter_path, start_manifest, weights_path
@@ -72,7 +72,7 @@ def sampling_arguments(
 
     Args:
         settings: of generation; a temperature of 0 is greedy.
-        seed: of the run. Each prompt draws with one of its own, so that its company changes nothing.
+        seed: of the run. Each prompt has its own, so that the other prompts of a batch change nothing.
         prompt: its token ids.
         limit: tokens that may be written.
         ends: ids that end the answer: these, and no others that vLLM may find.
@@ -133,7 +133,7 @@ class VllmEngine(Engine):
             self.llm = LLM(**engine_arguments(folder, adapter, settings))
         except (ImportError, OSError, ValueError, RuntimeError) as error:
             said = " ".join(str(error).split())[:300]
-            hint = f"see the job's log; free or enlarge the GPU's memory if it speaks of that, or {OTHERWISE}"
+            hint = f"see the job's log; free or enlarge the GPU's memory if the message is about memory, or {OTHERWISE}"
             raise fault(folder, f"vLLM cannot run it ({type(error).__name__}: {said})", hint) from error
         self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self.context = self.llm.model_config.max_model_len

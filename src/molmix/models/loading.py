@@ -33,8 +33,8 @@ def load(
         device: default CUDA where there is one.
 
     Raises:
-        MolmixError: weights are gone, are not the model that they are said to be (:func:`check_model`), or do not fit
-            into the memory that is free.
+        MolmixError: weights are gone, are not the model that their config describes (:func:`check_model`), or do
+            not fit into the memory that is free.
     """
     device = device or default_device()
     dtype = dtype or default_dtype(device)

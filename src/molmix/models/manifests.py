@@ -1,4 +1,4 @@
-"""Models of the table on disk: what stands in their manifests, and where their weights are.
+"""Models of the table on disk: what their manifests hold, and where their weights are.
 
 A model's folder is ``results/<run>/models/<id>/``: ``manifest.json``, and ``weights/`` (full weights) or
 ``adapter/`` (a PEFT adapter and the start that it was trained on), each with its tokenizer. Stages depend on manifests,
@@ -22,11 +22,11 @@ PACKAGES = ("molmix", "torch", "transformers", "trl", "peft", "mergekit", "safet
 def write_manifest(path: Path, facts: dict[str, Any], weights: Path) -> None:
     """Write a model's manifest: what it was made from, with what, and how it went.
 
-    Only what is the same in a rerun stands in it (wall time and memory are in ``benchmarks/``), so that a rerun
-    that changes nothing leaves the same bytes and reruns nothing after it.
+    It holds only what is the same in a rerun (wall time and memory are in ``benchmarks/``), so that a rerun that
+    changes nothing writes the same bytes, and nothing that depends on it is rerun.
 
     Args:
-        path: the manifest; the weights' path is stored relative to its folder where it lies below it.
+        path: the manifest; the weights' path is stored relative to its folder if it is below it.
         facts: ``id``, ``kind``, ``method``, ``parents``, ``settings``, ``seed``, … as plain JSON.
         weights: folder of full weights or of an adapter.
     """
@@ -64,7 +64,7 @@ def weights_path(manifest: Path) -> Path:
 
 
 def start_manifest(manifest: Path) -> Path:
-    """Manifest of the model that an aligned model's adapter lies on.
+    """Manifest of the model that an aligned model's adapter was trained on.
 
     Raises:
         MolmixError: that model's weights are other ones than the adapter was trained on.

@@ -1,4 +1,4 @@
-"""What the config says of initial models and of uploads."""
+"""Sections of the config about initial models and uploads."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class HubModel(Section):
     revision: Revision | None = Field(None, description="commit hash or tag; required for a hub id")
     prompts: Prompts | None = Field(
         None,
-        description="templates that it was tuned with, where they are not the study's; what is aligned from it goes by "
-        "the study's",
+        description="templates that it was tuned with, if they differ from the study's; models aligned from it use the "
+        "study's",
     )
 
 
@@ -28,7 +28,9 @@ class MadeModel(Section):
     """A small Llama trained in the graph."""
 
     kind: Literal["made"]
-    parent: Name | None = Field(None, description="initial model to go on from; null starts from random weights")
+    parent: Name | None = Field(
+        None, description="initial model whose training is continued; null starts from random weights"
+    )
     task: Literal["unpaired", "mol2cap", "cap2mol"] = Field(
         description="`unpaired` sees molecules and captions but never which belongs to which"
     )
@@ -40,11 +42,11 @@ class MadeModel(Section):
     epochs: Annotated[float, Field(gt=0, le=10_000)] = Field(1.0, description="passes over the training split")
     learning_rate: Annotated[float, Field(gt=0)] = Field(1.5e-3, description="peak, cosine to 0 after warm-up")
     batch_size: Count = Field(16, description="rows a step")
-    hidden_size: Size = Field(128, description="width; read where `parent` is null")
-    layers: Size = Field(4, description="depth; read where `parent` is null")
-    heads: Size = Field(4, description="attention heads; read where `parent` is null")
+    hidden_size: Size = Field(128, description="width; used where `parent` is null")
+    layers: Size = Field(4, description="number of layers; used where `parent` is null")
+    heads: Size = Field(4, description="attention heads; used where `parent` is null")
     vocabulary: Annotated[Count, Field(ge=100, le=1_000_000)] = Field(
-        800, description="BPE pieces; read where `parent` is null"
+        800, description="BPE tokens; used where `parent` is null"
     )
 
 
@@ -52,9 +54,9 @@ Initial = Annotated[HubModel | MadeModel, Field(discriminator="kind")]
 
 
 class Push(Section):
-    """Where `snakemake push` uploads adapters and kept merges, each with its card; nothing else depends on it."""
+    """Where `snakemake push` uploads adapters and kept merges with their model cards; no other step depends on it."""
 
-    repository: str = Field(description="hub id with {model} in it once, which each model's id takes the place of")
+    repository: str = Field(description="hub id that holds {model} once, which is replaced by the id of each model")
     models: list[str] = Field([], description="ids of the models to upload; none uploads every adapter and kept merge")
     private: bool = Field(True, description="make new repositories private")
 
@@ -66,11 +68,11 @@ class Push(Section):
 
 
 def check_heads(name: str, hidden_size: int, heads: int) -> None:
-    """Refuse sizes that make no Llama.
+    """Refuse a width that the heads of a Llama do not divide.
 
     Args:
         name: id of the initial model.
-        hidden_size, heads: its width, which its attention heads part evenly, each part in two (rotary positions).
+        hidden_size, heads: its width, and its attention heads. Each has an even part of the width (rotary positions).
     """
     if hidden_size % (2 * heads):
         what = f"{heads} heads do not divide a hidden_size of {hidden_size} into even parts"

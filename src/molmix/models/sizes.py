@@ -1,4 +1,4 @@
-"""How large models are: from their config.json where it lies here, else as published."""
+"""How large models are: from their config.json if it is on this machine, else as published."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from molmix.core.errors import MolmixError
 from molmix.core.hub import cached_folder
 from molmix.models.settings import MadeModel
+from molmix.models.weights import weight_files
 
 # Shapes of the models that the shipped configs name, by hub id: from the config.json on their pages, or on those of
 # models made from them (Meditron: vocab_size 32017). MolT5: those of T5 1.1, which it goes on from.
@@ -48,8 +50,8 @@ class Shape:
         ends: inputs and outputs of all linear layers of its blocks added up: an adapter of rank r on all of them is
             r times as many numbers.
         stored: bytes of its weights on disk.
-        here: whether its config.json lies on this machine.
-        cached: whether its weights do.
+        here: whether its config.json is on this machine.
+        cached: whether its weights are.
     """
 
     parameters: int
@@ -61,16 +63,24 @@ class Shape:
 
 
 def pretrained(name: str, revision: str | None) -> Shape | None:
-    """Shape of a hub id or a local folder; None where nobody here knows it."""
+    """Shape of a hub id or a local folder; None where it is not known."""
     folder = Path(name) if Path(name).is_dir() else cached_folder(name, revision)
     if folder is not None and (folder / "config.json").is_file():
-        files = list(folder.glob("*.safetensors"))
+        files = _weight_files(folder)
         stored = sum(path.stat().st_size for path in files)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         width = BYTES.get(_dtype(config), 4)  # for a kind of model that no formula here fits
         other = Shape(stored // width, _embedding(config), 0, stored, True, bool(files))
         return _shape(config, stored, here=True, cached=bool(files)) or other
     return _shape(PUBLISHED.get(name, {}))
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """Files that the weights are read from; none where they are not whole, as in a cache that holds the config only."""
+    try:
+        return weight_files(folder)
+    except MolmixError:
+        return []
 
 
 def made(root: MadeModel) -> Shape:

@@ -1,7 +1,7 @@
 """Initial models that the graph trains itself: small Llamas, from random weights or from a parent's.
 
-A model without a parent also makes its tokenizer. Training is one plain loop on the CPU in fp32: it takes
-about a minute, gives the same bytes for the same seed, and a killed job starts again from zero.
+A model without a parent also trains its tokenizer. Training is one plain loop on the CPU in fp32: it takes about a
+minute and gives the same bytes for the same seed. A killed job starts again from the beginning.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ CONTEXT = 512  # tokens; the longest text that a model made here can read
 WARM_UP = 0.05  # share of the steps
 CLIP = 1.0  # gradient norm
 BUCKET = 16  # batches whose rows are sorted by length together
-SLOTS = {"mol2cap": "molecule", "cap2mol": "caption"}  # what stands in a direction's prompt
+SLOTS = {"mol2cap": "molecule", "cap2mol": "caption"}  # of a prompt, by direction
 LOG = pa.schema({"step": pa.int64(), "epoch": pa.float64(), "loss": pa.float64(), "learning_rate": pa.float64()})
 
-# Token ids, and how many at their beginning bear no loss.
+# Token ids, and how many of the first have no loss.
 Row = tuple[list[int], int]
 
 
@@ -54,16 +54,16 @@ def train_initial(
     Args:
         model_id: id in the model table.
         train: Parquet table with the columns ``molecule`` and ``caption``.
-        parent: manifest of the model to go on from, tokenizer and all; None starts from random weights.
+        parent: manifest of the model whose training is continued, with its tokenizer; None starts from random weights.
         out: the model's folder.
         settings: :class:`molmix.models.settings.MadeModel` as a dict, and ``prompts``, the templates.
         seed: of the weights and of the order of rows.
         threads: CPU cores to use.
-        trackers: where losses are shown, see :mod:`molmix.core.tracking`; here only TensorBoard can be.
+        trackers: see :mod:`molmix.core.tracking`; only TensorBoard is used here.
         curves: folder for its file of this model.
 
     Raises:
-        MolmixError: no text fits, sizes that make no Llama, or a loss that is not a number.
+        MolmixError: no text fits, the heads do not divide the width, or the loss is not finite.
     """
     import torch
 
@@ -79,12 +79,12 @@ def train_initial(
     rows = encode(tokenizer, pairs, settings["task"], settings["prompts"])
     fitting = [row for row in rows if len(row[0]) <= CONTEXT]
     if not fitting:
-        raise fault(train, f"none of its {len(rows)} texts has up to {CONTEXT} tokens", "look at its captions")
+        raise fault(train, f"none of its {len(rows)} texts has up to {CONTEXT} tokens", "check the captions in it")
     shown = TensorBoard(curves, trackers)
     log = _train(f"initial.{model_id}", model, fitting, settings, seed, shown)
     shown.close()
 
-    # The manifest is what others depend on: it goes first and comes last.
+    # Others depend on the manifest: it is deleted first and written last.
     (out / "manifest.json").unlink(missing_ok=True)
     with replace_folder(out / "weights") as part:
         model.save_pretrained(part)
@@ -112,13 +112,13 @@ def train_initial(
 def make_tokenizer(pairs: list[tuple[str, str]], templates: dict[str, str], size: int) -> PreTrainedTokenizerBase:
     """Train a byte-level BPE tokenizer on both prompts with their answers.
 
-    Any text can be written in it and read back. It begins a text with ``<s>``, as Llama's does, and never
-    ends one. Pieces do not run across a space, so that ``prompt + answer`` tokenizes like the two apart.
+    It encodes any text without loss. It puts ``<s>`` before a text, as Llama's does, and nothing behind it. Tokens do
+    not cross a space, so that ``prompt + answer`` has the tokens of the prompt and those of the answer.
 
     Args:
         pairs: molecule and caption of each row.
         templates: prompt template by direction.
-        size: pieces in all, the four special ones and the 256 bytes among them.
+        size: tokens in all, with the four special ones and the 256 bytes.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -145,9 +145,9 @@ def encode(
 ) -> list[Row]:
     """Texts of a task as token ids, each with one ``<s>`` in front and ``</s>`` at its end.
 
-    A direction's texts are its prompts with their answers, and bear loss on the answer and ``</s>``. The
-    texts of ``unpaired`` are the beginnings of the prompts, up to the molecule or the caption in them, in two
-    blocks: every molecule and every caption once, and never the two together.
+    The texts of a direction are prompts with their answers; the answer and ``</s>`` have a loss. The texts of
+    ``unpaired`` are the beginnings of the prompts up to and with the molecule or the caption: every molecule and every
+    caption once, and never both in one text.
     """
     if task == "unpaired":
         texts = [
@@ -200,8 +200,8 @@ def _train(
     model.train()
     batches = _batches(rows, settings["batch_size"], seed)
     for step in progress(range(1, steps + 1), desc=name, unit="step"):
-        ids, labels = _padded([rows[place] for place in next(batches)], model.config.pad_token_id)
-        # No attention mask: padding stands on the right, where causal attention never looks from a token.
+        ids, labels = _padded([rows[index] for index in next(batches)], model.config.pad_token_id)
+        # No attention mask: padding is on the right, and causal attention does not look to the right.
         loss = model(input_ids=ids, labels=labels).loss
         if not math.isfinite(loss.item()):
             raise fault(name, f"the loss is {loss.item()} at step {step}", "lower its `learning_rate`")
@@ -223,16 +223,16 @@ def _share(step: int, steps: int) -> float:
 
 
 def _batches(rows: list[Row], size: int, seed: int) -> Iterator[list[int]]:
-    """Places of rows, without end: every epoch in a new random order, rows of about one length in a batch."""
+    """Indices of rows, without end: each epoch in a new random order, rows of similar length in a batch."""
     import numpy as np
 
     random = np.random.default_rng(seed)
     while True:
         order = random.permutation(len(rows)).tolist()
         buckets = (order[start : start + size * BUCKET] for start in range(0, len(order), size * BUCKET))
-        sorted_order = [place for bucket in buckets for place in sorted(bucket, key=lambda place: len(rows[place][0]))]
+        sorted_order = [row for bucket in buckets for row in sorted(bucket, key=lambda row: len(rows[row][0]))]
         batches = [sorted_order[start : start + size] for start in range(0, len(order), size)]
-        yield from (batches[place] for place in random.permutation(len(batches)))
+        yield from (batches[index] for index in random.permutation(len(batches)))
 
 
 def _padded(rows: list[Row], pad: int) -> tuple[Any, Any]:

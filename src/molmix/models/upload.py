@@ -14,22 +14,24 @@ from molmix.models.manifests import weights_path
 
 
 def push(*, manifest: Path, card: Path, repository: str, private: bool, out: Path) -> None:
-    """Upload the adapter or the weights of a model as one commit, and note which one it was.
+    """Upload the adapter or the weights of a model as one commit, and write down its hash.
 
     Args:
         manifest: of the model.
         card: its README.md.
-        repository: hub id; made where there is none.
-        private: whether one that is made is private.
+        repository: hub id; the repository is created if there is none.
+        private: whether a new repository is private.
         out: the JSON to write: ``repository``, ``commit``, ``digest`` of the weights.
 
     Raises:
-        MolmixError: HF_TOKEN is not set or may not write there, or the hub cannot be had.
+        MolmixError: HF_TOKEN is not set or may not write there, or the hub cannot be reached.
     """
     token = os.environ.get("HF_TOKEN")
     if not token:
-        raise fault("HF_TOKEN", "is not set, and uploads want a token", "export one that may write, then push again")
-    os.environ["HF_HUB_OFFLINE"] = "0"  # asked for by name: read when the client is first imported
+        raise fault(
+            "HF_TOKEN", "is not set, and an upload needs a token", "export a token that may write, then push again"
+        )
+    os.environ["HF_HUB_OFFLINE"] = "0"  # the user asked for an upload; read when the client is first imported
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError
 

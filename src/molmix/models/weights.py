@@ -1,6 +1,6 @@
-"""A folder of full weights: which of its files a model is read from, and what stands in them.
+"""A folder of full weights: which of its files a model is read from, and what they hold.
 
-Every reader goes by :func:`weight_files`: loaders, merges, the memory check and the planner see the same tensors.
+Every reader uses :func:`weight_files`: loaders, merges, the memory check and the planner see the same tensors.
 Importing this file is cheap.
 """
 
@@ -72,7 +72,7 @@ def weight_files(folder: Path) -> list[Path]:
     """The safetensors that a folder's weights are read from: one file, or the shards that its index names.
 
     Raises:
-        MolmixError: there are none, a shard is missing, or lies elsewhere; there are two sets of weights, or an adapter
+        MolmixError: there are none, a shard is missing, or is elsewhere; there are two sets of weights, or an adapter
             beside them, so that two readers could see two models.
     """
     if (folder / ADAPTER).exists():
@@ -149,7 +149,7 @@ class Weights:
     """Names, shapes and types of a folder's tensors; a tensor's numbers are read when it is asked for.
 
     Attributes:
-        folder: where it lies.
+        folder: of the weights.
         shapes: shape of each tensor by name, in order of name.
     """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from molmix.core.errors import MolmixError
-from molmix.models import loading
+from molmix.models import loading, sizes
 from molmix.models.loading import check_memory
 from molmix.models.weights import Weights, check_weights, files_stamp, weight_files, weights_digest
 
@@ -42,6 +42,17 @@ def test_the_shards_of_the_index_are_read_and_no_other_file(tmp_path: Path) -> N
     write_header(tmp_path / "consolidated.safetensors", a=[10**7, 10**6], b=[10**6])  # as Mistral publishes them
     assert weight_files(tmp_path) == shards
     assert Weights(tmp_path).parameters == 10**13 + 10**6  # each number once
+
+
+def test_a_plan_counts_the_bytes_that_are_read(tmp_path: Path) -> None:
+    shards = write_shards(tmp_path)
+    write_header(tmp_path / "consolidated.safetensors", a=[10**7, 10**6], b=[10**6])
+    (tmp_path / "config.json").write_text("{}")
+    shape = sizes.pretrained(str(tmp_path), None)
+    assert shape and shape.cached and shape.stored == sum(path.stat().st_size for path in shards)
+    shards[0].unlink()
+    shape = sizes.pretrained(str(tmp_path), None)
+    assert shape and not shape.cached and shape.stored == 0
 
 
 def test_an_index_may_name_the_single_file(tmp_path: Path) -> None:
