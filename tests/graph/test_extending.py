@@ -1,99 +1,154 @@
-"""Adding a method, a merge, a judge or a metric is one file and one row: docs/extending.md, done to a copy of the
-project."""
+"""One new file is a new plug-in: each file of docs/extending.md, put into a copy of the project, is planned and run.
 
+To test another kind of plug-in, show one on the page (a line with the file's path, its code, and a fragment of a study
+that uses it) and name what its study plans and makes in `PLUGINS`.
+"""
+
+import csv
 import os
-import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.docs.snippets import ROOT, Snippet, snippets
+from molmix.core.files import read_json, read_table
+from tests.docs.snippets import ROOT, snippets
 
 PAGE = ROOT / "docs/extending.md"
-CHECKS = """
-import pandas as pd, pyarrow as pa
-from molmix.judges import measure
-from molmix.merge import MergeMethod
-from molmix.metrics import Answers, FAMILIES, Options
-from pydantic import TypeAdapter
-
-# Two sentences, one reference: entailed by .9 and .5.
-cells = {name: [[0.9, 0.5]] for name in ("forward_entailment", "forward_contradiction")}
-cells |= {name: [[0.0, 0.0]] for name in ("backward_entailment", "backward_contradiction")}
-pairs = pa.table({"id": ["a"], "n_generated": [2], "n_reference": [1], **cells})
-assert abs(measure({"kind": "sentence_doc"}, pairs)["consistency"][0].as_py() - 0.7) < 1e-6
-
-merge = TypeAdapter(MergeMethod).validate_python({"method": "task_arithmetic", "weights": [0.7, 0.3]})
-recipe = merge.recipe(("p", "q"), "b")
-assert [model["parameters"]["weight"] for model in recipe["models"]] == [0.7, 0.3] and recipe["base_model"] == "b"
-
-family = {family().__name__.rpartition(".")[2]: family() for family in FAMILIES}["repetition"]
-options = Options(judges={}, vocabulary=None, wordnet=None, domain="molecules")
-texts = ["a b a b", ""]
-rows = {name: [None] * 2 for name in ("molecules", "references", "facts", "truth")}
-answers = Answers(direction="mol2cap", texts=texts, nli={}, options=options, **rows)
-assert family.measure(answers)["distinct"].tolist() == [0.5, 0.0]
-"""
 
 
-def apply(snippet: Snippet, project: Path) -> None:
-    """Put a file of the page in its place, or change the rows that it names."""
-    path = project / snippet.file
-    if snippet.language == "python":
-        assert not path.exists()
-        path.write_text(snippet.text)
-        return
-    text = path.read_text()
-    for old, new in re.findall(r"^-(.*)\n((?:\+.*\n)+)", snippet.text, re.MULTILINE):
-        assert text.count(old) == 1, f"{snippet.file} holds {old!r} {text.count(old)} times"
-        text = text.replace(old, new.removesuffix("\n").replace("\n+", "\n").removeprefix("+"))
-    path.write_text(text)
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in of the page.
+
+    Attributes:
+        file: its file, as the page names it.
+        planned: what the plan of a study with it says.
+        check: looks at the finished run, in its folder ``results/<run>``.
+    """
+
+    file: str
+    planned: str
+    check: Callable[[Path], None]
+
+
+def aligned(run: Path) -> None:
+    """The adapter was trained with the study's setting and the preset's others, and moved."""
+    manifest = read_json(run / "models/mol2cap.orpo/manifest.json")
+    assert (manifest["settings"]["trl"]["beta"], manifest["settings"]["trl"]["learning_rate"]) == (0.2, 8e-6)
+    log = read_table(run / "models/mol2cap.orpo/log.parquet")
+    assert len(log) == manifest["steps"] > 0 and "log_odds_chosen" in log.column_names
+
+
+def merged(run: Path) -> None:
+    """Twice the weights, twice as far from the base."""
+    recipe = yaml.safe_load((run / "models/mol2cap.sft_orpo.arithmetic/mergekit.yaml").read_text())
+    assert recipe["merge_method"] == "task_arithmetic"
+    assert [model["parameters"]["weight"] for model in recipe["models"]] == [0.7, 0.3]
+
+
+def judged(run: Path) -> None:
+    """Its score stands in the table of scores and is a probability."""
+    scores = read_table(run / "scores/mol2cap.orpo/id.parquet")
+    (column,) = (name for name in scores.column_names if name.startswith("by-sentence"))
+    assert all(0 <= value <= 1 for value in scores[column].drop_null().to_pylist())
+
+
+PLUGINS = {
+    "alignment method": Plugin("src/molmix/align/methods/orpo.py", "Aligning mol2cap.orpo", aligned),
+    "merge method": Plugin(
+        "src/molmix/merge/methods/task_arithmetic.py", "Merging mol2cap.sft_orpo.arithmetic", merged
+    ),
+    "judge": Plugin("src/molmix/judges/kinds/sentence_doc.py", "Judging mol2cap.orpo by by-sentence", judged),
+}
+
+
+def shown_files() -> dict[str, str]:
+    """The new files of the page with their code."""
+    return {snippet.file: snippet.text for snippet in snippets(PAGE) if snippet.file and snippet.language == "python"}
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Path:
-    """A copy of the project with all that the page adds."""
+def project(tmp_path_factory, micro) -> Path:
+    """A copy of the project with the page's files, and a small study that uses all of them."""
     folder = tmp_path_factory.mktemp("extended") / "project"
     skip = shutil.ignore_patterns("results", "logs", ".*", "__pycache__", "*.egg-info")
     shutil.copytree(ROOT, folder, ignore=skip)
-    added = [snippet for snippet in snippets(PAGE) if snippet.file]
-    assert {snippet.language for snippet in added} == {"python", "diff"} and len(added) == 8
-    for snippet in added:
-        apply(snippet, folder)
+    for file, text in shown_files().items():
+        assert not (folder / file).exists() and (folder / file).parent.is_dir()
+        (folder / file).write_text(text)
+    study = micro | {"universal": {}, "align": {"sft": micro["align"]["sft"]}}
+    study["merge"] = {"starts": ["mol2cap"], "methods": {}}
+    study["data"] = micro["data"] | {"tests": {"id": micro["data"]["tests"]["id"]}}
+    study["preferences"] = {"rejected": {"mol2cap": micro["preferences"]["rejected"]["mol2cap"]}}
+    for snippet in snippets(PAGE):
+        if snippet.language == "yaml" and not snippet.file:
+            merge_into(study, yaml.safe_load(snippet.text))
+    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     return folder
 
 
+def merge_into(study: dict[str, Any], fragment: dict[str, Any]) -> None:
+    for key, value in fragment.items():
+        if isinstance(value, dict) and isinstance(study.get(key), dict):
+            merge_into(study[key], value)
+        else:
+            study[key] = value
+
+
 def run(project: Path, *command: str) -> str:
-    """What a command prints, in the copy."""
-    environment = os.environ | {"PYTHONPATH": str(project / "src")}
+    """What a command prints, in the copy; the user's cache is one of its own."""
+    environment = os.environ | {"PYTHONPATH": str(project / "src"), "XDG_CACHE_HOME": str(project / "cache")}
     done = subprocess.run(command, cwd=project, env=environment, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
-def test_the_page_adds_a_method_a_merge_and_a_judge_to_the_plan(project: Path, micro) -> None:
-    run(project, sys.executable, "-m", "molmix.align.trl_settings")
-    fragments = [yaml.safe_load(snippet.text) for snippet in snippets(PAGE) if snippet.language == "yaml"]
-    align, merge, judges = (fragment for fragment in fragments)
-    micro["align"] |= align["align"]
-    micro["merge"]["methods"] |= merge["merge"]["methods"]
-    micro |= judges
-    (project / "study.yaml").write_text(yaml.safe_dump(micro, sort_keys=False))
-    plan = run(project, sys.executable, "-m", "snakemake", "-n", "--cores", "1", "--configfile", "study.yaml")
-    assert "Aligning mol2cap.ipo" in plan
-    assert "Merging mol2cap.dpo_ipo.arithmetic" in plan
-    assert "Judging mol2cap.ipo by by-sentence" in plan
+def snakemake(project: Path, *arguments: str) -> str:
+    return run(project, sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml", *arguments)
 
 
-def test_what_the_page_adds_does_what_it_says(project: Path) -> None:
-    run(project, sys.executable, "-c", CHECKS)
+@pytest.fixture(scope="module")
+def plan(project: Path) -> str:
+    return snakemake(project, "--dry-run")
+
+
+def test_the_page_shows_every_plugin_that_is_tested_here() -> None:
+    assert sorted(shown_files()) == sorted(plugin.file for plugin in PLUGINS.values())
+
+
+@pytest.mark.parametrize("kind", PLUGINS)
+def test_a_new_file_is_planned(kind: str, plan: str) -> None:
+    assert PLUGINS[kind].planned in plan
 
 
 def test_the_config_reference_follows(project: Path) -> None:
     run(project, sys.executable, "-m", "molmix.config.documentation")
     reference = (project / "docs/config.md").read_text()
-    assert all(name in reference for name in ("task_arithmetic", "sentence_doc", "ipo"))
+    assert all(Path(plugin.file).stem in reference for plugin in PLUGINS.values())
+
+
+@pytest.fixture(scope="module")
+def finished(project: Path) -> Path:
+    """The folder of the study's results."""
+    snakemake(project)
+    return project / "results/micro"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", PLUGINS)
+def test_a_new_file_does_what_it_says(kind: str, finished: Path) -> None:
+    PLUGINS[kind].check(finished)
+
+
+@pytest.mark.slow
+def test_the_leaderboard_holds_the_new_models(finished: Path) -> None:
+    with (finished / "tables/leaderboard.csv").open() as stream:
+        models = {row["model"] for row in csv.DictReader(stream)}
+    assert {"mol2cap.orpo", "mol2cap.sft_orpo.arithmetic"} <= models
