@@ -59,7 +59,7 @@ def checkpoint(trial: Trial, how: str) -> str:
 
 def _checkpoints(trial: Trial) -> list[Path]:
     return sorted(
-        (trial.folder / R / "work/align").glob("*/*/checkpoint-*/whole.json"), key=lambda p: p.stat().st_mtime
+        (trial.folder / R / "work/align").glob("*/*/checkpoint-*/complete.json"), key=lambda p: p.stat().st_mtime
     )
 
 

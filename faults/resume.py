@@ -14,7 +14,7 @@ import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from molmix.align import checkpoints, progress
+from molmix.align import checkpoints
 from molmix.align.methods import METHODS
 from molmix.align.settings import resolve_settings
 from molmix.core.errors import MolmixError
@@ -88,14 +88,14 @@ def _trained(method: str, folder: Path, out: str) -> None:
 def disturb(method: str, folder: Path, out: str, number: signal.Signals) -> tuple[int, int]:
     """A training that gets a signal, and is begun again; gives the step it had reached, and the one it went on from."""
     running, work = process(method, folder, out), folder / f"{out}.work"
-    while not (said := progress.last(work) if work.exists() else None) or said["step"] < AT * said["of"]:
+    while not (said := checkpoints.last_progress(work) if work.exists() else None) or said["step"] < AT * said["of"]:
         if not running.is_alive():
             sys.exit(f"{out} ended before its signal")
         time.sleep(0.05)
     os.kill(running.pid, number)
     running.join()
-    reached = progress.last(work)
-    whole = checkpoints.last_whole(next(work.iterdir()))
+    reached = checkpoints.last_progress(work)
+    whole = checkpoints.last_complete(next(work.iterdir()))
     assert running.exitcode != 0 and reached and whole
     again = process(method, folder, out)
     again.join()

@@ -22,7 +22,7 @@ with job(snakemake):
     }
     gpus = snakemake.resources.get("gpu", 0)
     if gpus > 1:
-        from molmix.align.launch import launch
+        from molmix.align.distributed import launch
 
         launch(arguments, gpus)
     else:

@@ -1,5 +1,4 @@
-"""What molmix adds to a trainer's loop: a progress bar and a file that says how far it is, an end to exploding runs,
-checkpoints by the clock and before an end that is asked for, marks on whole ones."""
+"""Callbacks of the trainer: progress, an end to diverged trainings, checkpoints by time and before a stop, curves."""
 
 from __future__ import annotations
 
@@ -11,49 +10,51 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from molmix.align import distributed
-from molmix.align import progress as written
-from molmix.align.checkpoints import mark_whole
-from molmix.align.stop import Request
+from molmix.align.checkpoints import append_progress, mark_complete
+from molmix.align.distributed import StopRequest
 from molmix.core.errors import fault
 from molmix.core.progress import progress
+from molmix.core.tracking import TensorBoard
 
-# The most that a kill without warning costs, beside the step under way.
-SAVED_EVERY = 15 * 60  # seconds
+# Most that a kill without warning costs, beside the current step.
+SECONDS_BETWEEN_CHECKPOINTS = 15 * 60
 
 
-class Watch(TrainerCallback):
-    """Callback for any TRL trainer."""
+class ProgressCallback(TrainerCallback):
+    """Progress, checkpoints and stops; for any TRL trainer."""
 
     def __init__(self, model_id: str) -> None:
         self.model_id = model_id
-        self.stop = Request()
+        self.stop = StopRequest()
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Open the bar, at the step that a resumed run goes on from."""
+        """Open the bar, at the step that a resumed training starts from."""
         self.saved = time.monotonic()
         self.bar = progress(total=state.max_steps, initial=state.global_step, desc=self.model_id, unit="step")
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Tell the order of rows its epoch: with several processes, accelerate does not where it skips to a step."""
+        """Set the epoch of the order of rows: with several processes, accelerate does not where it skips to a step."""
         given["train_dataloader"].set_epoch(int(state.epoch or 0))
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Save where the clock says so, and save and end where that is asked for.
+        """Save when it is time, and save and end when a stop was requested.
 
-        Every step is logged, so a checkpoint more or less, at whatever step, changes nothing that is logged.
+        Every step is logged, so another checkpoint, at any step, changes nothing that is logged.
         """
         self.bar.update()
-        end = distributed.any_says(bool(self.stop.by), args.device)
-        control.should_save |= end or distributed.any_says(time.monotonic() - self.saved > SAVED_EVERY, args.device)
+        end = distributed.any_process(bool(self.stop.signal), args.device)
+        control.should_save |= end or distributed.any_process(
+            time.monotonic() - self.saved > SECONDS_BETWEEN_CHECKPOINTS, args.device
+        )
         control.should_training_stop |= end
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
-        """Note how far it is, and end a run that has exploded before it is saved: a log comes before its checkpoint.
+        """Write progress, and end a diverged training before it is saved: a step is logged before its checkpoint.
 
         Raises:
-            MolmixError: a loss or a gradient that is no finite number.
+            MolmixError: a loss or a gradient is not a finite number.
         """
         for name in ("loss", "eval_loss", "grad_norm"):
             value = given["logs"].get(name, 0.0)
@@ -65,26 +66,56 @@ class Watch(TrainerCallback):
                     f" ({args.max_grad_norm})",
                 )
         losses = {name: given["logs"][name] for name in ("loss", "eval_loss") if name in given["logs"]}
-        if distributed.writes():
-            written.append(Path(str(args.output_dir)), {"step": state.global_step, "of": state.max_steps} | losses)
+        if distributed.is_main_process():
+            append_progress(Path(str(args.output_dir)), {"step": state.global_step, "of": state.max_steps} | losses)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Mark the checkpoint as whole."""
+        """Mark the checkpoint as complete."""
         distributed.wait_for_all()  # each process writes its random state
-        if distributed.writes():
-            mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+        if distributed.is_main_process():
+            mark_complete(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
         self.saved = time.monotonic()
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Close the bar.
 
         Raises:
-            MolmixError: it is the end that was asked for, before the last step.
+            MolmixError: a stop was requested before the last step.
         """
         self.bar.close()
-        if self.stop.by and state.global_step < state.max_steps:
+        if self.stop.signal and state.global_step < state.max_steps:
             raise fault(
                 f"model {self.model_id}",
-                f"{self.stop.by} ended its training at step {state.global_step} of {state.max_steps}",
-                "run the same command again: a checkpoint of that step is kept, and it goes on from there",
+                f"{self.stop.signal} ended its training at step {state.global_step} of {state.max_steps}",
+                "run the same command again: it resumes from the checkpoint of that step",
             )
+
+
+class CurvesCallback(TrainerCallback):
+    """TensorBoard's curves of an alignment, one file for each model; for any TRL trainer.
+
+    A resumed training writes its history up to the checkpoint again, into a new file: a killed job may have written
+    steps after its last checkpoint, and may not have written all steps before it.
+    """
+
+    def __init__(self, folder: Path, names: list[str]) -> None:
+        self._folder, self._names = folder, names
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Start the curves with the history of the checkpoint; with several processes, the first one writes."""
+        self._curves = TensorBoard(self._folder, self._names if state.is_world_process_zero else [])
+        for entry in state.log_history:
+            self._add(entry)
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
+        """Add what was logged."""
+        self._add(given["logs"] | {"step": state.global_step})
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Write the rest."""
+        self._curves.close()
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        # Training and validation may be logged at one step, each with the epoch.
+        numbers = {name: value for name, value in entry.items() if name not in ("step", "epoch")}
+        self._curves.add(int(entry["step"]), numbers)

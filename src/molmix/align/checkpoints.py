@@ -1,12 +1,13 @@
-"""Checkpoints of one alignment: only whole ones, and only of this very run, are gone on from.
+"""Checkpoints of one alignment: a training resumes only from a complete one, and only from its own.
 
-They lie in ``<work>/<fingerprint>/checkpoint-<step>/``, away from the outputs, which Snakemake deletes before
-each try. The fingerprint is a digest of all that the run is made from, which stands beside the checkpoints in
-``run.json``. A checkpoint is whole when its last file, ``whole.json``, tells the digest of every other one.
+They lie in ``<work>/<fingerprint>/checkpoint-<step>/``, away from the outputs, which Snakemake deletes before each try.
+The fingerprint is a digest of everything that can change the result; ``run.json`` beside the checkpoints holds it in
+full. A checkpoint is complete when its last file, ``complete.json``, holds the checksum of every other one.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -16,66 +17,69 @@ from molmix.core.errors import MolmixError, fault
 from molmix.core.files import digest, file_digest, read_json, write_json
 
 RUN = "run.json"
-WHOLE = "whole.json"
+COMPLETE = "complete.json"
+PROGRESS = "progress.jsonl"
 
 log = logging.getLogger(__name__)
 
 
-def folder(work: Path, run: dict[str, Any]) -> Path:
-    """The folder for the checkpoints of `run`, made where it is missing.
+def checkpoint_folder(work: Path, run: dict[str, Any]) -> Path:
+    """The folder for the checkpoints of `run`, made if it is missing.
 
     Args:
-        work: folder for the checkpoints of one model; earlier runs of it, with other settings, may lie there.
-        run: all that the run is made from, as plain JSON.
+        work: folder for the checkpoints of one model; earlier trainings of it, with other settings, may lie there.
+        run: everything that can change the result, as plain JSON.
 
     Raises:
-        MolmixError: `work` holds something else than checkpoints of molmix, or another run's under this name, or
-            what says whose they are is damaged.
+        MolmixError: `work` holds something else than checkpoints of molmix, or ``run.json`` is damaged or is of another
+            training.
     """
     if work.exists() and not work.is_dir():
         raise fault(work, "is a file, where a folder of checkpoints belongs", "move it away")
     for entry in work.glob("*"):
         _check(entry)
-    place = work / digest(run)
-    if (place / RUN).exists():
-        if _read(place / RUN) != run:
-            raise fault(place / RUN, "is damaged, or tells of another run", f"delete the folder {place}")
+    folder = work / digest(run)
+    if (folder / RUN).exists():
+        if _read(folder / RUN) != run:
+            raise fault(folder / RUN, "is damaged, or is of another training", f"delete the folder {folder}")
     else:
-        write_json(place / RUN, run)
-    return place
+        write_json(folder / RUN, run)
+    return folder
 
 
 def _check(entry: Path) -> None:
-    """Refuse what is not ours, since all of it goes when the run is done."""
-    # Before it has its run.json, a folder holds nothing but the beginnings of one.
+    """Refuse what molmix did not write, because all of `work` is deleted when the training is done."""
+    # Before it has its run.json, a folder holds nothing but parts of one.
     begun = entry.is_dir() and all(part.suffix == ".part" for part in entry.iterdir())
     if not begun and not (entry / RUN).is_file():
-        raise fault(entry, "is no checkpoint folder of molmix", "move it away: its folder is cleared in the end")
+        raise fault(
+            entry, "is no checkpoint folder of molmix", "move it away: this folder is deleted when the training is done"
+        )
 
 
-def mark_whole(checkpoint: Path) -> None:
-    """Note that a checkpoint is complete; to be called last."""
-    write_json(checkpoint / WHOLE, {"files": _digests(checkpoint)})
+def mark_complete(checkpoint: Path) -> None:
+    """Write the checksums of a checkpoint, as its last file."""
+    write_json(checkpoint / COMPLETE, {"files": _checksums(checkpoint)})
 
 
-def last_whole(place: Path) -> Path | None:
+def last_complete(folder: Path) -> Path | None:
     """The checkpoint with the most steps that is complete and undamaged, None where there is none."""
-    steps = sorted(place.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
+    steps = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for checkpoint in steps:
-        if _is_whole(checkpoint):
+        if _is_complete(checkpoint):
             return checkpoint
-        log.warning("%s is torn or damaged and was passed over", checkpoint)
+        log.warning("%s is incomplete or damaged, and is not used", checkpoint)
     return None
 
 
-def clear(work: Path) -> None:
-    """Remove all checkpoints of a model, once it is done."""
+def remove_checkpoints(work: Path) -> None:
+    """Remove all checkpoints of a model that is done."""
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _is_whole(checkpoint: Path) -> bool:
-    said = _read(checkpoint / WHOLE)
-    return said is not None and said.get("files") == _digests(checkpoint)
+def _is_complete(checkpoint: Path) -> bool:
+    stated = _read(checkpoint / COMPLETE)
+    return stated is not None and stated.get("files") == _checksums(checkpoint)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -85,9 +89,38 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _digests(checkpoint: Path) -> dict[str, str]:
+def _checksums(checkpoint: Path) -> dict[str, str]:
     return {
         path.relative_to(checkpoint).as_posix(): file_digest(path)
         for path in sorted(checkpoint.rglob("*"))
-        if path.is_file() and path.name != WHOLE
+        if path.is_file() and path.name != COMPLETE
     }
+
+
+def append_progress(folder: Path, entry: dict[str, Any]) -> None:
+    """Add one line to the record of how far a training is, which is read while it runs; the trainer does not read it.
+
+    A training that resumes from a checkpoint writes its steps since then again, so the last line holds.
+
+    Args:
+        folder: of the training's checkpoints.
+        entry: ``step``, ``of`` (the last step), and losses that were logged at it.
+    """
+    with (folder / PROGRESS).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(entry) + "\n")
+
+
+def last_progress(work: Path) -> dict[str, Any] | None:
+    """The newest value of each key; None where nothing is written (yet). Torn lines are passed over.
+
+    Args:
+        work: folder of one model's trainings; the one written to last counts.
+    """
+    files = sorted(work.glob(f"*/{PROGRESS}"), key=lambda path: path.stat().st_mtime)
+    latest: dict[str, Any] = {}
+    for line in files[-1].read_text(encoding="utf-8", errors="replace").splitlines() if files else ():
+        try:
+            latest |= json.loads(line)
+        except (ValueError, TypeError):
+            continue
+    return latest or None

@@ -1,17 +1,24 @@
 """Rows to train on: read, tokenized and checked before TRL sees them, and made into a method's type of data set.
 
-TRL tokenizes prompt and completion together and takes what follows the prompt's own tokens as the completion.
-A seam that tokenizes otherwise only warns there, and a row whose prompt fills the window is dropped in
-silence (or, by CPO, trained without a completion). So every text is tokenized here first, the same way: what
-would train wrongly is refused, what does not fit is dropped and counted.
+TRL tokenizes prompt and completion together and takes what follows the prompt's own tokens as the completion. Where
+the last tokens of the prompt change with the completion, TRL only warns. A row whose prompt fills the window is dropped
+without a message (or, by CPO, trained without a completion), and a pair whose texts differ only after the window's end
+trains on nothing, or (KTO) on one text with both labels. So every text is tokenized here first, in the same way: what
+would train wrongly is refused; what does not fit is dropped and counted.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.data import Sampler
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 from molmix.align.methods._shared import TEXTS
 from molmix.core.errors import fault
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
 
 COLUMNS = ["split", "id", "prompt", "chosen", "rejected"]
 
+COUNTS = ("train", "validation", "dropped_prompt_too_long", "dropped_equal_when_cut", "truncated", "empty_rejected")
+
 # A row as a TRL trainer takes it, and the token ids of its texts.
 Example = tuple[dict[str, Any], tuple[list[int], ...]]
 
@@ -33,8 +42,10 @@ class Rows:
 
     Attributes:
         train, validation: rows as the method's trainer takes them.
-        counts: pairs that are trained on, validated on, dropped since the prompt alone fills the window, and
-            trained on with a text cut at the window's end.
+        counts: pairs that are trained on (``train``), validated on (``validation``), dropped because the prompt alone
+            fills the window (``dropped_prompt_too_long``) or because chosen and rejected text are the same after they
+            are cut (``dropped_equal_when_cut``), and used with a text that is cut (``truncated``) or with a rejected
+            text that is empty (``empty_rejected``; 0 where the method does not read rejected texts).
     """
 
     train: list[Example] = field(default_factory=list)
@@ -42,7 +53,7 @@ class Rows:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def prepare(pairs: Path, tokenizer: PreTrainedTokenizerBase, dataset_type: str, window: int, seed: int) -> Rows:
+def prepare_rows(pairs: Path, tokenizer: PreTrainedTokenizerBase, dataset_type: str, window: int, seed: int) -> Rows:
     """Read the pairs, check every text that `dataset_type` trains on, and drop what does not fit.
 
     Args:
@@ -55,22 +66,27 @@ def prepare(pairs: Path, tokenizer: PreTrainedTokenizerBase, dataset_type: str, 
     Raises:
         MolmixError: a text that would train wrongly, or no training row left.
     """
-    rows = Rows(counts=dict.fromkeys(("train", "validation", "dropped_prompt_too_long", "truncated"), 0))
+    rows = Rows(counts=dict.fromkeys(COUNTS, 0))
     table = read_table(pairs, COLUMNS).to_pylist()
     prompts, texts = _tokenized(table, tokenizer, TEXTS[dataset_type], pairs)
     for row, prompt, whole in zip(table, prompts, texts, strict=True):
         if len(prompt) >= window:
             rows.counts["dropped_prompt_too_long"] += 1
             continue
+        if len(whole) > 1 and whole[0][:window] == whole[1][:window]:
+            rows.counts["dropped_equal_when_cut"] += 1
+            continue
         rows.counts[row["split"]] += 1
         rows.counts["truncated"] += any(len(ids) > window for ids in whole)
+        rows.counts["empty_rejected"] += "rejected" in TEXTS[dataset_type] and not row["rejected"].strip()
         getattr(rows, row["split"]).extend(_shaped(row, whole, dataset_type))
     if not rows.train:
-        dropped = rows.counts["dropped_prompt_too_long"]
+        long, equal = rows.counts["dropped_prompt_too_long"], rows.counts["dropped_equal_when_cut"]
         raise fault(
             pairs,
-            f"no row is left to train on ({dropped} prompts fill the window of {window} tokens)",
-            "raise `settings.max_length`" if dropped else "look at what the pairs are made from",
+            f"no row is left to train on ({long} prompts fill the window of {window} tokens, {equal} pairs are equal"
+            " when they are cut there)",
+            "raise `settings.max_length`" if long or equal else "look at what the pairs are made from",
         )
     if dataset_type == "unpaired-preference":
         random.Random(seed).shuffle(rows.train)
@@ -124,3 +140,37 @@ def _shaped(row: dict[str, Any], whole: tuple[list[int], ...], dataset_type: str
         for (example, _), side in zip(examples, TEXTS[dataset_type], strict=True):
             example["label"] = side == "chosen"
     return examples
+
+
+class LengthGroupedOrder(Sampler[int]):
+    """An order of rows in which a batch's are of about one length, and batches of all lengths follow each other.
+
+    It follows from the seed and the epoch alone, so that a resumed training continues at the same row, as it does in
+    accelerate's random one. transformers' own sampler (`train_sampling_strategy: group_by_length`) draws from the
+    process's random numbers, and goes from long to short batches some fifty times over.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+        """
+        Args:
+            lengths: tokens of each row's longest text.
+            batch: rows of a batch.
+            seed: of the order; an epoch's number is added to it.
+        """
+        self.lengths, self.batch, self.seed, self.epoch = lengths, batch, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Go on in the order of this epoch, counted from 0."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        draw = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = get_length_grouped_indices(self.lengths, self.batch, generator=draw)
+        batches = [order[begin : begin + self.batch] for begin in range(0, len(order), self.batch)]
+        # The first has the longest text, so that too little memory shows at once; the last may be short of rows.
+        inner = batches[1:-1]
+        batches[1:-1] = [inner[index] for index in torch.randperm(len(inner), generator=draw)]
+        return itertools.chain.from_iterable(batches)

@@ -1,39 +1,80 @@
-"""The processes of one alignment: how many share a batch, and which of them writes."""
+"""One alignment in several processes, and the request to stop one.
+
+:func:`launch` runs :func:`molmix.align.training.align` in several processes, as ``accelerate launch`` does. Each of
+them runs this file. The processes share every batch, and the first one writes the files.
+
+A stop is requested by a signal. SLURM sends SIGTERM at the time limit, on preemption, requeue and ``scancel``, some
+seconds before SIGKILL; both signals can be sent minutes before the limit (``--signal``). The current step is then
+finished and a checkpoint is written.
+"""
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
-from molmix.core.errors import fault
+from molmix.core.errors import MolmixError, fault
 
-FOLDER = "MOLMIX_SHARED_FOLDER"  # what the launcher sets: a folder that goes when all of them have ended
+FOLDER = "MOLMIX_SHARED_FOLDER"  # set by the launcher: a folder that is removed when all processes have ended
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
-def count() -> int:
-    """How many processes train together; 1 where nobody launched several."""
+class StopRequest:
+    """Whether a stop was requested.
+
+    Attributes:
+        signal: name of the first signal that requested it; None if there was none.
+    """
+
+    signal: str | None = None
+
+    @contextmanager
+    def listen(self) -> Iterator[None]:
+        """Listen to :data:`SIGNALS` while the block runs, in the main thread."""
+        before = {number: signal.signal(number, self._remember) for number in SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _remember(self, number: int, _: FrameType | None) -> None:
+        self.signal = self.signal or signal.Signals(number).name
+
+
+def process_count() -> int:
+    """How many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def writes() -> bool:
-    """Whether this process is the one that writes files."""
+def is_main_process() -> bool:
+    """Whether this process is the first one, which writes the files."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def own_file(name: str) -> Path:
-    """A path in the folder that several processes share, which no other one of them writes to."""
+    """A path in the folder that the processes share, which only this process writes to."""
     return Path(os.environ[FOLDER]) / f"{os.environ['RANK']}-{name}"
 
 
-def any_says(flag: bool, device: Any) -> bool:
-    """Whether any of the processes says so: they save and end at the same step, or wait for each other for ever.
+def any_process(flag: bool, device: Any) -> bool:
+    """Logical OR over the processes. They must save and end at the same step; without this they deadlock.
 
     Args:
-        flag: what this one says.
+        flag: of this process.
         device: where this process trains.
     """
-    if count() == 1:
+    if process_count() == 1:
         return flag
     import torch
 
@@ -43,27 +84,108 @@ def any_says(flag: bool, device: Any) -> bool:
 
 
 def wait_for_all() -> None:
-    """Go on when every process has come as far as this."""
-    if count() > 1:
+    """Wait until every process has reached this point."""
+    if process_count() > 1:
         import torch
 
         torch.distributed.barrier()
 
 
-def share(trl: dict[str, Any]) -> dict[str, Any]:
-    """The batch settings of one process, so that all together take a step on the batch that the settings ask for.
+def batch_of_process(trl: dict[str, Any]) -> dict[str, Any]:
+    """Batch settings of one process, so that all processes together take steps on the batch of the settings.
 
     Raises:
-        MolmixError: the batch does not divide.
+        MolmixError: the batch cannot be divided by the number of processes.
     """
+    count = process_count()
     steps, rows = trl["gradient_accumulation_steps"], trl["per_device_train_batch_size"]
-    if steps % count() == 0:
-        return {"gradient_accumulation_steps": steps // count()}
-    if rows % count() == 0:
-        return {"per_device_train_batch_size": rows // count()}
+    if steps % count == 0:
+        return {"gradient_accumulation_steps": steps // count}
+    if rows % count == 0:
+        return {"per_device_train_batch_size": rows // count}
     raise fault(
         "hardware.gpus.align",
-        f"{count()} divides neither `settings.gradient_accumulation_steps` ({steps}) nor"
+        f"{count} divides neither `settings.gradient_accumulation_steps` ({steps}) nor"
         f" `settings.per_device_train_batch_size` ({rows})",
         "give a number that divides one of them",
     )
+
+
+def launch(arguments: dict[str, Any], processes: int) -> None:
+    """Run :func:`molmix.align.training.align` in several processes.
+
+    The result is that of one process, apart from the order of sums: the batch of the settings is divided.
+
+    Args:
+        arguments: of ``align``, by name, as plain values and paths.
+        processes: their number; each gets a GPU of its own if there are any.
+
+    Raises:
+        MolmixError: the message of the first process that failed with one.
+        RuntimeError: they failed for another reason; their output is on standard error.
+    """
+    with tempfile.TemporaryDirectory(prefix="molmix-align-") as folder:
+        given = Path(folder) / "arguments.json"
+        given.write_text(json.dumps(arguments, default=str))
+        # Both are torchrun; accelerate's own command line wants MPI for several processes without GPUs.
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+        command += ["--signals-to-handle", "SIGINT", "-m", "molmix.align.distributed", str(given)]
+        threads = str(max(1, arguments["threads"] // processes))
+        status = _run_torchrun(command, os.environ | {"OMP_NUM_THREADS": threads, FOLDER: folder}, Path(folder))
+        if status:
+            messages = sorted(Path(folder).glob("*.fault"))
+            if messages:
+                raise MolmixError(messages[0].read_text(encoding="utf-8"))
+            raise RuntimeError(f"one of {processes} training processes ended with status {status}")
+
+
+def _run_torchrun(command: list[str], environment: dict[str, str], folder: Path) -> int:
+    """Run torchrun to its end; returns its status.
+
+    A request to stop is passed on to the processes that train, which finish their step and save. torchrun itself
+    ignores the signal: it would kill them 30 seconds later.
+    """
+    request = StopRequest()
+    with request.listen():
+        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}  # inherited by torchrun
+        torchrun = subprocess.Popen(command, env=environment, stdout=sys.stdout, stderr=sys.stderr)  # noqa: S603
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return torchrun.wait(1)
+            if request.signal:
+                _pass_on(signal.Signals[request.signal], folder)
+
+
+def _pass_on(number: signal.Signals, folder: Path) -> None:
+    for process in folder.glob("*.pid"):
+        with suppress(ProcessLookupError, ValueError):  # it has ended, or has not written its number yet
+            os.kill(int(process.read_text(encoding="ascii")), number)
+
+
+def main(given: Path) -> None:
+    """Align with the arguments in a JSON file, as one of several processes.
+
+    Beside the file, the process writes its number (``<rank>.pid``), and the message of a :class:`MolmixError`
+    (``<rank>.fault``).
+    """
+    import torch
+
+    from molmix.align.training import align
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    given.with_name(f"{os.environ['RANK']}.pid").write_text(str(os.getpid()), encoding="ascii")
+    arguments: dict[str, Any] = json.loads(given.read_text(encoding="utf-8"))
+    arguments |= {name: Path(arguments[name]) for name in ("start", "pairs", "out", "work", "curves")}
+    try:
+        align(**arguments)
+    except MolmixError as error:
+        given.with_name(f"{os.environ['RANK']}.fault").write_text(str(error), encoding="utf-8")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

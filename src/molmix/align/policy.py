@@ -31,7 +31,7 @@ def load_start(manifest: Path, quantize: bool) -> tuple[PreTrainedModel, PreTrai
     """
     device = default_device()
     # transformers would spread a lone process's batches over all that it sees.
-    if device == "cuda" and torch.cuda.device_count() > 1 and distributed.count() == 1:
+    if device == "cuda" and torch.cuda.device_count() > 1 and distributed.process_count() == 1:
         raise fault(
             "CUDA_VISIBLE_DEVICES",
             f"{torch.cuda.device_count()} GPUs are visible, and this alignment runs on one",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from importlib.metadata import version
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,23 +13,27 @@ import torch
 from datasets import Dataset
 
 from molmix.align import checkpoints, distributed
-from molmix.align.callbacks import Watch
-from molmix.align.curves import CurvesCallback
-from molmix.align.dataset import Example, prepare
-from molmix.align.lengths import ByLength
+from molmix.align.callbacks import CurvesCallback, ProgressCallback
+from molmix.align.dataset import Example, LengthGroupedOrder, Rows, prepare_rows
+from molmix.align.methods._shared import Alignment
 from molmix.align.policy import load_start, lora_config, reference_model
 from molmix.align.settings import METHODS
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json, replace_folder, write_json, write_table
+from molmix.core.fingerprint import environment
 from molmix.core.tracking import transformers_trackers
 from molmix.models.loading import default_device
 from molmix.models.manifests import PACKAGES, write_manifest
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# A run's checkpoints, about, where its settings do not say otherwise.
+# Checkpoints of a training, about, where its settings do not say otherwise.
 CHECKPOINTS = 5
+
+# Code and libraries that can change a training; a training resumes only where they are the same.
+CODE = ("molmix.align", "molmix.models.loading")
+TRAINED_WITH = ("accelerate", "datasets", "bitsandbytes")
 
 # Numbers that differ from rerun to rerun (times), or once a run was resumed (TRL counts tokens anew).
 VOLATILE = ("runtime", "per_second", "num_tokens", "total_flos", "train_loss")
@@ -50,8 +54,8 @@ def align(
 ) -> None:
     """Train an adapter on a start and write ``adapter/``, ``log.parquet`` and, last, ``manifest.json``.
 
-    A killed run goes on from its last whole checkpoint and ends in the same bytes as an undisturbed one. One that is
-    asked to end (:mod:`molmix.align.stop`) writes a checkpoint first.
+    A killed training resumes from its last complete checkpoint and ends in the same bytes as an undisturbed one. On a
+    request to stop (:mod:`molmix.align.distributed`) it writes a checkpoint first.
 
     Args:
         model_id: id in the model table.
@@ -67,106 +71,170 @@ def align(
 
     Raises:
         MolmixError: a start, rows or settings that cannot be trained with, a loss that is no finite number,
-            too little GPU memory, or an end that was asked for before the last step.
+            too little GPU memory, or a request to stop before the last step.
     """
     torch.set_num_threads(threads)
-    method = METHODS[settings["method"]]
-    model, tokenizer = load_start(start, settings["quantize"])
-    # What the model was built to read, where its config says so.
-    window = min(settings["trl"]["max_length"], getattr(model.config, "max_position_embeddings", None) or 2**31)
-    rows = prepare(pairs, tokenizer, method.dataset_type, window, seed)
+    training = _prepare(model_id, start, pairs, work, settings, seed)
+    trainer, progress = _build(training, trackers, curves)
+    _train(training, trainer, progress)
+    if distributed.is_main_process():
+        _write(training, trainer, out)
+        checkpoints.remove_checkpoints(work)
 
+
+@dataclass(frozen=True)
+class _Training:
+    """What a training starts from.
+
+    Attributes:
+        model_id, start, settings, seed: as :func:`align` takes them.
+        model, tokenizer: of the start.
+        rows: checked rows.
+        window: longest text, in tokens.
+        inputs: digests of the start's weights and of the pairs.
+        machine: ``device`` and ``dtype`` that it trains on and in.
+        checkpoints: folder of its checkpoints.
+    """
+
+    model_id: str
+    start: Path
+    settings: dict[str, Any]
+    seed: int
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    rows: Rows
+    window: int
+    inputs: dict[str, str]
+    machine: dict[str, str]
+    checkpoints: Path
+
+    @property
+    def method(self) -> type[Alignment]:
+        return METHODS[self.settings["method"]]
+
+
+def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict[str, Any], seed: int) -> _Training:
+    """Load the start, check the rows, and find the folder of checkpoints."""
+    method = METHODS[settings["method"]]
+    if settings["reference"] != "start" and not method.has_reference:
+        raise fault(f"model {model_id}", f"{settings['method']} has no reference model", "give `reference: start`")
+    model, tokenizer = load_start(start, settings["quantize"])
+    # What the model was built to read, if its config says so.
+    window = min(settings["trl"]["max_length"], getattr(model.config, "max_position_embeddings", None) or 2**31)
+    rows = prepare_rows(pairs, tokenizer, method.dataset_type, window, seed)
+    last_batch = len(rows.train) % settings["trl"]["per_device_train_batch_size"]
+    if 0 < last_batch < method.smallest_batch:
+        raise fault(
+            f"model {model_id}",
+            f"the last batch of its {len(rows.train)} rows would hold {last_batch}, and {settings['method']} cannot"
+            f" learn from fewer than {method.smallest_batch}",
+            "change `settings.per_device_train_batch_size`",
+        )
     inputs = {"start": read_json(start)["weights"]["digest"], "pairs": file_digest(pairs)}
-    cuda = default_device() == "cuda"
     machine = {
-        "device": torch.cuda.get_device_name() if cuda else "cpu",
+        "device": torch.cuda.get_device_name() if default_device() == "cuda" else "cpu",
         "dtype": str(model.dtype).removeprefix("torch."),
     }
-    versions = {name: version(name) for name in PACKAGES}
-    run = {"settings": settings, "seed": seed, "inputs": inputs, "versions": versions} | machine
-    place = checkpoints.folder(work, run)
-    arguments = _arguments(settings["trl"], len(rows.train), bool(rows.validation)) | {
-        "output_dir": str(place),
-        "max_length": window,
-        "seed": seed,
+    run = {"settings": settings, "seed": seed, "inputs": inputs, "window": window}
+    run |= environment(code=CODE, packages=(*PACKAGES, *TRAINED_WITH), dtype=machine["dtype"])
+    folder = checkpoints.checkpoint_folder(work, run)
+    return _Training(model_id, start, settings, seed, model, tokenizer, rows, window, inputs, machine, folder)
+
+
+def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any, ProgressCallback]:
+    """TRL's trainer on the checked rows, and its callback that listens to requests to stop."""
+    settings, rows, trl = training.settings, training.rows, training.settings["trl"]
+    arguments = _arguments(trl, len(rows.train), bool(rows.validation)) | {
+        "output_dir": str(training.checkpoints),
+        "max_length": training.window,
+        "seed": training.seed,
         "report_to": transformers_trackers(trackers, curves.parents[1]) or "none",
-        "run_name": model_id,
+        "run_name": training.model_id,
     }
-    reference = reference_model(settings["reference"], start, seed)
-    watch = Watch(model_id)
+    reference = reference_model(settings["reference"], training.start, training.seed)
+    progress = ProgressCallback(training.model_id)
+    order = None
+    if trl.get("train_sampling_strategy") == "group_by_length":
+        lengths = [min(training.window, max(map(len, texts))) for _, texts in rows.train]
+        order = LengthGroupedOrder(lengths, trl["per_device_train_batch_size"], training.seed)
     try:
-        trainer = method.trainer(
+        trainer = training.method.trainer(
             arguments,
-            model=model,
-            processing_class=tokenizer,
+            order=order,
+            model=training.model,
+            processing_class=training.tokenizer,
             peft_config=lora_config(settings["lora"]),
             train_dataset=_dataset(rows.train, "train"),
             eval_dataset=_dataset(rows.validation, "validation") if rows.validation else None,
-            callbacks=[watch, CurvesCallback(curves, trackers if distributed.writes() else [])],
-            **({"ref_model": reference} if reference else {}),  # some methods' trainers know no reference
+            callbacks=[progress, CurvesCallback(curves, trackers if distributed.is_main_process() else [])],
+            **({"ref_model": reference} if reference else {}),  # some methods' trainers take no reference
         )
     except (ValueError, NotImplementedError) as error:
-        raise fault(f"model {model_id}", f"its settings are refused: {error}", "mend them") from error
-    _same_texts(trainer.train_dataset, method.token_columns, rows.train, window)
-    if settings["trl"].get("train_sampling_strategy") == "group_by_length":
-        lengths = [min(window, max(map(len, texts))) for _, texts in rows.train]
-        order = ByLength(lengths, settings["trl"]["per_device_train_batch_size"], seed)
-        trainer._get_train_sampler = lambda *_: order
-    # Model cards: nobody reads a checkpoint's, and they take most of its time.
-    trainer.create_model_card = trainer.model.create_or_update_model_card = lambda *_, **__: None
+        hint = "change `settings` or `lora` of this alignment"
+        raise fault(f"model {training.model_id}", f"TRL refuses its settings: {error}", hint) from error
+    _check_texts(trainer.train_dataset, training.method.token_columns, rows.train, training.window)
+    # Nobody reads the model card of a checkpoint, and writing it takes most of a checkpoint's time.
+    trainer.model.create_or_update_model_card = lambda *_, **__: None
+    return trainer, progress
 
-    last = checkpoints.last_whole(place)
+
+def _train(training: _Training, trainer: Any, progress: ProgressCallback) -> None:
+    """Train from the last complete checkpoint, or from the beginning."""
+    last = checkpoints.last_complete(training.checkpoints)
     try:
-        with watch.stop.heard():
+        with progress.stop.listen():
             trainer.train(resume_from_checkpoint=str(last) if last else None)
     except torch.OutOfMemoryError as error:
         raise fault(
-            f"model {model_id}",
+            f"model {training.model_id}",
             "the GPU's memory is full",
             "halve `settings.per_device_train_batch_size` and double `settings.gradient_accumulation_steps`, or set"
             " `settings.gradient_checkpointing: true`",
         ) from error
 
-    if not distributed.writes():
-        return
-    (out / "manifest.json").unlink(missing_ok=True)  # what others depend on goes first and comes last
-    _write_adapter(trainer.model, tokenizer, start.parent.name, out)
+
+def _write(training: _Training, trainer: Any, out: Path) -> None:
+    """Write the model's folder. Others depend on its manifest, which is removed first and written last."""
+    (out / "manifest.json").unlink(missing_ok=True)
+    start = training.start.parent.name
+    _write_adapter(trainer.model, training.tokenizer, start, out)
     log = _log(trainer.state.log_history)
     write_table(out / "log.parquet", log)
     facts = {
-        "id": model_id,
+        "id": training.model_id,
         "kind": "aligned",
-        "method": settings["method"],
-        "parents": [start.parent.name],
-        "settings": settings,
-        "seed": seed,
-        "inputs": inputs,
-        "rows": rows.counts,
-        "window": window,
+        "method": training.settings["method"],
+        "parents": [start],
+        "settings": training.settings,
+        "seed": training.seed,
+        "inputs": training.inputs,
+        "rows": training.rows.counts,
+        "window": training.window,
         "steps": trainer.state.global_step,
-        "final_loss": {"train": _last(log, "loss"), "validation": _last(log, "eval_loss")},
+        "final_loss": {"train": _last_value(log, "loss"), "validation": _last_value(log, "eval_loss")},
         "parameters": sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
     }
-    write_manifest(out / "manifest.json", facts | machine, out / "adapter")
-    checkpoints.clear(work)
+    write_manifest(out / "manifest.json", facts | training.machine, out / "adapter")
 
 
 def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]:
     """Arguments of the TRL config: the settings, and what molmix decides itself."""
     # The order of rows is molmix's own; TRL would order validation rows too, by a column that its data does not have.
-    trl = {name: value for name, value in trl.items() if name != "train_sampling_strategy"} | distributed.share(trl)
-    batches = math.ceil(rows / (trl["per_device_train_batch_size"] * distributed.count()))
+    trl = {
+        name: value for name, value in trl.items() if name != "train_sampling_strategy"
+    } | distributed.batch_of_process(trl)
+    batches = math.ceil(rows / (trl["per_device_train_batch_size"] * distributed.process_count()))
     an_epoch = math.ceil(batches / trl["gradient_accumulation_steps"])
     steps = trl.get("max_steps", -1)
     if steps < 1:
         steps = math.ceil(trl["num_train_epochs"] * an_epoch)
-    rhythm = {
+    intervals = {
         "save_steps": math.ceil(steps / CHECKPOINTS),
         "eval_steps": an_epoch,
     }
     cpu = default_device() == "cpu"
     return (
-        rhythm
+        intervals
         | trl
         | {
             "use_cpu": cpu,  # also where there is an Apple GPU
@@ -185,14 +253,14 @@ def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]
 
 def _dataset(examples: list[Example], name: str) -> Dataset:
     rows = Dataset.from_list([example for example, _ in examples])
-    if distributed.count() == 1:
+    if distributed.process_count() == 1:
         return rows
     # In a file: beside it one process writes the reference's log-probabilities (`precompute_ref_log_probs`) for all.
     return rows.map(cache_file_name=str(distributed.own_file(f"{name}.arrow")))
 
 
-def _same_texts(dataset: Dataset, columns: tuple[str, ...], examples: list[Example], window: int) -> None:
-    """Make sure that TRL trains on the rows, and the very tokens, that were checked."""
+def _check_texts(dataset: Dataset, columns: tuple[str, ...], examples: list[Example], window: int) -> None:
+    """Check that TRL trains on the rows and the tokens that were checked."""
     texts = zip(*(dataset[column] for column in columns), strict=True)
     if [list(chain(*parts))[:window] for parts in texts] != [ids[0][:window] for _, ids in examples]:
         raise RuntimeError(f"TRL holds other rows or tokens than molmix checked ({len(dataset)}, {len(examples)})")
@@ -225,7 +293,7 @@ def _log(history: list[dict[str, float]]) -> pa.Table:
     return pa.Table.from_pylist(list(rows.values()), schema=pa.schema(columns))
 
 
-def _last(log: pa.Table, column: str) -> float | None:
+def _last_value(log: pa.Table, column: str) -> float | None:
     """The last value of a column that is there."""
     values = log[column].drop_null() if column in log.column_names else []
     return values[-1].as_py() if len(values) else None

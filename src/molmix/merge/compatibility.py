@@ -1,7 +1,8 @@
-"""Whether two models can be merged: one architecture, one shape, one tokenizer."""
+"""Compatibility of two models to merge: the same architecture, the same settings of it, shapes and tokenizer."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,15 @@ from molmix.core.errors import fault
 from molmix.core.files import file_digest
 from molmix.models.weights import Weights
 
-# Config keys that say what weights mean, beside their shapes.
-CONFIG = ["model_type", "architectures", "num_attention_heads", "num_key_value_heads", "head_dim"]
-CONFIG += ["hidden_act", "rope_parameters", "tie_word_embeddings"]
+# Config keys that do not change what a model computes from the same weights and the same tokens. All others are
+# compared: a key that this list does not name may change an answer.
+NO_EFFECT = re.compile(
+    r"_name_or_path|name_or_path|transformers_version|torch_dtype|dtype|use_cache|use_return_dict|return_dict"
+    r"|(bos|eos|pad|sep|decoder_start|forced_bos|forced_eos)_token_id|tokenizer_class|vocab_size"
+    r"|.*dropout.*|.*_pdrop|.*layerdrop.*|initializer_.*|.*_initializer_.*|pretraining_tp|max_position_embeddings"
+    r"|output_(attentions|hidden_states|router_logits|scores)|router_aux_loss_coef"
+    r"|id2label|label2id|num_labels|problem_type|finetuning_task|task_specific_params|chunk_size_feed_forward|use_bfloat16"
+)
 TOKENIZER = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
 TOKENIZER += ["tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "merges.txt"]
 SPECIAL = ["bos_token", "eos_token", "unk_token", "pad_token"]
@@ -20,8 +27,8 @@ SPECIAL = ["bos_token", "eos_token", "unk_token", "pad_token"]
 Difference = tuple[str, Any, Any]
 
 
-def alike(first: Weights, second: Weights) -> None:
-    """Refuse two models whose weights do not stand for the same things.
+def check_compatible(first: Weights, second: Weights) -> None:
+    """Refuse two models whose weights do not mean the same.
 
     Raises:
         MolmixError: naming the first config key, tensor or token that differs, with both values.
@@ -37,15 +44,16 @@ def alike(first: Weights, second: Weights) -> None:
 
 
 def _differences(first: Weights, second: Weights) -> Iterator[Difference]:
-    yield from _compare(CONFIG, _config(first.folder), _config(second.folder))
+    configs = _config(first.folder), _config(second.folder)
+    yield from _compare(sorted({*configs[0], *configs[1]}), *configs)
     yield from _compare(sorted(first.shapes | second.shapes), first.shapes, second.shapes)
     if _same_files(first.folder, second.folder):  # spares reading tokenizers, which takes seconds
         return
     one, other = _tokenizer(first.folder), _tokenizer(second.folder)
     words = one.get_vocab(), other.get_vocab()
-    for word, ours, theirs in _compare(sorted({*words[0], *words[1]}), *words):
-        yield f"the id of token {word!r}", ours, theirs
-    # A token that only one of them names (as a rule: padding) changes nothing in what weights mean.
+    for word, first_id, second_id in _compare(sorted({*words[0], *words[1]}), *words):
+        yield f"the id of token {word!r}", first_id, second_id
+    # A special token that only one of them names (mostly the padding token) does not change what weights mean.
     special = one.special_tokens_map, other.special_tokens_map
     yield from _compare([name for name in SPECIAL if all(name in tokens for tokens in special)], *special)
 
@@ -57,14 +65,17 @@ def _compare(names: Iterable[str], one: dict[str, Any], other: dict[str, Any]) -
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """Read with transformers, whose defaults make older and newer files comparable."""
+    """Config values that change what the weights compute.
+
+    Read with transformers, whose defaults make older and newer files comparable.
+    """
     from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise fault(folder / "config.json", f"cannot be read ({error})", "name a model of a known type") from None
-    return {name: getattr(config, name, None) for name in CONFIG}
+    return {name: value for name, value in config.to_dict().items() if not NO_EFFECT.fullmatch(name)}
 
 
 def _same_files(first: Path, second: Path) -> bool:

@@ -1,15 +1,21 @@
-"""The models that go into a merge, as full weights."""
+"""The models that go into a merge: as full weights with their adapters folded in, and as mergekit reads them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
+from mergekit.common import ModelPath, ModelReference
+from mergekit.io import LazyTensorLoader, ShardedTensorIndex
+from mergekit.io.tasks import LoaderCache
+
 from molmix.core.files import read_json
-from molmix.merge.lora_folding import Folded
+from molmix.merge.lora_folding import FoldedWeights
 from molmix.models.loading import check_model
 from molmix.models.manifests import start_manifest, weights_path
 from molmix.models.weights import Weights
@@ -32,18 +38,18 @@ class Input:
     adapter: Path | None
 
     def folded(self) -> Weights:
-        """Full weights, with the adapter folded in where there is one."""
-        return Folded(self.adapter, self.full.folder) if self.adapter else self.full
+        """Full weights, with the adapter folded in if there is one."""
+        return FoldedWeights(self.adapter, self.full.folder) if self.adapter else self.full
 
 
-def read(manifests: Iterable[Path]) -> list[Input]:
-    """Look models up by their manifests; weights that several of them are made of are read through once.
+def read_inputs(manifests: Iterable[Path]) -> list[Input]:
+    """The models of some manifests. Weights that several of them start from are checked once.
 
     Raises:
         MolmixError: a manifest or weights are gone or damaged.
     """
     full = cache(_full_weights)
-    return [_read(manifest, full) for manifest in manifests]
+    return [_read_input(manifest, full) for manifest in manifests]
 
 
 def _full_weights(manifest: Path) -> Weights:
@@ -52,10 +58,44 @@ def _full_weights(manifest: Path) -> Weights:
     return Weights(folder)
 
 
-def _read(manifest: Path, full: Callable[[Path], Weights]) -> Input:
+def _read_input(manifest: Path, full: Callable[[Path], Weights]) -> Input:
     facts = read_json(manifest)
     name = facts["id"]
     if facts["kind"] != "aligned":
         return Input(name, {name: facts}, full(manifest), None)
-    start = _read(start_manifest(manifest), full)
+    start = _read_input(start_manifest(manifest), full)
     return Input(name, {name: facts} | start.manifests, start.full, weights_path(manifest))
+
+
+class _Loader(LazyTensorLoader):  # type: ignore[misc]  # mergekit has no types
+    def __init__(self, folder: Path, checkpoint: Weights) -> None:
+        super().__init__(ShardedTensorIndex.from_disk(str(folder)))
+        self.checkpoint = checkpoint
+
+    def get_tensor(self, key: str, device: str = "cpu", **_: object) -> torch.Tensor:
+        return self.checkpoint.tensor(key).to(device)
+
+
+@contextmanager
+def mergekit_folders(models: dict[str, Weights], work: Path) -> Iterator[dict[str, Path]]:
+    """Folders that mergekit reads models from, by id, while the block runs.
+
+    mergekit knows models by their folders, and two adapters on one start would share theirs. So each model gets a
+    folder of its own below `work`, with links to the start's files; its tensors come from `models`.
+
+    Args:
+        models: full weights by id.
+        work: an empty folder.
+    """
+    loaders = LoaderCache().loaders  # kept for the life of the process, with their files open
+    folders: dict[str, Path] = {}
+    try:
+        for number, (name, checkpoint) in enumerate(models.items()):
+            folders[name] = folder = work / str(number)
+            folder.mkdir()
+            for file in checkpoint.folder.iterdir():
+                (folder / file.name).symlink_to(file.resolve())
+            loaders[ModelReference(model=ModelPath(path=str(folder)))] = _Loader(folder, checkpoint)
+        yield folders
+    finally:
+        loaders.clear()

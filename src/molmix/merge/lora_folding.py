@@ -1,4 +1,4 @@
-"""Fold an adapter onto its start: full weights that say the same as the two together.
+"""LoRA folding: full weights that compute the same as a start with its adapter.
 
 Done tensor by tensor, when one is asked for, so that they are neither held in memory nor written. PEFT's
 ``merge_and_unload`` holds the whole model in fp32 (28 GB at 7B) and may give tensors other names than the start
@@ -29,7 +29,7 @@ KNOWN |= {"task_type", "inference_mode", "base_model_name_or_path", "revision", 
 PART = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)")
 
 
-class Folded(Weights):
+class FoldedWeights(Weights):
     """The full weights of an adapted model in fp32.
 
     ``W + alpha/r · B A`` for LoRA (Hu et al. 2021), with ``alpha/√r`` for rsLoRA (Kalajdzievski 2023); for DoRA
@@ -52,9 +52,9 @@ class Folded(Weights):
         self.dtypes = dict.fromkeys(self.shapes, self.dtype)
         self._config = _config(adapter)
         self._layers = _layers(adapter)
-        if strangers := sorted(self._layers.keys() - self.shapes.keys()):
+        if unknown := sorted(self._layers.keys() - self.shapes.keys()):
             hint = "leave out the output layer in `lora.target_modules`, or save the start anew with transformers"
-            raise fault(adapter, f"adapts {strangers[0]}, which {start} lacks", hint)
+            raise fault(adapter, f"adapts {unknown[0]}, which {start} lacks", hint)
 
     def tensor(self, name: str) -> torch.Tensor:
         """One tensor with the adapter folded in; computed anew each time, which costs less than reading it."""
@@ -72,9 +72,9 @@ def _config(adapter: Path) -> LoraConfig:
     except (OSError, ValueError) as error:
         raise damaged(adapter / "adapter_config.json", f"cannot be read ({error})") from None
     names = [field.name for field in fields(config) if field.name not in KNOWN]
-    if strange := [n for n in names if getattr(config, n) != getattr(plain, n, None)]:
+    if unknown := [n for n in names if getattr(config, n) != getattr(plain, n, None)]:
         hint = "align with plain LoRA, rsLoRA or DoRA"
-        raise fault(adapter, f"sets {', '.join(strange)}, which cannot be folded", hint)
+        raise fault(adapter, f"sets {', '.join(unknown)}, which cannot be folded", hint)
     return config
 
 

@@ -13,14 +13,14 @@ from molmix.core.errors import fault
 from molmix.core.files import read_json, replace_folder, write_atomically, write_json
 from molmix.core.hub import switch_hub_off
 from molmix.core.temporary import temporary_folder
-from molmix.merge.card import card
 from molmix.merge.settings import MergeMethod
+from molmix.models.cards import merge_card
 from molmix.models.loading import default_device
 from molmix.models.manifests import write_manifest
 
 # What makes a folder of weights usable, beside the weights and the config.
-CARRIED = ["tokenizer*", "*.model", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"]
-CARRIED += ["chat_template.*", "generation_config.json"]
+OTHER_FILES = ["tokenizer*", "*.model", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"]
+OTHER_FILES += ["chat_template.*", "generation_config.json"]
 
 SHARD = 2_000_000_000  # bytes of a file; as much is held in memory until it is full
 
@@ -44,36 +44,35 @@ def merge(
         parents: manifests of the two parents: initial, merged or aligned models.
         base: manifest of their common parent, which task vectors are taken against.
         out: the model's folder.
-        work: folder for what stands for the models at mergekit; empty afterwards, and gone.
+        work: folder for links that mergekit reads the models from; removed afterwards.
         settings: a class of :data:`molmix.merge.settings.MergeMethod`, dumped by alias.
         seed: for methods that draw random numbers.
 
     Raises:
-        MolmixError: weights are gone or damaged, the models are unlike each other, or the result is unsound.
+        MolmixError: weights are gone or damaged, the models are not compatible, or the result is not valid.
     """
     switch_hub_off()  # mergekit asks the hub where it may
     import torch
 
-    from molmix.merge.compatibility import alike
-    from molmix.merge.inputs import read
-    from molmix.merge.mergekit_reader import feed
-    from molmix.merge.validation import measure
+    from molmix.merge.compatibility import check_compatible
+    from molmix.merge.inputs import mergekit_folders, read_inputs
+    from molmix.merge.validation import validate_merge
     from molmix.models.weights import Weights
 
     method = TypeAdapter(MergeMethod).validate_python(settings)
     # The manifest is what others depend on: it goes first and comes last.
     (out / "manifest.json").unlink(missing_ok=True)
-    with replace_folder(out / "weights") as part, temporary_folder(work, "inputs") as place:
-        first, second, origin = inputs = read([*parents, base])
-        alike(first.full, second.full)
-        alike(first.full, origin.full)
+    with replace_folder(out / "weights") as part, temporary_folder(work, "inputs") as links:
+        first, second, origin = inputs = read_inputs([*parents, base])
+        check_compatible(first.full, second.full)
+        check_compatible(first.full, origin.full)
         dtype = torch.promote_types(first.full.dtype, second.full.dtype)
         names = {"dtype": "float32", "out_dtype": str(dtype).removeprefix("torch.")}
         recipe = method.recipe((first.id, second.id), origin.id) | names
         models = {model.id: model.folded() for model in inputs}
-        with feed(models, place) as folders:
+        with mergekit_folders(models, links) as folders:
             _run(recipe, folders, part, seed)
-        _carry(first.full.folder, part, names["out_dtype"])
+        _copy_other_files(first.full.folder, part, names["out_dtype"])
         merged = Weights(part)
         lineage = first.manifests | second.manifests | origin.manifests
         facts = {
@@ -87,14 +86,14 @@ def merge(
             "inputs": {name: manifest["weights"]["digest"] for name, manifest in lineage.items()},
             "parameters": merged.parameters,
             "dtype": names["out_dtype"],
-            "validation": measure(merged, dtype, models, (first.id, second.id), origin.id),
+            "validation": validate_merge(merged, dtype, models, (first.id, second.id), origin.id),
         }
     text = yaml.safe_dump(recipe, sort_keys=False)
     _write(
         out / "mergekit.yaml",
         "# Models are ids of the run's model table, as folders of full weights.\n" + text,
     )
-    _write(out / "README.md", card(facts, lineage, text))
+    _write(out / "README.md", merge_card(facts, lineage, text))
     write_manifest(out / "manifest.json", facts, out / "weights")
 
 
@@ -105,11 +104,12 @@ def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int)
     from mergekit.merge import run_merge
     from mergekit.options import MergeOptions
 
-    def place(entry: dict[str, Any], key: str) -> dict[str, Any]:
-        # A mapping: mergekit splits a string at '+' and '@', which may stand in a path that is not ours.
+    def with_folder(entry: dict[str, Any], key: str) -> dict[str, Any]:
+        # A mapping: mergekit splits a string at '+' and '@', which a path may hold.
         return entry | ({key: {"model": {"path": str(folders[entry[key]])}}} if key in entry else {})
 
-    placed = place(recipe, "base_model") | {"models": [place(model, "model") for model in recipe["models"]]}
+    models = [with_folder(model, "model") for model in recipe["models"]]
+    located = with_folder(recipe, "base_model") | {"models": models}
     options = MergeOptions(
         device=default_device(),
         out_shard_size=SHARD,
@@ -119,15 +119,15 @@ def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int)
     )
     torch.manual_seed(seed)
     try:
-        run_merge(MergeConfiguration.model_validate(placed), str(out), options)
+        run_merge(MergeConfiguration.model_validate(located), str(out), options)
     except RuntimeError as error:  # what mergekit raises where its idea of an architecture does not fit
         hint = "if it does not know their architecture, take them out of `merge` and `universal`"
         raise fault(", ".join(folders), f"mergekit cannot merge these models ({error})", hint) from error
 
 
-def _carry(folder: Path, out: Path, dtype: str) -> None:
-    """Make mergekit's weights a usable model with the tokenizer, generation settings and config of another."""
-    for path in (path for pattern in CARRIED for path in folder.glob(pattern)):
+def _copy_other_files(folder: Path, out: Path, dtype: str) -> None:
+    """Copy tokenizer, generation settings and config of another model beside mergekit's weights."""
+    for path in (path for pattern in OTHER_FILES for path in folder.glob(pattern)):
         shutil.copyfile(path, out / path.name)
     # Over mergekit's, which is of either parent by chance where the recipe has no base.
     config = read_json(folder / "config.json")

@@ -1,4 +1,4 @@
-"""What is held against a merge after it is made, and measured of it, in one pass over its tensors."""
+"""Validation of a merge after it is made, and its distances, in one pass over its tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NEAR = 0.9995  # |cosine| above which mergekit's SLERP interpolates linearly
 CHUNK = 2**16  # numbers taken at a time by a thread, so that what is computed from them stays in its cache
 
 
-def measure(
+def validate_merge(
     merged: Weights, dtype: torch.dtype, models: dict[str, Weights], parents: tuple[str, str], base: str
 ) -> dict[str, Any]:
     """Check that a merge is whole and finite, and measure how far it lies from what it was made of.

@@ -12,7 +12,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
 
-from molmix.align import checkpoints, progress
+from molmix.align import checkpoints
 from molmix.align.settings import METHODS, resolve_settings
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_json, write_table
@@ -79,7 +79,7 @@ def run(start, pairs):
     """Align by a method into a folder; checkpoints go beside it."""
 
     def _run(method, out, over=None, lora=None, **given):
-        from molmix.align.launch import launch
+        from molmix.align.distributed import launch
         from molmix.align.training import align
 
         trl = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-2}
@@ -111,6 +111,12 @@ def run(start, pairs):
     return _run
 
 
+def counts(**given: int) -> dict[str, int]:
+    from molmix.align.dataset import COUNTS
+
+    return dict.fromkeys(COUNTS, 0) | given
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -126,7 +132,7 @@ def test_every_method_makes_an_adapter_a_log_and_a_manifest(method, run, start, 
 
     out = tmp_path / "models" / "m"
     manifest = run(method, out, {"eval_steps": 2})
-    assert manifest["rows"] == {"train": 16, "validation": 4, "dropped_prompt_too_long": 0, "truncated": 0}
+    assert manifest["rows"] == counts(train=16, validation=4)
     assert manifest["steps"] == (8 if method == "kto" else 4)
     assert manifest["parents"] == ["tiny"]
     assert manifest["inputs"]["start"] == read_json(start)["weights"]["digest"]
@@ -193,14 +199,14 @@ def test_two_processes_save_when_the_job_is_asked_to_end(number, run, tmp_path):
     )
     training.start()
     place = tmp_path / "m.work"
-    while not (said := progress.last(place) if place.exists() else None) or said["step"] < 3:
+    while not (said := checkpoints.last_progress(place) if place.exists() else None) or said["step"] < 3:
         assert training.is_alive()
         time.sleep(0.05)
     os.kill(training.pid, number)
     training.join(60)
     assert f"{number.name} ended its training at step" in (tmp_path / "said").read_text()
-    reached = progress.last(place)["step"]
-    assert checkpoints.last_whole(next(place.iterdir())).name == f"checkpoint-{reached}"
+    reached = checkpoints.last_progress(place)["step"]
+    assert checkpoints.last_complete(next(place.iterdir())).name == f"checkpoint-{reached}"
     assert 3 <= reached < 120 and not (tmp_path / "m").exists()
 
 
@@ -250,7 +256,7 @@ def test_an_exploding_run_ends_before_it_is_saved(run, tmp_path):
 
 
 def test_settings_that_only_trl_can_refuse_are_refused_for_people(run, tmp_path):
-    with pytest.raises(MolmixError, match=r"model m: its settings are refused: .*no_such"):
+    with pytest.raises(MolmixError, match=r"model m: TRL refuses its settings: .*no_such"):
         run("sft", tmp_path / "m", lora={"target_modules": ["no_such"]})
 
 
@@ -265,7 +271,7 @@ def test_rows_that_do_not_fit_are_dropped_or_cut_and_counted(method, run, tmp_pa
     rows.append(row(8, rejected=" an amine" * 60))
     manifest = run(method, tmp_path / "m", {"max_steps": 1}, pairs=table(tmp_path / "pairs.parquet", rows))
     cut = 1 if method == "sft" else 2
-    assert manifest["rows"] == {"train": 8, "validation": 0, "dropped_prompt_too_long": 1, "truncated": cut}
+    assert manifest["rows"] == counts(train=8, dropped_prompt_too_long=1, truncated=cut)
 
 
 @pytest.mark.parametrize(
@@ -278,16 +284,41 @@ def test_rows_that_do_not_fit_are_dropped_or_cut_and_counted(method, run, tmp_pa
     ],
 )
 def test_rows_that_would_train_wrongly_are_refused(over, said, tokenizer, tmp_path):
-    from molmix.align.dataset import prepare
+    from molmix.align.dataset import prepare_rows
 
     with pytest.raises(MolmixError, match=said):
-        prepare(table(tmp_path / "pairs.parquet", [row(0, **over)]), tokenizer, "preference", 96, 0)
+        prepare_rows(table(tmp_path / "pairs.parquet", [row(0, **over)]), tokenizer, "preference", 96, 0)
+
+
+@pytest.mark.parametrize("dataset_type", ["preference", "unpaired-preference"])
+def test_pairs_that_differ_after_the_window_only_are_dropped_and_counted(dataset_type, tokenizer, tmp_path):
+    from molmix.align.dataset import prepare_rows
+
+    same = " an amine" * 60
+    rows = [row(0), row(1, chosen=f"{same} a", rejected=f"{same} the"), row(2, rejected=" ")]
+    made = prepare_rows(table(tmp_path / "pairs.parquet", rows), tokenizer, dataset_type, 96, 0)
+    assert made.counts == counts(train=2, dropped_equal_when_cut=1, empty_rejected=1)
+    assert len(made.train) == (2 if dataset_type == "preference" else 4)
+    chosen = prepare_rows(tmp_path / "pairs.parquet", tokenizer, "prompt-completion", 96, 0)
+    assert chosen.counts == counts(train=3, truncated=1)  # no rejected text is read
+
+
+def test_a_last_batch_that_is_too_small_to_learn_from_is_refused(run, tmp_path):
+    rows = table(tmp_path / "pairs.parquet", [row(number) for number in range(5)])
+    with pytest.raises(MolmixError, match="its 10 rows would hold 1, and kto cannot learn from fewer than 2"):
+        run("kto", tmp_path / "m", {"per_device_train_batch_size": 3}, pairs=rows)
+
+
+def test_a_reference_model_is_refused_by_a_method_without_one(run, tmp_path):
+    settings = resolve_settings("sft") | {"reference": "random"}
+    with pytest.raises(MolmixError, match="model m: sft has no reference model"):
+        run("sft", tmp_path / "m", settings=settings)
 
 
 def test_unpaired_rows_are_shuffled_with_the_seed(pairs, tokenizer):
-    from molmix.align.dataset import prepare
+    from molmix.align.dataset import prepare_rows
 
-    made = [prepare(pairs, tokenizer, "unpaired-preference", 96, seed).train for seed in (1, 1, 2)]
+    made = [prepare_rows(pairs, tokenizer, "unpaired-preference", 96, seed).train for seed in (1, 1, 2)]
     labels = [[example["label"] for example, _ in rows] for rows in made]
     assert labels[0] == labels[1] != labels[2]
     assert sorted(labels[0]) == [False] * 16 + [True] * 16
@@ -299,10 +330,10 @@ def test_rows_by_length_are_all_there_and_in_an_order_of_their_own_each_epoch(ro
     import itertools
     import random
 
-    from molmix.align.lengths import ByLength
+    from molmix.align.dataset import LengthGroupedOrder
 
     lengths = [random.Random(number).randrange(10, 90) for number in range(rows)]
-    order, again, other = (ByLength(lengths, 4, seed) for seed in (1, 1, 5))
+    order, again, other = (LengthGroupedOrder(lengths, 4, seed) for seed in (1, 1, 5))
     first = list(order)
     assert sorted(first) == list(range(rows)) == list(range(len(order)))
     assert first == list(order) == list(again)
@@ -363,16 +394,16 @@ class Killed(BaseException):
 
 
 def kill_at(monkeypatch, step: int) -> None:
-    from molmix.align.callbacks import Watch
+    from molmix.align.callbacks import ProgressCallback
 
-    whole = Watch.on_step_end
+    whole = ProgressCallback.on_step_end
 
     def _dying(self, args, state, control, **given):
         if state.global_step == step:
             raise Killed
         return whole(self, args, state, control, **given)
 
-    monkeypatch.setattr(Watch, "on_step_end", _dying)
+    monkeypatch.setattr(ProgressCallback, "on_step_end", _dying)
 
 
 # 2 epochs of 4 steps; a checkpoint every second step, one of them at the first epoch's end.
@@ -460,10 +491,10 @@ def test_how_far_it_is_can_be_read_while_it_runs(run, tmp_path, monkeypatch):
         kill_at(patch, 7)
         with pytest.raises(Killed):
             run("sft", out, LONG, {"dropout": 0.2})
-    said = progress.last(work)
+    said = checkpoints.last_progress(work)
     assert (said["step"], said["of"]) == (6, 8) and 0 < said["loss"] < 20 and 0 < said["eval_loss"] < 20
     run("sft", out, LONG, {"dropout": 0.2})
-    assert progress.last(work) is None  # it is done: its log is a table
+    assert checkpoints.last_progress(work) is None  # it is done: its log is a table
 
 
 @pytest.mark.parametrize("step", [1, 4, 7])
@@ -473,34 +504,34 @@ def test_a_run_that_is_asked_to_end_saves_that_step_and_goes_on_from_it(
 ):
     import signal
 
-    from molmix.align.callbacks import Watch
+    from molmix.align.callbacks import ProgressCallback
 
     def _asked(self, args, state, control, **given):
         if state.global_step == step:
             os.kill(os.getpid(), signal.Signals[name])
         return whole(self, args, state, control, **given)
 
-    out, whole = tmp_path / "m", Watch.on_step_end
+    out, whole = tmp_path / "m", ProgressCallback.on_step_end
     before = signal.getsignal(signal.Signals[name])
     with monkeypatch.context() as patch:
-        patch.setattr(Watch, "on_step_end", _asked)
+        patch.setattr(ProgressCallback, "on_step_end", _asked)
         with pytest.raises(MolmixError, match=f"model m: {name} ended its training at step {step} of 8\n.*again"):
             run("sft", out, LONG, {"dropout": 0.2})
     assert signal.getsignal(signal.Signals[name]) is before
     (place,) = (tmp_path / "m.work").iterdir()
-    assert checkpoints.last_whole(place).name == f"checkpoint-{step}"
+    assert checkpoints.last_complete(place).name == f"checkpoint-{step}"
     kill_at(monkeypatch, step)  # would die if it did not go on from that step
     run("sft", out, LONG, {"dropout": 0.2})
     assert contents(out) == undisturbed
 
 
 def test_a_run_saves_by_the_clock_too(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("molmix.align.callbacks.SAVED_EVERY", 0)
+    monkeypatch.setattr("molmix.align.callbacks.SECONDS_BETWEEN_CHECKPOINTS", 0)
     kill_at(monkeypatch, 6)
     with pytest.raises(Killed):
         run("sft", tmp_path / "m", LONG | {"save_steps": 100})
     (place,) = (tmp_path / "m.work").iterdir()
-    assert checkpoints.last_whole(place).name == "checkpoint-5"
+    assert checkpoints.last_complete(place).name == "checkpoint-5"
 
 
 def flip(path: Path, place: int) -> None:
@@ -518,9 +549,9 @@ def test_torn_and_damaged_checkpoints_are_passed_over(run, undisturbed, tmp_path
     (place,) = work.iterdir()
     newest = place / "checkpoint-6"
     files = [path.relative_to(newest) for path in newest.rglob("*") if path.is_file()]
-    assert {"optimizer.pt", "adapter_model.safetensors", "trainer_state.json", "whole.json"} <= set(map(str, files))
+    assert {"optimizer.pt", "adapter_model.safetensors", "trainer_state.json", "complete.json"} <= set(map(str, files))
     for number, file in enumerate(files):
-        assert checkpoints.last_whole(place) == newest
+        assert checkpoints.last_complete(place) == newest
         whole = (newest / file).read_bytes()
         for damage in (
             lambda path, number=number: flip(path, 7919 * number),
@@ -529,7 +560,7 @@ def test_torn_and_damaged_checkpoints_are_passed_over(run, undisturbed, tmp_path
             Path.unlink,
         ):
             damage(newest / file)
-            assert checkpoints.last_whole(place).name == "checkpoint-4", file
+            assert checkpoints.last_complete(place).name == "checkpoint-4", file
             (newest / file).write_bytes(whole)
     os.truncate(newest / "optimizer.pt", 100)
     run("sft", out, LONG, {"dropout": 0.2})
@@ -551,7 +582,7 @@ def test_checkpoints_of_other_settings_are_not_gone_on_from(run, tmp_path, monke
     assert len(list(work.iterdir())) == 2
     # Under their own name they are refused if they tell of another run.
     write_json(place / checkpoints.RUN, read_json(place / checkpoints.RUN) | {"seed": 99})
-    with pytest.raises(MolmixError, match="is damaged, or tells of another run"):
+    with pytest.raises(MolmixError, match="is damaged, or is of another training"):
         run("sft", out, LONG)
 
 
@@ -559,18 +590,18 @@ def test_a_work_folder_that_is_not_ours_is_refused(tmp_path):
     work = tmp_path / "work"
     work.write_text("notes")
     with pytest.raises(MolmixError, match=r"work: is a file"):
-        checkpoints.folder(work, {})
+        checkpoints.checkpoint_folder(work, {})
     for name in ("notes.txt", "thesis/chapter.tex"):
         foreign = tmp_path / "mine" / name
         foreign.parent.mkdir(parents=True, exist_ok=True)
         foreign.write_text("mine")
         with pytest.raises(MolmixError, match="is no checkpoint folder of molmix"):
-            checkpoints.folder(tmp_path / "mine", {})
+            checkpoints.checkpoint_folder(tmp_path / "mine", {})
         foreign.unlink()
 
 
 def test_an_interrupted_beginning_is_no_obstacle(tmp_path):
-    place = checkpoints.folder(tmp_path, {"seed": 1})
+    place = checkpoints.checkpoint_folder(tmp_path, {"seed": 1})
     (place / checkpoints.RUN).rename(place / ".run.json.x.part")
-    assert checkpoints.folder(tmp_path, {"seed": 1}) == place
-    assert checkpoints.last_whole(place) is None
+    assert checkpoints.checkpoint_folder(tmp_path, {"seed": 1}) == place
+    assert checkpoints.last_complete(place) is None

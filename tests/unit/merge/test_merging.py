@@ -255,10 +255,10 @@ def test_folded_adapters_answer_as_peft_does(models: Path, method: str) -> None:
     import torch
     from transformers import LlamaForCausalLM
 
-    from molmix.merge.inputs import read as read_input
+    from molmix.merge.inputs import read_inputs
 
     manifest = models / f"start.{method}" / "manifest.json"
-    (folded,) = (model.folded() for model in read_input([manifest]))
+    (folded,) = (model.folded() for model in read_inputs([manifest]))
     model = LlamaForCausalLM.from_pretrained(models / "start" / "weights", dtype=torch.float32)
     model.load_state_dict({name: folded.tensor(name) for name in folded.shapes})
     ids = torch.arange(len(WORDS))[None]
@@ -358,6 +358,9 @@ SPOILERS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: edit(f / "weights/config.json", rope_parameters={"rope_theta": 5.0, "rope_type": "default"}),
         "rope_parameters is",
     ),
+    "norm": (lambda f: edit(f / "weights/config.json", rms_norm_eps=0.01), "rms_norm_eps is 0.01, but 1e-06"),
+    "window": (lambda f: edit(f / "weights/config.json", sliding_window=4), "sliding_window is 4, but absent"),
+    "activation": (lambda f: edit(f / "weights/config.json", hidden_act="gelu"), "hidden_act is gelu, but silu"),
     "shape": (lambda f: spoil_tensor(f, narrower), r"up_proj.weight as \[47, 32\], and config.json"),
     "tensor": (lambda f: spoil_tensor(f, lambda w: w.pop("model.norm.weight")), "lacks model.norm.weight"),
     "nan": (lambda f: spoil_tensor(f, with_nan), "spoilt: model.norm.weight holds NaN"),
@@ -436,6 +439,12 @@ def test_an_unsound_result_is_refused_and_leaves_nothing(
         make(SETTINGS["ties"], "start.sft", "start.dpo", "start")
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not (tmp_path / "work").exists()
+
+
+def test_config_values_without_effect_are_no_difference(make: Callable[..., Path], spoilt: Path) -> None:
+    edit(spoilt / "weights/config.json", use_cache=False, attention_dropout=0.1, initializer_range=0.5, eos_token_id=3)
+    vouch(spoilt)
+    assert make(SETTINGS["linear"], "captioner", "spoilt", "start").exists()
 
 
 def test_padding_that_only_one_names_is_no_difference(make: Callable[..., Path], spoilt: Path) -> None:

@@ -121,9 +121,9 @@ def as_start(folder: Path) -> None:
 
 
 def as_parent(folder: Path) -> None:
-    from molmix.merge.inputs import read
+    from molmix.merge.inputs import read_inputs
 
-    read([described(folder)])
+    read_inputs([described(folder)])
 
 
 READERS: dict[str, Callable[[Path], object]] = {

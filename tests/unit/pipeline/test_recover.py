@@ -125,8 +125,11 @@ def test_orphans_here_are_ended(place: Path, sleeper: subprocess.Popen[bytes]) -
 
 def test_processes_that_train_together_are_a_job_too() -> None:
     given = "/tmp/molmix-align-x/arguments.json"
-    assert processes.program(["python", "-u", "-m", "molmix.align.process", given]) == ("module", processes.TRAINING)
-    torchrun = ["python", "-m", "torch.distributed.run", "--standalone", "-m", "molmix.align.process", given]
+    assert processes.program(["python", "-u", "-m", "molmix.align.distributed", given]) == (
+        "module",
+        processes.TRAINING,
+    )
+    torchrun = ["python", "-m", "torch.distributed.run", "--standalone", "-m", "molmix.align.distributed", given]
     assert processes.program(torchrun) == ("module", "torch.distributed.run")  # ends with them
 
 
@@ -173,7 +176,7 @@ def waiting(process: subprocess.Popen[bytes], word: str) -> None:
         ["tail", "-f", ".snakemake/scripts/tmpabcdefgh.align.py"],
         [sys.executable, "editor.py", ".snakemake/scripts/tmpabcdefgh.align.py"],
         [sys.executable, "-c", "import time; time.sleep(60)", ".snakemake/scripts/tmpabcdefgh.align.py"],
-        [sys.executable, "-m", "editor", "molmix.align.process"],
+        [sys.executable, "-m", "editor", "molmix.align.distributed"],
         [sys.executable, "elsewhere/.snakemake/scripts/tmpabcdefgh.align.py"],
     ],
     ids=["tail", "editor", "code", "module", "another folder's"],

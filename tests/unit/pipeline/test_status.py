@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from molmix import cli
-from molmix.align import progress
+from molmix.align.checkpoints import PROGRESS, append_progress, last_progress
 from molmix.core.errors import MolmixError
 from molmix.pipeline.status import graph
 from molmix.pipeline.status.graph import Job
@@ -69,7 +69,7 @@ def test_every_state(tmp_path: Path) -> None:
     os.utime(old, (time.time() - 50,) * 2)
     write(runs.log, "chatter\n")
     for value in ({"step": 10, "of": 400, "loss": 0.9}, {"step": 10, "of": 400, "eval_loss": 0.8}):
-        progress.append(write(tmp_path / "work/runs/print/run.json", "{}").parent, value)
+        append_progress(write(tmp_path / "work/runs/print/run.json", "{}").parent, value)
     write(snakemake / "locks/0.output.lock", "\n".join((*runs.outputs, *waits.outputs)))
     name = base64.urlsafe_b64encode(waits.outputs[0].encode()).decode()
     write(snakemake / "incomplete" / name, json.dumps({"external_jobid": "4711"}))
@@ -241,15 +241,15 @@ def test_what_snakemake_refuses_is_one_message(study: Path) -> None:
 
 
 def test_progress_survives_a_kill(tmp_path: Path) -> None:
-    assert progress.last(tmp_path / "model") is None
+    assert last_progress(tmp_path / "model") is None
     place = write(tmp_path / "model/print/run.json", "{}").parent
-    progress.append(place, {"step": 90, "of": 100, "loss": 0.5})
-    with (place / progress.FILE).open("a") as stream:
+    append_progress(place, {"step": 90, "of": 100, "loss": 0.5})
+    with (place / PROGRESS).open("a") as stream:
         stream.write('{"step": 9')
-    assert progress.last(tmp_path / "model") == {"step": 90, "of": 100, "loss": 0.5}
-    progress.append(place, {"step": 80, "of": 100, "loss": 0.6})  # goes on from the checkpoint of step 70
-    progress.append(place, {"step": 90, "of": 100, "loss": 0.5})
-    assert progress.last(tmp_path / "model") == {"step": 90, "of": 100, "loss": 0.5}
+    assert last_progress(tmp_path / "model") == {"step": 90, "of": 100, "loss": 0.5}
+    append_progress(place, {"step": 80, "of": 100, "loss": 0.6})  # goes on from the checkpoint of step 70
+    append_progress(place, {"step": 90, "of": 100, "loss": 0.5})
+    assert last_progress(tmp_path / "model") == {"step": 90, "of": 100, "loss": 0.5}
 
 
 def test_of_many_failures_some_are_told(tmp_path: Path) -> None:

@@ -149,16 +149,25 @@ class Alignment(Section):
         return TEXTS[cls.dataset_type]
 
     @classmethod
-    def trainer(cls, arguments: dict[str, Any], **parts: Any) -> Any:
-        """Make TRL's trainer.
+    def trainer(cls, arguments: dict[str, Any], *, order: Any = None, **parts: Any) -> Any:
+        """Make TRL's trainer, one that writes no model cards.
 
         Args:
             arguments: of the TRL config class.
+            order: sampler of training rows; None for TRL's own.
             parts: ``model``, ``processing_class``, ``train_dataset``, ``eval_dataset``, ``peft_config``, ``callbacks``,
                 and ``ref_model`` where the reference is another model than the start (with LoRA, TRL takes the policy
                 with its adapter switched off).
         """
-        return load_class(cls.trainer_class)(args=load_class(cls.config_class)(**arguments), **parts)
+
+        class Trainer(load_class(cls.trainer_class)):  # type: ignore[misc]  # known when it is loaded
+            def create_model_card(self, *_: Any, **__: Any) -> None:
+                """Nobody reads the card of a checkpoint, and writing it takes most of a checkpoint's time."""
+
+            def _get_train_sampler(self, *given: Any) -> Any:
+                return super()._get_train_sampler(*given) if order is None else order
+
+        return Trainer(args=load_class(cls.config_class)(**arguments), **parts)
 
     def resolved(self) -> dict[str, Any]:
         """All that a training depends on beside its data: the preset with the replaced values, as plain JSON."""

@@ -36,7 +36,7 @@ class Cpo(Alignment):
     }
 
     @classmethod
-    def trainer(cls, arguments: dict[str, Any], **parts: Any) -> Any:
+    def trainer(cls, arguments: dict[str, Any], *, order: Any = None, **parts: Any) -> Any:
         """As every method's, with a tokenizer that says whether it begins texts with BOS.
 
         This trainer puts the BOS token before every text, also where the tokenizer has one and does not use it (as
@@ -45,4 +45,4 @@ class Cpo(Alignment):
         tokenizer = copy.deepcopy(parts["processing_class"])
         if tokenizer("x")["input_ids"][0] != tokenizer.bos_token_id:
             tokenizer.bos_token = None
-        return super().trainer(arguments, **parts | {"processing_class": tokenizer})
+        return super().trainer(arguments, order=order, **parts | {"processing_class": tokenizer})

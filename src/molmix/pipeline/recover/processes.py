@@ -18,7 +18,7 @@ from molmix.core.errors import fault
 
 PROC = Path("/proc")
 GRACE = 60  # seconds between SIGTERM (a training then saves a checkpoint) and SIGKILL
-TRAINING = "molmix.align.process"  # one of several processes of a training; they outlive the script that started them
+TRAINING = "molmix.align.distributed"  # one of several processes of a training; they outlive their script
 _WITH_VALUE = {"-W", "-X", "--check-hash-based-pycs"}  # options of Python whose value is the next word
 
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from rich.table import Table
 from rich.text import Text
 
-from molmix.align.progress import last
+from molmix.align.checkpoints import last_progress
 from molmix.core.errors import escape_control
 from molmix.pipeline.status.state import Standing, State
 
@@ -69,7 +69,7 @@ def _running(standing: Standing, now: float, work: Path) -> list[str]:
     if standing.waits:
         words.append("waits to begin")
     elif job.rule == "align":
-        words += _training(last(work / job.name))
+        words += _training(last_progress(work / job.name))
     else:
         words.append(f"log written {duration(now - job.log.stat().st_mtime)} ago")
     return [", ".join(words)]
