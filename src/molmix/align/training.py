@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = 5
 
 # Code and libraries that can change a training; a training resumes only where they are the same.
-CODE = ("molmix.align", "molmix.models.loading")
+CODE = ("molmix.align", "molmix.models.loading", "molmix.models.tokenization")
 TRAINED_WITH = ("accelerate", "datasets", "bitsandbytes")
 
 # Numbers that differ from rerun to rerun (times), or once a run was resumed (TRL counts tokens anew).
