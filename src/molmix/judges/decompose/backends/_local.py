@@ -59,6 +59,8 @@ class LocalAsker:
     """Asks the model; loads it with the first caption to ask."""
 
     def __init__(self, settings: LocalSettings, cache: Path, weights: Path | None) -> None:
+        from molmix.core.fingerprint import code_digest
+
         engine = settings.engine.depends_on()
         self.settings = settings
         self.manifest = _manifest(weights or Path(settings.id), cache)
@@ -69,6 +71,7 @@ class LocalAsker:
             "max_new_tokens": settings.max_new_tokens,
             "batch_tokens": settings.batch_tokens,
             "engine": engine,
+            "code": code_digest(__name__, "molmix.judges.decompose.prompt"),
         }
 
     def keeps(self, answer: Answer) -> bool:
