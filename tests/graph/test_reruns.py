@@ -45,6 +45,21 @@ def snakemake(folder: Path, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
+def needed(folder: Path) -> str:
+    """The rules that the library of a checkout takes for not done."""
+    code = "from pathlib import Path; from molmix.pipeline.status.graph import jobs"
+    code += "; found = jobs(Path('study.yaml'), ['data_all'])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; print([job.rule for job in found if job.needed])"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder / "src")},
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, micro: dict[str, Any]) -> tuple[Path, tuple[str, ...]]:
     """A checkout in which the corpus of a study was made, and the arguments to ask for it again."""
@@ -61,6 +76,7 @@ def test_a_script_with_a_new_date_reruns_nothing(made) -> None:
         script.touch()
     assert NOTHING in snakemake(folder, "-n", *arguments)
     assert NOTHING in snakemake(folder, "-n", *arguments, "--workflow-profile", "profiles/slurm")
+    assert needed(folder) == "[]"  # what `molmix status` says
     # That is what the profiles are for: by itself Snakemake would.
     assert planned(snakemake(folder, "-n", *arguments, "--workflow-profile", "none")).keys() >= {"world", "corpus"}
 
