@@ -301,7 +301,7 @@ def test_a_dollar_sign_in_an_ablation_is_text(tmp_path: Path) -> None:
     """matplotlib takes text between two `$` for a formula: a title such as this one ended the run."""
     metric = next(metric for metric in metrics_of(MICRO) if metric.headline)
     row = {"test": "id", "metric": metric.column, "value": 0.2, "low": 0.1, "high": 0.3}
-    row |= {"difference": 0.1, "difference_low": 0.0, "difference_high": 0.2, "verdict": ""}
+    row |= {"difference": 0.1, "difference_low": 0.0, "difference_high": 0.2, "family": 1, "verdict": ""}
     options = vars(Options(judges={"atomic": {"kind": "atomic"}}, domain="molecules", vocabulary=None, wordnet=None))
     for arms in (["$a$ $\\x$", "b"], ["0.1", "1"]):
         pd.DataFrame([row | {"arm": arm} for arm in arms]).to_csv(tmp_path / "t.csv", index=False)
