@@ -10,9 +10,9 @@ with job(snakemake):
     from molmix.core.files import write_table
 
     if snakemake.params.domain == "text":
-        from molmix.data.synthetic.weather import table
+        from molmix.data.synthetic.weather import world_table
     else:
-        from molmix.data.synthetic.corpus import table
+        from molmix.data.synthetic.corpus import world_table
 
-    frame = table(snakemake.params.molecules, snakemake.params.seed)
+    frame = world_table(snakemake.params.molecules, snakemake.params.seed)
     write_table(Path(snakemake.output.world), pa.Table.from_pandas(frame, preserve_index=False))

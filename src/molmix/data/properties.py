@@ -1,4 +1,4 @@
-"""Properties of molecules, from a file as L+M-24 publishes it."""
+"""Properties of molecules, from a file in the format that L+M-24 publishes."""
 
 from __future__ import annotations
 
@@ -6,35 +6,31 @@ import ast
 import gzip
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from molmix.core.errors import fault
-
-if TYPE_CHECKING:
-    pass
+from molmix.data.smiles import canonical
 
 
 def read_properties(path: Path, molecules: Collection[str]) -> dict[str, frozenset[str]]:
-    """Look up molecules in a file of properties as L+M-24 publishes it: SMILES, a tab, a Python set of names a line.
+    """Look up molecules in a file of properties, one a line: SMILES, a tab, a Python set of names.
 
     Args:
         path: the file, gzipped where its name ends in ``.gz``.
         molecules: canonical SMILES.
 
     Returns:
-        The properties of each of the molecules that the file has, its lines of one molecule joined. Only if one is
-        not there as it is written here are all lines made canonical (of L+M-24's training split: a minute or two).
+        The properties of each of the molecules that the file has; several lines of a molecule are joined. The file's
+        SMILES are canonicalised only if one of the molecules is not in the file as it is written (about 2 minutes for
+        L+M-24's training split).
 
     Raises:
         MolmixError: the file is missing, or the line of one of the molecules is something else.
     """
-    from molmix.data.smiles import canonical
-
     try:
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
     except (OSError, EOFError, ValueError) as error:
-        raise fault(path, f"cannot be read ({error})", "mend the path, or fetch the file again") from None
+        raise fault(path, f"cannot be read ({error})", "change the path, or fetch the file again") from None
     lines = [line.partition("\t")[::2] for line in text.removesuffix("\n").split("\n")]
     wanted = set(molecules)
     if not wanted <= {smiles for smiles, _ in lines}:
@@ -53,5 +49,5 @@ def _names(text: str, where: str) -> set[str]:
         names = None
     if not isinstance(names, set) or not all(isinstance(name, str) for name in names):
         hint = "write SMILES, a tab and a Python set of names, such as {'acid', 'toxic'}"
-        raise fault(where, f"{text[:40]!r} is no set of names", hint)
+        raise fault(where, f"{text[:40]!r} is not a Python set of names", hint)
     return names

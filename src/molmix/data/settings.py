@@ -1,4 +1,4 @@
-"""What the config says of the corpus, the prompts and the preference pairs."""
+"""Sections of the config for the corpus, the prompts, the preference pairs and captions of other systems."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Direction = Literal["mol2cap", "cap2mol"]
 
 
 class Columns(Section):
-    """Which columns of a source hold what."""
+    """Column mapping of a source."""
 
     molecule: str | None = Field(
         "molecule",
@@ -23,8 +23,8 @@ class Columns(Section):
     properties: str | None = Field(None, description="column of a list of properties, for `strategy: stratified`")
 
     def mapping(self) -> dict[str, str]:
-        """Our name of each column that is there, with the name in the source."""
-        return {ours: theirs for ours, theirs in self.model_dump().items() if theirs is not None}
+        """molmix's name of each column, with its name in the source."""
+        return {name: column for name, column in self.model_dump().items() if column is not None}
 
 
 class DemoSource(Section):
@@ -45,11 +45,11 @@ class TableFile(Section):
         "the working folder"
     )
     format: Literal["auto", "tsv", "csv", "jsonl", "parquet", "lines"] = Field(
-        "auto", description="`auto` goes by the file's ending"
+        "auto", description="format of the file; `auto` decides by its ending"
     )
     quoting: Literal["minimal", "none"] = Field(
         "minimal",
-        description='how TSV and CSV quote: `none` takes a bare `"` as text (ChEBI-20 as published)',
+        description='quoting of TSV and CSV; `none` reads `"` as text (as ChEBI-20 is published)',
     )
 
 
@@ -60,22 +60,22 @@ class FileSource(TableFile):
     columns: Columns = Field(Columns(), description="column mapping")
 
     def mapping(self) -> dict[str, str]:
-        """Our name of each column that is read, with the name in the file."""
+        """molmix's name of each column that is read, with its name in the file."""
         return self.columns.mapping()
 
 
 class HubSource(Section):
-    """A datasets id on the Hugging Face hub, at a pinned revision."""
+    """A data set of the Hugging Face hub, at a pinned revision."""
 
     kind: Literal["hub"]
     id: str = Field(description="dataset id on the hub")
-    revision: Revision = Field(description="commit hash or tag; pinned so that a rerun reads the same rows")
+    revision: Revision = Field(description="commit hash or tag, so that a rerun reads the same rows")
     split: str = Field(description="split of the data set")
-    config: str | None = Field(None, description="configuration name of the data set, where it has several")
+    config: str | None = Field(None, description="configuration of the data set, if it has several")
     columns: Columns = Field(Columns(), description="column mapping")
 
     def mapping(self) -> dict[str, str]:
-        """Our name of each column that is read, with the name in the data set."""
+        """molmix's name of each column that is read, with its name in the data set."""
         return self.columns.mapping()
 
 
@@ -83,21 +83,21 @@ Source = Annotated[DemoSource | FileSource | HubSource, Field(discriminator="kin
 
 
 class TestSet(Section):
-    """A named set that models are measured on."""
+    """A named test set."""
 
     source: Source = Field(description="where the rows come from")
-    direction: Direction = Field("mol2cap", description="what is asked of the models: a caption or a molecule")
+    direction: Direction = Field("mol2cap", description="`mol2cap`: models write captions; `cap2mol`: molecules")
     min_words: Count = Field(1, description="drop captions with fewer words; 100 tests the judge on long captions")
-    rows: Count | None = Field(None, description="keep this many molecules, drawn with the seed; null keeps all")
+    rows: Count | None = Field(None, description="number of molecules, drawn with the seed; null for all")
 
 
 class Subset(Section):
-    """The share of the training split that alignment sees."""
+    """The share of the training split that alignment is trained on."""
 
     fraction: Share = Field(0.1, description="share of the training molecules, above 0 and up to 1")
     strategy: Literal["random", "stratified", "scaffold"] = Field(
         "random",
-        description="`stratified` keeps the shares of the properties, `scaffold` draws whole scaffolds",
+        description="`stratified` keeps the proportions of the properties, `scaffold` draws whole scaffolds",
     )
 
 
@@ -106,7 +106,7 @@ class Data(Section):
 
     train: Source | None = Field(
         None,
-        description="training split: initial models made in the graph see all of it; null where nothing is trained",
+        description="training split; initial models of the graph are trained on all of it. null if nothing is trained",
     )
     validation: Source | None = Field(None, description="validation split; null holds out 5 % of the subset")
     corpora: dict[Name, Source] = Field(
@@ -115,8 +115,8 @@ class Data(Section):
         description="further training corpora by name, for `initial.<name>.corpus` and `align.<name>.corpus`; each is "
         "cleaned and subset as `train` is, and 5 % of its subset are held out",
     )
-    tests: dict[Name, TestSet] = Field(min_length=1, description="any number of named test sets")
-    subset: Subset = Field(Subset(), description="what alignment sees of the training split")
+    tests: dict[Name, TestSet] = Field(min_length=1, description="test sets by name")
+    subset: Subset = Field(Subset(), description="share of the training split that alignment is trained on")
     leakage: Literal["exact", "stereo", "parent"] = Field(
         "parent",
         description="which molecules leave training because a test set or validation holds the same one. `exact`: the "
@@ -129,18 +129,18 @@ class Data(Section):
 
 
 class World(Section):
-    """Size of the embedded world, read when a source is of kind `demo`."""
+    """Size of the embedded world, for sources of kind `demo`."""
 
     molecules: Annotated[int, Field(ge=200, le=8000)] = Field(
-        4000, description="distinct molecules to build; records of the weather under `domain: text`"
+        4000, description="number of distinct molecules; of weather records under `domain: text`"
     )
 
 
 class Prompts(Section):
     """Prompt templates; the answer follows the prompt after one space."""
 
-    mol2cap: str = Field("Molecule: {molecule}\nCaption:", description="holds {molecule} once")
-    cap2mol: str = Field("Caption: {caption}\nMolecule:", description="holds {caption} once")
+    mol2cap: str = Field("Molecule: {molecule}\nCaption:", description="holds {molecule} exactly once")
+    cap2mol: str = Field("Caption: {caption}\nMolecule:", description="holds {caption} exactly once")
 
     @model_validator(mode="after")
     def _slots(self) -> Prompts:
@@ -151,19 +151,19 @@ class Prompts(Section):
 
 
 class FileRejected(TableFile):
-    """Rejected texts from a file, joined to the training rows by canonical molecule."""
+    """Rejected texts from a file, joined to training and validation rows by canonical SMILES."""
 
     kind: Literal["file"]
     molecule: str = Field("molecule", description="column of the SMILES")
     text: str = Field("caption", description="column of the rejected text")
 
     def mapping(self) -> dict[str, str]:
-        """Our name of each column that is read, with the name in the file."""
+        """molmix's name of each column that is read, with its name in the file."""
         return {"molecule": self.molecule, "text": self.text}
 
 
 class ModelRejected(Section):
-    """Rejected texts written by an initial model of the table."""
+    """Rejected texts that an initial model writes."""
 
     kind: Literal["model"]
     model: Name = Field(description="id of an initial model")
@@ -173,24 +173,25 @@ Rejected = Annotated[FileRejected | ModelRejected, Field(discriminator="kind")]
 
 
 class Preferences(Section):
-    """Preference pairs: chosen is the reference, rejected a weaker text for the same molecule."""
+    """Preference pairs: chosen is the reference text, rejected a weaker text for the same molecule."""
 
     rejected: dict[Direction, Rejected] = Field(
-        min_length=1, description="a source of rejected texts for each direction that alignment trains on"
+        min_length=1, description="source of rejected texts, for each direction that alignment trains on"
     )
 
 
 class Predictions(TableFile):
-    """Captions that a system wrote for one test set.
+    """Captions of a system for one test set.
 
-    They are joined to the references by `id` where that is given, else by canonical `molecule`, else by order.
+    They are joined to the references by `id` if it is set, else by canonical SMILES if `molecule` is set, else by
+    order.
     """
 
     text: str = Field("caption", description="column of the captions")
     id: str | None = Field(None, description="column of the ids of the references' rows")
-    molecule: str | None = Field(None, description="column of the SMILES; read where `id` is null")
+    molecule: str | None = Field(None, description="column of the SMILES; ignored if `id` is set")
 
     def mapping(self) -> dict[str, str]:
-        """Our name of each column that is read, with the name in the file."""
+        """molmix's name of each column that is read, with its name in the file."""
         keys = {"id": self.id} if self.id else {"molecule": self.molecule} if self.molecule else {}
         return {"text": self.text} | keys

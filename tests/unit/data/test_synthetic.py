@@ -11,12 +11,11 @@ from rdkit import Chem
 from molmix.core.errors import MolmixError
 from molmix.data.synthetic import corpus as corpus_module
 from molmix.data.synthetic import molecules as molecules_module
-from molmix.data.synthetic.captions import atom, atoms, parse
+from molmix.data.synthetic.captions import DENIALS, atom, atoms, meanings, parse
 from molmix.data.synthetic.facts import facts
 from molmix.data.synthetic.logic import close, relation
 from molmix.data.synthetic.molecules import molecules
 from molmix.data.synthetic.nli import KINDS, nli_pairs
-from molmix.data.synthetic.phrases import DENIALS, meanings
 from molmix.data.synthetic.vocabulary import COUNTS, Fact
 
 

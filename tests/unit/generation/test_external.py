@@ -111,7 +111,7 @@ def test_by_order_to_references_without_molecules(joined) -> None:
     ],
     ids=["count", "repeated id", "nothing joins", "no column", "no text", "no table", "encoding", "ragged"],
 )
-def test_refused_with_file_row_and_mend(joined, name, content, mapping, expected) -> None:
+def test_refused_with_file_row_and_hint(joined, name, content, mapping, expected) -> None:
     with pytest.raises(MolmixError) as caught:
         joined(name, content, **mapping)
     assert all(part in str(caught.value) for part in expected), caught.value

@@ -1,13 +1,55 @@
-"""Captions in the manner of L+M-24 from facts, and facts back from captions."""
+"""The English of the embedded world: captions in the manner of L+M-24 from facts, and facts back from captions.
+
+The grammar is regular on purpose, so that a splitter that knows no chemistry can take a caption apart. A sentence is
+``subject verb item, item and item.``: one verb and one list. Lists never nest, and no item holds a comma or "and".
+Repeating the verb for each item gives exactly the stand-alone sentences of :func:`atoms`.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import product
 from random import Random
 
-from molmix.data.synthetic.phrases import COUNT_VERBS, DENIALS, forms, meanings
-from molmix.data.synthetic.vocabulary import Fact
+from molmix.data.synthetic.vocabulary import CATEGORIES, COUNT_VALUES, COUNTS, ROLES, SOME, Fact
 
+COUNT_VERBS = ("contains", "has", "bears", "carries")
+ROLE_VERBS = ("is", "acts as", "has a role as", "serves as")
+# How a verb is denied. All verbs of the world are here.
+DENIALS = {
+    "contains": "does not contain",
+    "has": "does not have",
+    "bears": "does not bear",
+    "carries": "does not carry",
+    "is": "is not",
+    "acts as": "does not act as",
+    "has a role as": "does not have a role as",
+    "serves as": "does not serve as",
+    "shows": "does not show",
+}
+
+# Digits from thirteen on
+_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
+# The noun of a count, where it is not the attribute itself
+_NOUNS = {"donor": "hydrogen bond donor", "acceptor": "hydrogen bond acceptor"}
+# (adjective, noun phrase) of each class
+_CLASS_WORDS = {
+    "charge": {
+        "negative": ("negatively charged", "a negative charge"),
+        "neutral": ("neutral", "a neutral charge"),
+        "positive": ("positively charged", "a positive charge"),
+    },
+    "size": {
+        "small": ("small", "a small size"),
+        "medium": ("medium sized", "a medium size"),
+        "large": ("large", "a large size"),
+    },
+    "polarity": {
+        "nonpolar": ("nonpolar", "a low polarity"),
+        "moderately polar": ("moderately polar", "a moderate polarity"),
+        "polar": ("polar", "a high polarity"),
+    },
+}
 SUBJECTS = ("The molecule", "It")
 _PARALLEL = len(COUNT_VERBS)  # how many forms are parallel within each kind of fact
 _MOST_FACTS = 10  # stated in one caption
@@ -29,17 +71,17 @@ def caption(facts: Sequence[str], rng: Random) -> tuple[str, list[str]]:
     # Mostly long captions, in the facts' own order: a model can learn what comes next from the molecule.
     number = min(len(facts), round(rng.triangular(1, _MOST_FACTS, _MOST_FACTS)))
     kept = sorted(rng.sample(range(len(facts)), number))
-    return tell([facts[place] for place in kept], rng)
+    return state_facts([facts[index] for index in kept], rng)
 
 
-def tell(facts: Iterable[str], rng: Random) -> tuple[str, list[str]]:
+def state_facts(facts: Iterable[str], rng: Random) -> tuple[str, list[str]]:
     """A caption that states all of the facts, kind by kind, and the facts in the order stated."""
     listed = [Fact.read(fact) for fact in facts]
     lists: list[list[Fact]] = []
     for kind, holds in product(("count", "category", "role"), (True, False)):
-        alike = [fact for fact in listed if (fact.kind, fact.holds) == (kind, holds)]
+        same_kind = [fact for fact in listed if (fact.kind, fact.holds) == (kind, holds)]
         length = rng.randint(2, _LONGEST_LIST)
-        lists += [alike[start : start + length] for start in range(0, len(alike), length)]
+        lists += [same_kind[start : start + length] for start in range(0, len(same_kind), length)]
     sentences: list[str] = []
     for items in lists:
         subject = rng.choice(SUBJECTS) if sentences else SUBJECTS[0]
@@ -50,8 +92,8 @@ def tell(facts: Iterable[str], rng: Random) -> tuple[str, list[str]]:
 def parse(text: str) -> list[str]:
     """The facts that a text states, true or not, each once and in order.
 
-    The inverse of :func:`caption` and :func:`atoms`. What is not said exactly in their words is passed over,
-    so any text can be read, and garbage states nothing.
+    The inverse of :func:`caption` and :func:`atoms`. Sentences that are not exactly in their words are ignored, so any
+    text can be read, and garbage states nothing.
     """
     stated: dict[str, None] = {}
     for sentence in re.split(r"[.!?;]", text.lower()):
@@ -63,12 +105,12 @@ def parse(text: str) -> list[str]:
 
 
 def atoms(fact: str) -> list[str]:
-    """Every stand-alone sentence that states one fact (or absence, or denial), in a fixed order."""
+    """Every sentence that states one fact (or absence, or denial) and nothing else, in a fixed order."""
     return [f"{SUBJECTS[0]} {verb} {item}." for verb, item in forms(Fact.read(fact))]
 
 
 def atom(fact: str, rng: Random | None = None) -> str:
-    """One stand-alone sentence for a fact: the plainest, or one drawn with ``rng``."""
+    """A sentence that states one fact and nothing else: the plainest, or one drawn with ``rng``."""
     return rng.choice(atoms(fact)) if rng else atoms(fact)[0]
 
 
@@ -80,3 +122,47 @@ def _predicate(items: Sequence[Fact], rng: Random) -> str:
     if len(said) > 2:
         said = [", ".join(said[:-1]) + rng.choice(("", ",")), said[-1]]
     return f"{verb} {' and '.join(said)}"
+
+
+# ---- phrases -----------------------------------------------------------------------------------------------------
+
+
+@cache
+def forms(fact: Fact) -> tuple[tuple[str, str], ...]:
+    """Every (verb, item) that says a fact. The first four run parallel: form ``i`` of a kind has one verb."""
+    if fact.kind == "count":
+        return _count_forms(fact)
+    if fact.kind == "role":
+        said = tuple((verb, _with_article(fact.value)) for verb in ROLE_VERBS)
+    else:
+        adjective, noun = _CLASS_WORDS[fact.attribute][fact.value]
+        said = (("is", adjective), ("has", noun), ("shows", noun), ("is", f"a {adjective} molecule"))
+    return said if fact.holds else tuple((DENIALS[verb], item) for verb, item in said)
+
+
+@cache
+def meanings() -> dict[tuple[str, str], str]:
+    """The fact that each (verb, item) says: the inverse of :func:`forms` over the whole vocabulary."""
+    counts = [Fact(name, value) for name in COUNTS for value in COUNT_VALUES]
+    classes = [Fact(name, value) for name, values in CATEGORIES.items() for value in values]
+    roles = [Fact("role", role) for role in ROLES]
+    denied = [fact.denied() for fact in classes + roles]
+    return {form: str(fact) for fact in counts + classes + roles + denied for form in forms(fact)}
+
+
+def _count_forms(fact: Fact) -> tuple[tuple[str, str], ...]:
+    noun = _NOUNS.get(fact.attribute, fact.attribute)
+    if fact.value == SOME:
+        items = (f"at least one {noun}", _with_article(noun))
+        return tuple((verb, item) for item in items for verb in COUNT_VERBS)
+    number = int(fact.value)
+    word = _NUMBERS[number] if number < len(_NUMBERS) else str(number)
+    said = tuple((verb, f"{word} {noun}" if number == 1 else f"{word} {noun}s") for verb in COUNT_VERBS)
+    if number == 0:
+        items = (f"any {noun}s", _with_article(noun))
+        said += tuple((DENIALS[verb], item) for item in items for verb in COUNT_VERBS)
+    return said
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -18,15 +18,15 @@ FEWEST = 50  # molecules, so that no split is empty
 
 
 def corpus(molecules: int, seed: int) -> pd.DataFrame:
-    """One row a molecule, all of it fixed by the seed.
+    """One row a molecule; the seed decides all of it.
 
     Columns: ``id`` (``w00017``), ``molecule`` (canonical SMILES), ``caption``, ``facts`` (list of those the
     caption states), ``truth`` (list of all true facts), ``scaffold`` (Bemis-Murcko SMILES, empty without a
-    ring) and ``split``: ``ood`` has scaffolds of its own, ``id``, ``validation`` and ``train`` share theirs,
-    all of them seen in ``train``.
+    ring) and ``split``. Scaffolds of ``ood`` are in no other split; those of ``id`` and ``validation`` are all in
+    ``train`` too.
     """
     if molecules < FEWEST:
-        raise fault("molecules", f"{molecules} are too few to split.", f"Ask for {FEWEST} at least.")
+        raise fault("world.molecules", f"{molecules} are too few to split", f"ask for {FEWEST} at least")
     built = build(molecules, seed)
     rng = Random(f"corpus {seed}")
     splits = _splits(built, rng)
@@ -38,8 +38,8 @@ def corpus(molecules: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["id", "molecule", "caption", "facts", "truth", "scaffold", "split"])
 
 
-def table(molecules: int, seed: int) -> pd.DataFrame:
-    """The corpus, and the split ``long``: the molecules of ``id`` again, with captions of 100 words and more."""
+def world_table(molecules: int, seed: int) -> pd.DataFrame:
+    """The corpus and one more split, ``long``: the molecules of ``id`` with captions of 100 words and more."""
     frame = corpus(molecules, seed)
     return pd.concat([frame, long_rows(frame[frame["split"] == "id"], seed)], ignore_index=True)
 
@@ -50,7 +50,7 @@ def _splits(built: Sequence[Molecule], rng: Random) -> list[str]:
     members = Counter(molecule.scaffold for molecule in built)
     held_out = _held_out(members, sizes["ood"], rng)
     splits = ["ood" if molecule.scaffold in held_out else "train" for molecule in built]
-    # A molecule leaves train only if it leaves another one of its scaffold there.
+    # A molecule leaves train only if another one with its scaffold stays there.
     order = rng.sample(range(len(built)), len(built))
     for split in ("id", "validation"):
         for index in order:
@@ -63,7 +63,7 @@ def _splits(built: Sequence[Molecule], rng: Random) -> list[str]:
 
 
 def _held_out(members: Counter[str], size: int, rng: Random) -> set[str]:
-    """Scaffolds drawn until they have ``size`` molecules, or nearly. The acyclic have none to hold out."""
+    """Random scaffolds with about ``size`` molecules in all; molecules without a ring have no scaffold."""
     drawn: set[str] = set()
     for scaffold in rng.sample(sorted(members), len(members)):
         if scaffold and members[scaffold] <= size:

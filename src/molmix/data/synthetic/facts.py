@@ -7,6 +7,7 @@ from rdkit import Chem
 from rdkit.Chem import rdMolDescriptors
 
 from molmix.core.errors import fault
+from molmix.data.smiles import parse_smiles
 from molmix.data.synthetic.vocabulary import CATEGORIES, COUNTS, MOST_ROLES, PATTERNS, ROLES, Fact
 
 SIZE_LIMITS = (11, 17)  # heavy atoms of the largest small and the largest medium molecule
@@ -18,9 +19,9 @@ def facts(smiles: str) -> list[str]:
 
     What a molecule has none of is not listed; :func:`molmix.data.synthetic.logic.close` adds the absences.
     """
-    molecule = Chem.MolFromSmiles(smiles)
+    molecule = parse_smiles(smiles)
     if molecule is None:
-        raise fault("SMILES", f"RDKit cannot read {smiles!r}.", "Give a valid SMILES string.")
+        raise fault("SMILES", f"RDKit cannot read {smiles!r}", "give a valid SMILES string")
     found = _counts(molecule)
     classes = _classes(molecule)
     structure = defaultdict(int, found | {f"{attribute}={value}": 1 for attribute, value in classes.items()})

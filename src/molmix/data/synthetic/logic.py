@@ -1,4 +1,4 @@
-"""What follows from what: the one place where the labels of the embedded world come from.
+"""What follows from what: every label of the embedded world is computed here.
 
 Every fact bounds a whole number ("how many hydroxyl groups" or, as 0 or 1, "is the charge negative", "is it a
 dye"), so a set of facts is a box of intervals. The few laws that tie numbers together narrow the box: a
@@ -16,7 +16,7 @@ ENTAILMENT, NEUTRAL, CONTRADICTION = LABELS = ("entailment", "neutral", "contrad
 
 Limits = tuple[int, int]  # at least, at most
 Box = dict[str, Limits]  # number -> its limits
-_MANY = 1_000_000  # more than there is of anything: no upper limit
+_MANY = 1_000_000  # stands for no upper limit
 
 
 def relation(premise: Iterable[str], hypothesis: Iterable[str]) -> str:
@@ -30,9 +30,9 @@ def relation(premise: Iterable[str], hypothesis: Iterable[str]) -> str:
     stated = [_bounds(fact) for fact in hypothesis]
     topics = {_topic(number) for number, _ in stated}
     given = [bounds for bounds in map(_bounds, premise) if _topic(bounds[0]) in topics]
-    if any(low > high for low, high in _settle(given + stated).values()):
+    if any(low > high for low, high in _narrow(given + stated).values()):
         return CONTRADICTION
-    known = _settle(given)
+    known = _narrow(given)
     if stated and all(_within(known.get(number, _free(number)), limits) for number, limits in stated):
         return ENTAILMENT
     return NEUTRAL
@@ -76,31 +76,31 @@ def _topic(number: str) -> str:
 
 
 def _free(number: str) -> Limits:
-    """The limits of a number of which nothing is told."""
+    """The limits of a number of which nothing is known."""
     if number in _CLASSES:
         return (1, 1)  # the classes of a category that are true
     return (0, 1) if "=" in number else (0, _MANY)
 
 
-def _settle(bounds: Iterable[tuple[str, Limits]]) -> Box:
+def _narrow(bounds: Iterable[tuple[str, Limits]]) -> Box:
     """The box that all bounds leave, narrowed by the laws; limits that cross cannot all hold."""
     by_topic: dict[str, set[tuple[str, Limits]]] = {}
     for bound in bounds:
         by_topic.setdefault(_topic(bound[0]), set()).add(bound)
     box: Box = {}
-    for topic, told in by_topic.items():
-        box |= _settle_topic(topic, frozenset(told))
+    for topic, stated in by_topic.items():
+        box |= _narrow_topic(topic, frozenset(stated))
     return box
 
 
-@lru_cache(maxsize=50_000)  # the same few facts meet again and again in a cross matrix
-def _settle_topic(topic: str, bounds: frozenset[tuple[str, Limits]]) -> Box:
+@lru_cache(maxsize=50_000)  # a cross matrix compares the same few facts many times
+def _narrow_topic(topic: str, bounds: frozenset[tuple[str, Limits]]) -> Box:
     """The box of the numbers of one topic."""
     box: Box = {}
     for number, limits in bounds:
         box[number] = _cut(box.get(number, _free(number)), limits)
     laws = _LAWS.get(topic, [])
-    for law in laws * len(laws):  # so many rounds carry news from the bottom to the top and back
+    for law in laws * len(laws):  # enough rounds for every limit to reach every other number
         _apply(box, *law)
     return box
 

@@ -1,8 +1,8 @@
-"""Captions of a hundred words and more, whose sentences lean on each other by pronoun and order.
+"""Captions of 100 words and more, whose sentences refer to each other by pronoun and order.
 
-They ask what a decomposer of one-sentence statements makes of connected prose: "Two uses of it are known. The first
-of these is as a dye." What such a caption says is still known, as every passage states facts that it was given; but
-:func:`molmix.data.synthetic.captions.parse`, which reads single plain sentences, no longer finds them all.
+They test how well a decomposer cuts connected prose into atoms: "Two uses of it are known. The first of these is as a
+dye." The facts of such a caption are known, as every passage states facts that it was given, but
+:func:`molmix.data.synthetic.captions.parse` does not find them all: it reads plain sentences one by one.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,17 +10,16 @@ from random import Random
 
 import pandas as pd
 
-from molmix.data.synthetic.captions import tell
+from molmix.data.synthetic.captions import forms, state_facts
 from molmix.data.synthetic.logic import close
-from molmix.data.synthetic.phrases import forms
 from molmix.data.synthetic.vocabulary import SOME, Fact
 
-WORDS = 100  # at least, as far as there is something to say
+WORDS = 100  # of a caption at least, where there are facts enough
 _LENGTHS = (1, 2, 2, 3, 4)  # of passages, in facts
 _OPENERS = ("It", "It", "The molecule", "It also", "It also", "It also", "Besides that, it", "What is more, it")
 
-# One passage: from facts of its kind to the words that state all of them
-Writer = Callable[[Sequence[Fact], Random], str]
+# Makes one passage: the words that state all of its facts
+PassageMaker = Callable[[Sequence[Fact], Random], str]
 
 
 def long_rows(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -28,51 +27,52 @@ def long_rows(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
 
     Args:
         frame: rows of :func:`molmix.data.synthetic.corpus.corpus`.
-        seed: of the captions; one does not depend on the other rows.
+        seed: of the captions; the caption of a row does not depend on the other rows.
 
     Returns:
         The columns of ``frame``, row for row; ids are those of ``frame`` after ``long-``.
     """
-    told = [
+    captions = [
         long_caption(truth, close(truth), Random(f"long {seed} {name}"))
         for name, truth in zip(frame["id"], frame["truth"], strict=True)
     ]
     return frame.assign(
         id="long-" + frame["id"],
-        caption=[text for text, _ in told],
-        facts=pd.Series([stated for _, stated in told], index=frame.index),
+        caption=[text for text, _ in captions],
+        facts=pd.Series([stated for _, stated in captions], index=frame.index),
         split="long",
     )
 
 
 def long_caption(facts: Sequence[str], closed: Sequence[str], rng: Random) -> tuple[str, list[str]]:
-    """A caption that states all of the facts, and so many absences that it is long.
+    """A caption that states all of the facts, and absences until it is long.
 
     Args:
         facts: canonical facts of a molecule, not empty.
-        closed: all that is true of it, absences said (:func:`molmix.data.synthetic.logic.close`).
+        closed: all that is true of it, absences included (:func:`molmix.data.synthetic.logic.close`).
         rng: the draw of absences and phrasing.
 
     Returns:
-        The text, of at least :data:`WORDS` words unless ``closed`` is told before, and the facts stated, each once.
+        The text, of at least :data:`WORDS` words unless ``closed`` has too few facts for that, and the facts stated,
+        each once.
     """
     present = [Fact.read(fact) for fact in facts]
     absent = [fact for fact in map(Fact.read, closed) if _is_absence(fact) and fact not in present]
     more = list(_chunks(rng.sample(absent, len(absent)), rng))
     first, *rest = _chunks(present, rng)
-    text, stated = tell(map(str, first), rng)
+    text, stated = state_facts(map(str, first), rng)
     for number, chunk in enumerate([*rest, *rng.sample(more, len(more))]):
         if number >= len(rest) and len(text.split()) >= WORDS:
             break
-        # What can lean on its context mostly does
-        leaning = [writer for fits, writer in _WRITERS if fits(chunk)]
-        text += " " + rng.choice([_plain, *leaning * 3])(chunk, rng)
+        # A passage that can refer to its context mostly does
+        referring = [make for fits, make in _MAKERS if fits(chunk)]
+        text += " " + rng.choice([_plain, *referring * 3])(chunk, rng)
         stated += map(str, chunk)
     return text, stated
 
 
 def _chunks(facts: Sequence[Fact], rng: Random) -> Iterator[list[Fact]]:
-    """The facts in passages: counts, then classes, then uses; the absent among absent ones."""
+    """The facts in passages: counts, then classes, then uses."""
     for kind in ("count", "category", "role"):
         rest = [fact for fact in facts if fact.kind == kind]
         while rest:
@@ -85,17 +85,17 @@ def _is_absence(fact: Fact) -> bool:
     return not fact.holds or fact.value == "0"
 
 
-# --- the ways to write a passage, and what they can write
+# --- the ways to write a passage, and the facts that each can state
 
 
 def _plain(facts: Sequence[Fact], rng: Random) -> str:
-    """Sentences as in short captions, the first tied to what was said before."""
-    text, _ = tell(map(str, facts), rng)
+    """Sentences as in short captions; the first refers to the text before it."""
+    text, _ = state_facts(map(str, facts), rng)
     return f"{rng.choice(_OPENERS)} {text.removeprefix('The molecule ')}"
 
 
 def _former(facts: Sequence[Fact], rng: Random) -> str:
-    """Two counts by the order of what is counted."""
+    """Two counts, referred to by their order."""
     nouns = [_noun(fact) for fact in facts]
     numbers = [_number(fact) for fact in facts]
     verb = rng.choice(("has", "contains"))
@@ -108,7 +108,7 @@ def _former(facts: Sequence[Fact], rng: Random) -> str:
 
 
 def _ordered_uses(facts: Sequence[Fact], rng: Random) -> str:
-    """Uses by their order."""
+    """Uses, referred to by their order."""
     first, second, *more = [forms(fact)[0][1] for fact in facts]
     count = {2: "Two", 3: "Three"}[len(facts)]
     text = f"{count} uses of it are known. The first of these is as {first}; the second is as {second}"
@@ -116,7 +116,7 @@ def _ordered_uses(facts: Sequence[Fact], rng: Random) -> str:
 
 
 def _neither(facts: Sequence[Fact], rng: Random) -> str:
-    """Two absences in one breath."""
+    """Two absences in one passage."""
     if facts[0].kind == "role":
         one, other = (forms(fact)[0][1] for fact in facts)
         return rng.choice((f"It is neither {one} nor {other}.", f"It is not {one}. Nor does it serve as {other}."))
@@ -131,7 +131,7 @@ def _neither(facts: Sequence[Fact], rng: Random) -> str:
 
 
 def _class(facts: Sequence[Fact], rng: Random) -> str:
-    """A class by the noun that it is said of."""
+    """A class, by the noun of its category."""
     (fact,) = facts
     adjective = {"medium": "medium", "nonpolar": "low", "moderately polar": "moderate", "polar": "high"}
     return f"Its {fact.attribute} is {adjective.get(fact.value, fact.value)}."
@@ -150,7 +150,7 @@ def _are(fact: Fact) -> str:
     return f"{'is' if fact.value == '1' else 'are'} {_number(fact)}"
 
 
-_WRITERS: tuple[tuple[Callable[[Sequence[Fact]], bool], Writer], ...] = (
+_MAKERS: tuple[tuple[Callable[[Sequence[Fact]], bool], PassageMaker], ...] = (
     (lambda facts: len(facts) == 2 and all(f.kind == "count" and f.value not in ("0", SOME) for f in facts), _former),
     (lambda facts: len(facts) in (2, 3) and all(fact.kind == "role" and fact.holds for fact in facts), _ordered_uses),
     (lambda facts: len(facts) == 2 and all(map(_is_absence, facts)) and len({f.kind for f in facts}) == 1, _neither),

@@ -13,7 +13,7 @@ CHAINS = """
     CC CCC CCCC CCCCC CCCCCC CCCCCCC CCCCCCCC CCCCCCCCC CCCCCCCCCC CCCCCCCCCCC CCCCCCCCCCCC
     CC(C)C CCC(C)C CC(C)CC(C)C CCC(CC)CC CC(C)(C)C CCOCC CCCOCCC CCOCCOCC CCC=CCC
     CCCCC(=O)OCC CCC(=O)CCC CCCC(=O)NCC CCCNCCC CCCSCCC
-""".split()  # noqa: SIM905 - a table for the eye
+""".split()  # noqa: SIM905 - easier to read than a list
 RINGS = """
     c1ccccc1 n1ccccc1 o1cccc1 s1cccc1 [nH]1cccc1 [nH]1cncc1 Cn1cncc1 [nH]1nccc1 o1cncc1
     s1cncc1 n1cnccc1 n1ccncc1 n1ncccc1
@@ -24,25 +24,25 @@ RINGS = """
     c1ccc(cc1)c1ccccc1 c1ccc(cc1)Oc1ccccc1 c1ccc(cc1)Cc1ccccc1 c1ccc(cc1)N1CCOCC1 c1ccc(cc1)CN1CCCCC1
     c1ccc(cc1)c1ccccn1 c1ccc(cc1)c1cccs1 c1ccc(cc1)C1CCCCC1 O=C(c1ccccc1)c1ccccc1 O=c1ccc2ccccc2o1
     O=C1c2ccccc2C(=O)c2ccccc21 c1ccc2cc3ccccc3cc2c1 O=C(Nc1ccccc1)c1ccccc1 O=C(N1CCCCC1)c1ccccc1
-""".split()  # noqa: SIM905 - a table for the eye
+""".split()  # noqa: SIM905 - easier to read than a list
 CHAIN_SHARE = 0.15  # of molecules, without any ring
 
-# By the element that they bind to, each with its own first atom; a repeated one is drawn more often.
+# Substituents by the element that they bind to, by their first atom; a repeated one is drawn more often.
 _ON_CARBON = """
     O O O O O N N N C(=O)O C(=O)O C(=O)[O-] C(=O)[O-] [NH3+] [NH3+]
     [N+](C)(C)C C(=O)OC C(=O)OCC OC(C)=O C(N)=O C(=O)NC NC(C)=O [N+](=O)[O-] [N+](=O)[O-]
     C#N C#N F F Cl Cl Br Br OC OC OCC C(C)=O C(=O)CC C=O C=O S S
     S(N)(=O)=O S(N)(=O)=O S(=O)(=O)[O-] S(=O)(=O)NC C C CC C(C)C CCCCCC CCCCCCCC
     CO CCO CN C[NH3+] CC(=O)O CC(=O)[O-] COC C(F)(F)F NC N(C)C SC
-""".split()  # noqa: SIM905 - a table for the eye
+""".split()  # noqa: SIM905 - easier to read than a list
 _ON_NITROGEN = """
     C CC CCC C(C)C C(C)=O C=O CCO CCN CC(=O)O CC(=O)OCC CCOC CCCCCC
-""".split()  # noqa: SIM905 - a table for the eye
+""".split()  # noqa: SIM905 - easier to read than a list
 SUBSTITUENTS = {"C": _ON_CARBON, "N": _ON_NITROGEN}
 NUMBER_WEIGHTS = (25, 45, 30)  # of one, two and three substituents
-ALIKE_SHARE = 0.3  # of molecules whose substituents are all the same, so that counts above one are common
+SAME_SHARE = 0.3  # of molecules whose substituents are all the same, so that counts above one are common
 LENGTHS = range(7, 46)  # characters of a SMILES string
-_PATIENCE = 60  # draws a molecule, before the space counts as exhausted
+_MOST_DRAWS = 60  # per molecule, before there are taken to be no more
 
 
 @dataclass(frozen=True)
@@ -57,38 +57,38 @@ def molecules(n: int, seed: int) -> list[Molecule]:
     """The first ``n`` distinct molecules of the sequence that belongs to the seed."""
     rng = Random(f"molecules {seed}")
     found: dict[str, Molecule] = {}
-    for _ in range(_PATIENCE * n):
+    for _ in range(_MOST_DRAWS * n):
         if len(found) == n:
             break
         smiles = _draw(rng)
         if len(smiles) in LENGTHS and smiles not in found:
             found[smiles] = Molecule(smiles, _scaffold(smiles))
     if len(found) < n:
-        hint = f"Ask for {len(found)} at most."
-        raise fault("molecules", f"the embedded world has too few to find {n} of them.", hint)
+        what = f"the embedded world has fewer than {n} molecules"
+        raise fault("world.molecules", what, f"ask for {len(found)} at most")
     return list(found.values())
 
 
 def _draw(rng: Random) -> str:
     """Canonical SMILES of one scaffold with one to three substituents."""
     scaffold = rng.choice(CHAINS if rng.random() < CHAIN_SHARE else RINGS)
-    molecule, places = _places(scaffold)
+    molecule, sites = _attachment_sites(scaffold)
     (number,) = rng.choices((1, 2, 3), NUMBER_WEIGHTS)
-    alike = rng.random() < ALIKE_SHARE
+    all_same = rng.random() < SAME_SHARE
     favourite = {symbol: rng.choice(choices) for symbol, choices in SUBSTITUENTS.items()}
     built = Chem.RWMol(molecule)
-    for place in rng.sample(places, min(number, len(places))):
-        symbol = molecule.GetAtomWithIdx(place).GetSymbol()
+    for site in rng.sample(sites, min(number, len(sites))):
+        symbol = molecule.GetAtomWithIdx(site).GetSymbol()
         start = built.GetNumAtoms()
-        built.InsertMol(_fragment(favourite[symbol] if alike else rng.choice(SUBSTITUENTS[symbol])))
-        built.AddBond(place, start, Chem.BondType.SINGLE)
+        built.InsertMol(_fragment(favourite[symbol] if all_same else rng.choice(SUBSTITUENTS[symbol])))
+        built.AddBond(site, start, Chem.BondType.SINGLE)
     Chem.SanitizeMol(built)
     return Chem.MolToSmiles(built)
 
 
 @cache
-def _places(scaffold: str) -> tuple[Chem.Mol, tuple[int, ...]]:
-    """A scaffold and the atoms that take a substituent.
+def _attachment_sites(scaffold: str) -> tuple[Chem.Mol, tuple[int, ...]]:
+    """A scaffold and the indices of the atoms that take a substituent.
 
     These are aromatic CH, saturated CH away from N, O and S (no aminals, acetals and their like) and
     saturated NH.

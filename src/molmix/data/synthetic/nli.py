@@ -1,8 +1,8 @@
 """Labelled premise-hypothesis pairs for training the small NLI model that judges atoms in the embedded world.
 
-Facts are drawn from the vocabulary, not from molecules: any count can meet any other, as weak models will
-have it. The label of every pair, whatever it was drawn for, comes from :func:`molmix.data.synthetic.logic.relation` on
-the facts that its two texts state.
+Facts are drawn from the vocabulary, not from molecules, so that any count can meet any other, as in captions of weak
+models. The label of every pair comes from :func:`molmix.data.synthetic.logic.relation` on the facts that its two texts
+state, whatever kind of pair was drawn.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from zlib import crc32
 import pandas as pd
 
 from molmix.core.errors import fault
-from molmix.data.synthetic.captions import atom, parse, tell
+from molmix.data.synthetic.captions import atom, parse, state_facts
 from molmix.data.synthetic.logic import relation
 from molmix.data.synthetic.vocabulary import AROMATIC_RINGS, CATEGORIES, COUNTS, OTHER_RINGS, ROLES, SOME, Fact
 
@@ -44,7 +44,7 @@ def nli_pairs(n: int, seed: int, split: str) -> pd.DataFrame:
     repeat.
     """
     if split not in SPLITS:
-        raise fault("split", f"there is no NLI split {split!r}.", f"Choose one of {', '.join(SPLITS)}.")
+        raise fault("split", f"there is no NLI split {split!r}", f"choose one of {', '.join(SPLITS)}")
     rng = Random(f"nli {split} {seed}")
     makers = list(KINDS.items())
     weights = [weight for _, (weight, _) in makers]
@@ -82,7 +82,7 @@ def _fact(rng: Random, topics: Sequence[str] = _TOPICS) -> Fact:
 
 
 def _facts(number: int, rng: Random) -> list[str]:
-    """Distinct facts that can all be true, each of a topic of its own (roles excepted)."""
+    """Distinct facts that can all be true; no two have the same topic, except roles."""
     while True:
         drawn: dict[str, str] = {}
         while len(drawn) < number:
@@ -108,7 +108,7 @@ def _said(fact: Fact, rng: Random) -> Text:
 
 
 def _told(facts: Sequence[str], rng: Random) -> Text:
-    return Text(*tell(facts, rng))
+    return Text(*state_facts(facts, rng))
 
 
 def _flip(pair: Pair, rng: Random) -> Pair:
@@ -219,22 +219,22 @@ def garble(text: str, rng: Random) -> str:
     """A sentence that states no fact, broken as by a weak model: cut off, words repeated, lost or cut."""
     while True:
         words = text.rstrip(".").split()
-        place = rng.randrange(len(words))
+        index = rng.randrange(len(words))
         damage = rng.randrange(4)
         if damage == 0:
-            words = words[: max(place, 1)]
+            words = words[: max(index, 1)]
         elif damage == 1:
-            words[place:place] = [words[place]] * rng.randint(1, 4)
+            words[index:index] = [words[index]] * rng.randint(1, 4)
         elif damage == 2:
-            del words[place]
+            del words[index]
         else:
-            words[place] = words[place][: rng.randint(1, len(words[place]))]
+            words[index] = words[index][: rng.randint(1, len(words[index]))]
         garbled = " ".join(words) + "."
         if not parse(garbled):
             return garbled
 
 
-# kind -> weight, maker. Unrelated atoms weigh most: they are most of a cross matrix.
+# By kind, its weight and its maker. Unrelated atoms have the largest weight: they are most of a cross matrix.
 KINDS: dict[str, tuple[int, Callable[[Random], Pair]]] = {
     "same": (16, _same),
     "existence": (7, _existence),

@@ -23,7 +23,7 @@ SOME = "some"
 COUNT_LIMIT = 99  # the largest count that can be said
 COUNT_VALUES = (*map(str, range(COUNT_LIMIT + 1)), SOME)
 
-# Each pattern matches one atom an occurrence (the rest stands in recursive SMARTS), so matches are counts.
+# Each pattern matches one atom per occurrence (the rest is recursive SMARTS), so the number of matches is the count.
 _CARBON = "[#6;!$(C=[O,N,S])]"  # a carbon that is no carbonyl
 GROUPS = {
     "hydroxyl group": f"[OX2H;$(O{_CARBON})]",
@@ -145,8 +145,8 @@ class Fact:
         match = re.fullmatch(r"([^=!]+)(!?=)(.+)", text)
         fact = Fact(match[1], match[3], match[2] == "=") if match else None
         if fact is None or not _is_known(fact):
-            hint = "Write it as attribute=value, with the words of molmix.data.synthetic.vocabulary."
-            raise fault("fact", f"{text!r} is not a fact of the embedded world.", hint)
+            hint = "write it as attribute=value, with the words of molmix.data.synthetic.vocabulary"
+            raise fault("fact", f"{text!r} is not a fact of the embedded world", hint)
         return fact
 
 

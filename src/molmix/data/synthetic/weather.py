@@ -1,7 +1,7 @@
-"""The embedded world outside chemistry: records of the weather, and reports that say what stands in them.
+"""The embedded world outside chemistry: records of the weather, and reports that state them.
 
-A record is a line of ``topic=value``; a report states most of it, each topic in one of two wordings. Values of a topic
-exclude each other and topics know nothing of each other, so that what follows from what is decided by equality.
+A record is a line of ``topic=value``; a report states most of it, each topic in one of two wordings. Two values of a
+topic exclude each other, and topics are independent, so that equality decides what follows from what.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ SHARES = {"ood": 0.08, "id": 0.08, "validation": 0.015}  # the rest is train
 LEAST = 4  # topics in a report
 
 
-def table(records: int, seed: int) -> pd.DataFrame:
-    """One row a record, columns as :func:`molmix.data.synthetic.corpus.corpus` has them; facts and truth are not known.
+def world_table(records: int, seed: int) -> pd.DataFrame:
+    """One row a record, with the columns of :func:`molmix.data.synthetic.corpus.corpus`; facts and truth are null.
 
-    ``scaffold`` is sky and wind together: ``ood`` has such pairs of its own, the other splits share theirs.
+    ``scaffold`` is sky and wind together: pairs of ``ood`` are in no other split.
 
     Raises:
         MolmixError: there are not so many records.
@@ -61,13 +61,13 @@ def table(records: int, seed: int) -> pd.DataFrame:
     rng = Random(f"weather {seed}")
     drawn = rng.sample(every, records)
     pairs = [" ".join(pair) for pair in product(WORDINGS["sky"], WORDINGS["wind"])]
-    apart = set(rng.sample(pairs, max(1, round(SHARES["ood"] * len(pairs)))))
+    held_out = set(rng.sample(pairs, max(1, round(SHARES["ood"] * len(pairs)))))
     rows = []
     for number, record in enumerate(drawn):
         scaffold = f"{record['sky']} {record['wind']}"
         draw = rng.random()
         split = "id" if draw < SHARES["id"] else "validation" if draw < SHARES["id"] + SHARES["validation"] else "train"
-        split = "ood" if scaffold in apart else split
+        split = "ood" if scaffold in held_out else split
         line = "; ".join(f"{topic}={value}" for topic, value in record.items())
         rows.append((f"r{number:05d}", line, report(record, rng), None, None, scaffold, split))
     return pd.DataFrame(rows, columns=["id", "molecule", "caption", "facts", "truth", "scaffold", "split"])
@@ -75,8 +75,8 @@ def table(records: int, seed: int) -> pd.DataFrame:
 
 def report(record: Record, rng: Random) -> str:
     """Sentences of one or two statements, over most topics of a record or all of them."""
-    told = sorted(rng.sample(range(len(record)), min(len(record), rng.randint(LEAST, len(WORDINGS)))))
-    topics = [list(record)[place] for place in told]
+    indices = sorted(rng.sample(range(len(record)), min(len(record), rng.randint(LEAST, len(WORDINGS)))))
+    topics = [list(record)[index] for index in indices]
     said = [_said(topic, record[topic], rng) for topic in topics]
     sentences = []
     while said:
@@ -89,11 +89,11 @@ def report(record: Record, rng: Random) -> str:
 def nli_pairs(n: int, seed: int, split: str) -> pd.DataFrame:
     """``n`` labelled pairs of texts; columns and splits as :func:`molmix.data.synthetic.nli.nli_pairs`."""
     if split not in SPLITS:
-        raise fault("split", f"there is no NLI split {split!r}.", f"Choose one of {', '.join(SPLITS)}.")
+        raise fault("split", f"there is no NLI split {split!r}", f"choose one of {', '.join(SPLITS)}")
     rng = Random(f"weather nli {split} {seed}")
     rows: list[tuple[str, str, str, str]] = []
     while len(rows) < n:
-        # Statements by themselves weigh most: they are the cells of a cross matrix.
+        # Pairs of single statements are drawn most often: they are the cells of a cross matrix.
         (kind,) = rng.choices(list(KINDS), (6, 3, 1))
         premise, hypothesis, label = KINDS[kind](rng)
         if split_of(premise, hypothesis) == split:
@@ -118,7 +118,7 @@ def _other(topic: str, value: str, rng: Random) -> str:
     return rng.choice([other for other in WORDINGS[topic] if other != value])
 
 
-def _alone(rng: Random) -> tuple[str, str, str]:
+def _two_statements(rng: Random) -> tuple[str, str, str]:
     """Two statements on one topic, or on two."""
     record = _record(rng)
     one, another = rng.sample(list(record), 2)
@@ -158,7 +158,7 @@ def _broken(rng: Random) -> tuple[str, str, str]:
 
 
 KINDS: dict[str, Callable[[Random], tuple[str, str, str]]] = {
-    "alone": _alone,
+    "alone": _two_statements,
     "within": _within,
     "broken": _broken,
 }
