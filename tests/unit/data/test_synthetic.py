@@ -51,9 +51,11 @@ def test_molecules_follow_from_the_seed():
 
 
 def test_too_many_molecules_are_refused(monkeypatch):
-    monkeypatch.setattr(molecules_module, "_PATIENCE", 0)
-    with pytest.raises(MolmixError, match="too few to find 9"):
-        molecules(9, seed=0)
+    monkeypatch.setattr(molecules_module, "CHAINS", ["CCCCCC"])
+    monkeypatch.setattr(molecules_module, "RINGS", ["CCCCCC"])
+    monkeypatch.setattr(molecules_module, "SUBSTITUENTS", {"C": ["O"]})
+    with pytest.raises(MolmixError, match=r"fewer than 60 molecules\n  Hint: ask for \d\d at most"):
+        molecules(60, seed=0)
 
 
 # --- facts

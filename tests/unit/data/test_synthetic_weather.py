@@ -21,8 +21,8 @@ def stated(text: str) -> dict[str, str]:
 
 
 def test_reports_say_what_stands_in_their_records() -> None:
-    table = weather.table(600, 7)
-    assert table["molecule"].is_unique and weather.table(600, 7).equals(table)
+    table = weather.world_table(600, 7)
+    assert table["molecule"].is_unique and weather.world_table(600, 7).equals(table)
     for record, report in zip(table["molecule"], table["caption"], strict=True):
         held = dict(item.split("=") for item in record.split("; "))
         said = stated(report)
@@ -30,7 +30,7 @@ def test_reports_say_what_stands_in_their_records() -> None:
 
 
 def test_sky_and_wind_of_ood_are_not_seen_elsewhere() -> None:
-    table = weather.table(600, 7)
+    table = weather.world_table(600, 7)
     apart = set(table[table["split"] == "ood"]["scaffold"])
     assert apart and not apart & set(table[table["split"] != "ood"]["scaffold"])
     assert set(table["split"]) == {"train", "validation", "id", "ood"}
@@ -38,7 +38,7 @@ def test_sky_and_wind_of_ood_are_not_seen_elsewhere() -> None:
 
 def test_more_records_than_there_are_is_refused() -> None:
     with pytest.raises(MolmixError, match=r"world\.molecules"):
-        weather.table(8000, 7)
+        weather.world_table(8000, 7)
 
 
 def test_labels_follow_from_what_both_texts_say() -> None:
@@ -76,7 +76,7 @@ def test_clauses(text: str, atoms: list[str]) -> None:
 
 
 def test_every_statement_of_a_report_is_an_atom() -> None:
-    reports = list(weather.table(300, 7)["caption"])
+    reports = list(weather.world_table(300, 7)["caption"])
     for report, atoms in zip(reports, clauses.decompose(reports), strict=True):
         assert all(len(stated(atom)) == 1 for atom in atoms)
         assert {item for atom in atoms for item in stated(atom).items()} == set(stated(report).items())
