@@ -161,13 +161,16 @@ def recover(
 def plan(
     targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; default: the tables")] = None,
     configfile: ConfigFile = Path("config/config.yaml"),
-    at_once: Annotated[int, typer.Option(min=1, help="merges, and trainings, that run at one time")] = 1,
-    tflops: Annotated[float, typer.Option(min=1, help="peak of the GPU in bfloat16, without sparsity")] = 312.0,
-    bandwidth: Annotated[float, typer.Option(min=0.1, help="of its memory, TB/s")] = 2.0,
+    at_once: Annotated[int, typer.Option(min=1, help="merges, and trainings, that run at the same time")] = 1,
+    tflops: Annotated[float | None, typer.Option(min=0.001, help="TFLOP/s that jobs reach where models run")] = None,
+    bandwidth: Annotated[float | None, typer.Option(min=0.001, help="TB/s of its memory that jobs reach")] = None,
 ) -> None:
-    """Show what a run will cost: jobs, hours, disk, downloads and tokens by stage, each measured or estimated.
+    """Show what a run will cost: jobs, hours, disk, downloads and tokens by stage.
 
-    It starts nothing. The defaults are those of an A100 of 80 GB.
+    It starts nothing. Hours are those of earlier jobs. Where none ran, they
+    are estimated if you state what your GPU or CPU reaches, by --tflops and
+    --bandwidth together; an A100 reaches about a third of its peak of 312
+    and half of its 2 TB/s.
     """
     from rich.console import Console
 
@@ -175,16 +178,16 @@ def plan(
     from molmix.pipeline.plan.disk import held, left_to_fetch
     from molmix.pipeline.plan.shapes import sizes
     from molmix.pipeline.plan.show import report
-    from molmix.pipeline.plan.times import SHARE, Device, Estimator, stages
+    from molmix.pipeline.plan.times import Device, Estimator, stages
     from molmix.pipeline.status.graph import jobs
 
     study = loading.load(configfile)
     models, rows = model_table.build(study), count(study)
     shapes = sizes(study, models)
-    gpu = Device(tflops * 1e12 * SHARE["flops"], bandwidth * 1e12 * SHARE["bandwidth"])
-    costs = stages(jobs(configfile, targets or []), study.run, Estimator(study, models, shapes, rows, gpu))
+    device = Device(tflops * 1e12, bandwidth * 1e12) if tflops and bandwidth else None
+    costs = stages(jobs(configfile, targets or []), study.run, Estimator(study, models, shapes, rows, device))
     disk = held(study, models, shapes, rows, at_once)
-    named = f"a GPU of {tflops:g} TFLOP/s and {bandwidth:g} TB/s"
+    named = f"{tflops:g} TFLOP/s and {bandwidth:g} TB/s" if device else None
     console = Console(highlight=False, soft_wrap=True)
     for part in report(study.run, costs, disk, left_to_fetch(study), rows, named):
         console.print(part)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from molmix.pipeline.plan import counts, times
+from molmix.pipeline.plan import counts
 from molmix.pipeline.plan.counts import Corpus, Counts
 from molmix.pipeline.plan.disk import Held
 from molmix.pipeline.plan.times import Stage
@@ -21,7 +21,7 @@ def report(
     disk: Sequence[Held],
     fetch: tuple[int, list[str]],
     rows: Counts | None,
-    gpu: str,
+    device: str | None,
 ) -> Iterator[Table | Text]:
     """What to print, part by part.
 
@@ -31,7 +31,7 @@ def report(
         disk: what will lie on disk.
         fetch: bytes still to download, and repositories of a size that nobody here knows.
         rows: of the corpus.
-        gpu: the GPU that hours are estimated for, for people.
+        device: what hours are estimated for, as text; None where the user states no device.
     """
     jobs = sum(stage.jobs for stage in stages.values())
     yield Text(f"{run}: {jobs} jobs to run", style="bold")
@@ -43,7 +43,7 @@ def report(
     size, unknown = fetch
     more = f", and {', '.join(unknown)}, of a size not known here" if unknown else ""
     yield Text(f"To download: {size / 1e9:,.1f} GB{more}. `molmix prefetch` fetches it.")
-    yield Text(_assumed(rows, gpu))
+    yield Text(_assumed(rows, device))
 
 
 def _stages(stages: dict[str, Stage]) -> Table:
@@ -92,16 +92,17 @@ def _seen(name: str, corpus: Corpus) -> str:
     return f"{number} {f'of {name}' if name else 'captions'} to align on"
 
 
-def _assumed(rows: Counts | None, gpu: str) -> str:
+def _assumed(rows: Counts | None, device: str | None) -> str:
     said = "not known before the corpus is made"
     if rows is not None:
         source = "counted" if rows.known else "estimated"
         seen = ", ".join(_seen(name, corpus) for name, corpus in rows.corpora.items())
         said = f"{seen}, {rows.captions:,} answers a model ({source})"
-    share = times.SHARE
-    return (
-        f"Rows: {said}. Measured: means of earlier jobs' benchmarks. Estimated: from shapes of models, for {gpu}, of "
-        f"which {share['flops']:.0%} of the arithmetic and {share['bandwidth']:.0%} of the bandwidth are reached; "
-        f"{counts.PROMPT} tokens a prompt, {counts.CAPTION} a caption, {counts.ATOMS} atoms a caption, of whose pairs "
-        f"{counts.DISTINCT:.0%} are new to the store. Expect them to be right within a factor of two or three."
-    )
+    estimated = "Without --tflops and --bandwidth, hours that were not measured are not known."
+    if device:
+        estimated = (
+            f"Estimated: from the sizes of the models, for {device}, with {counts.PROMPT} tokens a prompt, "
+            f"{counts.CAPTION} a caption, {counts.ATOMS} atoms a caption, and {counts.DISTINCT:.0%} of their pairs new "
+            "to the cache."
+        )
+    return f"Rows: {said}. Measured: means of the benchmarks of earlier jobs. {estimated}"

@@ -1,4 +1,4 @@
-"""Hours and tokens of each stage: from the benchmarks of earlier jobs where there are any, else from shapes."""
+"""Hours and tokens of each stage: measured by the benchmarks of earlier jobs, or for a device that the user states."""
 
 from __future__ import annotations
 
@@ -32,26 +32,21 @@ BY_MODEL = (
     "nli",
 )
 TRAINED_ON = ("train_initial", "generate_rejected", "align")  # those of them whose time goes by the size of a corpus
-LIGHT = 10.0  # seconds of a job that loads no model
 LOAD = 30.0  # seconds to start one that loads a large model
 COPY = 0.5e9  # bytes that a merge reads or writes a second
 
 
 @dataclass(frozen=True)
 class Device:
-    """What runs a model.
+    """What runs the models, as the user states it.
 
     Attributes:
-        flops: floating-point operations a second, as reached.
-        bandwidth: bytes of memory read a second, as reached.
+        flops: floating-point operations a second that jobs reach.
+        bandwidth: bytes of memory a second that jobs reach.
     """
 
     flops: float
     bandwidth: float
-
-
-CPU = Device(50e9, 5e9)  # a core
-SHARE = {"flops": 0.35, "bandwidth": 0.5}  # of a GPU's peak that a step reaches, about
 
 
 @dataclass
@@ -62,8 +57,8 @@ class Stage:
         jobs: that are to run.
         gpu, cpu: seconds.
         measured: jobs among them whose time is that of earlier ones.
-        unknown: jobs among them that nobody can tell of.
-        tokens: that language models read or write to take captions apart.
+        unknown: jobs among them whose time is not known.
+        tokens: that language models read or write to decompose captions.
     """
 
     jobs: int = 0
@@ -77,34 +72,57 @@ class Stage:
 class Estimator:
     """Seconds of single jobs, from the study and the shapes of its models."""
 
-    def __init__(self, study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, gpu: Device) -> None:
-        self.study, self.table, self.sizes, self.rows, self.gpu = study, table, sizes, rows, gpu
+    def __init__(
+        self, study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, device: Device | None
+    ) -> None:
+        self.study, self.table, self.sizes, self.rows, self.device = study, table, sizes, rows, device
 
-    def seconds(self, job: Job) -> tuple[float, bool] | None:
-        """Seconds, and whether on a GPU; None where a shape or a number of rows is not known."""
-        if job.rule not in BY_MODEL:
-            return LIGHT, False
-        if self.rows is None:
+    def seconds(self, job: Job) -> float | None:
+        """Seconds of a job on the device that the user states.
+
+        None where no device is stated, the job runs no model, or a shape or a number of rows is not known.
+        """
+        if job.rule not in BY_MODEL or self.rows is None or self.device is None:
             return None
-        if job.rule in ("decompose", "nli"):
-            return self._decompose(job, self.rows) if job.rule == "decompose" else self._nli(job, self.rows)
-        model, trained = job.name, ""
-        if (
-            job.rule == "generate_rejected"
-        ):  # corpora/<corpus>/<direction>, or the direction alone for the study's own corpus
-            *folders, way = job.name.split("/")
+        if job.rule == "decompose":
+            return self._decompose(job, self.rows, self.device)
+        if job.rule == "nli":
+            return self._nli(job, self.rows, self.device)
+        model, trained = self._model(job), ""
+        if job.rule == "generate_rejected":
+            *folders, _ = job.name.split("/")
             trained = folders[-1] if folders else ""
-            model = next(s.model for name, s in self.study.rejected().items() if name == way and s.kind == "model")
         elif job.rule in TRAINED_ON:
             trained = self.table[model].settings.get("corpus") or ""
-        shape, gpu = self.sizes.shapes[model], self.sizes.gpu[model]
-        device = self.gpu if gpu else CPU
+        shape = self.sizes.shapes[model]
         if shape is None:
             return None
         if job.rule not in TRAINED_ON:
-            return self._answering(job.rule, shape, device, self.rows.captions), gpu
+            return self._answering(job.rule, shape, self.device, self.rows.captions)
         corpus = self.rows.corpora.get(trained)
-        return (self._on_corpus(job.rule, model, shape, device, corpus), gpu) if corpus else None
+        return self._on_corpus(job.rule, model, shape, self.device, corpus) if corpus else None
+
+    def on_gpu(self, job: Job) -> bool:
+        """Whether the config asks for a GPU for a job, by `hardware.gpus`."""
+        gpus = self.study.hardware.gpus
+        asked = {
+            "train_initial": gpus.initial,
+            "generate_rejected": gpus.reject,
+            "align": gpus.align,
+            "generate": gpus.generate,
+            "merge_and_generate": gpus.generate,
+            "decompose": gpus.decompose,
+            "nli": gpus.nli,
+        }
+        return asked.get(job.rule, 0) > 0
+
+    def _model(self, job: Job) -> str:
+        """The model that a job runs, in the model table."""
+        if job.rule != "generate_rejected":
+            return job.name
+        # corpora/<corpus>/<direction>, or the direction alone for the study's own corpus
+        way = job.name.split("/")[-1]
+        return next(s.model for name, s in self.study.rejected().items() if name == way and s.kind == "model")
 
     def _on_corpus(self, rule: str, model: str, shape: Shape, device: Device, corpus: Corpus) -> float:
         settings = self.table[model].settings
@@ -146,20 +164,18 @@ class Estimator:
             return 0
         return self.rows.captions * (ASK + ATOMISED)
 
-    def _decompose(self, job: Job, rows: Counts) -> tuple[float, bool] | None:
+    def _decompose(self, job: Job, rows: Counts, device: Device) -> float | None:
         spec = self.study.local_decomposers().get(job.name.partition("/")[0])
-        if spec is None:
-            return LIGHT, False
-        shape = shapes.pretrained(spec.id, spec.revision)
-        return (self._write(rows.captions, ASK, ATOMISED, shape, self.gpu), True) if shape else None
+        shape = shapes.pretrained(spec.id, spec.revision) if spec else None
+        return self._write(rows.captions, ASK, ATOMISED, shape, device) if shape else None
 
-    def _nli(self, job: Job, rows: Counts) -> tuple[float, bool] | None:
+    def _nli(self, job: Job, rows: Counts, device: Device) -> float | None:
         spec = self.study.nli[self.study.judges[job.name.partition("/")[0]].nli]
         if not isinstance(spec, PretrainedNli):
-            return LIGHT, False
+            return None
         shape = shapes.pretrained(spec.id, spec.revision)
         pairs = rows.captions * ATOMS**2 * 2 * DISTINCT
-        return (LIGHT + 2 * shape.parameters * pairs * PAIR / self.gpu.flops, True) if shape else None
+        return LOAD + 2 * shape.parameters * pairs * PAIR / device.flops if shape else None
 
 
 def stages(jobs: Sequence[Job], run: str, estimator: Estimator) -> dict[str, Stage]:
@@ -175,13 +191,13 @@ def stages(jobs: Sequence[Job], run: str, estimator: Estimator) -> dict[str, Sta
         seen = _seen(job, run)
         if seen is not None:
             stage.measured += 1
-            stage.gpu += seen[0] if estimate and estimate[1] else 0.0
+            stage.gpu += seen[0] if estimator.on_gpu(job) else 0.0
             stage.cpu += seen[1]
         elif estimate is None:
             stage.unknown += 1
         else:
-            stage.gpu += estimate[0] if estimate[1] else 0.0
-            stage.cpu += estimate[0]
+            stage.gpu += estimate if estimator.on_gpu(job) else 0.0
+            stage.cpu += estimate
     return found
 
 
