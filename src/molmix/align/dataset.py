@@ -114,7 +114,7 @@ def _tokenized(
         raise fault(
             pairs,
             f"in {len(broken)} of {len(checked)} texts, row {broken[0]!r} the first, the prompt's last tokens"
-            " change when the answer follows: training would not see what generation starts from",
+            " change when the answer follows: training and generation would see different prompts",
             "end the templates in `prompts` with a letter or a colon",
         )
     marked = [row for row, _, ids in checked if ids[-1] != eos or {bos, eos} & set(ids[1:-1])]

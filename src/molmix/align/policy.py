@@ -1,4 +1,4 @@
-"""The model that an alignment starts from, and the one that it is held against."""
+"""The models of an alignment: its start with a tokenizer that can pad, the adapter, and the reference model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_start(manifest: Path, quantize: bool) -> tuple[PreTrainedModel, PreTrai
         MolmixError: it cannot be loaded, is no decoder-only model, or cannot be trained on this machine.
     """
     device = default_device()
-    # transformers would spread a lone process's batches over all that it sees.
+    # transformers would divide the batches of a single process over all visible GPUs.
     if device == "cuda" and torch.cuda.device_count() > 1 and distributed.process_count() == 1:
         raise fault(
             "CUDA_VISIBLE_DEVICES",
@@ -43,7 +43,7 @@ def load_start(manifest: Path, quantize: bool) -> tuple[PreTrainedModel, PreTrai
         model, tokenizer = load(manifest)
     if model.config.is_encoder_decoder:
         raise fault(manifest, "is an encoder-decoder model", "align decoder-only models (Llama's kind)")
-    _pad(tokenizer, manifest)
+    set_padding_token(tokenizer, manifest)
     return model, tokenizer
 
 
@@ -71,13 +71,15 @@ def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrained
     return model, load_tokenizer(folder, model)
 
 
-def _pad(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
-    """Give the tokenizer a padding token of its own.
+def set_padding_token(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
+    """Give the tokenizer a padding token that is not EOS.
 
-    Padding with EOS is the common way out and a trap: what masks padding by its id also masks the end that
-    the model has to learn. A new token would resize the embeddings and part the adapter from its start. Taken
-    is what the vocabulary has and no text uses: a spare padding token (Llama 3.1), ``<unk>`` (Llama 2,
-    Meditron), or a reserved one (Llama 3).
+    Code that masks padding by its id would also mask an EOS, which the model has to learn. A new token would resize the
+    embeddings, and the adapter would no longer fit its start. So a token of the vocabulary that no text uses is taken:
+    a spare padding token (Llama 3.1), ``<unk>`` (Llama 2, Meditron), or a reserved one (Llama 3).
+
+    Raises:
+        MolmixError: the tokenizer has no EOS, or no such token.
     """
     if tokenizer.eos_token is None:
         raise fault(manifest, "its tokenizer has no EOS token", "set `eos_token` in its tokenizer_config.json")
@@ -92,7 +94,7 @@ def _pad(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
     if not spare:
         raise fault(
             manifest,
-            "its tokenizer has no token to pad with but EOS, which has to be learned",
+            "its tokenizer has no token to pad with except EOS, which has to be learned",
             "set `pad_token` in its tokenizer_config.json to a token that no text uses",
         )
     tokenizer.pad_token = spare[0]
@@ -118,7 +120,7 @@ def lora_config(settings: dict[str, Any]) -> LoraConfig:
 
 
 def reference_model(reference: str, manifest: Path, seed: int) -> PreTrainedModel | None:
-    """The model that the preference loss holds the policy against.
+    """The model that the preference loss compares the policy with.
 
     Args:
         reference: ``start`` (None is returned: the policy with its adapter off), ``random`` (the start's shape with

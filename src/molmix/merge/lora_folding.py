@@ -57,7 +57,7 @@ class FoldedWeights(Weights):
             raise fault(adapter, f"adapts {unknown[0]}, which {start} lacks", hint)
 
     def tensor(self, name: str) -> torch.Tensor:
-        """One tensor with the adapter folded in; computed anew each time, which costs less than reading it."""
+        """One tensor with the adapter folded in; computed each time, which costs less than reading it."""
         weight = super().tensor(name).float()
         if name in self._layers:
             weight = _adapted(weight, self._layers[name], self._config)

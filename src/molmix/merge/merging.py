@@ -1,4 +1,4 @@
-"""Make a merged model: mergekit run on the models with their adapters folded in, the result checked and measured."""
+"""Make a merged model: run mergekit on models with their adapters folded in, validate the result."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int)
     try:
         run_merge(MergeConfiguration.model_validate(located), str(out), options)
     except RuntimeError as error:  # what mergekit raises where its idea of an architecture does not fit
-        hint = "if it does not know their architecture, take them out of `merge` and `universal`"
+        hint = "if it does not know their architecture, remove them from `merge` and `universal`"
         raise fault(", ".join(folders), f"mergekit cannot merge these models ({error})", hint) from error
 
 

@@ -17,7 +17,7 @@ CHUNK = 2**16  # numbers taken at a time by a thread, so that what is computed f
 def validate_merge(
     merged: Weights, dtype: torch.dtype, models: dict[str, Weights], parents: tuple[str, str], base: str
 ) -> dict[str, Any]:
-    """Check that a merge is whole and finite, and measure how far it lies from what it was made of.
+    """Check that a merge is complete and finite, and measure its distance to the parents and the base.
 
     Args:
         merged: what mergekit wrote.
@@ -41,8 +41,8 @@ def validate_merge(
         if made != (shape, dtype):
             raise fault(
                 merged.folder.parent,
-                f"the merge was to hold {name} as {(shape, dtype)} and holds {made}",
-                "mergekit does not know this architecture: take the model out of `merge` and `universal`",
+                f"the merge should hold {name} as {(shape, dtype)} and holds {made}",
+                "mergekit does not know this architecture: remove the model from `merge` and `universal`",
             )
     total = torch.zeros(10, dtype=torch.float64)
     near = 0

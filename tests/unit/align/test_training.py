@@ -355,18 +355,18 @@ def test_padding_takes_a_spare_token_and_never_eos(spare):
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
 
-    from molmix.align.policy import _pad
+    from molmix.align.policy import set_padding_token
 
     kind = "unk_token" if spare == "<unk>" else "extra_special_tokens"
     special = {kind: spare if spare == "<unk>" else [spare]} if spare else {"pad_token": "</s>"}
     words = Tokenizer(WordLevel({"a": 0}, unk_token="a"))
     bare = PreTrainedTokenizerFast(tokenizer_object=words, eos_token="</s>", **special)
     if spare:
-        _pad(bare, Path("manifest.json"))
+        set_padding_token(bare, Path("manifest.json"))
         assert bare.pad_token == spare
     else:
-        with pytest.raises(MolmixError, match="no token to pad with but EOS"):
-            _pad(bare, Path("manifest.json"))
+        with pytest.raises(MolmixError, match="no token to pad with except EOS"):
+            set_padding_token(bare, Path("manifest.json"))
 
 
 def test_cpo_adds_no_bos_that_the_tokenizer_does_not_use(tokenizer, start, run, tmp_path):

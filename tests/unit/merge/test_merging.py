@@ -415,7 +415,7 @@ def overflown(out: str) -> None:
     ("accident", "message"),
     [
         (stopped, "start.sft, start.dpo, start: mergekit cannot merge these models"),
-        (unfinished, "the merge was to hold model.norm.weight"),
+        (unfinished, "the merge should hold model.norm.weight"),
         (overflown, "the merge's model.norm.weight holds NaN"),
     ],
 )
