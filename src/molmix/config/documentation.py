@@ -82,7 +82,7 @@ HEADER = """\
 
 def default_yaml() -> str:
     """The documented default file: every key of the demo with its value and what it means."""
-    return HEADER + "\n" + "\n".join(_section(Config, parse(DEMO), 0, explained=set()))
+    return HEADER + "\n" + "\n".join(_section(Config, parse(DEMO), 0, explained=set())) + "\n"
 
 
 def _section(cls: type[BaseModel], value: BaseModel, depth: int, explained: set[tuple[str, str | None]]) -> list[str]:

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from molmix.core.schema import Section
 
-# Every tracker that transformers knows: the module it imports, and the package that holds it.
-TRACKERS = {
-    "tensorboard": ("tensorboard", "tensorboard"),
-    "wandb": ("wandb", "wandb"),
-    "mlflow": ("mlflow", "mlflow"),
-    "trackio": ("trackio", "trackio"),
-    "comet_ml": ("comet_ml", "comet-ml"),
-    "neptune": ("neptune", "neptune"),
-    "clearml": ("clearml", "clearml"),
-    "dvclive": ("dvclive", "dvclive"),
-    "swanlab": ("swanlab", "swanlab"),
-    "codecarbon": ("codecarbon", "codecarbon"),
-    "azure_ml": ("azureml", "azureml-sdk"),
-    "dagshub": ("dagshub", "dagshub"),
-    "flyte": ("flytekit", "flytekit"),
-    "kubeflow": ("kubeflow", "kubeflow"),
-}
-
+# Names of transformers' integrations (`report_to`). They are checked against transformers itself before a run starts:
+# to import it takes seconds, and each job would pay them.
+Tracker = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", examples=["tensorboard", "wandb", "mlflow", "trackio"])]
 OneGpu = Annotated[int, Field(ge=0, le=1)]
 
 
 class Tracking(Section):
     """Where losses are shown while trainings run; it changes no result."""
 
-    to: list[Literal[tuple(TRACKERS)]] = Field(  # type: ignore[valid-type]
+    to: list[Tracker] = Field(
         ["tensorboard"],
-        description="`tensorboard` writes results/<run>/tensorboard; the others are offline too, and see alignments "
-        "only; `[]` for none",
+        description="any trackers of transformers' `report_to`; `tensorboard` writes results/<run>/tensorboard; the "
+        "others work offline too, and show alignments only; `[]` for none",
     )
 
 

@@ -7,26 +7,33 @@ record; this is for people who look on.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from molmix.core.errors import fault
-from molmix.core.settings import TRACKERS
+from molmix.core.validation import check_name
 
 
 def check_trackers(names: Iterable[str]) -> None:
-    """Refuse a tracker that is not installed.
+    """Refuse a tracker that transformers does not know, or that is not installed.
+
+    transformers is imported only for trackers other than TensorBoard, which comes with molmix.
 
     Raises:
-        MolmixError: names the package to install.
+        MolmixError: names the tracker.
     """
-    for name in names:
-        module, package = TRACKERS[name]
-        if find_spec(module) is None:
-            raise fault("tracking.to", f"{name!r} is not installed here", f"pip install {package}, or leave it out")
+    if not (chosen := [name for name in names if name != "tensorboard"]):
+        return
+    from transformers.integrations import integration_utils
+
+    installed = set(integration_utils.get_available_reporting_integrations())
+    if integration_utils.is_flytekit_available():  # which transformers leaves out of its list
+        installed.add("flyte")
+    for name in chosen:
+        check_name(name, integration_utils.INTEGRATION_TO_CALLBACK, "tracking.to", "tracker")
+        if name not in installed:
+            raise fault("tracking.to", f"{name!r} is not installed here", "install its package, or leave it out")
 
 
 def transformers_trackers(names: Sequence[str], folder: Path) -> list[str]:
@@ -51,7 +58,7 @@ def transformers_trackers(names: Sequence[str], folder: Path) -> list[str]:
 
 
 class TensorBoard:
-    """TensorBoard's file of one training; what an earlier training of this model left there goes.
+    """TensorBoard's file of one training; files of an earlier training of this model are removed.
 
     Args:
         folder: of this model's curves.
@@ -63,7 +70,8 @@ class TensorBoard:
         if "tensorboard" in names:
             from torch.utils.tensorboard import SummaryWriter
 
-            shutil.rmtree(folder, ignore_errors=True)
+            for old in folder.glob("events.out.tfevents.*"):
+                old.unlink()
             self._writer = SummaryWriter(str(folder), flush_secs=10)
 
     def add(self, step: int, numbers: Mapping[str, Any]) -> None:

@@ -1,17 +1,13 @@
 """What people see of a training while it runs: the same losses as its log, in one curve."""
 
-import importlib.metadata
 import os
 from pathlib import Path
 
 import pytest
 
-from molmix.config import loading
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_table
-from molmix.core.settings import TRACKERS
 from molmix.core.tracking import TensorBoard, check_trackers, transformers_trackers
-from tests.graph.conftest import MICRO
 
 
 def scalars(folder: Path) -> dict[str, dict[int, float]]:
@@ -43,24 +39,21 @@ def test_curves_are_written_anew_and_only_where_they_are_asked_for(tmp_path: Pat
     assert not (tmp_path / "none").exists()
 
 
-def test_trackers_are_those_that_transformers_knows() -> None:
-    from transformers.integrations.integration_utils import INTEGRATION_TO_CALLBACK
+def test_a_tracker_that_is_not_installed_or_not_known_is_refused() -> None:
+    from transformers.integrations.integration_utils import get_available_reporting_integrations
 
-    assert set(TRACKERS) == set(INTEGRATION_TO_CALLBACK)
-
-
-def test_a_tracker_that_is_not_installed_is_refused_with_its_package() -> None:
-    check_trackers(["tensorboard"])
-    installed = set(importlib.metadata.packages_distributions())
-    missing = next(name for name, (module, _) in TRACKERS.items() if module not in installed)
-    with pytest.raises(MolmixError, match=rf"tracking.to: '{missing}' is not installed here\n.*pip install"):
-        check_trackers(["tensorboard", missing])
+    check_trackers(["tensorboard", *get_available_reporting_integrations()])
+    assert "neptune" not in get_available_reporting_integrations()
+    with pytest.raises(MolmixError, match=r"tracking\.to: 'neptune' is not installed here\n.*install its package"):
+        check_trackers(["tensorboard", "neptune"])
+    with pytest.raises(MolmixError, match=r"tracking\.to: there is no tracker 'tensorbord'\n.*'tensorboard'"):
+        check_trackers(["tensorbord"])
 
 
-def test_a_name_that_is_no_tracker_is_refused() -> None:
-    assert loading.parse(MICRO).tracking.to == ["tensorboard"]
-    with pytest.raises(MolmixError, match=r"tracking\.to\.0: 'tensorbord' is refused"):
-        loading.parse(MICRO | {"tracking": {"to": ["tensorbord"]}})
+def test_files_of_others_beside_the_curves_are_kept(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    TensorBoard(tmp_path, ["tensorboard"]).close()
+    assert (tmp_path / "notes.txt").exists() and len(list(tmp_path.glob("events*"))) == 1
 
 
 def test_other_trackers_stay_offline_below_the_run(tmp_path: Path, monkeypatch) -> None:
