@@ -30,7 +30,7 @@ FAULTS: dict[str, tuple[Callable[[Trial], str], tuple[str, ...]]] = {
     "two heads": (places.two_heads, tuple(JOBS)),
     "results appear late": (places.late_files, tuple(JOBS)),
     **{f"input {how}": (partial(damage.inputs, how=how), FED) for how in damage.HOW},
-    **{f"pair store {how}": (partial(damage.pairs, how=how), JUDGED) for how in damage.HOW},
+    **{f"NLI cache {how}": (partial(damage.pairs, how=how), JUDGED) for how in damage.HOW},
     **{f"checkpoint {how}": (partial(damage.checkpoint, how=how), TRAINED) for how in damage.HOW},
 }
 ROOTS = ("full disk", "results read-only")  # mount something

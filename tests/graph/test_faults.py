@@ -9,7 +9,7 @@ import pytest
 from tests.graph.conftest import ROOT
 
 pytestmark = pytest.mark.slow
-SHORT = ["SIGKILL to the head", "input flipped", "pair store zeroed", "two heads"]
+SHORT = ["SIGKILL to the head", "input flipped", "NLI cache zeroed", "two heads"]
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:

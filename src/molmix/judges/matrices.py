@@ -89,5 +89,5 @@ def by_shape(pairs: pa.Table) -> Iterator[tuple[np.ndarray, Cross]]:
     cells = {name: pairs[name].combine_chunks().flatten().to_numpy() for name in Cross.__dataclass_fields__}
     for shape in np.unique(shapes, axis=0):
         rows = np.flatnonzero((shapes == shape).all(axis=1))
-        places = starts[rows, None] + np.arange(shape.prod())
-        yield rows, Cross(**{name: flat[places].reshape(len(rows), *shape) for name, flat in cells.items()})
+        indices = starts[rows, None] + np.arange(shape.prod())
+        yield rows, Cross(**{name: flat[indices].reshape(len(rows), *shape) for name, flat in cells.items()})

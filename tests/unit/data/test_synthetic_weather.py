@@ -80,3 +80,11 @@ def test_every_statement_of_a_report_is_an_atom() -> None:
     for report, atoms in zip(reports, clauses.decompose(reports), strict=True):
         assert all(len(stated(atom)) == 1 for atom in atoms)
         assert {item for atom in atoms for item in stated(atom).items()} == set(stated(report).items())
+
+
+def test_a_clause_in_the_scope_of_another_is_not_cut_off() -> None:
+    texts = [
+        "It is not true that the sky is clear and the wind is calm.",
+        "If it is cold, it snows and the wind blows.",
+    ]
+    assert clauses.decompose(texts) == [[text] for text in texts]

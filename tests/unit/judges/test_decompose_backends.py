@@ -264,7 +264,7 @@ def test_what_is_cached_is_not_asked_again(tiny, tmp_path, asked) -> None:
 
 
 def test_another_model_answers_for_itself(tiny, tmp_path, asked) -> None:
-    """And a random one makes nonsense, which `rules` mends."""
+    """And a random one makes nonsense, which is left to `rules`."""
     captions = list(LEARNT)
     locally(captions, tiny, tmp_path)
     other = tmp_path / "other"
@@ -632,7 +632,7 @@ def test_failures_that_pass_are_retried_and_counted(faulty, tmp_path) -> None:
         (bad(404, "no such model"), r"has no model 'tiny'.*no such model.*\n  Hint: check `model`"),
         (bad(400, "unknown parameter: max_tokens"), r"refuses the request .*unknown parameter: max_tokens"),
         (bad(500, f"{KEY} broke it"), r"fails, 3 times in a row \(HTTP 500: \[key\] broke it\)"),
-        (bad(429, "no quota"), r"takes no more requests, 3 times in a row"),
+        (bad(429, "no quota"), r"accepts no more requests, 3 times in a row"),
         ((200, "<html>Welcome!</html>", {"Content-Type": "text/html"}), "something other than chat completions"),
         ((200, '{"choices": [', {}), "something other than chat completions"),
         ((200, {"choices": []}, {}), "something other than chat completions"),
@@ -691,7 +691,7 @@ def test_a_server_that_is_not_there_is_named(tmp_path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-    with pytest.raises(MolmixError, match=r"cannot be reached.*\n  Hint: start the server or mend `base_url`"):
+    with pytest.raises(MolmixError, match=r"cannot be reached.*\n  Hint: start the server or correct `base_url`"):
         decompose([CAPTION], behind(url, retries=1), cache=tmp_path)
 
 

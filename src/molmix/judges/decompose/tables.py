@@ -15,7 +15,7 @@ from molmix.judges.decompose import decompose
 from molmix.judges.decompose.units import UNITS
 from molmix.models.manifests import weights_path
 
-# `fallback`: the decomposer's answer for some caption could not be used, and `rules` took its place.
+# `fallback`: the decomposer's answer for some caption could not be used, and `rules` split the caption.
 ATOMS = pa.schema([("id", pa.string()), ("atoms", pa.list_(pa.string())), ("fallback", pa.bool_())])
 
 log = logging.getLogger(__name__)

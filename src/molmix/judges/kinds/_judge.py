@@ -90,7 +90,7 @@ class JudgeSettings(Section):
         raise NotImplementedError
 
     def explain(self, cross: Cross) -> Explanation:
-        """How the scores come about, for `molmix explain` and the explorer.
+        """How the scores are made, for `molmix explain` and the explorer.
 
         Args:
             cross: matrices [..., G, R] with G > 0 and R > 0.
@@ -126,7 +126,7 @@ class SupportJudge(JudgeSettings):
         return support
 
     def explain(self, cross: Cross) -> Explanation:
-        """How :func:`support` comes about."""
+        """How :func:`support` is made."""
         entailment = cross.forward_entailment
         return Explanation(
             deciding={MOST_ENTAILED: entailment.argmax(axis=-1)},

@@ -15,6 +15,7 @@ from molmix.judges.decompose.text import sentence
 from molmix.judges.decompose.units import sentences
 
 _JOINT = re.compile(r"(?:;|,? (?:and|but|while)) +(?=(?:the|there|this|these|it|its|they|their) )", re.I)
+_SCOPE = re.compile(r"\b(?:that|whether|if|unless|neither|doubt|deny|denies)\b", re.I)
 
 
 class ClausesSettings(DecomposerSettings):
@@ -33,5 +34,11 @@ def decompose(captions: Sequence[str]) -> list[list[str]]:
 
 
 def _atoms(caption: str) -> list[str]:
-    clauses = (clause.strip() for text in sentences(caption) for clause in _JOINT.split(text))
+    clauses = (clause.strip() for text in sentences(caption) for clause in _clauses(text))
     return list(dict.fromkeys(sentence(clause[0].upper() + clause[1:]) for clause in clauses if clause))
+
+
+def _clauses(text: str) -> list[str]:
+    """Clauses of a sentence; one where "not true that", "if" and the like can hold for all of them."""
+    first = _JOINT.search(text)
+    return [text] if first and _SCOPE.search(text, 0, first.start()) else _JOINT.split(text)

@@ -204,11 +204,11 @@ class ServerAsker:
         except APIStatusError as error:
             if error.status_code in (400, 413, 422) and _TOO_LONG.search(_said(error)):
                 return {"text": "", "finish": "prompt_too_long", "prompt_tokens": 0, "completion_tokens": 0}, 0
-            raise self._refusal(error, without_key(_said(error))) from None
+            raise self._error(error, without_key(_said(error))) from None
         except (OpenAIError, TimeoutError) as error:
             if isinstance(error.__cause__, MolmixError):  # of the HTTP client below
                 raise error.__cause__ from None
-            raise self._refusal(error, without_key(str(error.__cause__ or error))) from None
+            raise self._error(error, without_key(str(error.__cause__ or error))) from None
         except (ValueError, ValidationError, RecursionError):
             hint = "check that `base_url` is that of an OpenAI-compatible server; mostly it ends in /v1"
             raise fault(self.settings["base_url"], "answers with something other than chat completions", hint) from None
@@ -220,8 +220,8 @@ class ServerAsker:
         }
         return answer, response.retries_taken
 
-    def _refusal(self, error: OpenAIError | TimeoutError, said: str) -> MolmixError:
-        """What is wrong, with what was said of it, and the mend; answers so far are kept whatever it is."""
+    def _error(self, error: OpenAIError | TimeoutError, said: str) -> MolmixError:
+        """The error as a message: what is wrong, what the server said, what to do. Answers so far are kept."""
         import openai
 
         settings, said, variable = self.settings, said[:300], self.settings["key_variable"]
@@ -242,10 +242,10 @@ class ServerAsker:
                 hint = f"look after the server, raise `timeout` or lower `concurrency`, {again}"
             case openai.APIConnectionError():
                 what = f"cannot be reached, or hangs up, {times} ({said})"
-                hint = f"start the server or mend `base_url`, {again}"
+                hint = f"start the server or correct `base_url`, {again}"
             case openai.RateLimitError():
-                what = f"takes no more requests, {times} ({said})"
-                hint = f"lower `concurrency` or mend the quota, {again}"
+                what = f"accepts no more requests, {times} ({said})"
+                hint = f"lower `concurrency` or raise the quota, {again}"
             case openai.InternalServerError():
                 what = f"fails, {times} ({said})"
                 hint = f"look into the server's log, {again}"

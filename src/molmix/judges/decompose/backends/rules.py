@@ -291,9 +291,9 @@ def _share(items: list[str], separators: list[str], verb: str) -> bool:
         return False
     own = [bool(_DETERMINER.match(item)) for item in items]
     complements = [bool(_COMPLEMENT.search(item)) for item in before]
-    for place, item in enumerate(before):
+    for index, item in enumerate(before):
         # "no rings and a halogen" can be split, "no rings and halogens" and "no role as a dye and a fuel" cannot.
-        if _LIMIT.search(item) and not (_NO.match(item) and all(own[place + 1 :]) and not complements[place]):
+        if _LIMIT.search(item) and not (_NO.match(item) and all(own[index + 1 :]) and not complements[index]):
             return True
     if any(own[1:]):
         return False
