@@ -1,7 +1,7 @@
 """Ask a language model to split captions into atoms, cache its answers, and use `rules` where an answer is unusable.
 
 Answers are cached as the model gave them, one file for everything that they depend on but the caption: how they are
-read can change without asking again. An unusable answer is cached too: at temperature 0, the next one would be the same.
+read can change without asking again. An unusable answer is cached too: at temperature 0, another would be the same.
 """
 
 from __future__ import annotations
