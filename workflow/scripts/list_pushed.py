@@ -1,4 +1,4 @@
-"""Tell where models were uploaded to; refuse where the config says of no place."""
+"""List where the models were uploaded to; a config without `push` is refused."""
 
 import sys
 
@@ -9,7 +9,7 @@ with job(snakemake):
     from molmix.core.files import read_json
 
     if not snakemake.params.configured:
-        raise fault("push", "the config says nothing of it", "give `push.repository` (docs/config.md)")
+        raise fault("push", "required to upload models, and not given", "add `push.repository` (docs/config.md)")
     for path in snakemake.input:
         found = read_json(path)
         print(f"{found['repository']} at {found['commit']}", file=sys.__stderr__)
