@@ -142,3 +142,9 @@ def test_the_map_names_files_that_exist_and_every_room() -> None:
     assert [name for name in named if not (ROOT / name).exists() and not (ROOT / "src/molmix" / name).exists()] == []
     rooms = {path.name for path in (ROOT / "src/molmix").iterdir() if path.is_dir() and path.name[0] != "_"}
     assert {room for room in rooms if f"`{room}/`" not in page} == set()
+
+
+def test_the_tests_of_fixed_faults_exist() -> None:
+    page = (ROOT / "docs/fixed-faults.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(tests/[\w/]+\.py)`", page))
+    assert len(named) > 10 and [name for name in named if not (ROOT / name).exists()] == []
