@@ -1,4 +1,4 @@
-"""The trial's figures equal the plain definitions, and their intervals cover what they say."""
+"""The figures of judge validation equal the plain definitions, and their intervals cover what they say."""
 
 import subprocess
 import sys
@@ -244,7 +244,7 @@ def test_figure_of_few_edits(measured, tmp_path):
     assert (tmp_path / "a.svg").is_file()
 
 
-def test_importing_the_trial_is_cheap():
+def test_importing_judge_validation_is_cheap():
     code = (
         "import sys, molmix.analysis.judge_validation.planting, molmix.analysis.judge_validation.sensitivity, "
         "molmix.report.plots.judges, "

@@ -46,6 +46,7 @@ def plant(
     """
     edits, doses = list(dict.fromkeys(edits)), sorted(set(doses))
     _check(rows, edits, doses)
+    # The word "trial" is part of every draw: with another word, other molecules and statements are drawn.
     drawn = sorted((row["id"] for row in rows), key=lambda name: digest("trial", seed, name))[:molecules]
     chosen = set(drawn)
     lenders = sorted(rows, key=lambda row: row["id"])
