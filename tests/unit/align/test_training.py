@@ -574,6 +574,9 @@ def test_checkpoints_of_other_settings_are_not_gone_on_from(run, tmp_path, monke
         with pytest.raises(Killed):
             run("sft", out, LONG)
     (place,) = work.iterdir()
+    key = read_json(place / checkpoints.RUN)
+    assert {"settings", "seed", "inputs", "window", "code", "device", "dtype"} < key.keys()
+    assert {"torch", "transformers", "trl", "peft", "accelerate"} <= key["packages"].keys()
     # Under other settings the run begins anew beside them, and would die at its first step.
     with monkeypatch.context() as patch:
         kill_at(patch, 1)
