@@ -193,7 +193,7 @@ def test_properties_of_molecules(tmp_path: Path) -> None:
     assert read_properties(path, ["CCO"]) == {"CCO": {"sweet"}}  # there as written: nothing is made canonical
     assert read_properties(path, ["CCO", "CCC"]) == {"CCO": {"fuel", 'EC 1.1 (a"b) inhibitor', "sweet"}}
     for smiles, line in (("CN", 3), ("CC", 4)):
-        with pytest.raises(MolmixError, match=f"line {line}: .*no set of names"):
+        with pytest.raises(MolmixError, match=f"line {line}: .*not a Python set of names"):
             read_properties(path, [smiles])
     with pytest.raises(MolmixError, match="cannot be read"):
         read_properties(tmp_path / "absent.txt", ["C"])
