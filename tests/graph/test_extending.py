@@ -47,7 +47,7 @@ def aligned(run: Path) -> None:
 
 
 def merged(run: Path) -> None:
-    """Twice the weights, twice as far from the base."""
+    """The recipe that mergekit ran has the weights of the study."""
     recipe = yaml.safe_load((run / "models/mol2cap.sft_orpo.arithmetic/mergekit.yaml").read_text())
     assert recipe["merge_method"] == "task_arithmetic"
     assert [model["parameters"]["weight"] for model in recipe["models"]] == [0.7, 0.3]
