@@ -178,7 +178,7 @@ def main(results: Path) -> None:
         page.write_text(update(text, results), encoding="utf-8")
     for name, source in COPIED.items():
         shutil.copyfile(results / source, FIGURES / name)
-    command = ["snakemake", "--rulegraph", "all", "judge", "report", "--configfile", "config/config.yaml"]
+    command = ["snakemake", "all", "judge", "report", "--rulegraph", "--configfile", "config/config.yaml"]
     dot = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True).stdout
     draw_rulegraph(dot, FIGURES / "rules.svg")
 
