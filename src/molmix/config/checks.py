@@ -23,7 +23,7 @@ def check(config: Config) -> None:
     """Refuse what is well-formed and still cannot be run.
 
     Raises:
-        MolmixError: names the key, the value and the mend.
+        MolmixError: names the key, the value and what to do.
     """
     if len(set(config.seeds)) < len(config.seeds):
         raise fault("seeds", f"{config.seeds} holds a seed twice", "name every seed once")
@@ -96,9 +96,9 @@ def _has_no_molecules(source: object) -> bool:
 def _systems(config: Config) -> None:
     """Every system answers every test set; a molecule to join by is there on both sides."""
     names = [system.name for system in config.systems]
-    for place, system in enumerate(config.systems):
-        key = f"systems.{place}"
-        if system.name in names[:place]:
+    for number, system in enumerate(config.systems):
+        key = f"systems.{number}"
+        if system.name in names[:number]:
             raise fault(f"{key}.name", f"a second system is called {system.name!r}", "rename one of the two")
         for answered in system.predictions:
             check_name(answered, config.data.tests, f"{key}.predictions.{answered}", "test set")

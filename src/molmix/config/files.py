@@ -31,7 +31,7 @@ def check_files(config: Config) -> None:
             raise fault(source.path, "has no rows", "give it some, or check or fetch the file again")
     for key, path in config.metrics.files().items():
         if not is_there(Path(path)):
-            raise fault(key, f"there is no {show_value(path)}", "mend the path, or leave the key out (docs/metrics.md)")
+            raise fault(key, f"there is no {show_value(path)}", "fix the path, or leave the key out (docs/metrics.md)")
     if text2mol := config.metrics.text2mol:
         _local("metrics.text2mol.text_model", text2mol.text_model, text2mol.revision)
     for key, model in config.pretrained().items():
@@ -40,7 +40,7 @@ def check_files(config: Config) -> None:
     _check_engines(config)
     for path in config.judge_files():
         if not is_there(Path(path), Path.is_file):
-            raise fault("judges", f"there is no {show_value(path)} to read weights from", "mend the path of `weights`")
+            raise fault("judges", f"there is no {show_value(path)} to read weights from", "fix the path of `weights`")
 
 
 def _check_engines(config: Config) -> None:
@@ -62,7 +62,7 @@ def _local(key: str, name: str, revision: str | None) -> bool:
     """Whether a model is a folder here; one of the hub must have its revision."""
     local = is_there(Path(name), Path.is_dir)
     if not local and revision is None:
-        raise fault(key, f"{show_value(name)} is no local folder", "give a hub id its `revision`, or mend the path")
+        raise fault(key, f"{show_value(name)} is no local folder", "give a hub id its `revision`, or fix the path")
     return local
 
 

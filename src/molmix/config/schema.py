@@ -2,7 +2,7 @@
 
 The documented default file, the JSON schema for editors and the key reference in ``docs/`` are generated from
 these classes (see :mod:`molmix.config.documentation`). Unknown keys are refused, and every refusal names the key, the
-value, the file and the mend. Importing this module is cheap: the Snakefile does it on every parse.
+value, the file and what to do. Importing this module is cheap: the Snakefile does it on every parse.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _HINTS = {
     "bool_type": "give true or false",
     "bool_parsing": "give true or false",
 }
-# pydantic's own words, where they hold a bound or a choice, and ours.
+# Words of pydantic that hold a bound or a choice, and plainer ones.
 _WORDS = {
     "Input should be greater than or equal to": "give at least",
     "Input should be greater than": "give more than",
@@ -59,7 +59,7 @@ def describe_error(content: Any, item: dict[str, Any], schema: dict[str, Any]) -
 
 
 def _key(content: Any, loc: tuple[Any, ...]) -> str:
-    """The place in the file. Discriminated unions put the chosen tag into the location, and it is no key."""
+    """The full key. Discriminated unions put the chosen tag into the location, and it is no key."""
     location: list[str] = []
     node = content
     for part in loc:
@@ -100,8 +100,8 @@ def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None: 
 def hint_for(item: Any) -> str:
     """What to do about one of pydantic's errors, where the value is of the wrong kind or out of range."""
     said = item["msg"].removeprefix("Value error, ")
-    for theirs, ours in _WORDS.items():
-        said = said.replace(theirs, ours)
+    for words, plainer in _WORDS.items():
+        said = said.replace(words, plainer)
     if item["type"] == "literal_error" and isinstance(item["input"], str):
         said = did_you_mean(item["input"], re.findall(r"'([^']*)'", item["ctx"]["expected"]), said)
     return _HINTS.get(item["type"]) or said[0].lower() + said[1:]
@@ -126,7 +126,7 @@ def did_you_mean(name: str, names: Iterable[str], otherwise: str) -> str:
 
 
 def _siblings(schema: dict[str, Any], loc: tuple[Any, ...]) -> set[str]:
-    """The keys that the schema knows at the place of an unknown one."""
+    """The keys that the schema knows beside an unknown one."""
     nodes = _resolve(schema, schema)
     for part in loc[:-1]:
         # The tag of a union is part of the location and is no key: it chooses among the nodes.

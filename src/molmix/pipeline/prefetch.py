@@ -74,9 +74,9 @@ def wanted(study: Config) -> list[Wanted]:
         key, name, revision = "metrics.text2mol", text2mol.text_model, str(text2mol.revision)
         found.setdefault((name, revision, "tokenizer"), Wanted(key, name, revision, "tokenizer"))
     for key, source in _sources(study):
-        place: tuple[str, str, Kind] = (source.id, source.revision, "dataset")
-        known = found.get(place, Wanted(key, *place))
-        found[place] = Wanted(known.key, *place, (*known.sources, source))
+        repository: tuple[str, str, Kind] = (source.id, source.revision, "dataset")
+        known = found.get(repository, Wanted(key, *repository))
+        found[repository] = Wanted(known.key, *repository, (*known.sources, source))
     return list(found.values())
 
 

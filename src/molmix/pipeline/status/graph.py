@@ -73,7 +73,7 @@ def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
         except (WorkflowError, RuleException) as error:
             raise fault(configfile, f"Snakemake makes no plan of it: {error}", "try snakemake -n") from None
         workflow = plan._workflow  # its API tells of no jobs
-        order = {rule.name: place for place, rule in enumerate(workflow.rules)}
+        order = {rule.name: number for number, rule in enumerate(workflow.rules)}
         found = [
             Job(
                 job.rule.name,

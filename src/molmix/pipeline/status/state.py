@@ -1,4 +1,4 @@
-"""Where each job stands, by the files of the run and Snakemake's own marks in ``.snakemake/``."""
+"""Where each job stands, by the files of the run and Snakemake's records in ``.snakemake/``."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def standings(jobs: Iterable[Job], snakemake: Path = Path(".snakemake")) -> tupl
 
     Args:
         jobs: of one study.
-        snakemake: where Snakemake keeps its marks.
+        snakemake: where Snakemake keeps its records.
     """
     jobs = list(jobs)
     since = _locked({output for job in jobs for output in job.outputs}, snakemake / "locks")
@@ -81,7 +81,7 @@ def _message(job: Job, since: float) -> str:
         return ""
     lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
     begins = f"molmix {job.rule}: "
-    own = [place for place, line in enumerate(lines) if line.startswith(begins)]
+    own = [number for number, line in enumerate(lines) if line.startswith(begins)]
     if not own:
         return "ended without a message: interrupted, killed, or out of memory"
     first, *more = lines[own[-1] :]
