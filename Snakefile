@@ -40,3 +40,8 @@ include: "workflow/rules/judge_validation.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/ablations.smk"
 include: "workflow/rules/cards.smk"
+
+
+# Here Snakemake does not tell yet whether jobs are forced, so its command line is asked.
+if workflow.is_main_process and not is_forced(sys.argv):
+    refuse_stale_results()

@@ -31,6 +31,7 @@ rule compare_arms:
         config=DIGEST,
         options=products.metric_options,
         scores=f"{R}/scores",
+        made_by=made_by,
     message:
         "Comparing the arms of the ablation {wildcards.ablation}"
     script:

@@ -1,6 +1,7 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
 # Makes: the checked config `study` with its model table `table`, and what every other file uses: `paths`, `products`
 #        (what the study makes), `needs` (what jobs ask for) and `groups`. They are explained in src/molmix/pipeline/.
+import functools
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -9,6 +10,7 @@ from molmix.config.schema import UNSEEN
 from molmix.core.errors import MolmixError
 from molmix.generation.engines import ENGINES
 from molmix.pipeline.groups import Groups
+from molmix.pipeline.job_settings import check_run, is_forced, jobs, settings_by_job
 from molmix.pipeline.model_table import RESERVED
 from molmix.pipeline.named import named
 from molmix.pipeline.paths import ATOMS_CACHE, NLI_CACHE, Paths
@@ -56,6 +58,25 @@ DIGEST = study.digest()
 # One NLI job runs at a time, as each adds to the cache what the next one needs. This is set here and not in a profile,
 # because the Snakemake inside a cluster job reads no profile.
 workflow.global_resources.setdefault("nli", 1)
+
+
+@functools.cache
+def current_settings():
+    """The settings that every result must have been made with."""
+    return settings_by_job(rules, jobs(table, products))
+
+
+def refuse_stale_results():
+    """Stop if results are there that Snakemake takes for current, and that this config does not make."""
+    try:
+        check_run(paths, DIGEST, current_settings)
+    except MolmixError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def made_by(wildcards, input):
+    """:func:`current_settings` for jobs that make tables. Snakemake does not compare a parameter that uses `input`."""
+    return current_settings()
 
 
 def any_of(names):

@@ -36,6 +36,7 @@ rule explorer:
         runtime=grows(60),
     params:
         study=study.model_dump(exclude=UNSEEN),
+        made_by=made_by,
     message:
         "Building the explorer"
     script:

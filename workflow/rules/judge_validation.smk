@@ -99,6 +99,7 @@ rule agreement:
         statistics=study.statistics.model_dump(),
         seeds=study.seeds,
         config=DIGEST,
+        made_by=made_by,
     message:
         "Comparing the judges with each other"
     script:
@@ -158,6 +159,7 @@ rule audit:
         store=NLI_CACHE,
         seeds=study.seeds,
         config=DIGEST,
+        made_by=made_by,
     message:
         "Auditing the decomposers"
     script:

@@ -85,6 +85,7 @@ rule comparisons:
         config=DIGEST,
         options=products.metric_options,
         scores=lambda wildcards, input: f"{R}/scores",
+        made_by=made_by,
     message:
         "Comparing the models"
     script:
@@ -118,6 +119,7 @@ rule leaderboard:
         config=DIGEST,
         options=products.metric_options,
         scores=lambda wildcards, input: f"{R}/scores",
+        made_by=made_by,
     message:
         "Writing the leaderboard"
     script:

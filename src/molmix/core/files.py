@@ -197,12 +197,13 @@ def read_rows_of(path: Path, ids: Sequence[str], of: Path, columns: list[str] | 
     return table
 
 
-def make_again(path: Path | str) -> str:
-    """The hint for a file of a run that is missing or wrong: how to have it made again.
+def make_again(*paths: Path | str) -> str:
+    """The hint for files of a run that are missing or wrong: how to have them made again.
 
     To delete it would not do: Snakemake does without a missing file whose results are there.
     """
-    return f"add `--forcerun {path}` to your snakemake command: the file, and what depends on it, is made again"
+    names = " ".join(map(str, paths))
+    return f"add `--forcerun {names}` to your snakemake command: that, and what depends on it, is made again"
 
 
 def digest(*parts: Any) -> str:

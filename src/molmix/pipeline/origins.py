@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from molmix.core.files import digest, file_digest, make_again
 from molmix.core.origin import ORIGIN_KEY, Origin
 
 RESULTS = "results"
+MOST_NAMED = 5  # stale files that a message names; of more it names the rules
 
 
 def origin_of_job(rule: str, wildcards: Mapping[str, str], params: Mapping[str, Any], inputs: Iterable[Path]) -> Origin:
@@ -48,8 +50,23 @@ def origin_of(path: Path) -> Origin | None:
     return Origin(**json.loads(text)) if text else None
 
 
-def check_origins(paths: Iterable[Path], settings: Mapping[str, str] | None = None) -> None:
-    """Refuse results that were made from other files, or with other settings, than are there now.
+@dataclass(frozen=True)
+class Stale:
+    """A result that does not fit to what is there now.
+
+    Attributes:
+        path: the result.
+        rule: the rule that makes it.
+        why: what does not agree.
+    """
+
+    path: Path
+    rule: str
+    why: str
+
+
+def find_stale(paths: Iterable[Path], settings: Mapping[str, str] | None = None) -> list[Stale]:
+    """Results that were made from other files, or with other settings, than are there now.
 
     Origins are followed back through all results that they name. Files that are gone are passed over, and so are
     results without an origin (those of molmix 0.1).
@@ -58,11 +75,8 @@ def check_origins(paths: Iterable[Path], settings: Mapping[str, str] | None = No
         paths: files that are about to be read.
         settings: :func:`settings_digest` of jobs by today's config, by their name
             (:func:`molmix.core.origin.job_name`). Jobs that are not named are not compared.
-
-    Raises:
-        MolmixError: names the result, what does not agree, and the command that makes it again.
     """
-    checksums: dict[str, str] = {}
+    stale, checksums = list[Stale](), dict[str, str]()
     waiting, seen = list(paths), set[Path]()
     while waiting:
         path = waiting.pop()
@@ -73,7 +87,7 @@ def check_origins(paths: Iterable[Path], settings: Mapping[str, str] | None = No
         if origin is None:
             continue
         if (settings or {}).get(origin.job, origin.settings) != origin.settings:
-            raise fault(path, f"was made by {origin.job} with other settings than the config has now", make_again(path))
+            stale.append(Stale(path, origin.rule, f"was made by {origin.job} with settings that are not today's"))
         for name, made_from in origin.inputs.items():
             source = Path(name)
             if not source.is_file():
@@ -81,8 +95,22 @@ def check_origins(paths: Iterable[Path], settings: Mapping[str, str] | None = No
             if name not in checksums:
                 checksums[name] = checksum_of(source)
             if checksums[name] != made_from:
-                raise fault(path, f"was made from another {name} than the one that is there now", make_again(path))
+                stale.append(Stale(path, origin.rule, f"was made from another {name} than the one that is there now"))
             waiting.append(source)
+    return stale
+
+
+def check_origins(paths: Iterable[Path], settings: Mapping[str, str] | None = None) -> None:
+    """Refuse results that do not fit to what is there now; see :func:`find_stale`.
+
+    Raises:
+        MolmixError: names one result, what does not agree, and the command that makes all of them again.
+    """
+    if stale := find_stale(paths, settings):
+        files = sorted({str(found.path) for found in stale})
+        again = files if len(files) <= MOST_NAMED else sorted({found.rule for found in stale})
+        others = f" ({len(files)} results in all are not up to date)" if len(files) > 1 else ""
+        raise fault(stale[0].path, f"{stale[0].why}{others}", make_again(*again))
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -52,7 +52,9 @@ def test_other_captions_than_were_scored(run: Callable[..., None]) -> None:
 
 def test_other_settings_far_back(run: Callable[..., None]) -> None:
     run()
-    with pytest.raises(MolmixError, match=rf"^{ANSWERS}: was made by generate\(model=m\) with other settings"):
+    with pytest.raises(
+        MolmixError, match=rf"^{ANSWERS}: was made by generate\(model=m\) with settings that are not today's"
+    ):
         check_origins([SCORES], {"generate(model=m)": settings_digest({"tokens": 60})})
 
 

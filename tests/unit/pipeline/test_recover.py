@@ -14,7 +14,7 @@ from molmix import cli
 from molmix.core.errors import MolmixError
 from molmix.pipeline.recover import processes, recover, slurm
 from molmix.pipeline.recover.records import Records
-from molmix.pipeline.unfinished import begun
+from molmix.pipeline.snakemake_records import recorded_files
 
 OURS, OTHERS = "results/tiny/data/world.parquet", "results/other/data/world.parquet"
 
@@ -56,7 +56,7 @@ def logged(name: str, path: str) -> None:
 
 
 def marked(path: str) -> bool:
-    return path in begun(Path(".snakemake/incomplete"))
+    return path in recorded_files(Path(".snakemake/incomplete"))
 
 
 def test_a_result_that_was_finished_after_its_head_is_made_again(place: Path) -> None:

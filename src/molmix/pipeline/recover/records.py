@@ -15,7 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from molmix.core.errors import fault
-from molmix.pipeline.unfinished import begun
+from molmix.pipeline.snakemake_records import recorded_files
 
 _SLURM_NAME = re.compile(r"^SLURM run ID: (\S+)$", re.MULTILINE)
 _HOST = re.compile(r"^ *Host: (\S+)$", re.MULTILINE)
@@ -29,7 +29,7 @@ class Records:
     def __init__(self, run: str, snakemake: Path) -> None:
         self.run, self.prefix, self.folder = run, f"results/{run}/", snakemake
         self.locks = {lock: lock.read_text().splitlines() for lock in sorted((snakemake / "locks").glob("*.lock"))}
-        self.begun = begun(snakemake / "incomplete")
+        self.begun = recorded_files(snakemake / "incomplete")
         self._logs = [
             (log.stat().st_mtime, log.read_text(encoding="utf-8", errors="replace"))
             for log in (snakemake / "log").glob("*.log")

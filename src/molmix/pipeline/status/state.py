@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
-from molmix.pipeline import unfinished
+from molmix.pipeline.snakemake_records import recorded_files
 from molmix.pipeline.status.graph import Job
 
 CLOCKS = 2  # seconds by which the times of two files may be off: of file systems, and of a cluster's nodes
@@ -53,7 +53,7 @@ def standings(jobs: Iterable[Job], snakemake: Path = Path(".snakemake")) -> tupl
     """
     jobs = list(jobs)
     since = _locked({output for job in jobs for output in job.outputs}, snakemake / "locks")
-    begun = unfinished.begun(snakemake / "incomplete") if since else {}
+    begun = recorded_files(snakemake / "incomplete") if since else {}
     return [_standing(job, begun, since or 0.0) for job in jobs], since
 
 

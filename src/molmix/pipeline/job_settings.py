@@ -1,0 +1,117 @@
+"""The settings that every job has by today's config, as the rules of the workflow state them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from snakemake.io import apply_wildcards
+from snakemake.iocontainers import Wildcards
+
+from molmix.core.errors import fault
+from molmix.core.files import make_again
+from molmix.core.origin import job_name
+from molmix.pipeline.model_table import RESERVED, ModelTable
+from molmix.pipeline.origins import RESULTS, check_origins, checksum_of, origin_of, settings_digest
+from molmix.pipeline.paths import Paths
+from molmix.pipeline.products import Products
+from molmix.pipeline.snakemake_records import recorded_files
+
+
+def jobs(table: ModelTable, products: Products) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every job whose settings figures depend on: its rule and its wildcards."""
+    yield "corpus", {}
+    for model, row in table.items():
+        if row.kind == "merged":
+            rule = "merge" if model in products.kept_merges else "merge_and_generate"
+        elif row.kind == "initial":
+            rule = "train_initial" if model in products.trained else "fetch_initial"
+        else:
+            rule = {"aligned": "align", "external": "join_external"}[row.kind]
+        yield rule, {"model": model}
+        if model in products.generating:
+            yield "generate", {"model": model}
+        yield "score", {"model": model}
+    for author in (*table, *RESERVED):
+        for units in products.units:
+            yield "decompose", {"units": units, "author": author}
+        for judge in products.judges:
+            yield "nli", {"judge": judge, "author": author}
+
+
+def settings_by_job(rules: Any, wanted: Iterable[tuple[str, dict[str, str]]]) -> dict[str, str]:
+    """:func:`settings_digest` of jobs by today's config, by their name.
+
+    Args:
+        rules: Snakemake's, once all of them are read.
+        wanted: rules with their wildcards.
+    """
+    found = {}
+    for name, wildcards in wanted:
+        rule = getattr(rules, name).rule  # in a module it may have another name
+        params = {
+            key: _param(value, Wildcards(fromdict=wildcards))
+            for key, value in rule.params.items()
+            if not (callable(value) and "input" in signature(value).parameters)
+        }
+        found[job_name(rule.name, wildcards)] = settings_digest(params)
+    return found
+
+
+def _param(value: Any, wildcards: Wildcards) -> Any:
+    if callable(value):
+        return value(wildcards)
+    return apply_wildcards(value, wildcards) if isinstance(value, str) else value
+
+
+def is_forced(command: Sequence[str]) -> bool:
+    """Whether a command of Snakemake makes results again whatever their state."""
+    options = {word.partition("=")[0] for word in command}
+    return bool(options & {"-F", "--forceall", "-R", "--forcerun", "-f", "--force"})
+
+
+def check_run(paths: Paths, config: str, settings: Callable[[], dict[str, str]]) -> None:
+    """Refuse a run whose results Snakemake would take for current, and that are not.
+
+    Snakemake sees a changed setting by its own records, and a changed file by a newer date. So two kinds of results
+    are looked at: those without a record (the run was copied, or ``.snakemake`` was removed), and those that were made
+    from a file of the user.
+
+    Args:
+        paths: of the run.
+        config: digest of the config.
+        settings: gives :func:`settings_by_job`; called only where results have no record.
+
+    Raises:
+        MolmixError: names a result, what does not agree, and the command that makes it again.
+    """
+    recorded = recorded_files(Path(".snakemake/metadata"))
+    scores = [path for tests in paths.all_scores().values() for path in tests.values()]
+    unrecorded = [Path(path) for path in scores if path not in recorded and Path(path).is_file()]
+    if unrecorded:
+        check_origins(unrecorded, settings())
+    table = Path(paths.tables("leaderboard", kinds=("md",))[0])
+    if table.is_file() and str(table) not in recorded:
+        made_with = re.search(r"Config ([0-9a-f]{16});", table.read_text(encoding="utf-8"))
+        if made_with and made_with[1] != config:
+            what = f"was made with the config {made_with[1]}, this one is {config}, and Snakemake has no record of it"
+            raise fault(table, what, make_again("comparisons", "leaderboard"))
+    models = (paths.manifest(model) for model in paths.products.systems)
+    for result in (f"{paths.results}/data/manifest.json", *models, *scores[:1]):
+        _check_sources(Path(result))
+
+
+def _check_sources(result: Path) -> None:
+    """Refuse a file of the user that was replaced by one with an older date, which Snakemake does not notice."""
+    origin = origin_of(result) if result.is_file() else None
+    for name, made_from in origin.inputs.items() if origin else ():
+        source = Path(name)
+        if source.parts[:1] == (RESULTS,) or not source.is_file():
+            continue
+        if source.stat().st_mtime <= result.stat().st_mtime and checksum_of(source) != made_from:
+            what = f"is not the file that {result} was made from, and its date is older, so Snakemake would not read it"
+            raise fault(source, what, f"give it today's date: touch {shlex.quote(name)}")
