@@ -4,6 +4,7 @@ import ast
 import copy
 import re
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -148,3 +149,14 @@ def test_the_tests_of_fixed_faults_exist() -> None:
     page = (ROOT / "docs/fixed-faults.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(tests/[\w/]+\.py)`", page))
     assert len(named) > 10 and [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != EXTENDING], ids=lambda page: page.name)
+def test_modules_and_files_that_a_page_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    files = re.findall(r"`((?:src|tests|workflow|envs|profiles|faults|benchmarks|config)/[\w/.-]+\.\w+)`", text)
+    assert [name for name in files if not (ROOT / name).exists() and not (ROOT / "src/molmix" / name).exists()] == []
+    for name in set(re.findall(r"`(molmix(?:\.\w+)+)`", text)):
+        *package, last = name.split(".")
+        assert find_spec(".".join(package)), name
+        assert hasattr(import_module(".".join(package)), last) or find_spec(name), name

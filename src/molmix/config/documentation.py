@@ -73,7 +73,7 @@ model of a study is trained with. All keys: [config.md](config.md)."""
 HEADER = """\
 # yaml-language-server: $schema=schema.json
 # The embedded default: a small study that runs without a network, a GPU or an account.
-# Generated from src/molmix/config.py by `make docs`. Copy it to make a study of your own, and run that with
+# Generated from src/molmix/*/settings.py by `make docs`. Copy it to make a study of your own, and run that with
 #   snakemake --cores all --configfile my-study.yaml
 # A config file stands alone: nothing of this one is mixed into it. Keys left out take the schema's defaults
 # (docs/config.md lists them all).
@@ -124,7 +124,7 @@ def json_schema() -> str:
 
 def reference() -> str:
     """Key reference in Markdown: one table a section, in the order of the schema."""
-    lines = ["# Configuration reference", "", "Generated from `src/molmix/config.py` by `make docs`.", ""]
+    lines = ["# Configuration reference", "", "Generated from `src/molmix/*/settings.py` by `make docs`.", ""]
     done: set[type] = set()
     waiting: list[type] = [Config]
     while waiting:
