@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from molmix.core.schema import Count, Name, Section, Share
 from molmix.data.settings import Predictions
+from molmix.generation.engines import ENGINES
+
+if TYPE_CHECKING:
+    EngineName = str
+else:
+    EngineName = Literal[tuple(ENGINES)]
 
 
 def _read_old_engine(name: Any) -> Any:
@@ -19,7 +25,7 @@ class Generation(Section):
 
     RENAMED: ClassVar[dict[str, str]] = {"backend": "engine"}
 
-    engine: Annotated[Literal["transformers", "vllm"], BeforeValidator(_read_old_engine)] = Field(
+    engine: Annotated[EngineName, BeforeValidator(_read_old_engine)] = Field(
         "transformers",
         exclude_if=lambda engine: engine == "transformers",
         description="library that runs the models: transformers, or vLLM, which needs a CUDA GPU and its own "

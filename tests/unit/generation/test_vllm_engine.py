@@ -76,8 +76,7 @@ def test_what_the_default_engine_is_named_by_is_what_it_was_before_there_was_a_c
     )
     assert plain.digest() == named.digest() != other.digest()
     for value, same in (("hf", plain), ("vllm", other)):  # the old key, and its old value
-        with pytest.warns(FutureWarning, match="`backend` is now called `engine`"):
-            assert loading.parse(study(backend=value)).digest() == same.digest()
+        assert loading.parse(study(backend=value)).digest() == same.digest()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,39 @@
+"""An engine is one file: it is a value of the config, and states what others must know of it."""
+
+from pathlib import Path
+
+import pytest
+
+from molmix.config.schema import Generation
+from molmix.core.errors import MolmixError
+from molmix.generation.engines import ENGINES
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_engine_is_a_value_of_the_config_and_has_an_environment(name: str) -> None:
+    assert Generation(engine=name).engine == name
+    assert (ROOT / f"envs/{ENGINES[name].environment}.yaml").is_file()
+
+
+def test_the_key_of_a_cache_holds_what_the_answers_of_an_engine_depend_on() -> None:
+    about = ENGINES["transformers"].depends_on()
+    assert {"torch", "transformers", "tokenizers"} <= about["packages"].keys()
+    assert about["dtype"] == ("float32" if about["device"].startswith("cpu") else "bfloat16")
+
+
+def test_transformers_runs_what_vllm_refuses(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "t5", "is_encoder_decoder": true}')
+    lora = {"use_dora": True, "r": 1024}
+    ENGINES["transformers"].check_temperature(3.0)
+    ENGINES["transformers"].check_folder("key", tmp_path)
+    ENGINES["transformers"].check_adapter("align.sft", lora)
+    for check, arguments, message in (
+        (ENGINES["vllm"].check_temperature, (3.0,), "generation.temperature: 3"),
+        (ENGINES["vllm"].check_folder, ("key", tmp_path), "encoder-decoder"),
+        (ENGINES["vllm"].check_adapter, ("align.sft", lora), "align.sft.lora.use_dora"),
+        (ENGINES["vllm"].check_adapter, ("align.sft", lora | {"use_dora": False}), "align.sft.lora.r: 1024"),
+    ):
+        with pytest.raises(MolmixError, match=message):
+            check(*arguments)
