@@ -8,4 +8,10 @@ with job(snakemake):
 
     tests, predictions = nested(snakemake.input, "tests"), nested(snakemake.input, "predictions")
     for test, out in nested(snakemake.output, "similarities").items():
-        write_similarities(test=tests[test], predictions=predictions[test], settings=snakemake.params.settings, out=out)
+        write_similarities(
+            name=test,
+            test=tests[test],
+            predictions=predictions[test],
+            settings=snakemake.params.settings,
+            out=out,
+        )

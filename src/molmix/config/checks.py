@@ -45,6 +45,7 @@ def check(config: Config) -> None:
         check_name(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
         if judge.decomposed_by:
             check_name(judge.decomposed_by, config.decomposers, f"judges.{name}.decomposer", "decomposer")
+    _text2mol(config)
     _ablations(config)
 
 
@@ -110,6 +111,26 @@ def _systems(config: Config) -> None:
             if _has_no_molecules(source) and predictions.molecule and not predictions.id:
                 hint = f"name data.tests.{name}.source.columns.molecule, or join by id or order"
                 raise fault(f"{key}.predictions.{name}.molecule", "the references have no molecules to join by", hint)
+
+
+def _text2mol(config: Config) -> None:
+    """Every test set with captions has features; ids name molecules within one test set only."""
+    if config.metrics.text2mol is None:
+        return
+    key, features = "metrics.text2mol.features", config.metrics.text2mol.features
+    tests = [name for name, test in config.data.tests.items() if test.direction == "mol2cap"]
+    if isinstance(features, str):
+        if config.metrics.text2mol.key == "id" and len(tests) > 1:
+            what = f"is one file for {len(tests)} test sets, and one id can be another molecule in each"
+            named = ", ".join(f"{name}: …" for name in tests)
+            hint = f"name a file for each: {{{named}}}; the same one where its ids are unique in all of them"
+            raise fault(key, what, hint)
+        return
+    for name in features:
+        check_name(name, tests, f"{key}.{name}", "test set of captions")
+    for name in tests:
+        if name not in features:
+            raise fault(key, f"there is no file for the test set {name!r}", f"add `{name}: <file>`")
 
 
 def _ablations(config: Config) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from molmix.core.schema import Count, FilePath, Revision, Section
+from molmix.core.schema import Count, FilePath, Name, Revision, Section
 
 
 class PropertySettings(Section):
@@ -29,12 +29,14 @@ class Text2MolSettings(Section):
     weights: FilePath = Field(
         description="state dict of the MLP model: test_outputfinal_weights.320.pt, or safetensors"
     )
-    features: FilePath = Field(
+    features: FilePath | dict[Name, FilePath] = Field(
         description="mol2vec features: Text2Mol's test.txt, mol2vec's CSV, or a JSONL or Parquet table with a list "
-        "column `mol2vec`"
+        "column `mol2vec`; one file, or one for each test set (`{id: …, ood: …}`)"
     )
     key: Literal["molecule", "id"] = Field(
-        "molecule", description="what the features belong to: a SMILES, or the row id of the test set (ChEBI-20's CID)"
+        "molecule",
+        description="what the features belong to: a SMILES, or the row id of the test set (ChEBI-20's CID). Ids of two "
+        "test sets can be equal, so `id` needs a file for each",
     )
     column: str = Field(
         "molecule", description="column of that key; L+M-24's script writes GT_SMI; a .txt has it in front"
@@ -45,6 +47,10 @@ class Text2MolSettings(Section):
     )
     revision: Revision | None = Field(None, description="commit hash or tag; required for a hub id")
     batch_tokens: Count = Field(16384, description="tokens in a batch of captions")
+
+    def features_of(self, test: str) -> str:
+        """File of the features of a test set's molecules."""
+        return self.features if isinstance(self.features, str) else self.features[test]
 
 
 class Metrics(Section):
@@ -73,5 +79,8 @@ class Metrics(Section):
                 "properties.molecules": self.properties.molecules,
             }
         if self.text2mol:
-            named |= {"text2mol.weights": self.text2mol.weights, "text2mol.features": self.text2mol.features}
+            features = self.text2mol.features
+            by_key = {"": features} if isinstance(features, str) else {f".{test}": path for test, path in features.items()}
+            named |= {"text2mol.weights": self.text2mol.weights}
+            named |= {f"text2mol.features{key}": path for key, path in by_key.items()}
         return {f"metrics.{key}": path for key, path in named.items() if path}

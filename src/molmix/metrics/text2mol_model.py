@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel, BertTokenizer, PreTrainedTokenizerBase
 
-from molmix.core.errors import fault
+from molmix.core.errors import fault, show_value
 from molmix.core.files import read_rows_of, read_table, write_table
 from molmix.core.hub import snapshot
 from molmix.data.smiles import join_key
@@ -33,12 +33,13 @@ MAX_TOKENS = 256
 log = logging.getLogger(__name__)
 
 
-def write_similarities(*, test: Path, predictions: Path, settings: dict[str, Any], out: Path) -> None:
+def write_similarities(*, name: str, test: Path, predictions: Path, settings: dict[str, Any], out: Path) -> None:
     """Measure one model's captions of one test set.
 
     Writes a table with a row a caption: ``id``, ``text2mol`` (float32, null where the molecule has no features).
 
     Args:
+        name: of the test set.
         test: the test set (columns of `molmix.data.corpus.TEST`).
         predictions: what the model answered (columns id, text), in the same order.
         settings: see :class:`molmix.metrics.families.text2mol.Text2MolSettings`.
@@ -56,7 +57,7 @@ def write_similarities(*, test: Path, predictions: Path, settings: dict[str, Any
         weights=Path(chosen.weights),
         text_model=chosen.text_model,
         revision=chosen.revision,
-        features=read_features(Path(chosen.features), chosen.key, chosen.column),
+        features=read_features(Path(chosen.features_of(name)), chosen.key, chosen.column),
         batch_tokens=chosen.batch_tokens,
     )
     log.info("%d of %d molecules have mol2vec features", covered.sum(), len(covered))
@@ -236,7 +237,8 @@ def read_features(path: Path, key: str, column: str) -> dict[str, np.ndarray]:
         float32 [300] by key (of molecules, :func:`molmix.data.smiles.join_key`).
 
     Raises:
-        MolmixError: the file is missing or damaged, or a row does not hold 300 numbers.
+        MolmixError: the file is missing or damaged, a row has no key or does not hold 300 numbers, or two rows give
+            one id different numbers.
     """
     found: dict[str, np.ndarray] = {}
     for number, (name, values) in enumerate(_rows(path, column), start=1):
@@ -246,11 +248,16 @@ def read_features(path: Path, key: str, column: str) -> dict[str, np.ndarray]:
             vector = np.empty(0, np.float32)
         if vector.shape != (FEATURES,) or not np.isfinite(vector).all():
             raise fault(f"{path}, row {number}", f"does not hold {FEATURES} numbers", "give mol2vec features")
-        found[join_key(name, "molecules") if key == "molecule" else name] = vector
+        if name is None or not str(name).strip():
+            raise fault(f"{path}, row {number}", f"its {key} is {show_value(name)}", "write it there, or remove the row")
+        name = join_key(str(name), "molecules") if key == "molecule" else str(name)
+        if key == "id" and name in found and (found[name] != vector).any():
+            raise fault(f"{path}, row {number}", f"a second molecule has the id {show_value(name)}", "make ids unique")
+        found[name] = vector
     return found
 
 
-def _rows(path: Path, column: str) -> Iterator[tuple[str, Sequence[Any]]]:
+def _rows(path: Path, column: str) -> Iterator[tuple[Any, Sequence[Any]]]:
     """Key and features of each row."""
     kind = file_format(path)
     if kind == "lines":
@@ -263,4 +270,4 @@ def _rows(path: Path, column: str) -> Iterator[tuple[str, Sequence[Any]]]:
             yield row["key"], [row[name] for name in numbers]
     else:
         for row in read_file(path, {"key": column, "mol2vec": "mol2vec"}):
-            yield str(row["key"]), row["mol2vec"]
+            yield row["key"], row["mol2vec"]

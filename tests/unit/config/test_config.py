@@ -168,6 +168,18 @@ CASES = {
         lambda c: c.update(systems=[{"name": "other", "predictions": {"odd": {"path": "x.txt"}}}]),
         ["systems.0.predictions.odd", "'ood'"],
     ),
+    "features by id in one file for two test sets": (
+        lambda c: c.update(metrics={"text2mol": {"weights": "w", "features": "f", "key": "id", "revision": "v1"}}),
+        ["metrics.text2mol.features", "one file for 2 test sets", "{id: …, ood: …}"],
+    ),
+    "a test set without features": (
+        lambda c: c.update(metrics={"text2mol": {"weights": "w", "features": {"id": "f"}, "revision": "v1"}}),
+        ["metrics.text2mol.features", "'ood'"],
+    ),
+    "features of no test set": (
+        lambda c: c.update(metrics={"text2mol": {"weights": "w", "features": {"odd": "f"}, "revision": "v1"}}),
+        ["metrics.text2mol.features.odd", "'ood'"],
+    ),
     "systems of one name": (
         lambda c: c.update(systems=[{"name": "a", "predictions": {"id": {"path": "x"}, "ood": {"path": "x"}}}] * 2),
         ["systems.1.name", "'a'"],

@@ -186,6 +186,36 @@ def test_feature_files(tmp_path: Path) -> None:
         read_features(tmp_path / "short.txt", "molecule", "")
 
 
+def test_one_id_in_two_test_sets_is_two_molecules(weights: Path, folder: Path, features, state, tmp_path: Path) -> None:
+    """One file for all test sets gave both molecules with the id 7 the features of one of them."""
+    settings = {"weights": str(weights), "text_model": str(folder), "key": "id", "column": "cid"}
+    settings |= {"features": {name: str(tmp_path / f"{name}.parquet") for name in ("first", "second")}}
+    write_table(tmp_path / "said.parquet", pa.table({"id": ["7"], "text": ["an acid"]}))
+    for name, smiles in (("first", "CN"), ("second", "CCO")):
+        write_table(tmp_path / f"{name}.parquet", pa.table({"cid": [7], "mol2vec": [features[smiles].tolist()]}))
+        write_table(tmp_path / "test.parquet", pa.table({"id": ["7"], "molecule": [smiles]}))
+        files = {"test": tmp_path / "test.parquet", "predictions": tmp_path / "said.parquet"}
+        write_similarities(name=name, settings=settings, out=tmp_path / "out.parquet", **files)
+        (found,) = read_table(tmp_path / "out.parquet")["text2mol"].to_pylist()
+        assert found == pytest.approx(by_formula("an acid", features[smiles], state), abs=2e-5)
+
+
+def test_a_key_that_is_missing_or_twice_is_refused(tmp_path: Path) -> None:
+    """A null became the text "None", which a row's id can be; of two rows with one id the last was taken."""
+    numbers = [[float(number)] * FEATURES for number in range(3)]
+    for keys, message in (
+        ([1, None, 2], r"row 2: its id is null"),
+        (["a", " ", "b"], r"row 2: its id is ' '"),
+        (["a", "b", "a"], r"row 3: a second molecule has the id 'a'"),
+    ):
+        write_table(tmp_path / "m2v.parquet", pa.table({"id": keys, "mol2vec": numbers}))
+        with pytest.raises(MolmixError, match=message):
+            read_features(tmp_path / "m2v.parquet", "id", "id")
+    (tmp_path / "test.txt").write_text("\t" + " ".join(["1.0"] * FEATURES) + "\tan acid\n")
+    with pytest.raises(MolmixError, match=r"row 1: its molecule is ''"):
+        read_features(tmp_path / "test.txt", "molecule", "")
+
+
 def test_from_files_to_the_metric(weights: Path, folder: Path, features, state, tmp_path: Path) -> None:
     texts, molecules = ["acidic", "an acid", "the base"], ["CN", "CCCC", "CCO"]
     write_table(tmp_path / "test.parquet", pa.table({"id": ["a", "b", "c"], "molecule": molecules}))
@@ -196,7 +226,11 @@ def test_from_files_to_the_metric(weights: Path, folder: Path, features, state, 
         write_table(tmp_path / "said.parquet", pa.table({"id": ids, "text": texts}))
         out = tmp_path / "out.parquet"
         write_similarities(
-            test=tmp_path / "test.parquet", predictions=tmp_path / "said.parquet", settings=settings, out=out
+            name="one",
+            test=tmp_path / "test.parquet",
+            predictions=tmp_path / "said.parquet",
+            settings=settings,
+            out=out,
         )
         return read_table(out)
 
