@@ -93,7 +93,7 @@ def mergekit_folders(models: dict[str, Weights], work: Path) -> Iterator[dict[st
         for number, (name, checkpoint) in enumerate(models.items()):
             folders[name] = folder = work / str(number)
             folder.mkdir()
-            for file in checkpoint.folder.iterdir():
+            for file in checkpoint.folder.glob("[!.]*"):  # hidden files are notes of molmix and of Snakemake
                 (folder / file.name).symlink_to(file.resolve())
             loaders[ModelReference(model=ModelPath(path=str(folder)))] = _Loader(folder, checkpoint)
         yield folders

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from molmix.core.errors import MolmixError, fault
+from molmix.core.files import make_again
 from molmix.models.weights import Weights
 
 NEAR = 0.9995  # |cosine| above which mergekit's SLERP interpolates linearly
@@ -87,5 +88,6 @@ def _not_finite(name: str, merged: Weights, models: dict[str, Weights]) -> Molmi
     what = f"{name} holds NaN or infinite numbers"
     for model, checkpoint in models.items():
         if not checkpoint.tensor(name).isfinite().all():
-            return fault(model, what, f"delete its manifest.json to have it made again (read {checkpoint.folder})")
+            made_by = merged.folder.parent.parent / model / "manifest.json"
+            return fault(model, f"{what} (read from {checkpoint.folder})", make_again(made_by))
     return fault(merged.folder.parent, f"the merge's {what}", "change the settings of its merge method")

@@ -80,7 +80,9 @@ class Metrics(Section):
             }
         if self.text2mol:
             features = self.text2mol.features
-            by_key = {"": features} if isinstance(features, str) else {f".{test}": path for test, path in features.items()}
+            by_key = (
+                {"": features} if isinstance(features, str) else {f".{test}": path for test, path in features.items()}
+            )
             named |= {"text2mol.weights": self.text2mol.weights}
             named |= {f"text2mol.features{key}": path for key, path in by_key.items()}
         return {f"metrics.{key}": path for key, path in named.items() if path}

@@ -242,18 +242,19 @@ def read_features(path: Path, key: str, column: str) -> dict[str, np.ndarray]:
     """
     found: dict[str, np.ndarray] = {}
     for number, (name, values) in enumerate(_rows(path, column), start=1):
+        where = f"{path}, row {number}"
         try:
             vector = np.array(values, dtype=np.float32)
         except (TypeError, ValueError):
             vector = np.empty(0, np.float32)
         if vector.shape != (FEATURES,) or not np.isfinite(vector).all():
-            raise fault(f"{path}, row {number}", f"does not hold {FEATURES} numbers", "give mol2vec features")
+            raise fault(where, f"does not hold {FEATURES} numbers", "give mol2vec features")
         if name is None or not str(name).strip():
-            raise fault(f"{path}, row {number}", f"its {key} is {show_value(name)}", "write it there, or remove the row")
-        name = join_key(str(name), "molecules") if key == "molecule" else str(name)
-        if key == "id" and name in found and (found[name] != vector).any():
-            raise fault(f"{path}, row {number}", f"a second molecule has the id {show_value(name)}", "make ids unique")
-        found[name] = vector
+            raise fault(where, f"its {key} is {show_value(name)}", "write it there, or remove the row")
+        joined = join_key(str(name), "molecules") if key == "molecule" else str(name)
+        if key == "id" and joined in found and (found[joined] != vector).any():
+            raise fault(where, f"a second molecule has the id {show_value(name)}", "make ids unique")
+        found[joined] = vector
     return found
 
 

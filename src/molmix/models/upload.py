@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from molmix.core.errors import fault
@@ -24,7 +22,8 @@ def push(*, manifest: Path, card: Path, repository: str, private: bool, out: Pat
         out: the JSON to write: ``repository``, ``commit``, ``digest`` of the weights.
 
     Raises:
-        MolmixError: HF_TOKEN is not set or may not write there, or the hub cannot be reached.
+        MolmixError: HF_TOKEN is not set or may not write there, the weights are gone or damaged, or the hub cannot be
+            reached.
     """
     token = os.environ.get("HF_TOKEN")
     if not token:
@@ -32,18 +31,15 @@ def push(*, manifest: Path, card: Path, repository: str, private: bool, out: Pat
             "HF_TOKEN", "is not set, and an upload needs a token", "export a token that may write, then push again"
         )
     os.environ["HF_HUB_OFFLINE"] = "0"  # the user asked for an upload; read when the client is first imported
-    from huggingface_hub import HfApi
+    from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.errors import HfHubHTTPError
 
     api = HfApi(token=token)
+    files = files_to_upload(weights_path(manifest), card)
     try:
         api.create_repo(repository, private=private, exist_ok=True)
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            for path in weights_path(manifest).iterdir():
-                (folder / path.name).symlink_to(path.resolve())
-            shutil.copyfile(card, folder / "README.md")
-            info = api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Model and card of molmix")
+        added = [CommitOperationAdd(name, path) for name, path in files.items()]
+        info = api.create_commit(repository, added, commit_message="Model and card of molmix")
     except HfHubHTTPError as error:
         status = error.response.status_code
         hint = "check that HF_TOKEN may write there, and `push.repository`"
@@ -53,3 +49,13 @@ def push(*, manifest: Path, card: Path, repository: str, private: bool, out: Pat
         what = f"the hub cannot be reached ({type(error).__name__}: {said})"
         raise fault(repository, what, "push from a node with a network") from None
     write_json(out, {"repository": repository, "commit": info.oid, "digest": read_json(manifest)["weights"]["digest"]})
+
+
+def files_to_upload(weights: Path, card: Path) -> dict[str, Path]:
+    """The files of a model's repository by name: all of its folder but hidden ones, and its card as README.md.
+
+    Hidden files are notes of molmix and of Snakemake (:data:`molmix.core.files.MARK`).
+    """
+    files = {path.relative_to(weights): path for path in sorted(weights.rglob("*")) if path.is_file()}
+    shown = {name.as_posix(): path for name, path in files.items() if not any(part[0] == "." for part in name.parts)}
+    return shown | {"README.md": card}

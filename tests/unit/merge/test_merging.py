@@ -395,6 +395,8 @@ def test_unsound_inputs_are_refused_and_leave_nothing(
         with pytest.raises(MolmixError, match=message) as refusal:
             make(SETTINGS["linear"], *models, "start")
         assert "Hint: " in str(refusal.value)
+        if name == "nan":
+            assert "spoilt/manifest.json` to your snakemake command" in str(refusal.value)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not (tmp_path / "work").exists()
 

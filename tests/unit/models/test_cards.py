@@ -9,9 +9,10 @@ import pytest
 from huggingface_hub import ModelCard
 
 from molmix.core.errors import MolmixError
-from molmix.core.files import read_json, write_json
+from molmix.core.files import read_json, replace_folder, write_json
 from molmix.models.cards import write_card
-from molmix.models.upload import push
+from molmix.models.manifests import write_manifest
+from molmix.models.upload import files_to_upload, push
 from tests.hub import Hub, serve
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -104,10 +105,25 @@ def test_uploads_want_a_token(run: Path, monkeypatch) -> None:
         push(manifest=run / "m.json", card=run / "README.md", repository="lab/x", private=True, out=run / "out.json")
 
 
+def test_an_upload_holds_the_model_and_its_card_and_no_hidden_file(tmp_path: Path) -> None:
+    """It held `.made-by-molmix`, and of folders that are linked nothing."""
+    with replace_folder(tmp_path / "weights") as part:
+        for name in ("config.json", "README.md", "additional_chat_templates/rag.jinja", ".cache/left"):
+            (part / name).parent.mkdir(exist_ok=True)
+            (part / name).write_text("{}")
+    (tmp_path / "weights/.snakemake_timestamp").touch()
+    found = files_to_upload(tmp_path / "weights", tmp_path / "card.md")
+    assert list(found) == ["README.md", "additional_chat_templates/rag.jinja", "config.json"]
+    assert found["README.md"] == tmp_path / "card.md"
+
+
 @pytest.mark.slow
 def test_a_hub_that_refuses_or_is_not_there(run: Path) -> None:
     card(run, "llm.sft")
-    (run / "models/llm.sft/adapter").mkdir()
+    adapter = run / "models/llm.sft/adapter"
+    adapter.mkdir()
+    manifest = read_json(run / "models/llm.sft/manifest.json")
+    write_manifest(run / "models/llm.sft/manifest.json", manifest, adapter)
     code = """
 from pathlib import Path
 from molmix.models.upload import push

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from molmix.core.errors import MolmixError
+from molmix.core.files import MARK, replace_folder
 from molmix.models import loading, sizes
 from molmix.models.loading import check_memory
 from molmix.models.weights import Weights, check_weights, files_stamp, weight_files, weights_digest
@@ -165,10 +166,13 @@ def test_the_digest_and_the_stamp_hold_every_file_that_is_read(tmp_path: Path, n
 def test_the_digest_leaves_out_what_no_model_is_read_from(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     before = weights_digest(tmp_path)
-    for name in ("README.md", "LICENSE", "training_args.bin", ".gitattributes", "checkpoint-3/model.safetensors"):
+    for name in ("README.md", "LICENSE", "training_args.bin", ".gitattributes", "checkpoint-3/model.safetensors", MARK):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("text")
     assert weights_digest(tmp_path) == before
+    with replace_folder(tmp_path / "made") as part:
+        (part / "config.json").write_text("{}")
+    assert (tmp_path / "made" / MARK).exists() and weights_digest(tmp_path / "made") == before
 
 
 def test_the_stamp_notices_weights_that_were_edited_in_place(tmp_path: Path) -> None:
