@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-DATA = "numpy pandas pyarrow rdkit pydantic PyYAML nltk rouge_score RapidFuzz scipy tokenizers"
+DATA = "numpy pandas pyarrow rdkit pydantic PyYAML nltk RapidFuzz scipy tokenizers"
 DATA += " tqdm datasets matplotlib snakemake markdown-it-py Pygments"
 MODELS = "torch transformers trl peft mergekit accelerate safetensors openai tensorboard"
 # What a job that writes by vLLM needs beside it: a merge that is not kept is made in the job that lets it write.

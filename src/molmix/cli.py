@@ -164,13 +164,15 @@ def plan(
     at_once: Annotated[int, typer.Option(min=1, help="merges, and trainings, that run at the same time")] = 1,
     tflops: Annotated[float | None, typer.Option(min=0.001, help="TFLOP/s that jobs reach where models run")] = None,
     bandwidth: Annotated[float | None, typer.Option(min=0.001, help="TB/s of its memory that jobs reach")] = None,
+    prompt_tokens: Annotated[int | None, typer.Option(min=1, help="tokens of a prompt")] = None,
+    answer_tokens: Annotated[int | None, typer.Option(min=1, help="tokens of an answer")] = None,
 ) -> None:
-    """Show what a run will cost: jobs, hours, disk, downloads and tokens by stage.
+    """Show what a run will cost: jobs, hours, disk and downloads by stage.
 
-    It starts nothing. Hours are those of earlier jobs. Where none ran, they
-    are estimated if you state what your GPU or CPU reaches, by --tflops and
-    --bandwidth together; an A100 reaches about a third of its peak of 312
-    and half of its 2 TB/s.
+    It starts nothing. Hours are those of earlier jobs. Where none ran, hours
+    of training and generation are computed if you state what your GPU or CPU
+    reaches and how long your texts are, by --tflops, --bandwidth,
+    --prompt-tokens and --answer-tokens together. Other hours are not known.
     """
     from rich.console import Console
 
@@ -178,16 +180,20 @@ def plan(
     from molmix.pipeline.plan.disk import held, left_to_fetch
     from molmix.pipeline.plan.shapes import sizes
     from molmix.pipeline.plan.show import report
-    from molmix.pipeline.plan.times import Device, Estimator, stages
+    from molmix.pipeline.plan.times import Estimator, Stated, stages
     from molmix.pipeline.status.graph import jobs
 
     study = loading.load(configfile)
     models, rows = model_table.build(study), count(study)
     shapes = sizes(study, models)
-    device = Device(tflops * 1e12, bandwidth * 1e12) if tflops and bandwidth else None
-    costs = stages(jobs(configfile, targets or []), study.run, Estimator(study, models, shapes, rows, device))
-    disk = held(study, models, shapes, rows, at_once)
-    named = f"{tflops:g} TFLOP/s and {bandwidth:g} TB/s" if device else None
+    stated = named = None
+    if tflops and bandwidth and prompt_tokens and answer_tokens:
+        stated = Stated(tflops * 1e12, bandwidth * 1e12, prompt_tokens, answer_tokens)
+        named = f"{tflops:g} TFLOP/s, {bandwidth:g} TB/s, {prompt_tokens} tokens a prompt and {answer_tokens} an answer"
+    elif tflops or bandwidth or prompt_tokens or answer_tokens:
+        raise typer.BadParameter("--tflops, --bandwidth, --prompt-tokens and --answer-tokens are stated together")
+    costs = stages(jobs(configfile, targets or []), study.run, Estimator(study, models, shapes, rows, stated))
+    disk = held(study, models, shapes, at_once)
     console = Console(highlight=False, soft_wrap=True)
     for part in report(study.run, costs, disk, left_to_fetch(study), rows, named):
         console.print(part)

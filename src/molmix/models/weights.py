@@ -150,6 +150,7 @@ class Weights:
 
     Attributes:
         folder: of the weights.
+        files: the safetensors that they are in.
         shapes: shape of each tensor by name, in order of name.
     """
 
@@ -161,7 +162,8 @@ class Weights:
         """
         self.folder = folder
         self._stored: dict[str, Stored] = {}
-        for path in weight_files(folder):
+        self.files = weight_files(folder)
+        for path in self.files:
             header = read_header(path)
             if twice := sorted(header.keys() & self._stored.keys()):
                 other = self._stored[twice[0]].file

@@ -1,1 +1,1 @@
-"""What a study will cost, before anything runs: jobs, hours, disk, downloads, tokens; each measured or estimated."""
+"""What a study will cost, before anything runs: jobs, hours, disk and downloads, or that it is not known."""

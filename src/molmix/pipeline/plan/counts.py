@@ -1,4 +1,4 @@
-"""How much a study has to work through: rows, captions, tokens, pairs."""
+"""How many rows and captions a study has to work through."""
 
 from __future__ import annotations
 
@@ -22,13 +22,6 @@ PUBLISHED = {
 }
 DEMO = {"train": 0.825, "id": 0.08, "ood": 0.08, "validation": 0.015, "long": 0.08}  # shares of the world's molecules
 HELD_OUT = 0.05  # of the subset, where no validation source is given
-
-# What no file says before the run, as L+M-24's and ChEBI-20's captions have it.
-PROMPT, CAPTION = 150, 80  # tokens of a prompt with its molecule, and of a caption
-ATOMS = 6  # of a caption
-ASK, ATOMISED = 500, 150  # tokens of a decomposer's prompt, and of its answer
-PAIR = 40  # tokens of a pair of atoms
-DISTINCT = 0.02  # share of the cells of all systems that are pairs of their own: captions of one corpus repeat atoms
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,11 @@ from molmix.config.schema import Config
 from molmix.judges.nli.settings import MadeNli
 from molmix.models import sizes as shapes
 from molmix.pipeline.model_table import ModelTable
-from molmix.pipeline.plan.counts import ATOMS, DISTINCT, PUBLISHED, Counts
 from molmix.pipeline.plan.shapes import Sizes
 from molmix.pipeline.prefetch import Wanted, wanted
 
 TOKENIZER = 45_000  # bytes of a made model's tokenizer, beside its weights and every adapter
-TABLE = 6_000  # bytes of a small Parquet file before it holds a row
-TEXT, SCORES, CELL = 250, 250, 16  # bytes of a caption in its tables, of its scores, and of a pair's four probabilities
-STORED = 45  # bytes of a pair in the store
-REPORTS = 1_500_000  # tables, plots, manifests, logs
 MADE_NLI = 1_200_000  # an NLI model made in the graph
-ROW = 600  # bytes of a row of a downloaded data set
 
 
 @dataclass(frozen=True)
@@ -28,7 +22,7 @@ class Held:
 
     Attributes:
         what: for people.
-        size: bytes; None where a shape or a number of rows is not known.
+        size: bytes; None where it is not known.
         when: `hub` in the hub's cache, `kept` below results/, `running` for as long as a job of it runs.
     """
 
@@ -37,8 +31,12 @@ class Held:
     when: str
 
 
-def held(study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, at_once: int) -> list[Held]:
-    """Everything of size that a study puts on disk, with `at_once` jobs that merge or train at one time."""
+def held(study: Config, table: ModelTable, sizes: Sizes, at_once: int) -> list[Held]:
+    """What a study puts on disk, with `at_once` jobs that merge or train at one time.
+
+    Models are computed from their shapes. How much the tables of captions, atoms and probabilities take is not known
+    before they are made.
+    """
     found = [Held(f"{one.repository}", _of(one)[0], "hub") for one in wanted(study)]
     found.append(Held("initial models made here", _initial(study, table, sizes), "kept"))
     adapters = [sizes.adapter(table[model]) for model in table.of_kind("aligned")]
@@ -48,8 +46,7 @@ def held(study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, at
     found.append(Held(f"{len(kept)} merges that are kept", _sum([_full(sizes, model) for model in kept]), "kept"))
     if any(isinstance(spec, MadeNli) for spec in study.nli.values()):
         found.append(Held("NLI models made here", MADE_NLI, "kept"))
-    found.append(Held("corpus, captions, atoms, probabilities, scores", _tables(study, table, rows), "kept"))
-    found.append(Held("tables, plots, manifests, logs", REPORTS, "kept"))
+    found.append(Held("corpus, captions, atoms, probabilities, scores", None, "kept"))
     merges = [_full(sizes, model) for model in table.of_kind("merged")]
     found.append(Held(f"{at_once} merge(s) under way", _most(merges, at_once), "running"))
     trainings = [None if size is None else 2 * 3 * size for size in adapters]  # and two moments, twice
@@ -74,8 +71,7 @@ def _of(one: Wanted) -> tuple[int | None, bool]:
     folder = Path(constants.HF_HUB_CACHE) / f"datasets--{one.repository.replace('/', '--')}"
     if folder.is_dir():
         return sum(path.stat().st_size for path in (folder / "blobs").glob("*")), True
-    published = sum(PUBLISHED.get(one.repository, {}).values())
-    return published * ROW or None, False
+    return None, False
 
 
 def _initial(study: Config, table: ModelTable, sizes: Sizes) -> int | None:
@@ -86,17 +82,6 @@ def _initial(study: Config, table: ModelTable, sizes: Sizes) -> int | None:
 def _full(sizes: Sizes, model: str) -> int | None:
     shape = sizes.shapes[model]
     return shape.stored + TOKENIZER if shape else None
-
-
-def _tables(study: Config, table: ModelTable, rows: Counts | None) -> int | None:
-    if rows is None:
-        return None
-    files = len(rows.tests) * len(table) * (3 + len(study.judges))  # captions, atoms, scores, and pairs by judge
-    cells = rows.captions * len(table) * ATOMS**2 * len(study.judges)
-    trained = sum(one.train + max(one.shares.values()) + one.validation for one in rows.corpora.values())
-    corpus = (trained + rows.captions) * TEXT
-    captions = len(table) * rows.captions * (3 * TEXT + SCORES)  # as written, as answered so far, as atoms
-    return round(corpus + captions + cells * CELL + 2 * cells * DISTINCT * STORED + files * TABLE)
 
 
 def _sum(numbers: list[int | None]) -> int | None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from molmix.pipeline.plan import counts
 from molmix.pipeline.plan.counts import Corpus, Counts
 from molmix.pipeline.plan.disk import Held
 from molmix.pipeline.plan.times import Stage
@@ -21,7 +20,7 @@ def report(
     disk: Sequence[Held],
     fetch: tuple[int, list[str]],
     rows: Counts | None,
-    device: str | None,
+    stated: str | None,
 ) -> Iterator[Table | Text]:
     """What to print, part by part.
 
@@ -31,7 +30,7 @@ def report(
         disk: what will lie on disk.
         fetch: bytes still to download, and repositories of a size that nobody here knows.
         rows: of the corpus.
-        device: what hours are estimated for, as text; None where the user states no device.
+        stated: what hours are computed from, as text; None where the user states nothing.
     """
     jobs = sum(stage.jobs for stage in stages.values())
     yield Text(f"{run}: {jobs} jobs to run", style="bold")
@@ -43,17 +42,17 @@ def report(
     size, unknown = fetch
     more = f", and {', '.join(unknown)}, of a size not known here" if unknown else ""
     yield Text(f"To download: {size / 1e9:,.1f} GB{more}. `molmix prefetch` fetches it.")
-    yield Text(_assumed(rows, device))
+    yield Text(_assumed(rows, stated))
 
 
 def _stages(stages: dict[str, Stage]) -> Table:
     table = Table("stage", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for title in ("jobs", "GPU-hours", "CPU-hours", "LLM tokens", "hours are"):
+    for title in ("jobs", "GPU-hours", "CPU-hours", "LLM captions", "hours are"):
         table.add_column(title, justify="right", no_wrap=True)
     total = Stage()
     for rule, stage in stages.items():
         table.add_row(rule, *_cells(stage))
-        for name in ("jobs", "gpu", "cpu", "measured", "unknown", "tokens"):
+        for name in ("jobs", "gpu", "cpu", "measured", "unknown", "captions"):
             setattr(total, name, getattr(total, name) + getattr(stage, name))
     table.add_row("all", *_cells(total), style="bold")
     return table
@@ -61,11 +60,11 @@ def _stages(stages: dict[str, Stage]) -> Table:
 
 def _cells(stage: Stage) -> tuple[str, ...]:
     known = stage.jobs - stage.unknown
-    parts = {"measured": stage.measured, "estimated": known - stage.measured, "not known": stage.unknown}
+    parts = {"measured": stage.measured, "computed": known - stage.measured, "not known": stage.unknown}
     there = {word: number for word, number in parts.items() if number}
     said = ", ".join(word if len(there) == 1 else f"{number} {word}" for word, number in there.items())
     hours = ("?" if stage.unknown and not known else f"{seconds / 3600:,.2f}" for seconds in (stage.gpu, stage.cpu))
-    return (str(stage.jobs), *hours, f"{stage.tokens:,}" if stage.tokens else "-", said)
+    return (str(stage.jobs), *hours, f"{stage.captions:,}" if stage.captions else "-", said)
 
 
 def _disk(disk: Sequence[Held]) -> Table:
@@ -77,7 +76,7 @@ def _disk(disk: Sequence[Held]) -> Table:
             table.add_row(held.what, _gb(held.size), WHERE[held.when])
     results = [held.size for held in disk if held.when != "hub"]
     known = _gb(sum(size or 0 for size in results)) + ("" if None not in results else " and more")
-    table.add_row("peak below results/ (estimated)", known, "", style="bold")
+    table.add_row("peak below results/", known, "", style="bold")
     return table
 
 
@@ -92,17 +91,13 @@ def _seen(name: str, corpus: Corpus) -> str:
     return f"{number} {f'of {name}' if name else 'captions'} to align on"
 
 
-def _assumed(rows: Counts | None, device: str | None) -> str:
+def _assumed(rows: Counts | None, stated: str | None) -> str:
     said = "not known before the corpus is made"
     if rows is not None:
         source = "counted" if rows.known else "estimated"
         seen = ", ".join(_seen(name, corpus) for name, corpus in rows.corpora.items())
         said = f"{seen}, {rows.captions:,} answers a model ({source})"
-    estimated = "Without --tflops and --bandwidth, hours that were not measured are not known."
-    if device:
-        estimated = (
-            f"Estimated: from the sizes of the models, for {device}, with {counts.PROMPT} tokens a prompt, "
-            f"{counts.CAPTION} a caption, {counts.ATOMS} atoms a caption, and {counts.DISTINCT:.0%} of their pairs new "
-            "to the cache."
-        )
-    return f"Rows: {said}. Measured: means of the benchmarks of earlier jobs. {estimated}"
+    computed = f"Computed: what models need for {stated}, without the time to start a job."
+    if stated is None:
+        computed = "Other hours are not known; `molmix plan --help` says what to state to have them computed."
+    return f"Rows: {said}. Measured: means of the benchmarks of earlier jobs. {computed}"

@@ -1,4 +1,4 @@
-"""Hours and tokens of each stage: measured by the benchmarks of earlier jobs, or for a device that the user states."""
+"""Hours of each stage: measured by the benchmarks of earlier jobs, or computed from what the user states."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from typing import Any
 
 from molmix.align.settings import METHODS
 from molmix.config.schema import Config
-from molmix.judges.nli.settings import PretrainedNli
-from molmix.models import sizes as shapes
 from molmix.models.sizes import Shape
 from molmix.pipeline.model_table import ModelTable
-from molmix.pipeline.plan.counts import ASK, ATOMISED, ATOMS, CAPTION, DISTINCT, PAIR, PROMPT, Corpus, Counts
+from molmix.pipeline.plan.counts import Corpus, Counts
 from molmix.pipeline.plan.shapes import Sizes
 from molmix.pipeline.status.graph import Job
 
@@ -32,21 +30,24 @@ BY_MODEL = (
     "nli",
 )
 TRAINED_ON = ("train_initial", "generate_rejected", "align")  # those of them whose time goes by the size of a corpus
-LOAD = 30.0  # seconds to start one that loads a large model
-COPY = 0.5e9  # bytes that a merge reads or writes a second
+COMPUTED = (*TRAINED_ON, "generate")  # those whose time can be computed from what the user states
 
 
 @dataclass(frozen=True)
-class Device:
-    """What runs the models, as the user states it.
+class Stated:
+    """What hours are computed from, as the user states it.
 
     Attributes:
         flops: floating-point operations a second that jobs reach.
         bandwidth: bytes of memory a second that jobs reach.
+        prompt: tokens of a prompt.
+        answer: tokens of an answer.
     """
 
     flops: float
     bandwidth: float
+    prompt: int
+    answer: int
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Stage:
         gpu, cpu: seconds.
         measured: jobs among them whose time is that of earlier ones.
         unknown: jobs among them whose time is not known.
-        tokens: that language models read or write to decompose captions.
+        captions: that language models are asked to decompose, at most: equal captions are asked once.
     """
 
     jobs: int = 0
@@ -66,28 +67,25 @@ class Stage:
     cpu: float = 0.0
     measured: int = 0
     unknown: int = 0
-    tokens: int = 0
+    captions: int = 0
 
 
 class Estimator:
-    """Seconds of single jobs, from the study and the shapes of its models."""
+    """Seconds of single jobs, from the study, the shapes of its models and what the user states."""
 
     def __init__(
-        self, study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, device: Device | None
+        self, study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, stated: Stated | None
     ) -> None:
-        self.study, self.table, self.sizes, self.rows, self.device = study, table, sizes, rows, device
+        self.study, self.table, self.sizes, self.rows, self.stated = study, table, sizes, rows, stated
 
     def seconds(self, job: Job) -> float | None:
-        """Seconds of a job on the device that the user states.
+        """Seconds that the models of a job compute, from what the user states; starting the job comes on top.
 
-        None where no device is stated, the job runs no model, or a shape or a number of rows is not known.
+        None where nothing is stated, the rule is not one of :data:`COMPUTED`, or a shape or a number of rows is not
+        known.
         """
-        if job.rule not in BY_MODEL or self.rows is None or self.device is None:
+        if job.rule not in COMPUTED or self.rows is None or self.stated is None:
             return None
-        if job.rule == "decompose":
-            return self._decompose(job, self.rows, self.device)
-        if job.rule == "nli":
-            return self._nli(job, self.rows, self.device)
         model, trained = self._model(job), ""
         if job.rule == "generate_rejected":
             *folders, _ = job.name.split("/")
@@ -97,10 +95,10 @@ class Estimator:
         shape = self.sizes.shapes[model]
         if shape is None:
             return None
-        if job.rule not in TRAINED_ON:
-            return self._answering(job.rule, shape, self.device, self.rows.captions)
+        if job.rule == "generate":
+            return self._write(self.rows.captions, shape, self.stated)
         corpus = self.rows.corpora.get(trained)
-        return self._on_corpus(job.rule, model, shape, self.device, corpus) if corpus else None
+        return self._on_corpus(job.rule, model, shape, self.stated, corpus) if corpus else None
 
     def on_gpu(self, job: Job) -> bool:
         """Whether the config asks for a GPU for a job, by `hardware.gpus`."""
@@ -124,58 +122,36 @@ class Estimator:
         way = job.name.split("/")[-1]
         return next(s.model for name, s in self.study.rejected().items() if name == way and s.kind == "model")
 
-    def _on_corpus(self, rule: str, model: str, shape: Shape, device: Device, corpus: Corpus) -> float:
+    def _on_corpus(self, rule: str, model: str, shape: Shape, stated: Stated, corpus: Corpus) -> float:
         settings = self.table[model].settings
         if rule == "train_initial":
-            tokens = corpus.train * settings["epochs"] * (PROMPT + CAPTION)
-            return 6 * shape.parameters * tokens / device.flops
+            tokens = corpus.train * settings["epochs"] * (stated.prompt + stated.answer)
+            return 6 * shape.parameters * tokens / stated.flops
         if rule == "align":
-            return LOAD + self._align(settings, shape.parameters, corpus, device)
+            return self._align(settings, shape.parameters, corpus, stated)
         # Rejected texts are written once, for the largest share.
-        return self._write(max(corpus.shares.values()) + corpus.validation, PROMPT, CAPTION, shape, device)
+        return self._write(max(corpus.shares.values()) + corpus.validation, shape, stated)
 
-    def _answering(self, rule: str, shape: Shape, device: Device, answers: int) -> float:
-        # Of a merge: three models read in 16 bits, one written.
-        merging = 0 if rule == "generate" else (6 + 2) * shape.parameters / COPY
-        return merging if rule == "merge" else merging + self._write(answers, PROMPT, CAPTION, shape, device)
-
-    def _align(self, settings: dict[str, Any], size: int, corpus: Corpus, device: Device) -> float:
+    def _align(self, settings: dict[str, Any], size: int, corpus: Corpus, stated: Stated) -> float:
         """Forward and backward through frozen weights are 4 operations a weight and token, a reference's forward 2."""
         trl, method = settings["trl"], METHODS[settings["method"]]
         passes = 4 + 2 * bool(trl.get("gradient_checkpointing")) + 2 * method.has_reference
-        texts = len(method.texts()) * (PROMPT + CAPTION)
+        tokens = len(method.texts()) * (stated.prompt + stated.answer)
         seen = corpus.shares[settings["share"] or self.study.data.subset.fraction]
         steps = trl["num_train_epochs"] * (passes * seen + 2 * corpus.validation)
-        return size * texts * steps / device.flops
+        return size * tokens * steps / stated.flops
 
-    def _write(self, number: int, prompt: int, answer: int, shape: Shape, device: Device) -> float:
+    def _write(self, number: int, shape: Shape, stated: Stated) -> float:
         """Reading prompts is bound by arithmetic, writing answers by reading the weights once a token and batch."""
-        longest = max(self.study.generation.max_new_tokens, 1)
-        batch = max(1, self.study.generation.batch_tokens // (prompt + longest))
-        reading = 2 * shape.parameters * number * prompt / device.flops
-        writing = ceil(number / batch) * min(answer, longest) * 2 * shape.parameters / device.bandwidth
-        return LOAD + reading + writing
+        longest = self.study.generation.max_new_tokens
+        batch = max(1, self.study.generation.batch_tokens // (stated.prompt + longest))
+        reading = 2 * shape.parameters * number * stated.prompt / stated.flops
+        return reading + ceil(number / batch) * min(stated.answer, longest) * 2 * shape.parameters / stated.bandwidth
 
-    def tokens(self, job: Job) -> int:
-        """Tokens that a language model reads and writes for a job of the stage `decompose`."""
-        units, _, _ = job.name.partition("/")
-        spec = self.study.decomposers.get(units)
-        if spec is None or not spec.asks_model or self.rows is None:
-            return 0
-        return self.rows.captions * (ASK + ATOMISED)
-
-    def _decompose(self, job: Job, rows: Counts, device: Device) -> float | None:
-        spec = self.study.local_decomposers().get(job.name.partition("/")[0])
-        shape = shapes.pretrained(spec.id, spec.revision) if spec else None
-        return self._write(rows.captions, ASK, ATOMISED, shape, device) if shape else None
-
-    def _nli(self, job: Job, rows: Counts, device: Device) -> float | None:
-        spec = self.study.nli[self.study.judges[job.name.partition("/")[0]].nli]
-        if not isinstance(spec, PretrainedNli):
-            return None
-        shape = shapes.pretrained(spec.id, spec.revision)
-        pairs = rows.captions * ATOMS**2 * 2 * DISTINCT
-        return LOAD + 2 * shape.parameters * pairs * PAIR / device.flops if shape else None
+    def captions(self, job: Job) -> int:
+        """Captions that a language model decomposes in a job of the stage `decompose`."""
+        spec = self.study.decomposers.get(job.name.partition("/")[0])
+        return self.rows.captions if spec and spec.asks_model and self.rows else 0
 
 
 def stages(jobs: Sequence[Job], run: str, estimator: Estimator) -> dict[str, Stage]:
@@ -186,7 +162,7 @@ def stages(jobs: Sequence[Job], run: str, estimator: Estimator) -> dict[str, Sta
             continue
         stage = found.setdefault(job.rule, Stage())
         stage.jobs += 1
-        stage.tokens += estimator.tokens(job) if job.rule == "decompose" else 0
+        stage.captions += estimator.captions(job) if job.rule == "decompose" else 0
         estimate = estimator.seconds(job)
         seen = _seen(job, run)
         if seen is not None:

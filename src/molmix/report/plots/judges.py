@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from molmix.analysis.judge_validation.perturbations import CONTROL, HARMFUL, HARMLESS
+from molmix.analysis.tables import figure as table_figure
 from molmix.report.plots.style import LINES, MARKERS, message_figure, save, shades, style
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ def _draw_heat_map(axis: Axes, measured: pd.DataFrame, columns: list[str], edits
     cells = pooled.unstack().reindex(index=columns, columns=edits).to_numpy(dtype=float)
     image = axis.imshow(cells, vmin=0, vmax=1, cmap="cividis", aspect="auto")
     for (row, column), value in np.ndenumerate(cells):
-        shown = "–" if np.isnan(value) else f"{value:.2f}".replace("0.", ".")
-        axis.text(column, row, shown, ha="center", va="center", color="black" if value > _PALE else "white")
+        color = "black" if value > _PALE else "white"
+        axis.text(column, row, table_figure(value, digits=2), ha="center", va="center", color=color)
     harmful = measured.loc[measured["kind"] == HARMFUL, "edit"].nunique()
     if 0 < harmful < len(edits):
         axis.axvline(harmful - 0.5, color="white", linewidth=3)
