@@ -1,4 +1,4 @@
-"""What SLURM costs: the same jobs here and through a SLURM of one node, a dead head, and the parse in each job."""
+"""What SLURM costs: the same jobs here and on a SLURM of one node, recovery, and the parse in each job."""
 
 import shutil
 import subprocess
@@ -18,8 +18,8 @@ PROFILE = ["--workflow-profile", str(ROOT / "profiles/slurm")]
 
 
 def measure() -> list[Row]:
-    with tempfile.TemporaryDirectory(prefix="molmix-cluster-") as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory(prefix="molmix-cluster-") as name:
+        folder = Path(name)
         rows = [_parse(folder)]
         if reason := cluster.why_not():
             return [*rows, (f"SLURM: {reason}", "-", "-", "-", "-")]
@@ -45,9 +45,9 @@ def _overhead(folder: Path, environment: dict[str, str]) -> list[Row]:
     """Captions scored, all of it short jobs: here on two cores, and on a node of four."""
     seconds, said = {}, {}
     for name, options, env in (("here", ["--cores", "2"], None), ("slurm", PROFILE, environment)):
-        place = _place(folder / name)
+        study = _study(folder / name)
         begin = time.perf_counter()
-        said[name] = _snakemake(place, env, *options, "--configfile", "config/score.yaml")
+        said[name] = _snakemake(study, env, *options, "--configfile", "config/score.yaml")
         seconds[name] = time.perf_counter() - begin
     jobs = int(said["here"].rpartition(" of ")[2].split()[0]) - 1  # `all` itself does nothing
     sent = said["slurm"].count("has been submitted")
@@ -61,30 +61,30 @@ def _overhead(folder: Path, environment: dict[str, str]) -> list[Row]:
 
 
 def _recovery(folder: Path, environment: dict[str, str]) -> Row:
-    """From the call of `molmix recover` to its end, after a head that was killed with a job running."""
-    place = _place(folder / "dead")
+    """From the call of `molmix recover` to its end, after a Snakemake that was killed with a job running."""
+    study = _study(folder / "dead")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *PROFILE]
-    head = subprocess.Popen(
+    main = subprocess.Popen(
         [*command, "results/demo/data/manifest.json", "--configfile", "config/config.yaml"],
-        cwd=place,
+        cwd=study,
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     running = ["squeue", "-h", "-t", "RUNNING", "-o", "%i"]
     while not subprocess.run(running, env=environment, capture_output=True, check=True).stdout:
-        assert head.poll() is None, "the head ended before a job of its began"
+        assert main.poll() is None, "Snakemake ended before one of its jobs began"
         time.sleep(0.2)
-    head.kill()
-    head.wait()
+    main.kill()
+    main.wait()
     begin = time.perf_counter()
     recover = [sys.executable, "-c", "from molmix.cli import run; run()", "recover"]
-    done = subprocess.run(recover, cwd=place, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(recover, cwd=study, env=environment, capture_output=True, text=True, check=True)
     assert "unlocked" in done.stdout, done.stdout
     return "molmix recover, a job running", f"{time.perf_counter() - begin:.1f} s", "-", "-", "60 s"
 
 
-def _place(folder: Path) -> Path:
+def _study(folder: Path) -> Path:
     """A folder to run in, with the shipped configs and examples."""
     folder.mkdir(parents=True)
     shutil.copytree(ROOT / "config", folder / "config")

@@ -12,11 +12,11 @@ Row = tuple[str, str, str, str, str]
 PROMPTS = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
 
 
-def in_turn(ours: Callable[[], object], theirs: Callable[[], object], rounds: int = 3) -> tuple[float, float]:
+def in_turn(by_molmix: Callable[[], object], by_other: Callable[[], object], rounds: int = 3) -> tuple[float, float]:
     """Median wall seconds of both, A B A B …"""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
-        for call, kept in zip((ours, theirs), times, strict=True):
+        for call, kept in zip((by_molmix, by_other), times, strict=True):
             begin = time.perf_counter()
             call()
             kept.append(time.perf_counter() - begin)

@@ -81,8 +81,8 @@ def _write_atoms(path: Path, ids: list[str], atoms: list[list[str]]) -> None:
 # Milliseconds from an act to the frame that shows what it brought: the element of some id has changed by then.
 _UNTIL_SHOWN = """async ([act, id]) => {
   const does = new Function(act);
-  const place = document.getElementById(id);
-  const changed = new Promise((done) => new MutationObserver(done).observe(place, { childList: true }));
+  const element = document.getElementById(id);
+  const changed = new Promise((done) => new MutationObserver(done).observe(element, { childList: true }));
   const begin = performance.now();
   does();
   await changed;

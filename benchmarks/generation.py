@@ -21,19 +21,19 @@ def measure() -> list[Row]:
     settings = {"max_new_tokens": 60, "batch_tokens": 16384, "temperature": 0.0, "top_p": 1.0}
     with tempfile.TemporaryDirectory() as folder:
         manifest = small_model(Path(folder), "one", pairs, seed=1)
-        writer = TransformersEngine(manifest, settings, seed=1)
+        engine = TransformersEngine(manifest, settings, seed=1)
         model, tokenizer = load(manifest)
 
-    def ours() -> None:
-        for batch in writer.batches(prompts):
-            writer.answers(batch)
+    def by_molmix() -> None:
+        for batch in engine.batches(prompts):
+            engine.answers(batch)
 
     @torch.inference_mode()
-    def alone() -> None:
+    def by_transformers() -> None:
         for text in prompts[:ALONE]:
             model.generate(**tokenizer(text, return_tensors="pt"), max_new_tokens=60, do_sample=False)
 
-    a, b = in_turn(ours, alone)
+    a, b = in_turn(by_molmix, by_transformers)
     batched, single = ROWS / a, ALONE / b
     return [
         (

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from benchmarks.common import Row, corpus, sibling, small_model
-from benchmarks.merging import METHODS, Method, ours, quietly, theirs
+from benchmarks.merging import METHODS, Method, mergekit_merge, molmix_merge, quietly
 
 SHAPE = {"hidden_size": 768, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 12}
 SHAPE |= {"vocab_size": 16_000}
@@ -34,10 +34,10 @@ def measure() -> list[Row]:
         for seed, model in enumerate(sorted({model for pair in PAIRS for model in pair})):
             sibling(base, model, seed)
         size = (base.parent / "weights" / "model.safetensors").stat().st_size
-        places = [folder / "mergekit" / part for part in ("shared", "out")]  # what calls share is on disk throughout
-        with watched(folder / "models", folder / "work") as our_bytes, watched(*places) as their_bytes:
+        folders = [folder / "mergekit" / part for part in ("shared", "out")]  # what calls share is on disk throughout
+        with watched(folder / "models", folder / "work") as molmix_bytes, watched(*folders) as mergekit_bytes:
             rows = _times(folder, f"{len(PAIRS)} pairs of LoRA siblings, {size / 4e6:.0f} M parameters")
-    peaks = [max(seen) - seen[0] for seen in (our_bytes, their_bytes)]
+    peaks = [max(seen) - seen[0] for seen in (molmix_bytes, mergekit_bytes)]
     a, b = (f"{peak / size:.1f} ({peak / 1e9:.1f} GB)" for peak in peaks)
     return [*rows, ("merge matrix, full models on disk at most", a, f"{b} (mergekit-yaml)", "-", "2")]
 
@@ -72,7 +72,7 @@ def _row(what: str, a: float, b: float, how: str) -> Row:
 def _ours(folder: Path, method: Method, pairs: list[tuple[str, str]]) -> float:
     def one(pair: tuple[str, str]) -> None:
         out = ".".join((*pair, method.method))
-        quietly(ours(folder, method, out, *pair, threads=1))
+        quietly(molmix_merge(folder, method, out, *pair, threads=1))
         shutil.rmtree(folder / "models" / out / "weights")
 
     begin = time.perf_counter()
@@ -88,20 +88,20 @@ def _theirs(folder: Path, method: Method, pairs: list[tuple[str, str]], share: b
     for pair in pairs:
         adapted = [f"{base}+{models / name / 'adapter'}" for name in pair]
         keep = ["--lora-merge-cache", str(cache), "--lora-merge-dtype", "float32"]
-        quietly(theirs(folder, method, "out", *adapted, base, *keep))
+        quietly(mergekit_merge(folder, method, "out", *adapted, base, *keep))
         for used in ["out"] if share else ["out", "alone"]:
             shutil.rmtree(folder / "mergekit" / used)
     return time.perf_counter() - begin
 
 
 @contextmanager
-def watched(*places: Path) -> Iterator[list[int]]:
+def watched(*folders: Path) -> Iterator[list[int]]:
     """Bytes of all weights below some folders, looked at as long as the block runs; the first look is before it."""
-    seen, over = [_bytes(places)], Event()
+    seen, over = [_bytes(folders)], Event()
 
     def look() -> None:
         while not over.wait(0.05):
-            seen.append(_bytes(places))
+            seen.append(_bytes(folders))
 
     thread = Thread(target=look)
     thread.start()
@@ -112,10 +112,10 @@ def watched(*places: Path) -> Iterator[list[int]]:
         thread.join()
 
 
-def _bytes(places: tuple[Path, ...]) -> int:
+def _bytes(folders: tuple[Path, ...]) -> int:
     total = 0
-    for place in places:
-        for folder, _, files in os.walk(place):  # passes over what is gone by now
+    for top in folders:
+        for folder, _, files in os.walk(top):  # passes over what is gone by now
             for file in (file for file in files if file.endswith(".safetensors")):
                 with suppress(FileNotFoundError):
                     total += Path(folder, file).lstat().st_size  # of a link its own: what it leads to lies elsewhere

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from benchmarks.common import Row, corpus, sibling, small_model
-from benchmarks.merging import METHODS, ours, start, theirs
+from benchmarks.merging import METHODS, mergekit_merge, molmix_merge, start
 
 SHAPE = {"hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "num_attention_heads": 32}
 SHAPE |= {"num_key_value_heads": 8, "vocab_size": 128_256, "dtype": "bfloat16"}
@@ -27,8 +27,8 @@ def measure() -> list[Row]:
         adapted = [f"{weights}+{folder / 'models' / model / 'adapter'}" for model in ("one", "two")]
         keep = ["--lora-merge-cache", str(folder / "mergekit" / "cache"), "--lora-merge-dtype", "float32"]
         for method in METHODS:
-            a = _peak(ours(folder, method, "merged", "one", "two"))
-            b = _peak(theirs(folder, method, "merged", *adapted, weights, *keep))
+            a = _peak(molmix_merge(folder, method, "merged", "one", "two"))
+            b = _peak(mergekit_merge(folder, method, "merged", *adapted, weights, *keep))
             what = f"memory of a merge at the shape of Llama-3.2-1B, {method.method}, at most"
             rows.append((what, a, f"{b} (mergekit-yaml)", "-", "-"))
     return rows

@@ -17,7 +17,7 @@ Method = Slerp | Ties
 METHODS: tuple[Method, ...] = (Slerp(method="slerp"), Ties(method="ties"))
 
 # As workflow/scripts/merge.py, below Snakemake.
-OURS = """
+MOLMIX_MERGE = """
 import json, sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -43,27 +43,29 @@ def measure() -> list[Row]:
 def _method(folder: Path, method: Method) -> Row:
     one, two, base = (str(folder / "models" / model / "weights") for model in ("one", "two", "base"))
     a, b = in_turn(
-        lambda: quietly(ours(folder, method, "merged", "one", "two")),
-        lambda: quietly(theirs(folder, method, "merged", one, two, base)),
+        lambda: quietly(molmix_merge(folder, method, "merged", "one", "two")),
+        lambda: quietly(mergekit_merge(folder, method, "merged", one, two, base)),
     )
     what = f"merge, {method.method}, demo size, start-up included"
     return (what, f"{a:.1f} s", f"{b:.1f} s (mergekit-yaml)", f"{a / b:.2f} x the time", "1.1 x")
 
 
-def ours(folder: Path, method: Method, out: str, first: str, second: str, threads: int = 2) -> list[str]:
+def molmix_merge(folder: Path, method: Method, out: str, first: str, second: str, threads: int = 2) -> list[str]:
     """The command that merges two models of `folder/models`, whose base is `base`, into a third, `out`."""
     settings = json.dumps(method.model_dump(by_alias=True))
-    return [sys.executable, "-c", OURS, str(folder), str(threads), out, first, second, "base", settings]
+    return [sys.executable, "-c", MOLMIX_MERGE, str(folder), str(threads), out, first, second, "base", settings]
 
 
-def theirs(folder: Path, method: Method, out: str, first: str, second: str, base: str, *options: str) -> list[str]:
+def mergekit_merge(
+    folder: Path, method: Method, out: str, first: str, second: str, base: str, *options: str
+) -> list[str]:
     """The command that has mergekit make the same of `path` or `path+adapter`, in `folder/mergekit`."""
-    place = folder / "mergekit" / out
-    place.mkdir(parents=True, exist_ok=True)
+    work = folder / "mergekit" / out
+    work.mkdir(parents=True, exist_ok=True)
     recipe, dtype = method.recipe((first, second), base), json.loads(Path(base, "config.json").read_text())["dtype"]
-    (place / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"dtype": "float32", "out_dtype": dtype}))
+    (work / "recipe.yaml").write_text(yaml.safe_dump(recipe | {"dtype": "float32", "out_dtype": dtype}))
     tool = Path(sys.executable).with_name("mergekit-yaml")
-    return [str(tool), str(place / "recipe.yaml"), str(place), "--quiet", *options]
+    return [str(tool), str(work / "recipe.yaml"), str(work), "--quiet", *options]
 
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:

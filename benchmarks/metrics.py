@@ -32,7 +32,7 @@ def _captions() -> Row:
     references, predictions = [[text] for text in captions], captions[1:] + captions[:1]
     tokenizer = load_tokenizer(None)
 
-    def ours() -> None:
+    def by_molmix() -> None:
         caption_scores(references, predictions, tokenizer, None)
 
     def plain() -> None:
@@ -48,7 +48,7 @@ def _captions() -> Row:
         nltk_bleu(golds, answers, (0.5, 0.5))
         nltk_bleu(golds, answers)
 
-    a, b = in_turn(ours, plain)
+    a, b = in_turn(by_molmix, plain)
     what = f"caption metrics, {CAPTIONS} captions ({meteor_name(None)})"
     return (what, f"{a:.2f} s", f"{b:.2f} s (libraries in a loop)", f"{b / a:.1f} x", "4 x")
 

@@ -22,8 +22,8 @@ from molmix.judges.decompose.backends.rules import decompose
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 BATCHES = 10  # that each side is timed on
-BATCH = 32  # pairs that are alike, of ours
-LARGEST = 20  # pairs of a document that are timed, of theirs: more of them take no less time each
+BATCH = 32  # pairs of like length, scored by molmix
+LARGEST = 20  # pairs of a document that are timed with SummaC: more of them take no less time each
 SYSTEMS = 20
 
 # DeBERTa-v3-base, as its config on the hub says.
@@ -68,17 +68,17 @@ def _forward() -> list[Row]:
     tokenizer = _tokenizer(documents)
     dtype = getattr(torch, resolve_dtype("auto"))
     plain: Any = AutoModelForSequenceClassification.from_config(AutoConfig.for_model("deberta-v2", **SHAPE)).eval()
-    ours = NliModel(copy.deepcopy(plain).to(dtype), tokenizer, [0, 1, 2], max_length=256, batch_tokens=16384)
+    model = NliModel(copy.deepcopy(plain).to(dtype), tokenizer, [0, 1, 2], max_length=256, batch_tokens=16384)
 
     cells = [pair for document in documents for pair in document]
     lengths = _lengths(tokenizer, cells)
     order = np.argsort(lengths, kind="stable")
-    own = [[cells[index] for index in order[place : place + BATCH]] for place in _evenly(len(cells) - BATCH)]
+    own = [[cells[index] for index in order[start : start + BATCH]] for start in _evenly(len(cells) - BATCH)]
     # Documents as often as they have pairs: the mean of seconds a pair is then that of the whole.
     longest = np.maximum.reduceat(lengths, np.cumsum([0, *map(len, documents[:-1])]))
     by_length = sorted(range(len(documents)), key=lambda index: longest[index])
     owner = np.repeat(by_length, [len(documents[index]) for index in by_length])
-    theirs = [(documents[index][:LARGEST], int(longest[index])) for index in owner[_evenly(len(owner))]]
+    documents_timed = [(documents[index][:LARGEST], int(longest[index])) for index in owner[_evenly(len(owner))]]
 
     @torch.inference_mode()
     def padded(pairs: Document, longest: int) -> None:
@@ -86,9 +86,9 @@ def _forward() -> list[Row]:
         plain(**tokenizer(*texts, padding="max_length", max_length=longest, truncation=True, return_tensors="pt"))
 
     seconds: tuple[list[float], list[float]] = ([], [])
-    ours.score(own[0][:2])
-    for batch, (document, length) in zip(own, theirs, strict=True):
-        seconds[0].append(_seconds(lambda batch=batch: ours.score(batch)) / len(batch))
+    model.score(own[0][:2])
+    for batch, (document, length) in zip(own, documents_timed, strict=True):
+        seconds[0].append(_seconds(lambda batch=batch: model.score(batch)) / len(batch))
         seconds[1].append(_seconds(lambda document=document, length=length: padded(document, length)) / len(document))
     fast, slow = (1 / float(np.mean(values)) for values in seconds)
     operations = np.mean([_operations(_lengths(tokenizer, batch)).mean() for batch in own])
@@ -244,19 +244,19 @@ def _cut(folder: Path, author: str, captions: list[str]) -> None:
 
     from molmix.core.files import write_table
     from molmix.judges.decompose import RulesSettings
-    from molmix.judges.decompose.tables import cut
+    from molmix.judges.decompose.tables import decompose_tables
 
     table, out = folder / "captions" / f"{author}.parquet", folder / author / "test.parquet"
     write_table(table, pa.table({"id": list(map(str, range(len(captions)))), "text": captions}))
     settings = RulesSettings(backend="rules").model_dump()
-    cut(captions=[table], outs=[out], units="rules", settings=settings, cache=folder, model=None)
+    decompose_tables(captions=[table], outs=[out], units="rules", settings=settings, cache=folder, model=None)
 
 
 MODEL = {"id": "made", "weights": {"path": "weights", "digest": "0123456789abcdef"}}
 
 
 def _fill(folder: Path, author: str) -> None:
-    """Put made answers for all pairs of a system into the store, in place of forward passes."""
+    """Put made answers for all pairs of a system into the store, instead of forward passes."""
     from molmix.judges.nli.cache import as_values, open_cache
     from molmix.judges.nli.pairs import Pairs
 

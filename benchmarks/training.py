@@ -144,11 +144,11 @@ def _by_length(name: str, start: Path, folder: Path, seconds: list[float]) -> Ro
     finally:
         Trainer.training_step = step
     a, b = median(seconds[::2]), median(seconds[1::2])
-    ours, theirs = (f"{time:.2f} s, {share:.0%} padding" for time, share in zip((a, b), shares, strict=True))
+    by_molmix, by_other = (f"{time:.2f} s, {share:.0%} padding" for time, share in zip((a, b), shares, strict=True))
     return (
         f"training, {name}, an epoch in batches of {BATCH} by length",
-        ours,
-        f"{theirs} (random)",
+        by_molmix,
+        f"{by_other} (random)",
         f"{b / a:.2f} x",
         "-",
     )

@@ -150,7 +150,7 @@ def draw_rulegraph(dot: str, svg: Path) -> None:
     with style():
         figure = Figure(figsize=(6.8, 0.5 * len(layers)), layout="constrained")
         axes = figure.subplots()
-        places = {
+        positions = {
             rule: ((index + 0.5) / len(layer), -depth)
             for depth, layer in enumerate(layers)
             for index, rule in enumerate(layer)
@@ -158,11 +158,11 @@ def draw_rulegraph(dot: str, svg: Path) -> None:
         for first, second in arrows:
             axes.annotate(
                 "",
-                places[second],
-                places[first],
+                positions[second],
+                positions[first],
                 arrowprops={"arrowstyle": "-|>", "color": PALE, "linewidth": 0.7, "shrinkA": 7, "shrinkB": 10},
             )
-        for rule, (x, y) in places.items():
+        for rule, (x, y) in positions.items():
             box = {"boxstyle": "round,pad=.3", "facecolor": "white", "edgecolor": INK, "linewidth": 0.7}
             axes.text(x, y, rules[rule], ha="center", va="center", bbox=box)
         axes.set_xlim(0, 1)

@@ -24,7 +24,7 @@ def verdict(pins: int, answer: str) -> tuple[str, int]:
         packages = []
     found = [
         f"{package['name']} {package['version']}: {', '.join([flaw['id'], *flaw['aliases']])}"
-        f" (mended in {', '.join(flaw['fix_versions']) or 'no version yet'})"
+        f" (fixed in {', '.join(flaw['fix_versions']) or 'no version yet'})"
         for package in packages
         for flaw in package.get("vulns", ())
     ]

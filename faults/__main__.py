@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from faults.places import mountable, release
+from faults.machine import mountable, release
 from faults.plan import FAULTS, ROOTS, order
 from faults.report import page
 from faults.stages import stages

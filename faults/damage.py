@@ -13,7 +13,7 @@ HOW = ("truncated", "zeroed", "flipped")
 
 
 def spoil(path: Path, how: str, random: Random, times: bool) -> None:
-    """Damage a file, in its place; with `times`, as if it had not been touched (as a failing disk does it)."""
+    """Damage a file in place; with `times`, as if it had not been touched (as a failing disk does it)."""
     before, data = path.stat(), bytearray(path.read_bytes())
     start = random.randrange(len(data))
     if how == "truncated":
@@ -30,8 +30,8 @@ def spoil(path: Path, how: str, random: Random, times: bool) -> None:
 
 def inputs(trial: Trial, how: str) -> str:
     """Damage a file that the job reads: a table, a manifest, or one of a model's."""
-    places = [trial.folder / path for path in trial.stage.inputs]
-    files = [file for place in places for file in [place, *sorted(place.rglob("*"))] if file.is_file()]
+    paths = [trial.folder / path for path in trial.stage.inputs]
+    files = [file for path in paths for file in [path, *sorted(path.rglob("*"))] if file.is_file()]
     files = [file for file in files if file.stat().st_size]  # Snakemake leaves empty time stamps in folders
     return _spoilt(trial, trial.random.choice(files), how)
 

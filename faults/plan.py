@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from random import Random
 
-from faults import damage, places, signals
+from faults import damage, machine, signals
 from faults.stages import JOBS
 from faults.trial import Trial
 
@@ -20,15 +20,15 @@ FAULTS: dict[str, tuple[Callable[[Trial], str], tuple[str, ...]]] = {
     **{
         f"{number.name} to the {whom}": (partial(signals.send, whom=whom, number=number), tuple(JOBS))
         for number in SIGNALS
-        for whom in (signals.JOB, signals.HEAD)
+        for whom in (signals.JOB, signals.SNAKEMAKE)
     },
     "the node goes": (partial(signals.send, whom=signals.NODE, number=signal.SIGKILL), tuple(JOBS)),
-    "memory limit": (places.memory, tuple(JOBS)),
-    "full disk": (places.full_disk, tuple(JOBS)),
-    "results read-only": (places.read_only, tuple(JOBS)),
-    "clock set back": (places.clock, FED),
-    "two heads": (places.two_heads, tuple(JOBS)),
-    "results appear late": (places.late_files, tuple(JOBS)),
+    "memory limit": (machine.memory, tuple(JOBS)),
+    "full disk": (machine.full_disk, tuple(JOBS)),
+    "results read-only": (machine.read_only, tuple(JOBS)),
+    "clock set back": (machine.clock, FED),
+    "two Snakemakes": (machine.two_snakemakes, tuple(JOBS)),
+    "results appear late": (machine.late_files, tuple(JOBS)),
     **{f"input {how}": (partial(damage.inputs, how=how), FED) for how in damage.HOW},
     **{f"NLI cache {how}": (partial(damage.pairs, how=how), JUDGED) for how in damage.HOW},
     **{f"checkpoint {how}": (partial(damage.checkpoint, how=how), TRAINED) for how in damage.HOW},

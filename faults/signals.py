@@ -9,7 +9,7 @@ import psutil
 
 from faults.trial import Trial
 
-JOB, HEAD, NODE = "job", "head", "node"
+JOB, SNAKEMAKE, NODE = "job", "main process", "node"
 
 
 def send(trial: Trial, whom: str, number: signal.Signals) -> str:
@@ -33,7 +33,7 @@ def _send(process: subprocess.Popen, script: psutil.Process | None, whom: str, n
     try:
         if whom == JOB:
             script.send_signal(number)
-        elif whom == HEAD:
+        elif whom == SNAKEMAKE:
             process.send_signal(number)
         else:
             os.killpg(process.pid, number)

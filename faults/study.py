@@ -42,7 +42,7 @@ STUDY: dict[str, Any] = {
 
 
 def snakemake(folder: Path, *arguments: str, out: IO[str] | int = subprocess.PIPE, **more: Any) -> subprocess.Popen:
-    """Start Snakemake on the study in a folder, at the head of a session of its own, with SIGINT as at a terminal."""
+    """Start Snakemake on the study in a folder, as the leader of a session of its own, with SIGINT as at a terminal."""
     # What runs in the background of a script ignores SIGINT, and what it starts would too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))

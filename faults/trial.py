@@ -29,7 +29,7 @@ class Trial:
         base: the finished study.
         folder: where its copy is.
         stage: the one that is disturbed.
-        random: what the moment and the place of the fault are drawn with.
+        random: what the moment and the byte of the fault are drawn with.
         said: all that was printed.
         refused: messages that named a file to delete, and were followed.
     """
@@ -73,7 +73,7 @@ class Trial:
     def again(self) -> str:
         """Give the command again, for the stage and then for all, and tell how it ended.
 
-        A folder that a dead head left locked is unlocked. What a message says to delete is deleted.
+        A folder that a dead Snakemake left locked is unlocked. What a message says to delete is deleted.
 
         Returns:
             ``equal``, or what is wrong.
@@ -99,11 +99,11 @@ class Trial:
 
     def differences(self) -> Iterator[str]:
         """Results that are not the undisturbed run's, byte by byte."""
-        ours, theirs = _results(self.folder), _results(self.base)
-        for path in sorted(ours.keys() | theirs.keys()):
-            if path not in ours or path not in theirs:
-                yield f"{path} is {'missing' if path in theirs else 'too much'}"
-            elif ours[path].read_bytes() != theirs[path].read_bytes():
+        here, expected = _results(self.folder), _results(self.base)
+        for path in sorted(here.keys() | expected.keys()):
+            if path not in here or path not in expected:
+                yield f"{path} is {'missing' if path in expected else 'too much'}"
+            elif here[path].read_bytes() != expected[path].read_bytes():
                 yield f"{path} differs"
 
     def left(self) -> int:

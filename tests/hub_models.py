@@ -27,18 +27,18 @@ def make_repositories(study: Config, folder: Path) -> dict[str, Path]:
     pairs = list(zip(world["molecule"], world["caption"], strict=True))
     made = {}
     for key, model in study.pretrained().items():
-        place = folder / model.id
+        path = folder / model.id
         kind = "t5" if "molt5" in model.id else "deberta" if key.startswith("nli.") else "llama"
         if kind == "deberta":
-            make_model(place, "deberta-v2")
+            make_model(path, "deberta-v2")
         else:
             tokenizer = _tokenizer(kind, pairs, study.prompts.model_dump())
             if key.startswith("decomposers."):
                 tokenizer.chat_template = CHAT
             # One seed a model: the three Meditrons differ in their weights and in nothing else.
-            _save(kind, tokenizer, seed=len(made), place=place)
-        (place / "README.md").write_text("---\nlicense: llama2\n---\n")
-        made[model.id] = place
+            _save(kind, tokenizer, seed=len(made), path=path)
+        (path / "README.md").write_text("---\nlicense: llama2\n---\n")
+        made[model.id] = path
     return made | _data(study, pairs, folder)
 
 
@@ -48,18 +48,18 @@ def _data(study: Config, pairs: list[tuple[str, str]], folder: Path) -> dict[str
     several, chebi = (study.data.tests[name].source for name in ("lpm24", "chebi20"))
     assert several.kind == chebi.kind == "hub"
     train, held, far = pairs[:50], pairs[50:65], pairs[65:]
-    places = {source.id: folder / source.id for source in (study.data.train, several, chebi)}
-    _parquet(places[study.data.train.id] / f"data/{study.data.train.split}-00000-of-00001.parquet", train)
+    paths = {source.id: folder / source.id for source in (study.data.train, several, chebi)}
+    _parquet(paths[study.data.train.id] / f"data/{study.data.train.split}-00000-of-00001.parquet", train)
     twice = [(molecule, text) for molecule, caption in held for text in (caption, f"{caption} It is a molecule.")]
-    _parquet(places[several.id] / f"data/{several.split}-00000-of-00001.parquet", twice)
-    places[chebi.id].mkdir(parents=True)
+    _parquet(paths[several.id] / f"data/{several.split}-00000-of-00001.parquet", twice)
+    paths[chebi.id].mkdir(parents=True)
     names = chebi.columns.mapping()
     rows = {"id": [str(number) for number in range(len(far))], "molecule": [m for m, _ in far]}
     rows |= {"caption": [caption for _, caption in far]}
     pyarrow.csv.write_csv(
-        pa.table({theirs: rows[ours] for ours, theirs in names.items()}), places[chebi.id] / f"{chebi.split}.csv"
+        pa.table({column: rows[field] for field, column in names.items()}), paths[chebi.id] / f"{chebi.split}.csv"
     )
-    return places
+    return paths
 
 
 def _parquet(path: Path, pairs: list[tuple[str, str]]) -> None:
@@ -86,7 +86,7 @@ def _tokenizer(kind: str, pairs: list[tuple[str, str]], templates: dict[str, str
     return T5Tokenizer(pieces, extra_ids=0)
 
 
-def _save(kind: str, tokenizer: Any, seed: int, place: Path) -> None:
+def _save(kind: str, tokenizer: Any, seed: int, path: Path) -> None:
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
@@ -114,5 +114,5 @@ def _save(kind: str, tokenizer: Any, seed: int, place: Path) -> None:
                 decoder_start_token_id=0, tie_word_embeddings=False, feed_forward_proj="gated-gelu", **ids,
             )
         )  # fmt: skip
-    model.save_pretrained(place)
-    tokenizer.save_pretrained(place)
+    model.save_pretrained(path)
+    tokenizer.save_pretrained(path)

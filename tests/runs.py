@@ -12,8 +12,8 @@ from molmix.analysis.leaderboard import leaderboard
 from molmix.config.schema import Config
 from molmix.core.files import read_table, write_json, write_table
 from molmix.data.corpus import TEST
-from molmix.judges.decompose.tables import cut
-from molmix.judges.matrices import Cross
+from molmix.judges.decompose.tables import decompose_tables
+from molmix.judges.matrices import PairMatrices
 from molmix.metrics.score import score
 from molmix.pipeline import model_table as models
 from molmix.report.explain.case import judged_folders, options_of
@@ -89,7 +89,8 @@ def draw_pairs(path: Path, ids: list[str], sizes: Sequence[tuple[int, int]], rng
     counts = {"n_generated": one, "n_reference": other, "n_truncated": [0] * len(ids)}
     columns = {"id": pa.array(ids)} | {name: pa.array(count, pa.int32()) for name, count in counts.items()}
     lists = {
-        name: pa.ListArray.from_arrays(pa.array(offsets), pa.array(drawn[name])) for name in Cross.__dataclass_fields__
+        name: pa.ListArray.from_arrays(pa.array(offsets), pa.array(drawn[name]))
+        for name in PairMatrices.__dataclass_fields__
     }
     write_table(path, pa.table(columns | lists))
 
@@ -103,7 +104,9 @@ def _judge(study: Config, run: Path, test: str, system: str) -> None:
             name = path.parts[-3]
             settings = study.decomposers[name].model_dump() if name in study.decomposers else None
             texts = [captions / f"{test}.parquet"]
-            cut(captions=texts, outs=[path], units=name, settings=settings, cache=run / "atoms-cache", model=None)
+            decompose_tables(
+                captions=texts, outs=[path], units=name, settings=settings, cache=run / "atoms-cache", model=None
+            )
         reference, generated = (read_table(path).to_pylist() for path in units)
         sizes = [(len(a["atoms"]), len(b["atoms"])) for a, b in zip(generated, reference, strict=True)]
         seed = sum(map(ord, judge + system + test))

@@ -119,10 +119,10 @@ def status(
 
     from molmix.pipeline.status.graph import jobs
     from molmix.pipeline.status.show import report
-    from molmix.pipeline.status.state import standings
+    from molmix.pipeline.status.state import job_statuses
 
     study = loading.load(configfile)
-    found, since = standings(jobs(configfile, targets or []))
+    found, since = job_statuses(jobs(configfile, targets or []))
     console = Console(highlight=False, soft_wrap=True)
     for part in report(study.run, found, since, Path(f"results/{study.run}/work/align")):
         console.print(part)
@@ -212,9 +212,9 @@ def prefetch(configfile: ConfigFile = Path("config/config.yaml")) -> None:
     study, floating = loading.load(configfile), []
     model_table.build(study)
     for one in fetch(study):
-        typer.echo(f"{one.wanted.key}: {one.wanted.repository} at {one.commit}, {one.size / 1e9:.3f} GB")
-        if not one.wanted.pinned:
-            floating.append(f"  {one.wanted.key}: {one.wanted.revision!r} is {one.commit} now")
+        typer.echo(f"{one.download.key}: {one.download.repository} at {one.commit}, {one.size / 1e9:.3f} GB")
+        if not one.download.pinned:
+            floating.append(f"  {one.download.key}: {one.download.revision!r} is {one.commit} now")
     if floating:
         typer.echo("These revisions can change; put the commit into the config instead:\n" + "\n".join(floating))
 

@@ -1,4 +1,4 @@
-"""What is asked of every refusal, and a watch over hangs."""
+"""Checks of every validation error, and a watch over hangs."""
 
 import re
 import signal
@@ -14,7 +14,7 @@ JARGON = re.compile(r"Traceback|\[type=|errors\.pydantic\.dev|input_value|Pydant
 
 
 def assert_plain(message: str) -> None:
-    """One message for people: short, on few lines, with a mend, and nothing that steers a terminal."""
+    """One message for people: short, on few lines, with a hint, and nothing that steers a terminal."""
     assert "Hint: " in message, message
     assert not JARGON.search(message), message
     assert all(char.isprintable() or char == "\n" for char in message), repr(message)
@@ -24,17 +24,17 @@ def assert_plain(message: str) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with the study's files and an earlier result, which is as it was when all is over."""
-    place = tmp_path_factory.mktemp("badinput")
-    write_files(place)
-    earlier = place / "results/base/tables/leaderboard.csv"
+    folder = tmp_path_factory.mktemp("badinput")
+    write_files(folder)
+    earlier = folder / "results/base/tables/leaderboard.csv"
     earlier.parent.mkdir(parents=True)
     earlier.write_text("model,test\n")
-    before = {path: path.stat().st_mtime_ns for path in (place / "results").rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in (folder / "results").rglob("*")}
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(place)
-        yield place
-    assert {path: path.stat().st_mtime_ns for path in (place / "results").rglob("*")} == before
-    assert not list(place.rglob("pwned"))
+        patch.chdir(folder)
+        yield folder
+    assert {path: path.stat().st_mtime_ns for path in (folder / "results").rglob("*")} == before
+    assert not list(folder.rglob("pwned"))
 
 
 @pytest.fixture(autouse=True)

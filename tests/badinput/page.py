@@ -23,7 +23,7 @@ HEAD = """\
 
 Everything that can be known before a job starts is checked when `snakemake` reads the workflow: every key of the
 config, every name, every file that it names, and the first 100,000 rows of each. What is wrong ends the command with
-one message that names the key or the file (and row), the value and the mend; no job has run, and earlier results are as
+one message that names the key or the file (and row), the value and the fix; no job has run, and earlier results are as
 they were. All keys of a wrong kind are told at once. Jobs parse the workflow again, and do not read the files again.
 
 The messages below are what the code says (`make docs` writes them, and a test compares). `tests/badinput` spoils
@@ -46,9 +46,9 @@ says plainly what is wrong with it.
 TSV = "SMILES\tdescription\tkey\nCCO\tAn alcohol.\tm0\n"
 
 
-def _set(*place: Any) -> Callable[[dict[str, Any]], None]:
+def _set(*key_path: Any) -> Callable[[dict[str, Any]], None]:
     """A change of the study: the last argument is put where the others lead to."""
-    *way, key, value = place
+    *way, key, value = key_path
 
     def change(study: dict[str, Any]) -> None:
         for part in way:
@@ -126,7 +126,7 @@ def _elsewhere() -> Iterator[Path]:
             os.chdir(before)
 
 
-def refusal(path: Path, text: str) -> str:
+def error_message(path: Path, text: str) -> str:
     """What is said of a config of this text.
 
     Raises:
@@ -148,13 +148,13 @@ def rows() -> Iterator[tuple[str, str, str]]:
             if callable(change):
                 change(study)
             text = change if isinstance(change, str) else yaml.safe_dump(study, sort_keys=False)
-            yield kind, example, refusal(path, text)
+            yield kind, example, error_message(path, text)
         for kind, example, name, data in FILES:
             if data is not None:
                 Path(name).write_bytes(data)
             study = copy.deepcopy(BASE)
             study["data"]["tests"]["mine"]["source"]["path"] = name
-            yield kind, example, refusal(path, yaml.safe_dump(study, sort_keys=False))
+            yield kind, example, error_message(path, yaml.safe_dump(study, sort_keys=False))
 
 
 def page() -> str:

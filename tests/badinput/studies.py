@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 Study = dict[str, Any]
-Place = tuple[Any, ...]
+KeyPath = tuple[Any, ...]
 
 ROWS = [("CCO", "An alcohol."), ("CC(=O)O", "An acid."), ("c1ccccc1", "A ring.")]
 
@@ -60,7 +60,7 @@ BASE: Study = {
 }
 
 # Entries whose names the user gives.
-NAMED: list[Place] = [
+NAMED: list[KeyPath] = [
     ("data", "tests"),
     ("initial",),
     ("universal",),
@@ -107,39 +107,39 @@ def write_files(folder: Path) -> None:
     (folder / "vocab.txt").write_text("[UNK]\na\n")
 
 
-def places(node: Any, here: Place = ()) -> Iterator[Place]:
+def key_paths(node: Any, here: KeyPath = ()) -> Iterator[KeyPath]:
     """Every key and every item of a list, by its way from the top."""
     if here:
         yield here
     for part, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
-        yield from places(child, (*here, part))
+        yield from key_paths(child, (*here, part))
 
 
-PLACES = list(places(BASE))
-KEYS = [place for place in PLACES if isinstance(place[-1], str)]
+KEY_PATHS = list(key_paths(BASE))
+KEYS = [path for path in KEY_PATHS if isinstance(path[-1], str)]
 
 
-def at(study: Any, place: Place) -> Any:
-    """What stands at a place."""
-    for part in place:
+def at(study: Any, path: KeyPath) -> Any:
+    """What stands at a path of keys."""
+    for part in path:
         study = study[part]
     return study
 
 
-def changed(place: Place, change: Callable[[Any, Any], None]) -> Study:
-    """The study with a change made in what holds the place."""
+def changed(path: KeyPath, change: Callable[[Any, Any], None]) -> Study:
+    """The study with a change made in what holds the key."""
     study = copy.deepcopy(BASE)
-    change(at(study, place[:-1]), place[-1])
+    change(at(study, path[:-1]), path[-1])
     return study
 
 
-def _renamed(place: Place, name: Any) -> Study:
+def _renamed(path: KeyPath, name: Any) -> Study:
     def change(holder: Any, part: Any) -> None:
         kept = [(name if key == part else key, value) for key, value in holder.items()]
         holder.clear()
         holder.update(kept)
 
-    return changed(place, change)
+    return changed(path, change)
 
 
 def _typo(name: str, spot: int, kind: str) -> str:
@@ -149,25 +149,30 @@ def _typo(name: str, spot: int, kind: str) -> str:
 
 
 @st.composite
-def spoiled(draw: Any) -> tuple[str, Place, str, Study]:
+def spoiled(draw: Any) -> tuple[str, KeyPath, str, Study]:
     """A study that was spoilt: the kind of it, where, what stands there now, and the whole."""
     kind = draw(st.sampled_from(["typo", "missing", "extra", "type", "range", "name", "case", "reference"]))
     if kind == "typo":
-        place = draw(st.sampled_from(KEYS))
-        name = _typo(place[-1], draw(st.integers(0, 30)), draw(st.sampled_from(["drop", "double", "swap"])))
-        return kind, (*place[:-1], name), name, _renamed(place, name)
+        path = draw(st.sampled_from(KEYS))
+        name = _typo(path[-1], draw(st.integers(0, 30)), draw(st.sampled_from(["drop", "double", "swap"])))
+        return kind, (*path[:-1], name), name, _renamed(path, name)
     if kind == "missing":
-        place = draw(st.sampled_from(PLACES))
-        return kind, place, "", changed(place, lambda holder, part: holder.pop(part))
+        path = draw(st.sampled_from(KEY_PATHS))
+        return kind, path, "", changed(path, lambda holder, part: holder.pop(part))
     if kind == "extra":
-        place = draw(st.sampled_from([place for place in PLACES if isinstance(at(BASE, place), dict)]))
+        path = draw(st.sampled_from([path for path in KEY_PATHS if isinstance(at(BASE, path), dict)]))
         name = draw(st.sampled_from([*BAD_NAMES, *NOT_TEXT]))
-        return kind, (*place, name), repr(name), changed((*place, name), lambda holder, part: holder.update({part: 1}))
+        return (
+            kind,
+            (*path, name),
+            repr(name),
+            changed((*path, name), lambda holder, part: holder.update({part: 1})),
+        )
     if kind == "name":
         holder = draw(st.sampled_from(NAMED))
-        place = (*holder, draw(st.sampled_from(sorted(at(BASE, holder)))))
+        path = (*holder, draw(st.sampled_from(sorted(at(BASE, holder)))))
         name = draw(st.sampled_from([*BAD_NAMES, *NOT_TEXT]))
-        return kind, (*holder, name), repr(name), _renamed(place, name)
+        return kind, (*holder, name), repr(name), _renamed(path, name)
     if kind == "case":
         holder = draw(st.sampled_from(NAMED))
         name = draw(st.sampled_from(sorted(at(BASE, holder))))
@@ -175,11 +180,11 @@ def spoiled(draw: Any) -> tuple[str, Place, str, Study]:
         entry = at(BASE, (*holder, name))
         return kind, twin, twin[-1], changed(twin, lambda holder, part: holder.update({part: copy.deepcopy(entry)}))
     if kind == "range":
-        place = draw(st.sampled_from([p for p in PLACES if type(at(BASE, p)) in (int, float)]))
+        path = draw(st.sampled_from([p for p in KEY_PATHS if type(at(BASE, p)) in (int, float)]))
         value = draw(st.sampled_from(NUMBERS))
     elif kind == "reference":
-        place = draw(st.sampled_from([p for p in PLACES if isinstance(at(BASE, p), str)]))
-        value = draw(st.sampled_from([at(BASE, place) + "x", at(BASE, place)[:-1], at(BASE, place).upper(), "nobody"]))
+        path = draw(st.sampled_from([p for p in KEY_PATHS if isinstance(at(BASE, p), str)]))
+        value = draw(st.sampled_from([at(BASE, path) + "x", at(BASE, path)[:-1], at(BASE, path).upper(), "nobody"]))
     else:
-        place, value = draw(st.sampled_from(PLACES)), draw(st.sampled_from(WRONG))
-    return kind, place, repr(value), changed(place, lambda holder, part: holder.__setitem__(part, value))
+        path, value = draw(st.sampled_from(KEY_PATHS)), draw(st.sampled_from(WRONG))
+    return kind, path, repr(value), changed(path, lambda holder, part: holder.__setitem__(part, value))

@@ -47,7 +47,7 @@ REFUSED: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with good files, bad files and an earlier result."""
     write_files(tmp_path)
     head = b"SMILES\tdescription\n"
@@ -67,15 +67,15 @@ def listing(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(("changes", "expected"), REFUSED.values(), ids=REFUSED)
-def test_the_command_refuses_in_one_message(changes, expected, place: Path, snakemake) -> None:  # noqa: F811
-    (place / "study.yaml").touch()
-    before = listing(place / "results")
-    done = snakemake(place, study=study(**changes))
+def test_the_command_refuses_in_one_message(changes, expected, folder: Path, snakemake) -> None:  # noqa: F811
+    (folder / "study.yaml").touch()
+    before = listing(folder / "results")
+    done = snakemake(folder, study=study(**changes))
     assert done.returncode != 0
     assert "Traceback" not in done.stdout and "hunter2" not in done.stdout and "\x1b[31mred" not in done.stdout
     assert all(part in done.stdout for part in expected), done.stdout
     assert done.stdout.count("Hint: ") == 1
-    assert listing(place / "results") == before and not (place / "logs").exists()
+    assert listing(folder / "results") == before and not (folder / "logs").exists()
 
 
 ACCEPTED: dict[str, dict[str, Any]] = {
@@ -102,27 +102,27 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changes", ACCEPTED.values(), ids=ACCEPTED)
-def test_what_is_accepted_makes_a_plan(changes: dict[str, Any], place: Path) -> None:
+def test_what_is_accepted_makes_a_plan(changes: dict[str, Any], folder: Path) -> None:
     import yaml
 
-    (place / "a 'b' & $(touch pwned).txt").write_text("A gas.\n" * 3)
-    path = place / "study.yaml"
+    (folder / "a 'b' & $(touch pwned).txt").write_text("A gas.\n" * 3)
+    path = folder / "study.yaml"
     path.write_text(yaml.safe_dump(study(**changes), sort_keys=False))
     _, table = ready(read_yaml(path), [path], read_files=True)
     planned = jobs(path, [])
     assert {job.name for job in planned if job.rule == "score"} == set(table)
     assert all(".." not in output for job in planned for output in job.outputs)
-    assert not list(place.rglob("pwned"))
+    assert not list(folder.rglob("pwned"))
 
 
 @pytest.mark.parametrize("text", [None, b"\xff\xfe", b"run: \xe9"], ids=["missing", "UTF-16", "latin-1"])
-def test_what_snakemake_cannot_read_itself(text: bytes | None, place: Path) -> None:
+def test_what_snakemake_cannot_read_itself(text: bytes | None, folder: Path) -> None:
     """Snakemake reads the file first and has only its own words for it; `molmix models` says what is wrong."""
     from typer.testing import CliRunner
 
     from molmix.cli import app
 
     if text is not None:
-        (place / "odd.yaml").write_bytes(text)
+        (folder / "odd.yaml").write_bytes(text)
     done = CliRunner().invoke(app, ["models", "--configfile", "odd.yaml"])
     assert isinstance(done.exception, MolmixError) and "odd.yaml" in str(done.exception)

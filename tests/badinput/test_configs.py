@@ -20,7 +20,7 @@ DISTINCT = 250  # of them, at least
 
 
 def outcome(content: dict[str, Any]) -> str | None:
-    """The message of a refusal; None where the study is accepted, and then its model table is sound."""
+    """The message of the validation error; None where the study is accepted, and then its model table is sound."""
     path = Path("study.yaml")
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     try:
@@ -45,16 +45,16 @@ def test_spoilt_studies(folder: Path) -> None:
     )
     @given(spoiled())
     def campaign(case: tuple[str, tuple[Any, ...], str, dict[str, Any]]) -> None:
-        kind, place, value, content = case
+        kind, path, value, content = case
         message = outcome(content)
-        seen[kind, repr(place), value] = message is not None
+        seen[kind, repr(path), value] = message is not None
         if message is None:
-            assert kind not in ("name", "extra"), f"{place} was accepted"
+            assert kind not in ("name", "extra"), f"{path} was accepted"
             return
         assert_plain(message)
         # Its own key, what holds it (where the key is gone, or has no name), or its value.
-        names = [*(str(part) for part in place[-2:] if isinstance(part, str) and part), value.strip("'")]
-        assert any(name in message for name in names) or kind == "extra", (place, value, message)
+        names = [*(str(part) for part in path[-2:] if isinstance(part, str) and part), value.strip("'")]
+        assert any(name in message for name in names) or kind == "extra", (path, value, message)
 
     campaign()
     assert len(seen) >= DISTINCT, len(seen)

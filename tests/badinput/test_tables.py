@@ -23,7 +23,7 @@ DISTINCT = 250  # damaged files, at least
 SOURCE: dict[str, Any] = {"kind": "file", "columns": COLUMNS}
 
 
-def refusal(path: Path) -> str:
+def error_message(path: Path) -> str:
     """What is said of a study with this file for its only test set, before a job could start."""
     source = SOURCE | {"path": str(path)}
     content = {"run": "r", "data": {"tests": {"t": {"source": source}}}, "nli": BASE["nli"]}
@@ -57,7 +57,7 @@ def test_rows_that_are_refused(folder: Path, format: str) -> None:
         spoilt = spoil(rows)
         path = Path(f"t.{format}")
         path.write_bytes(write(spoilt, format, names_of(spoilt)))
-        message = refusal(path)
+        message = error_message(path)
         assert all(part in message for part in expected) or (kind == "no rows" and "empty" in message), (kind, message)
 
     campaign()
@@ -132,13 +132,13 @@ FILES: dict[str, tuple[str, bytes, list[str]]] = {
 @pytest.mark.parametrize(("name", "data", "expected"), FILES.values(), ids=FILES)
 def test_files_that_are_refused(folder: Path, name: str, data: bytes, expected: list[str]) -> None:
     Path(name).write_bytes(data)
-    message = refusal(Path(name))
+    message = error_message(Path(name))
     assert all(part in message for part in expected), message
 
 
 @pytest.mark.parametrize("path", ["none.tsv", ".", "results", "/dev/zero", "/dev/null", "x" * 300 + ".tsv", "~/t.tsv"])
 def test_paths_that_lead_to_no_file(folder: Path, path: str) -> None:
-    assert "there is no such file" in refusal(Path(path))
+    assert "there is no such file" in error_message(Path(path))
 
 
 @pytest.mark.parametrize("path", ["", " ", "{x}.tsv", "a\n.tsv", "a\x00.tsv", "\x1b[2J.tsv"])

@@ -50,8 +50,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("small")
     (folder / "study.yaml").write_text(STUDY)
     rows = [(f"m{n}", SMILES[n % 5], [f"The molecule has {n % 4} rings. It is a dye."]) for n in range(MOLECULES)]
-    for place, name in enumerate(NAMES):
-        rows[place] = (name, *rows[place][1:])
+    for index, name in enumerate(NAMES):
+        rows[index] = (name, *rows[index][1:])
     rows[3] = ("m3", "CCN", ["First. It is a dye.", "A second reference <b>says</b> more."])
     rows[4] = ("m4", SMILES[4], [""])
     ours = [*HOSTILE, *(f"The molecule has {n % 3} rings. It is small." for n in range(len(HOSTILE), MOLECULES))]
@@ -76,8 +76,8 @@ def listed(page: Page) -> list[str]:
     return page.locator("#list .row .name").all_inner_texts()
 
 
-def values(page: Page, place: int) -> list[str]:
-    return page.locator(f"#list .row .value:nth-child({place})").all_inner_texts()
+def values(page: Page, column: int) -> list[str]:
+    return page.locator(f"#list .row .value:nth-child({column})").all_inner_texts()
 
 
 def number(text: str) -> float:
@@ -144,9 +144,9 @@ def test_filter(pages: Path, open_page: Callable[..., Page]) -> None:
 def test_keyboard(pages: Path, open_page: Callable[..., Page]) -> None:
     page = open_page(pages)
     names = listed(page)
-    for key, place in (("j", 1), ("j", 2), ("k", 1)):
+    for key, index in (("j", 1), ("j", 2), ("k", 1)):
         page.keyboard.press(key)
-        expect(page.locator("#molecule-heading")).to_have_text(names[place])
+        expect(page.locator("#molecule-heading")).to_have_text(names[index])
     page.keyboard.press("/")
     page.keyboard.type("jk/")
     assert page.input_value("#filter") == "jk/"

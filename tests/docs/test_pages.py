@@ -65,7 +65,7 @@ def options() -> set[str]:
 def slugs(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
-    titles = [tokens[place + 1] for place, token in enumerate(tokens) if token.type == "heading_open"]
+    titles = [tokens[index + 1] for index, token in enumerate(tokens) if token.type == "heading_open"]
     plain = ("".join(part.content for part in title.children or ()) for title in titles)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in plain}
 
@@ -91,7 +91,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @cache
 def said(name: str) -> str:
-    """Every text that stands in the code of a package or a module, between the places that are filled in."""
+    """Every text that stands in the code of a package or a module, between its replacement fields."""
     spec = find_spec(name)
     assert spec and spec.origin
     files = Path(spec.origin).parent.rglob("*.py") if spec.submodule_search_locations else [Path(spec.origin)]

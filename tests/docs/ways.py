@@ -22,7 +22,7 @@ OWN = {
     "my-study.yaml": "config/config.yaml",
     "study.yaml": "config/config.yaml",
 }
-# Commands of other programs: nothing of ours is in them but their place in the text.
+# Commands of other programs: molmix defines none of them; only their order in the text counts.
 FOREIGN = {
     *("cd", "cp", "mkdir", "mv", "rm", "ls", "cat", "export", "source", "git", "pip", "python3", "tar"),
     *(

@@ -9,7 +9,7 @@ import pytest
 from tests.graph.conftest import ROOT
 
 pytestmark = pytest.mark.slow
-SHORT = ["SIGKILL to the head", "input flipped", "NLI cache zeroed", "two heads"]
+SHORT = ["SIGKILL to the main process", "input flipped", "NLI cache zeroed", "two Snakemakes"]
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:

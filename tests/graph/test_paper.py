@@ -14,7 +14,7 @@ import yaml
 from molmix.config import loading
 from molmix.core.files import read_json, read_table
 from molmix.pipeline import model_table
-from molmix.pipeline.prefetch import wanted
+from molmix.pipeline.prefetch import downloads
 from tests.hub import Hub, serve
 from tests.hub_models import make_repositories
 
@@ -55,7 +55,7 @@ def done(tmp_path_factory) -> Path:
     parsed = loading.parse(study)
     hub = Hub()
     repositories = make_repositories(parsed, folder / "repositories")
-    for one in wanted(parsed):
+    for one in downloads(parsed):
         hub.add(one.repository, repositories[one.repository], one.revision)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     environment["HF_HOME"] = str(folder / "hf")

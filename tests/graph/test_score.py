@@ -12,7 +12,7 @@ import pytest
 from molmix.config import loading
 from molmix.core.files import read_json, read_table
 from molmix.pipeline.status.graph import jobs
-from molmix.pipeline.status.state import standings
+from molmix.pipeline.status.state import job_statuses
 from molmix.report.explain import explain
 from tests.docs.files import absent, undocumented
 from tests.graph.test_dry_runs import planned
@@ -115,9 +115,9 @@ def test_every_score_can_be_explained(done, monkeypatch) -> None:
 def test_nothing_is_left(done, monkeypatch) -> None:
     folder, _ = done
     monkeypatch.chdir(folder)
-    found, since = standings(jobs(Path("study.yaml"), []))
-    assert {standing.state for standing in found} == {"done"} and since is None
-    assert all(standing.seconds for standing in found)
+    found, since = job_statuses(jobs(Path("study.yaml"), []))
+    assert {status.state for status in found} == {"done"} and since is None
+    assert all(status.seconds for status in found)
 
 
 def test_a_second_judge_reruns_no_forward_pass_of_the_first(done, snakemake) -> None:

@@ -24,7 +24,7 @@ def test_clean_pins_pass() -> None:
 
 def test_a_flaw_fails_the_gate() -> None:
     said, status = verdict(3, answer(CLEAN, SKIPPED, FLAWED))
-    assert status == 1 and "c 2: PYSEC-1, CVE-1 (mended in 3)" in said
+    assert status == 1 and "c 2: PYSEC-1, CVE-1 (fixed in 3)" in said
 
 
 def test_what_was_not_asked_is_said() -> None:

@@ -1,4 +1,4 @@
-"""One SLURM for all tests here, and heads on it, each under a time limit."""
+"""One SLURM for all tests here, and Snakemakes on it, each under a time limit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snake
 SNAKEMAKE += ["--workflow-profile", str(ROOT / "profiles/slurm")]
 SNAKEMAKE += ["--slurm-init-seconds-before-status-checks", "3", "--seconds-between-status-checks", "2"]
 
-TOKEN = "planted-hf-8f3a"  # which the environment of every head and job holds, and nothing else should
+TOKEN = "planted-hf-8f3a"  # which the environment of every Snakemake and job holds, and nothing else should
 
 TINY: dict[str, Any] = {
     "run": "tiny",
@@ -54,8 +54,8 @@ class Slurm:
         """Every job that was handed out in a folder, with what it asked for and what became of it, oldest first."""
         blocks = self.says("scontrol", "show", "job").split("\n\n")
         jobs = [dict(re.findall(r"(\S+?)=(.*?)(?=\s+\S+?=|\s*$)", block)) for block in blocks]
-        ours = [job for job in jobs if job.get("WorkDir") == str(folder)]
-        return sorted(ours, key=lambda job: int(job["JobId"]))
+        own = [job for job in jobs if job.get("WorkDir") == str(folder)]
+        return sorted(own, key=lambda job: int(job["JobId"]))
 
     def until(self, folder: Path, state: str, seconds: float = 120) -> dict[str, str]:
         """Wait until a job of a folder is in a state; give that job."""
@@ -67,17 +67,17 @@ class Slurm:
             time.sleep(0.3)
         raise AssertionError(f"no job {state} within {seconds} s: {self.jobs(folder)}")
 
-    def head(self, folder: Path, *arguments: str, study: dict[str, Any] | None = None) -> Head:
+    def start(self, folder: Path, *arguments: str, study: dict[str, Any] | None = None) -> MainProcess:
         """Start Snakemake in a folder, with the shipped profile."""
         (folder / "study.yaml").write_text(yaml.safe_dump(study or TINY, sort_keys=False))
-        return Head(self, folder, [*SNAKEMAKE, *arguments])
+        return MainProcess(self, folder, [*SNAKEMAKE, *arguments])
 
 
-class Head:
+class MainProcess:
     """A Snakemake that hands out jobs. It hears SIGINT, which a background process of a script would not."""
 
     def __init__(self, slurm: Slurm, folder: Path, command: list[str]) -> None:
-        self.out = folder / "head.out"
+        self.out = folder / "main.out"
         with self.out.open("a") as stream:
             self.process = subprocess.Popen(
                 ["env", "--default-signal=INT", *command],
@@ -89,12 +89,12 @@ class Head:
             )
 
     def ends(self, seconds: float = 300) -> int:
-        """Its status; a head that hangs is killed and fails the test with what it said."""
+        """Its status; a Snakemake that hangs is killed and fails the test with what it said."""
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            pytest.fail(f"the head hangs after {seconds} s:\n{self.said()[-3000:]}")
+            pytest.fail(f"Snakemake hangs after {seconds} s:\n{self.said()[-3000:]}")
 
     def dies(self) -> None:
         """Kill it as a power cut would: it cannot end its jobs."""
@@ -102,7 +102,7 @@ class Head:
         self.process.wait()
 
     def said(self) -> str:
-        """All that heads in this folder printed."""
+        """All that Snakemake printed in this folder."""
         return self.out.read_text()
 
 
@@ -139,12 +139,12 @@ def whole() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def finished(slurm: Slurm, whole: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The whole graph, run through SLURM once; its folder, and what the head said."""
+    """The whole graph, run through SLURM once; its folder, and what Snakemake said."""
     folder = tmp_path_factory.mktemp("whole")
-    head = slurm.head(folder, "all", "judge", study=whole)
-    status = head.ends(3000)
-    assert status == 0, head.said()[-5000:]
-    return folder, head.said()
+    main = slurm.start(folder, "all", "judge", study=whole)
+    status = main.ends(3000)
+    assert status == 0, main.said()[-5000:]
+    return folder, main.said()
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ def script_of(folder: Path) -> int:
 
 def test_a_job_that_fails_is_tried_again_with_more(slurm: Slurm, tmp_path: Path) -> None:
     # Far too little memory at first: SLURM ends the job.
-    head = slurm.head(tmp_path, DONE, "--set-resources", "world:mem_mb=40+4000*(attempt-1)", "corpus:mem_mb=10")
-    assert head.ends() == 0, head.said()
+    main = slurm.start(tmp_path, DONE, "--set-resources", "world:mem_mb=40+4000*(attempt-1)", "corpus:mem_mb=10")
+    assert main.ends() == 0, main.said()
     first, second = slurm.jobs(tmp_path)
     assert (first["JobState"], first["MinMemoryNode"]) == ("FAILED", "40M")
     assert (second["JobState"], second["MinMemoryNode"]) == ("COMPLETED", "4040M")
@@ -41,58 +41,58 @@ def test_a_job_that_fails_is_tried_again_with_more(slurm: Slurm, tmp_path: Path)
 def test_a_users_mistake_is_told_in_the_jobs_log(slurm: Slurm, tmp_path: Path) -> None:
     # One that is seen by a job alone: the demo's test set is drawn in the graph.
     study = TINY | {"data": TINY["data"] | {"tests": {"id": {"source": {"kind": "demo", "split": "id"}, "rows": 5000}}}}
-    head = slurm.head(tmp_path, DONE, "--retries", "0", study=study)
-    assert head.ends() == 1
+    main = slurm.start(tmp_path, DONE, "--retries", "0", study=study)
+    assert main.ends() == 1
     (job,) = slurm.jobs(tmp_path)
     log = Path(job["StdOut"]).read_text()
     assert "molmix corpus: data.tests.id.rows: 5000 asked for" in log and "Traceback" not in log
 
 
 def test_a_cancelled_job_is_tried_again(slurm: Slurm, tmp_path: Path) -> None:
-    head = slurm.head(tmp_path, DONE)
+    main = slurm.start(tmp_path, DONE)
     slurm.says("scancel", slurm.until(tmp_path, "RUNNING")["JobId"])
-    assert head.ends() == 0, head.said()
+    assert main.ends() == 0, main.said()
     assert [job["JobState"] for job in slurm.jobs(tmp_path)] == ["CANCELLED", "COMPLETED"]
 
 
 def test_a_requeued_job_is_no_new_try(slurm: Slurm, tmp_path: Path) -> None:
-    head = slurm.head(tmp_path, DONE, "--retries", "0")
+    main = slurm.start(tmp_path, DONE, "--retries", "0")
     job = slurm.until(tmp_path, "RUNNING")["JobId"]
     script_of(tmp_path)
     slurm.says("scontrol", "requeue", job)
     slurm.until(tmp_path, "PENDING")
     slurm.says("scontrol", "update", f"JobId={job}", "StartTime=now")  # it would wait for two minutes
-    assert head.ends() == 0, head.said()
+    assert main.ends() == 0, main.said()
     (only,) = slurm.jobs(tmp_path)
     assert (only["JobId"], only["JobState"], only["Restarts"]) == (job, "COMPLETED", "1")
 
 
 def test_a_job_out_of_time_is_tried_again_with_more(slurm: Slurm, tmp_path: Path) -> None:
-    head = slurm.head(tmp_path, DONE, "--set-resources", "world:runtime=attempt", "corpus:runtime=0")
+    main = slurm.start(tmp_path, DONE, "--set-resources", "world:runtime=attempt", "corpus:runtime=0")
     os.kill(script_of(tmp_path), signal.SIGSTOP)  # it hangs
-    assert head.ends() == 0, head.said()
+    assert main.ends() == 0, main.said()
     first, second = slurm.jobs(tmp_path)
     assert (first["JobState"], first["TimeLimit"]) == ("TIMEOUT", "00:01:00")
     assert (second["JobState"], second["TimeLimit"]) == ("COMPLETED", "00:02:00")
 
 
 def test_an_interrupted_head_takes_its_jobs_along(slurm: Slurm, tmp_path: Path) -> None:
-    head = slurm.head(tmp_path, DONE)
+    main = slurm.start(tmp_path, DONE)
     slurm.until(tmp_path, "RUNNING")
-    head.process.send_signal(signal.SIGINT)
-    assert head.ends() != 0
+    main.process.send_signal(signal.SIGINT)
+    assert main.ends() != 0
     slurm.until(tmp_path, "CANCELLED")
-    again = slurm.head(tmp_path, DONE)
+    again = slurm.start(tmp_path, DONE)
     assert again.ends() == 0, again.said()
     assert [job["JobState"] for job in slurm.jobs(tmp_path)] == ["CANCELLED", "COMPLETED"]
 
 
 def test_recover_after_a_killed_head(slurm: Slurm, tmp_path: Path, molmix) -> None:
-    head = slurm.head(tmp_path, DONE)
+    main = slurm.start(tmp_path, DONE)
     left = slurm.until(tmp_path, "RUNNING")["JobId"]
     refused = molmix(tmp_path, "recover", "--configfile", "study.yaml")
     assert refused.returncode == 1 and "a Snakemake runs here" in refused.stderr
-    head.dies()
+    main.dies()
     done = molmix(tmp_path, "recover", "--configfile", "study.yaml", "--", *SNAKEMAKE, DONE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"cancelled in SLURM: {left} (" in done.stdout and "unlocked" in done.stdout
@@ -100,20 +100,20 @@ def test_recover_after_a_killed_head(slurm: Slurm, tmp_path: Path, molmix) -> No
 
 
 def test_a_result_finished_after_its_head_is_made_again(slurm: Slurm, tmp_path: Path, molmix) -> None:
-    head = slurm.head(tmp_path, DONE)
+    main = slurm.start(tmp_path, DONE)
     slurm.until(tmp_path, "RUNNING")
-    head.dies()
+    main.dies()
     slurm.until(tmp_path, "COMPLETED")
     done = molmix(tmp_path, "recover", "--configfile", "study.yaml")
-    assert "finished after their head, to be made again" in done.stdout and DONE in done.stdout
-    assert slurm.head(tmp_path, DONE).ends() == 0
+    assert "finished after Snakemake was killed, will be made again" in done.stdout and DONE in done.stdout
+    assert slurm.start(tmp_path, DONE).ends() == 0
     assert [job["JobState"] for job in slurm.jobs(tmp_path)] == ["COMPLETED", "COMPLETED"]
 
 
 def test_two_studies_in_one_folder_do_not_recover_each_other(slurm: Slurm, tmp_path: Path, molmix) -> None:
-    head = slurm.head(tmp_path, DONE)
+    main = slurm.start(tmp_path, DONE)
     slurm.until(tmp_path, "RUNNING")
-    head.dies()
+    main.dies()
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(TINY | {"run": "other"}, sort_keys=False))
     assert molmix(tmp_path, "recover", "--configfile", "other.yaml").stdout == "Nothing to recover.\n"
     assert slurm.until(tmp_path, "COMPLETED")

@@ -77,8 +77,8 @@ def test_no_token_is_in_comments_logs_or_results(slurm: Slurm, finished: tuple[P
 def test_gpus_are_asked_for_and_looked_for(slurm: Slurm, tmp_path: Path) -> None:
     # The node's GPUs are none: SLURM hands one out, and the job finds that PyTorch sees nothing.
     study = TINY | {"hardware": {"gpus": {"nli": 1}, "gpu_memory_gb": 40}}
-    head = slurm.head(tmp_path, "results/tiny/nli_models/embedded/manifest.json", "--retries", "0", study=study)
-    assert head.ends() == 1
+    main = slurm.start(tmp_path, "results/tiny/nli_models/embedded/manifest.json", "--retries", "0", study=study)
+    assert main.ends() == 1
     (job,) = slurm.jobs(tmp_path)
     assert (job["Partition"], job["TresPerJob"], job["NumCPUs"]) == ("gpu", "gres:gpu:1", "4")
     assert "hardware.gpus: asks for 1 GPU(s), and PyTorch finds 0" in Path(job["StdOut"]).read_text()
@@ -87,15 +87,15 @@ def test_gpus_are_asked_for_and_looked_for(slurm: Slurm, tmp_path: Path) -> None
 
 def test_jobs_without_gpus_stay_off_their_partition(slurm: Slurm, tmp_path: Path) -> None:
     study = TINY | {"hardware": {"gpus": {"nli": 1, "align": 2, "generate": 1, "decompose": 1}}}
-    head = slurm.head(tmp_path, "data_all", study=study)
-    assert head.ends() == 0, head.said()
+    main = slurm.start(tmp_path, "data_all", study=study)
+    assert main.ends() == 0, main.said()
     assert {job["Partition"] for job in slurm.jobs(tmp_path)} == {"cpu"}
 
 
 def test_it_runs_with_accounting_and_outlives_scancel(accounted: Slurm, tmp_path: Path) -> None:
-    head = accounted.head(tmp_path, "data_all")
+    main = accounted.start(tmp_path, "data_all")
     first = accounted.until(tmp_path, "RUNNING")
     accounted.says("scancel", first["JobId"])
-    assert head.ends() == 0, head.said()
+    assert main.ends() == 0, main.said()
     states = accounted.says("sacct", "-X", "-n", "-P", "-o", "JobIDRaw,State").splitlines()
     assert [line.split("|")[1].split()[0] for line in states] == ["CANCELLED", "COMPLETED"]

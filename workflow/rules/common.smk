@@ -6,7 +6,7 @@ import re
 
 from snakemake.exceptions import WorkflowError
 
-from molmix.config.schema import UNSEEN
+from molmix.config.schema import NO_RESULT_DEPENDS_ON
 from molmix.core.errors import MolmixError
 from molmix.generation.engines import ENGINES
 from molmix.pipeline.groups import Groups

@@ -35,7 +35,7 @@ rule explorer:
         mem_mb=grows(3000),
         runtime=grows(60),
     params:
-        study=study.model_dump(exclude=UNSEEN),
+        study=study.model_dump(exclude=NO_RESULT_DEPENDS_ON),
         made_by=made_by,
     message:
         "Building the explorer"

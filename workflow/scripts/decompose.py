@@ -6,10 +6,10 @@ from molmix.pipeline.job import job
 from molmix.pipeline.named import nested
 
 with job(snakemake):
-    from molmix.judges.decompose.tables import cut
+    from molmix.judges.decompose.tables import decompose_tables
 
     files, params = snakemake.input, snakemake.params
-    cut(
+    decompose_tables(
         captions=list(nested(files, "captions").values()),
         outs=list(nested(snakemake.output, "units").values()),
         units=snakemake.wildcards.units,

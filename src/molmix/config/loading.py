@@ -105,7 +105,7 @@ def _renamed_at(node: Any, path: list[Any], old: str, new: str) -> Any:
 
 
 def _path_to(section: Any, content: Any) -> list[Any] | None:
-    """Keys that lead to an object inside plain data; in YAML one object may stand at many places, or in itself."""
+    """Keys that lead to an object inside plain data; a YAML object may occur under several keys, or inside itself."""
     seen: set[int] = set()
     waiting: list[tuple[Any, list[Any]]] = [(content, [])]
     while waiting:

@@ -1,7 +1,7 @@
 """The study's configuration: one typed schema that everything else is made from.
 
 The documented default file, the JSON schema for editors and the key reference in ``docs/`` are generated from
-these classes (see :mod:`molmix.config.documentation`). Unknown keys are refused, and every refusal names the key, the
+these classes (see :mod:`molmix.config.documentation`). Unknown keys are refused, and every error names the key, the
 value, the file and what to do. Importing this module is cheap: the Snakefile does it on every parse.
 """
 
@@ -39,7 +39,7 @@ from molmix.merge.settings import MergePlan, Universal
 from molmix.metrics.settings import Metrics
 from molmix.models.settings import HubModel, Initial, Push
 
-UNSEEN = {"hardware", "tracking", "push"}  # sections that no result depends on
+NO_RESULT_DEPENDS_ON = {"hardware", "tracking", "push"}  # sections of the config
 # Keys with `exclude_if` came later than others. Dumped settings name caches and rerun jobs: where such a key has its
 # default it is left out, and older results stay what they are.
 
@@ -117,7 +117,7 @@ class Config(Section):
 
         The hardware and the tracking are left out: they change no result.
         """
-        said = self.model_dump_json(include=set(sections) or None, exclude=UNSEEN)
+        said = self.model_dump_json(include=set(sections) or None, exclude=NO_RESULT_DEPENDS_ON)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def uses_world(self) -> bool:

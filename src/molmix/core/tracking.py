@@ -42,7 +42,7 @@ def transformers_trackers(names: Sequence[str], folder: Path) -> list[str]:
     Where the environment says something else, that holds: `WANDB_MODE=online` goes online.
     """
     chosen = [name for name in names if name != "tensorboard"]
-    places = {
+    defaults = {
         "WANDB_MODE": "offline",
         "WANDB_DIR": str(folder),
         "WANDB_PROJECT": folder.name,
@@ -52,7 +52,7 @@ def transformers_trackers(names: Sequence[str], folder: Path) -> list[str]:
         "SWANLAB_MODE": "offline",
         "CLEARML_OFFLINE_MODE": "1",
     }
-    for name, value in places.items() if chosen else ():
+    for name, value in defaults.items() if chosen else ():
         os.environ.setdefault(name, value)
     return chosen
 

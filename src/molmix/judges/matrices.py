@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cross:
+class PairMatrices:
     """What the model said of all pairs of one caption and its reference: four matrices [..., G, R] in [0, 1]."""
 
     forward_entailment: np.ndarray
@@ -29,7 +29,7 @@ class Cross:
     backward_entailment: np.ndarray
     backward_contradiction: np.ndarray
 
-    def or_zeros(self) -> Cross:
+    def or_zeros(self) -> PairMatrices:
         """Itself; where one of the texts has no units, zeros [..., 1, 1]: one pair of which the model says nothing.
 
         So does SummaC's code (``SummaCImager.build_image``), and all that is defined on G > 0 and R > 0 has a score
@@ -41,7 +41,7 @@ class Cross:
         if generated and reference:
             return self
         zeros = np.zeros((*many, 1, 1))
-        return Cross(zeros, zeros, zeros, zeros)
+        return PairMatrices(zeros, zeros, zeros, zeros)
 
 
 MOST_ENTAILED = "entailed most by"
@@ -69,10 +69,10 @@ class Explanation:
 
 
 # The scores of one caption, or of many of one shape: an array [...] for each name, from matrices [..., G, R].
-Scorer = Callable[[Cross], "dict[str, np.ndarray]"]
+Scorer = Callable[[PairMatrices], "dict[str, np.ndarray]"]
 
 
-def by_shape(pairs: pa.Table) -> Iterator[tuple[np.ndarray, Cross]]:
+def by_shape(pairs: pa.Table) -> Iterator[tuple[np.ndarray, PairMatrices]]:
     """Captions of one shape together, so that 22,000 of them are scored in a second.
 
     Args:
@@ -86,8 +86,8 @@ def by_shape(pairs: pa.Table) -> Iterator[tuple[np.ndarray, Cross]]:
 
     shapes = np.stack([pairs[name].to_numpy() for name in ("n_generated", "n_reference")], axis=1)
     starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
-    cells = {name: pairs[name].combine_chunks().flatten().to_numpy() for name in Cross.__dataclass_fields__}
+    cells = {name: pairs[name].combine_chunks().flatten().to_numpy() for name in PairMatrices.__dataclass_fields__}
     for shape in np.unique(shapes, axis=0):
         rows = np.flatnonzero((shapes == shape).all(axis=1))
         indices = starts[rows, None] + np.arange(shape.prod())
-        yield rows, Cross(**{name: flat[indices].reshape(len(rows), *shape) for name, flat in cells.items()})
+        yield rows, PairMatrices(**{name: flat[indices].reshape(len(rows), *shape) for name, flat in cells.items()})

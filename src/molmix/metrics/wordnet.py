@@ -40,7 +40,7 @@ _ENDINGS = {
 }
 _FILES = [f"{kind}.{speech}" for speech in _ENDINGS for kind in ("index", "data")]
 _FILES += [f"{speech}.exc" for speech in _ENDINGS]
-_MARKER = re.compile(r"\([^()]*\)$")  # an adjective's place in the sentence, as in `galore(ip)`
+_MARKER = re.compile(r"\([^()]*\)$")  # an adjective's position in the sentence, as in `galore(ip)`
 
 
 class WordNet:

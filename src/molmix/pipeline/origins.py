@@ -29,7 +29,7 @@ def origin_of_job(rule: str, wildcards: Mapping[str, str], params: Mapping[str, 
 
 
 def settings_digest(params: Mapping[str, Any]) -> str:
-    """Digest of a job's parameters without those that only name a place below ``results/``."""
+    """Digest of a job's parameters without those that only name a path below ``results/``."""
     settings = {name: value for name, value in params.items() if name != "made_by" and not _is_result(value)}
     return digest(json.loads(json.dumps(settings, default=str)))
 

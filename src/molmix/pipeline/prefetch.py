@@ -23,14 +23,14 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Download:
     """Something to fetch.
 
     Attributes:
         key: where the config asks for it.
         repository: its hub id.
         revision: commit hash, tag or branch.
-        kind: what is wanted of it.
+        kind: which of its files are needed.
         sources: of a data set, what is read of it.
     """
 
@@ -47,36 +47,36 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Fetched:
+class CachedDownload:
     """Something in the cache.
 
     Attributes:
-        wanted: what was asked for.
+        download: what was asked for.
         commit: hash of what its revision stands for.
         size: bytes of its files.
     """
 
-    wanted: Wanted
+    download: Download
     commit: str
     size: int
 
 
-def wanted(study: Config) -> list[Wanted]:
+def downloads(study: Config) -> list[Download]:
     """What a study takes from the hub, each repository and revision once."""
-    found: dict[tuple[str, str, Kind], Wanted] = {}
+    found: dict[tuple[str, str, Kind], Download] = {}
     for key, model in study.pretrained().items():
         if not Path(model.id).is_dir():
             found.setdefault(
-                (model.id, str(model.revision), "model"), Wanted(key, model.id, str(model.revision), "model")
+                (model.id, str(model.revision), "model"), Download(key, model.id, str(model.revision), "model")
             )
     text2mol = study.metrics.text2mol
     if text2mol and not Path(text2mol.text_model).is_dir():
         key, name, revision = "metrics.text2mol", text2mol.text_model, str(text2mol.revision)
-        found.setdefault((name, revision, "tokenizer"), Wanted(key, name, revision, "tokenizer"))
+        found.setdefault((name, revision, "tokenizer"), Download(key, name, revision, "tokenizer"))
     for key, source in _sources(study):
         repository: tuple[str, str, Kind] = (source.id, source.revision, "dataset")
-        known = found.get(repository, Wanted(key, *repository))
-        found[repository] = Wanted(known.key, *repository, (*known.sources, source))
+        known = found.get(repository, Download(key, *repository))
+        found[repository] = Download(known.key, *repository, (*known.sources, source))
     return list(found.values())
 
 
@@ -90,7 +90,7 @@ def _sources(study: Config) -> Iterator[tuple[str, HubSource]]:
             yield key, source
 
 
-def prefetch(study: Config) -> Iterator[Fetched]:
+def prefetch(study: Config) -> Iterator[CachedDownload]:
     """Fetch what is missing from the cache, and look into everything: weights whole, splits and columns there.
 
     Called again, it goes on with the files that are missing.
@@ -100,7 +100,7 @@ def prefetch(study: Config) -> Iterator[Fetched]:
     """
     check_files(study)
     refused = []
-    for one in wanted(study):
+    for one in downloads(study):
         try:
             folder = snapshot(one.key, one.repository, one.revision, one.kind)
             if one.kind == "model":
@@ -111,6 +111,6 @@ def prefetch(study: Config) -> Iterator[Fetched]:
             refused.append(str(error))
             continue
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        yield Fetched(one, folder.name, size)
+        yield CachedDownload(one, folder.name, size)
     if refused:
         raise MolmixError("\n".join(refused))

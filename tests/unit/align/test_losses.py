@@ -79,7 +79,7 @@ def log_probs(policy, tokenizer, prompt, completion):
     ids = head + tokenizer(completion, add_special_tokens=False)["input_ids"] + [tokenizer.eos_token_id]
     with torch.no_grad():
         scores = policy(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
-    return torch.stack([scores[place - 1, ids[place]] for place in range(len(head), len(ids))])
+    return torch.stack([scores[index - 1, ids[index]] for index in range(len(head), len(ids))])
 
 
 def ratios(trainer, tokenizer, texts, reference=None):

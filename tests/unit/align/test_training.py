@@ -198,15 +198,15 @@ def test_two_processes_save_when_the_job_is_asked_to_end(number, run, tmp_path):
         target=ends_with_its_message, args=(run, tmp_path / "m", over, tmp_path / "said")
     )
     training.start()
-    place = tmp_path / "m.work"
-    while not (said := checkpoints.last_progress(place) if place.exists() else None) or said["step"] < 3:
+    work = tmp_path / "m.work"
+    while not (said := checkpoints.last_progress(work) if work.exists() else None) or said["step"] < 3:
         assert training.is_alive()
         time.sleep(0.05)
     os.kill(training.pid, number)
     training.join(60)
     assert f"{number.name} ended its training at step" in (tmp_path / "said").read_text()
-    reached = checkpoints.last_progress(place)["step"]
-    assert checkpoints.last_complete(next(place.iterdir())).name == f"checkpoint-{reached}"
+    reached = checkpoints.last_progress(work)["step"]
+    assert checkpoints.last_complete(next(work.iterdir())).name == f"checkpoint-{reached}"
     assert 3 <= reached < 120 and not (tmp_path / "m").exists()
 
 
@@ -226,8 +226,8 @@ def test_processes_that_cannot_share_the_batch_say_so(run, tmp_path):
 @pytest.mark.parametrize("method", ["sft", "kto"])
 def test_the_same_run_again_makes_the_same_bytes(method, run, tmp_path):
     over, lora = {"max_steps": 3}, {"dropout": 0.2, "use_dora": True}
-    for place in "ab":
-        run(method, tmp_path / place / "m", over, lora)
+    for name in "ab":
+        run(method, tmp_path / name / "m", over, lora)
     assert contents(tmp_path / "a" / "m") == contents(tmp_path / "b" / "m")
     run(method, tmp_path / "c" / "m", over, lora, seed=4)
     assert contents(tmp_path / "a" / "m") != contents(tmp_path / "c" / "m")
@@ -337,11 +337,11 @@ def test_rows_by_length_are_all_there_and_in_an_order_of_their_own_each_epoch(ro
     first = list(order)
     assert sorted(first) == list(range(rows)) == list(range(len(order)))
     assert first == list(order) == list(again)
-    assert max(lengths) in [lengths[place] for place in first[:4]]
+    assert max(lengths) in [lengths[index] for index in first[:4]]
     order.set_epoch(1)
     if rows > 9:
         assert first != list(order) != list(other) != first
-        batches = [[lengths[place] for place in first[begin : begin + 4]] for begin in range(0, rows - 4, 4)]
+        batches = [[lengths[index] for index in first[begin : begin + 4]] for begin in range(0, rows - 4, 4)]
         assert sum(max(batch) * 4 - sum(batch) for batch in batches) < sum(lengths) * 0.2  # some .4 at random
         falls = [one[0] > next_one[0] for one, next_one in itertools.pairwise(batches)]
         assert sum(falls) < len(falls) * 0.7  # no way from long to short
@@ -518,8 +518,8 @@ def test_a_run_that_is_asked_to_end_saves_that_step_and_goes_on_from_it(
         with pytest.raises(MolmixError, match=f"model m: {name} ended its training at step {step} of 8\n.*again"):
             run("sft", out, LONG, {"dropout": 0.2})
     assert signal.getsignal(signal.Signals[name]) is before
-    (place,) = (tmp_path / "m.work").iterdir()
-    assert checkpoints.last_complete(place).name == f"checkpoint-{step}"
+    (folder,) = (tmp_path / "m.work").iterdir()
+    assert checkpoints.last_complete(folder).name == f"checkpoint-{step}"
     kill_at(monkeypatch, step)  # would die if it did not go on from that step
     run("sft", out, LONG, {"dropout": 0.2})
     assert contents(out) == undisturbed
@@ -530,13 +530,13 @@ def test_a_run_saves_by_the_clock_too(run, tmp_path, monkeypatch):
     kill_at(monkeypatch, 6)
     with pytest.raises(Killed):
         run("sft", tmp_path / "m", LONG | {"save_steps": 100})
-    (place,) = (tmp_path / "m.work").iterdir()
-    assert checkpoints.last_complete(place).name == "checkpoint-5"
+    (folder,) = (tmp_path / "m.work").iterdir()
+    assert checkpoints.last_complete(folder).name == "checkpoint-5"
 
 
-def flip(path: Path, place: int) -> None:
+def flip(path: Path, offset: int) -> None:
     data = bytearray(path.read_bytes())
-    data[place % len(data)] ^= 1
+    data[offset % len(data)] ^= 1
     path.write_bytes(data)
 
 
@@ -546,12 +546,12 @@ def test_torn_and_damaged_checkpoints_are_passed_over(run, undisturbed, tmp_path
         kill_at(patch, 7)
         with pytest.raises(Killed):
             run("sft", out, LONG, {"dropout": 0.2})
-    (place,) = work.iterdir()
-    newest = place / "checkpoint-6"
+    (folder,) = work.iterdir()
+    newest = folder / "checkpoint-6"
     files = [path.relative_to(newest) for path in newest.rglob("*") if path.is_file()]
     assert {"optimizer.pt", "adapter_model.safetensors", "trainer_state.json", "complete.json"} <= set(map(str, files))
     for number, file in enumerate(files):
-        assert checkpoints.last_complete(place) == newest
+        assert checkpoints.last_complete(folder) == newest
         whole = (newest / file).read_bytes()
         for damage in (
             lambda path, number=number: flip(path, 7919 * number),
@@ -560,7 +560,7 @@ def test_torn_and_damaged_checkpoints_are_passed_over(run, undisturbed, tmp_path
             Path.unlink,
         ):
             damage(newest / file)
-            assert checkpoints.last_complete(place).name == "checkpoint-4", file
+            assert checkpoints.last_complete(folder).name == "checkpoint-4", file
             (newest / file).write_bytes(whole)
     os.truncate(newest / "optimizer.pt", 100)
     run("sft", out, LONG, {"dropout": 0.2})
@@ -573,8 +573,8 @@ def test_checkpoints_of_other_settings_are_not_gone_on_from(run, tmp_path, monke
         kill_at(patch, 3)
         with pytest.raises(Killed):
             run("sft", out, LONG)
-    (place,) = work.iterdir()
-    key = read_json(place / checkpoints.RUN)
+    (folder,) = work.iterdir()
+    key = read_json(folder / checkpoints.RUN)
     assert {"settings", "seed", "inputs", "window", "code", "device", "dtype"} < key.keys()
     assert {"torch", "transformers", "trl", "peft", "accelerate"} <= key["packages"].keys()
     # Under other settings the run begins anew beside them, and would die at its first step.
@@ -584,7 +584,7 @@ def test_checkpoints_of_other_settings_are_not_gone_on_from(run, tmp_path, monke
             run("sft", out, LONG | {"learning_rate": 5e-3})
     assert len(list(work.iterdir())) == 2
     # Under their own name they are refused if they tell of another run.
-    write_json(place / checkpoints.RUN, read_json(place / checkpoints.RUN) | {"seed": 99})
+    write_json(folder / checkpoints.RUN, read_json(folder / checkpoints.RUN) | {"seed": 99})
     with pytest.raises(MolmixError, match="is damaged, or is of another training"):
         run("sft", out, LONG)
 
@@ -604,7 +604,7 @@ def test_a_work_folder_that_is_not_ours_is_refused(tmp_path):
 
 
 def test_an_interrupted_beginning_is_no_obstacle(tmp_path):
-    place = checkpoints.checkpoint_folder(tmp_path, {"seed": 1})
-    (place / checkpoints.RUN).rename(place / ".run.json.x.part")
-    assert checkpoints.checkpoint_folder(tmp_path, {"seed": 1}) == place
-    assert checkpoints.last_complete(place) is None
+    folder = checkpoints.checkpoint_folder(tmp_path, {"seed": 1})
+    (folder / checkpoints.RUN).rename(folder / ".run.json.x.part")
+    assert checkpoints.checkpoint_folder(tmp_path, {"seed": 1}) == folder
+    assert checkpoints.last_complete(folder) is None

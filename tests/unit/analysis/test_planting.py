@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from molmix.analysis.judge_validation.document import changed, read_document, tell
+from molmix.analysis.judge_validation.document import changed, read_document, to_text
 from molmix.analysis.judge_validation.perturbations import EDITS, HARMFUL
 from molmix.analysis.judge_validation.planting import not_made, plant
 from molmix.core.errors import MolmixError
@@ -209,9 +209,9 @@ def chebi20(shared: Path):
 def test_real_captions_are_read_and_told_unchanged(chebi20):
     for row in chebi20[:800]:
         caption = row["references"][0]
-        assert tell(read_document(caption)) == caption
+        assert to_text(read_document(caption)) == caption
         first = read_document(caption)[0].statements[0]
-        assert tell(changed(read_document(caption), {first: None})) != caption
+        assert to_text(changed(read_document(caption), {first: None})) != caption
 
 
 def test_real_captions_get_errors_that_their_reference_does_not_state(chebi20):

@@ -155,12 +155,12 @@ def test_damaged_files_are_named_with_the_mend(tmp_path: Path, reader, content) 
 
 
 def damages(data: bytes) -> Iterator[bytes]:
-    """A bit turned over in every byte, a block of zeros at several places, and the file cut short there."""
-    for place in range(len(data)):
-        yield data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]
-    for place in range(0, len(data), max(1, len(data) // 10)):
-        yield data[:place] + bytes(len(data[place : place + 64])) + data[place + 64 :]
-        yield data[:place]
+    """A bit turned over in every byte, a block of zeros at several offsets, and the file cut short there."""
+    for offset in range(len(data)):
+        yield data[:offset] + bytes([data[offset] ^ 1 << offset % 8]) + data[offset + 1 :]
+    for offset in range(0, len(data), max(1, len(data) // 10)):
+        yield data[:offset] + bytes(len(data[offset : offset + 64])) + data[offset + 64 :]
+        yield data[:offset]
 
 
 def test_damage_to_any_byte_of_a_table_is_noticed_or_harmless(tmp_path: Path) -> None:

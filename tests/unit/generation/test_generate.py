@@ -101,7 +101,7 @@ def plainly(manifest: Path, prompts: list[str]) -> list[dict]:
 
 def ask(manifest: Path, folder: Path, prompts: list[str], *, seed: int = 7, cache: str = "cache", **more) -> list[dict]:
     """Answers of one model to one test set."""
-    ids = [f"row {place}" for place in range(len(prompts))]
+    ids = [f"row {number}" for number in range(len(prompts))]
     generate(
         manifest=manifest,
         prompts={"test": (ids, prompts)},
@@ -172,7 +172,7 @@ def test_a_killed_job_goes_on_where_it_was(models, tmp_path, asked, torn):
     assert len(batches) > 2
     (finished,) = (tmp_path / "cache").iterdir()
     lines = finished.read_text().splitlines(keepends=True)
-    start = next(place for place, line in enumerate(lines) if batches[1][0] in line.encode().decode("unicode_escape"))
+    start = next(number for number, line in enumerate(lines) if batches[1][0] in line.encode().decode("unicode_escape"))
     finished.write_text("".join(lines[:start]) + lines[start][:torn])
     asked.clear()
     assert ask(models["llama"], tmp_path, PROMPTS) == whole

@@ -216,9 +216,9 @@ def test_a_killed_job_goes_on_with_the_chunk_that_it_was_at(models, tmp_path, mo
         chunks.clear()
         monkeypatch.setattr(TransformersEngine, "answers", one)
         settings = schema.Generation(max_new_tokens=8).model_dump()
-        place = {"outs": {"test": tmp_path / f"{cache}.parquet"}, "cache": tmp_path / cache}
-        generate(manifest=models["llama"], prompts={"test": (prompts, prompts)}, settings=settings, seed=7, **place)
-        return read_table(place["outs"]["test"]).to_pylist()
+        where = {"outs": {"test": tmp_path / f"{cache}.parquet"}, "cache": tmp_path / cache}
+        generate(manifest=models["llama"], prompts={"test": (prompts, prompts)}, settings=settings, seed=7, **where)
+        return read_table(where["outs"]["test"]).to_pylist()
 
     whole = write("whole")
     assert chunks == [sorted(prompts)[:3], sorted(prompts)[3:6], sorted(prompts)[6:]]

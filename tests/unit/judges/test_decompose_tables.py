@@ -7,7 +7,7 @@ import pytest
 
 from molmix.analysis.judge_validation.audit import audit
 from molmix.core.files import read_table, write_json, write_table
-from molmix.judges.decompose.tables import cut
+from molmix.judges.decompose.tables import decompose_tables
 from molmix.models.manifests import write_manifest
 from tests.nli_models import make_model
 
@@ -27,7 +27,7 @@ def tables(tmp_path: Path) -> tuple[Path, Path]:
 
 def units(tables: tuple[Path, Path], tmp_path: Path, name: str, settings: dict | None) -> list[list[list[str]]]:
     outs = [tmp_path / f"{name}-{path.name}" for path in tables]
-    cut(captions=tables, outs=outs, units=name, settings=settings, cache=tmp_path / "cache", model=None)
+    decompose_tables(captions=tables, outs=outs, units=name, settings=settings, cache=tmp_path / "cache", model=None)
     assert [read_table(out)["id"].to_pylist() for out in outs] == [["a", "b"]] * 2
     return [read_table(out)["atoms"].to_pylist() for out in outs]
 

@@ -20,7 +20,7 @@ from molmix.judges.decompose.units import UNITS
 from molmix.judges.kinds import DIRECTIONS, Judge, parse_judge, score_captions
 from molmix.judges.kinds.atomic import OPERATIONS, SCORES, score
 from molmix.judges.kinds.summac_conv import bin_edges, read_layers
-from molmix.judges.matrices import Cross
+from molmix.judges.matrices import PairMatrices
 
 # Two generated atoms (rows), three reference atoms (columns).
 # The first is entailed by reference 0, though the model also sees a (false) clash with reference 1, one way only.
@@ -29,7 +29,7 @@ ENTAILMENT = [[0.9, 0.0, 0.1], [0.1, 0.2, 0.0]]
 CONTRADICTION = [[0.05, 0.95, 0.0], [0.8, 0.1, 0.7]]
 BACKWARD_ENTAILMENT = [[0.6, 0.0, 0.2], [0.0, 0.3, 0.1]]
 BACKWARD_CONTRADICTION = [[0.0, 0.1, 0.1], [0.1, 0.0, 0.9]]
-CROSS = Cross(*map(np.array, (ENTAILMENT, CONTRADICTION, BACKWARD_ENTAILMENT, BACKWARD_CONTRADICTION)))
+MATRICES = PairMatrices(*map(np.array, (ENTAILMENT, CONTRADICTION, BACKWARD_ENTAILMENT, BACKWARD_CONTRADICTION)))
 
 # Learned layers in the layout of the published file: random numbers, and no model.
 STATE = {
@@ -67,9 +67,9 @@ KINDS = ("atomic", "fulldoc", "summac_zs", "summac_conv", "minicheck", "alignsco
 CONSISTENT = KINDS[1:]
 
 
-def table(crosses: list[Cross]) -> pa.Table:
+def table(several: list[PairMatrices]) -> pa.Table:
     """What the NLI stage would have written of these captions."""
-    shapes = [cross.forward_entailment.shape for cross in crosses]
+    shapes = [matrices.forward_entailment.shape for matrices in several]
     return pa.table(
         {
             "id": [f"c{number}" for number in range(len(shapes))],
@@ -77,8 +77,8 @@ def table(crosses: list[Cross]) -> pa.Table:
             "n_reference": pa.array([shape[1] for shape in shapes], pa.int32()),
         }
         | {
-            name: pa.array([getattr(cross, name).ravel() for cross in crosses], pa.list_(pa.float32()))
-            for name in Cross.__dataclass_fields__
+            name: pa.array([getattr(matrices, name).ravel() for matrices in several], pa.list_(pa.float32()))
+            for name in PairMatrices.__dataclass_fields__
         }
     )
 
@@ -86,7 +86,7 @@ def table(crosses: list[Cross]) -> pa.Table:
 def consistency(judge: dict[str, Any], entailment: np.ndarray, contradiction: np.ndarray | None = None) -> float:
     """One caption's score."""
     against = np.zeros_like(entailment) if contradiction is None else contradiction
-    pairs = table([Cross(entailment, against, entailment, against)])
+    pairs = table([PairMatrices(entailment, against, entailment, against)])
     return score_captions(judge, pairs)["consistency"][0].as_py()
 
 
@@ -103,15 +103,15 @@ def consistency(judge: dict[str, Any], entailment: np.ndarray, contradiction: np
     ],
 )
 def test_operations(operation: str, contradiction: list[float]) -> None:
-    assert OPERATIONS[operation](CROSS) == pytest.approx(contradiction)
-    assert score(CROSS, operation)["hallucination"] == pytest.approx(np.mean(contradiction))
+    assert OPERATIONS[operation](MATRICES) == pytest.approx(contradiction)
+    assert score(MATRICES, operation)["hallucination"] == pytest.approx(np.mean(contradiction))
 
 
 def test_shares_and_coverage() -> None:
-    scores = score(CROSS, "aligned")
+    scores = score(MATRICES, "aligned")
     assert [scores[name] for name in ("supported", "contradicted", "unsupported")] == [0.5, 0.5, 0.0]
     assert scores["coverage"] == pytest.approx((0.6 + 0.3 + 0.2) / 3)
-    assert score(CROSS, "min")["unsupported"] == 0.5  # nothing contradicts the second atom everywhere
+    assert score(MATRICES, "min")["unsupported"] == 0.5  # nothing contradicts the second atom everywhere
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_shares_and_coverage() -> None:
 )
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_atoms(shape: tuple[int, int], expected: tuple[float, ...], operation: str) -> None:
-    scores = score(Cross(*[np.zeros(shape)] * 4), operation)
+    scores = score(PairMatrices(*[np.zeros(shape)] * 4), operation)
     assert np.array_equal([scores[own.column] for own in SCORES], expected, equal_nan=True)
 
 
@@ -234,8 +234,8 @@ def test_what_makes_no_difference(kind: str, judges: dict[str, dict[str, Any]], 
     entailment, contradiction = image.transpose(0, 2, 1)
     matrices = (entailment, contradiction, contradiction, entailment)
     same = [change for change, others in CHANGES.values() if kind not in others]
-    crosses = [Cross(*matrices), *(Cross(*map(change, matrices)) for change in same)]
-    judged = score_captions(judges[kind], table(crosses))
+    several = [PairMatrices(*matrices), *(PairMatrices(*map(change, matrices)) for change in same)]
+    judged = score_captions(judges[kind], table(several))
     for column in {*judged.column_names} & {*DIRECTIONS}:
         values = judged[column].to_numpy()
         assert values == pytest.approx(np.full(len(values), values[0]), abs=1e-6), column
@@ -248,16 +248,16 @@ def test_what_makes_no_difference(kind: str, judges: dict[str, dict[str, Any]], 
 def test_a_table_is_scored_like_its_captions_one_by_one(kind: str, judges: dict[str, dict[str, Any]]) -> None:
     rng = np.random.default_rng(0)
     shapes = [(2, 3), (1, 1), (0, 2), (2, 3), (4, 0), (5, 2), (2, 3), (12, 1)]
-    crosses = [Cross(*rng.random((4, *shape), dtype=np.float32)) for shape in shapes]
+    several = [PairMatrices(*rng.random((4, *shape), dtype=np.float32)) for shape in shapes]
     for judge in parse_judge(judges[kind]).variants().values():
         # What was filtered or sliced on the way is judged alike.
-        judged = score_captions(judge, table(crosses).slice(1))
+        judged = score_captions(judge, table(several).slice(1))
         assert judged.column_names == ["id", *parse_judge(judge).columns]
         assert judged["id"].to_pylist() == [f"c{number}" for number in range(1, len(shapes))]
-        for row, cross in zip(judged.to_pylist(), crosses[1:], strict=True):
-            alone = score_captions(judge, table([cross])).to_pylist()[0]
+        for row, matrices in zip(judged.to_pylist(), several[1:], strict=True):
+            alone = score_captions(judge, table([matrices])).to_pylist()[0]
             assert {**row, "id": ""} == pytest.approx({**alone, "id": ""}, nan_ok=True, abs=1e-6)
-        assert score_captions(judge, table(crosses)[:0]).num_rows == 0
+        assert score_captions(judge, table(several)[:0]).num_rows == 0
 
 
 def test_many_captions_take_a_second(judges: dict[str, dict[str, Any]]) -> None:
@@ -271,7 +271,9 @@ def test_many_captions_take_a_second(judges: dict[str, dict[str, Any]]) -> None:
         "n_generated": shapes[:, 0],
         "n_reference": shapes[:, 1],
     }
-    pairs = pa.table(sizes | {name: pa.ListArray.from_arrays(offsets, flat) for name in Cross.__dataclass_fields__})
+    pairs = pa.table(
+        sizes | {name: pa.ListArray.from_arrays(offsets, flat) for name in PairMatrices.__dataclass_fields__}
+    )
     for judge in judges.values():
         start = time.process_time()
         score_captions(judge, pairs)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from molmix.judges.decompose.units import UNITS, even, packed, sentences
+from molmix.judges.decompose.units import UNITS, even_chunks, packed_chunks, sentences
 
 
 @pytest.mark.parametrize(
@@ -40,22 +40,22 @@ def test_whole() -> None:
 
 def test_packed_fills_chunks_and_never_cuts_a_sentence() -> None:
     caption = "One two. One two three. One. One two three four five six. One two. One."
-    assert packed(caption, 5) == [
+    assert packed_chunks(caption, 5) == [
         "One two. One two three.",
         "One.",
         "One two three four five six.",
         "One two. One.",
     ]
-    assert packed(caption, 100) == [caption]
+    assert packed_chunks(caption, 100) == [caption]
 
 
 def test_even_gives_chunks_one_number_of_sentences() -> None:
     caption = "One two. " * 7  # 14 words
     # 14 // 5 + 1 = 3 chunks asked, 7 // 3 = 2 sentences each
-    assert [chunk.count("One") for chunk in even(caption, 5)] == [2, 2, 2, 1]
-    assert even(caption, 14) == ["One two. One two. One two.", "One two. One two. One two.", "One two."]
-    assert even(caption, 15) == [caption.strip()]
-    assert even("One two three four.", 2) == ["One two three four."]
+    assert [chunk.count("One") for chunk in even_chunks(caption, 5)] == [2, 2, 2, 1]
+    assert even_chunks(caption, 14) == ["One two. One two. One two.", "One two. One two. One two.", "One two."]
+    assert even_chunks(caption, 15) == [caption.strip()]
+    assert even_chunks("One two three four.", 2) == ["One two three four."]
 
 
 @pytest.mark.parametrize("units", UNITS)
@@ -72,7 +72,7 @@ WORDS = st.sampled_from(
 @given(st.lists(WORDS, max_size=40).map(" ".join))
 def test_nothing_that_is_said_is_lost(caption: str) -> None:
     said = [word for word in caption.split() if any(map(str.isalnum, word))]
-    for split in (UNITS["whole"], sentences, lambda text: packed(text, 5), lambda text: even(text, 5)):
+    for split in (UNITS["whole"], sentences, lambda text: packed_chunks(text, 5), lambda text: even_chunks(text, 5)):
         pieces = split(caption)
         assert [word for piece in pieces for word in piece.split() if any(map(str.isalnum, word))] == said
         assert all(any(map(str.isalnum, piece)) for piece in pieces)

@@ -38,7 +38,7 @@ def tokenizer(words: list[str] = WORDS, special: dict[str, str] = SPECIAL) -> An
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    made = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, unk_token="<unk>"))
+    made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
     return PreTrainedTokenizerFast(tokenizer_object=made, **special)
 
@@ -316,7 +316,7 @@ def test_twins_merge_into_themselves(make: Callable[..., Path], models: Path, sp
     assert validation["lerp_share"] == 1 and validation["task_vector_cosine"] is None
 
 
-# ---- refusals -------------------------------------------------------------------------------------------------
+# ---- validation errors ----------------------------------------------------------------------------------------
 
 
 def edit(path: Path, **changes: Any) -> None:
@@ -390,13 +390,13 @@ def test_unsound_inputs_are_refused_and_leave_nothing(
     spoil, message = SPOILERS[name]
     spoil(spoilt)
     vouch(spoilt)
-    for place in range(2) if name == "nan" else range(1):
-        models = ["spoilt", "reverser"] if place else ["captioner", "spoilt"]
-        with pytest.raises(MolmixError, match=message) as refusal:
+    for number in range(2) if name == "nan" else range(1):
+        models = ["spoilt", "reverser"] if number else ["captioner", "spoilt"]
+        with pytest.raises(MolmixError, match=message) as error:
             make(SETTINGS["linear"], *models, "start")
-        assert "Hint: " in str(refusal.value)
+        assert "Hint: " in str(error.value)
         if name == "nan":
-            assert "spoilt/manifest.json` to your snakemake command" in str(refusal.value)
+            assert "spoilt/manifest.json` to your snakemake command" in str(error.value)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not (tmp_path / "work").exists()
 

@@ -122,7 +122,7 @@ def test_what_a_text_states(taxonomy: Taxonomy) -> None:
         "",
         "fuel " * 600 + "glow",
     ]
-    found = [[taxonomy.keys[place] for place in places] for places in find([[text] for text in texts])]
+    found = [[taxonomy.keys[index] for index in indices] for indices in find([[text] for text in texts])]
     assert [sorted(keys) for keys in found] == [
         [],
         sorted([KINASE, PROTEIN]),
@@ -235,9 +235,9 @@ def test_properties_of_published_captions(system: str, shared: Path) -> None:
     assert len(taxonomy.keys) == 3447
     lines = gzip.decompress((shared / f"data/lpm24/{system}-submission.txt.gz").read_bytes()).decode().split("\n")
     find = Finder(taxonomy, load_tokenizer(shared / "data/vocab/scibert-scivocab-uncased.txt"))
-    places = np.concatenate(find([[line.strip()] for line in lines[:21805]])).astype(int)
-    often = np.bincount(places, minlength=len(taxonomy.keys))
-    assert {key: often[taxonomy.places[key]] for key in PUBLISHED[system]} == PUBLISHED[system]
+    indices = np.concatenate(find([[line.strip()] for line in lines[:21805]])).astype(int)
+    often = np.bincount(indices, minlength=len(taxonomy.keys))
+    assert {key: often[taxonomy.index[key]] for key in PUBLISHED[system]} == PUBLISHED[system]
 
 
 def test_example_captions(shared: Path) -> None:

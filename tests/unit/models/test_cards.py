@@ -1,4 +1,4 @@
-"""Model cards hold what they promise, in the hub's own form; uploads want a token and a place."""
+"""Model cards hold what they promise, in the hub's own form; uploads need a token and a repository."""
 
 import os
 import subprocess

@@ -26,8 +26,8 @@ MOLECULES = [
     for tail in ("C", "Cl", "S(=O)(=O)N", "C(=O)[O-]")
 ]
 PAIRS = [
-    (molecule, f'The molecule has {len(molecule)} "pieces", {"not " * (place % 2)}1,2-diol-like; it\'s {place % 5}.')
-    for place, molecule in enumerate(MOLECULES)
+    (molecule, f'The molecule has {len(molecule)} "pieces", {"not " * (number % 2)}1,2-diol-like; it\'s {number % 5}.')
+    for number, molecule in enumerate(MOLECULES)
 ]
 SETTINGS = {
     "kind": "made", "task": "unpaired", "epochs": 1.0, "learning_rate": 3e-3, "batch_size": 8, "hidden_size": 32,
@@ -139,7 +139,7 @@ def test_padding_and_prompt_bear_no_loss():
 
 
 def test_an_epoch_sees_every_row_once_in_batches_of_like_length():
-    rows = [([1] * (3 + place % 40), 1) for place in range(1000)]
+    rows = [([1] * (3 + number % 40), 1) for number in range(1000)]
     batches = molmix.models.small._batches(rows, 8, seed=7)
     first, second = ([next(batches) for _ in range(125)] for _ in range(2))
     assert sorted(chain(*first)) == sorted(chain(*second)) == list(range(1000))

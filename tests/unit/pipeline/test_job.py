@@ -76,13 +76,13 @@ def test_chatter_goes_to_the_log(tmp_path: Path) -> None:
 
 def test_results_from_the_future_are_dated_back_and_files_of_others_are_not(tmp_path: Path) -> None:
     future = time.time() + 1000
-    places = ["results/a", "results/folder/.snakemake_timestamp", "theirs"]
-    for place in places:
-        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / place).touch()
-        os.utime(tmp_path / place, (future, future))
+    paths = ["results/a", "results/folder/.snakemake_timestamp", "theirs"]
+    for path in paths:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+        os.utime(tmp_path / path, (future, future))
     run_job(tmp_path, "pass")
-    assert [(tmp_path / place).stat().st_mtime < future - 500 for place in places] == [True, True, False]
+    assert [(tmp_path / path).stat().st_mtime < future - 500 for path in paths] == [True, True, False]
 
 
 def test_a_mistake_of_the_users_is_one_message(tmp_path: Path) -> None:

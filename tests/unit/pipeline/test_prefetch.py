@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from molmix.config import loading
-from molmix.pipeline.prefetch import wanted
+from molmix.pipeline.prefetch import downloads
 from tests.hub import Hub, serve
 
 pytestmark = pytest.mark.slow  # every call is a process of its own, which imports the hub client
@@ -30,8 +30,8 @@ def hub(tmp_path: Path):
     (model / "config.json").write_text('{"model_type": "llama"}')
     (model / "README.md").write_text("---\nlicense: llama2\n---\n# A model\n")
     shards = [f"model-{number}-of-00002.safetensors" for number in ("00001", "00002")]
-    for place, name in enumerate(shards):
-        (model / name).write_bytes(bytes([place]) * 4096)
+    for number, name in enumerate(shards):
+        (model / name).write_bytes(bytes([number]) * 4096)
     index = {"weight_map": {"a": shards[0], "b": shards[1]}}
     (model / "model.safetensors.index.json").write_text(json.dumps(index))
     (model / "pytorch_model.bin").write_bytes(b"never fetched")
@@ -140,7 +140,7 @@ def test_no_network(hub: Hub, tmp_path: Path) -> None:
 
 def test_every_corpus_is_fetched() -> None:
     study = loading.load(Path(__file__).resolve().parents[3] / "config/druglike.yaml")
-    (chebi,) = (one for one in wanted(study) if one.repository == "liupf/ChEBI-20-MM")
+    (chebi,) = (one for one in downloads(study) if one.repository == "liupf/ChEBI-20-MM")
     assert {source.split for source in chebi.sources} == {"train", "test"}
 
 

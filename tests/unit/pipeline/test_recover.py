@@ -20,7 +20,7 @@ OURS, OTHERS = "results/tiny/data/world.parquet", "results/other/data/world.parq
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to run in, where SLURM's clients answer that nothing is queued."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(slurm, "_ask", lambda *command: "")
@@ -28,12 +28,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def sleeper(place: Path) -> Iterator[subprocess.Popen[bytes]]:
+def sleeper(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A job of Snakemake, by its looks: its script's name, and the folder it works in."""
-    script = place / ".snakemake/scripts/tmpabcdefgh.align.py"
+    script = folder / ".snakemake/scripts/tmpabcdefgh.align.py"
     script.parent.mkdir(parents=True)
     script.write_text("import time; time.sleep(60)")
-    process = subprocess.Popen([sys.executable, str(script)], cwd=place)
+    process = subprocess.Popen([sys.executable, str(script)], cwd=folder)
     yield process
     process.kill()
     process.wait()
@@ -45,13 +45,13 @@ def write(path: str, text: str = "whole") -> None:
 
 
 def lock(number: int, *paths: str) -> None:
-    """Locks as a head takes them."""
+    """Locks as Snakemake takes them."""
     write(f".snakemake/locks/{number}.output.lock", "\n".join(paths))
     write(f".snakemake/locks/{number}.input.lock", "some/input.tsv")
 
 
 def logged(name: str, path: str) -> None:
-    """What a head with the SLURM executor says of itself before it hands a job out."""
+    """What a Snakemake with the SLURM executor says of itself before it hands a job out."""
     write(f".snakemake/log/{name}.snakemake.log", f"SLURM run ID: {name}\n    output: {path}\n")
 
 
@@ -59,26 +59,26 @@ def marked(path: str) -> bool:
     return path in recorded_files(Path(".snakemake/incomplete"))
 
 
-def test_a_result_that_was_finished_after_its_head_is_made_again(place: Path) -> None:
+def test_a_result_that_was_finished_after_its_snakemake_died_is_made_again(folder: Path) -> None:
     lock(0, OURS)
     write(OURS)
-    said = list(recover("tiny", place))
+    said = list(recover("tiny", folder))
     assert any("finished after Snakemake was killed" in line and OURS in line for line in said) and "unlocked" in said
     assert marked(OURS)
     assert not any(Path(".snakemake/locks").iterdir())
-    assert list(recover("tiny", place)) == ["begun and not finished, will be made again: 1 file(s)"]
+    assert list(recover("tiny", folder)) == ["begun and not finished, will be made again: 1 file(s)"]
 
 
-def test_an_older_result_without_a_record_is_told_of_and_left(place: Path) -> None:
+def test_an_older_result_without_a_record_is_told_of_and_left(folder: Path) -> None:
     write(OURS)
     os.utime(OURS, (1, 1))
     lock(0, OURS)
-    assert any("1 older result(s) lack" in line for line in recover("tiny", place))
+    assert any("1 older result(s) lack" in line for line in recover("tiny", folder))
     assert not marked(OURS)
 
 
 def test_another_run_in_the_same_folder_keeps_its_lock_and_its_jobs(
-    place: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock(0, OURS)
     lock(1, OTHERS)
@@ -86,8 +86,8 @@ def test_another_run_in_the_same_folder_keeps_its_lock_and_its_jobs(
     logged("molmix_b", OTHERS)
     records = Records("tiny", Path(".snakemake"))
     assert (records.in_slurm(), records.names_of_others()) == (True, {"molmix_b"})
-    queue = {"11": ("molmix_a", place), "12": ("molmix_b", place), "13": ("molmix_c", place)}
-    queue["14"] = ("molmix_a", place.parent)
+    queue = {"11": ("molmix_a", folder), "12": ("molmix_b", folder), "13": ("molmix_c", folder)}
+    queue["14"] = ("molmix_a", folder.parent)
     what = "rule_align_wildcards_a.sft"
     lines = "\n".join(f"{number}|RUNNING|{name}|{what}|{where}" for number, (name, where) in queue.items())
     asked = []
@@ -97,13 +97,13 @@ def test_another_run_in_the_same_folder_keeps_its_lock_and_its_jobs(
         return lines if "%i|%T|%j|%k|%Z" in command else ""
 
     monkeypatch.setattr(slurm, "_ask", ask)
-    said = list(recover("tiny", place))
+    said = list(recover("tiny", folder))
     assert said[0] == "cancelled in SLURM: 11 (align a.sft, running), 13 (align a.sft, running)"
     assert ("scancel", "11", "13") in asked
     assert sorted(path.name for path in Path(".snakemake/locks").iterdir()) == ["1.input.lock", "1.output.lock"]
 
 
-def test_nothing_is_unlocked_while_slurm_does_not_answer(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_unlocked_while_slurm_does_not_answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(*command: str) -> str:
         raise slurm._NoAnswer("30 s")
 
@@ -111,14 +111,14 @@ def test_nothing_is_unlocked_while_slurm_does_not_answer(place: Path, monkeypatc
     lock(0, OURS)
     logged("molmix_a", OURS)
     with pytest.raises(MolmixError, match="squeue: gives no answer"):
-        list(recover("tiny", place))
+        list(recover("tiny", folder))
     assert Path(".snakemake/locks/0.output.lock").exists()
 
 
-def test_orphans_here_are_ended(place: Path, sleeper: subprocess.Popen[bytes]) -> None:
+def test_orphans_here_are_ended(folder: Path, sleeper: subprocess.Popen[bytes]) -> None:
     lock(0, OURS)
-    assert processes.orphans(place.parent) == {}
-    said = list(recover("tiny", place))
+    assert processes.orphans(folder.parent) == {}
+    said = list(recover("tiny", folder))
     assert f"ended here: process {sleeper.pid} (align)" in said
     assert sleeper.wait(5) != 0
 
@@ -133,24 +133,24 @@ def test_processes_that_train_together_are_a_job_too() -> None:
     assert processes.program(torchrun) == ("module", "torch.distributed.run")  # ends with them
 
 
-def test_a_head_that_lives_is_left_alone(place: Path) -> None:
+def test_a_snakemake_that_runs_is_left_alone(folder: Path) -> None:
     lock(0, OURS)
     study = "rule slow:\n    output: 'x'\n    shell: 'sleep 60'\n"
     write("Snakefile", study)
-    head = subprocess.Popen([sys.executable, "-m", "snakemake", "--cores", "1", "--nolock"], cwd=place)
+    main = subprocess.Popen([sys.executable, "-m", "snakemake", "--cores", "1", "--nolock"], cwd=folder)
     try:
         until = time.monotonic() + 10
-        while not processes.running_snakemakes(place) and time.monotonic() < until:
+        while not processes.running_snakemakes(folder) and time.monotonic() < until:
             time.sleep(0.1)
-        with pytest.raises(MolmixError, match=rf"a Snakemake runs here \(process {head.pid}\)"):
-            list(recover("tiny", place))
+        with pytest.raises(MolmixError, match=rf"a Snakemake runs here \(process {main.pid}\)"):
+            list(recover("tiny", folder))
     finally:
-        head.kill()
-        head.wait()
+        main.kill()
+        main.wait()
     assert Path(".snakemake/locks/0.output.lock").exists()
 
 
-def test_the_command_goes_on_with_what_is_given(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_goes_on_with_what_is_given(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = Path(cli.__file__).resolve().parents[2]
     config = ["--configfile", str(root / "config/config.yaml")]
     assert CliRunner().invoke(cli.app, ["recover", *config]).output == "Nothing to recover.\n"
@@ -181,15 +181,15 @@ def waiting(process: subprocess.Popen[bytes], word: str) -> None:
     ],
     ids=["tail", "editor", "code", "module", "another folder's"],
 )
-def test_a_program_that_only_names_a_script_of_a_job_is_not_ended(place: Path, command: list[str]) -> None:
+def test_a_program_that_only_names_a_script_of_a_job_is_not_ended(folder: Path, command: list[str]) -> None:
     for script in (".snakemake/scripts/tmpabcdefgh.align.py", "elsewhere/.snakemake/scripts/tmpabcdefgh.align.py"):
         write(script, "import time; time.sleep(60)")
     write("editor.py", "import time; time.sleep(60)")
     lock(0, OURS)
-    process = subprocess.Popen(command, cwd=place)
+    process = subprocess.Popen(command, cwd=folder)
     try:
         waiting(process, command[-1])
-        assert processes.orphans(place) == {} and list(recover("tiny", place)) == ["unlocked"]
+        assert processes.orphans(folder) == {} and list(recover("tiny", folder)) == ["unlocked"]
         assert process.poll() is None
     finally:
         process.kill()
@@ -197,19 +197,19 @@ def test_a_program_that_only_names_a_script_of_a_job_is_not_ended(place: Path, c
 
 
 @pytest.mark.parametrize("started", [["-u", "-m", "snakemake"], ["-W", "ignore", "-m", "snakemake"], ["run.py"]])
-def test_a_snakemake_that_was_started_in_another_way_is_left_alone(place: Path, started: list[str]) -> None:
+def test_a_snakemake_that_was_started_in_another_way_is_left_alone(folder: Path, started: list[str]) -> None:
     lock(0, OURS)
     write("Snakefile", "rule slow:\n    output: 'x'\n    shell: 'sleep 60'\n")
     write("run.py", "import sys; from snakemake.cli import main; main(sys.argv[1:])")
     running = subprocess.Popen(
-        [sys.executable, *started, "--cores", "1", "--nolock"], cwd=place, stderr=subprocess.DEVNULL
+        [sys.executable, *started, "--cores", "1", "--nolock"], cwd=folder, stderr=subprocess.DEVNULL
     )
     try:
         until = time.monotonic() + 20
-        while not processes.running_snakemakes(place) and time.monotonic() < until:
+        while not processes.running_snakemakes(folder) and time.monotonic() < until:
             time.sleep(0.1)
         with pytest.raises(MolmixError, match=rf"a Snakemake runs here \(process {running.pid}\)"):
-            list(recover("tiny", place))
+            list(recover("tiny", folder))
         assert running.poll() is None
     finally:
         running.kill()
@@ -218,45 +218,45 @@ def test_a_snakemake_that_was_started_in_another_way_is_left_alone(place: Path, 
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="gives a file to another user, which needs root")
-def test_the_lock_of_another_user_stays(place: Path) -> None:
+def test_the_lock_of_another_user_stays(folder: Path) -> None:
     lock(0, OURS)
     os.chown(".snakemake/locks/0.output.lock", 65534, -1)
     with pytest.raises(MolmixError, match=r"0\.output\.lock: belongs to user nobody"):
-        list(recover("tiny", place))
+        list(recover("tiny", folder))
     os.chown(".snakemake/locks/0.output.lock", 54321, -1)  # a user without a name
     with pytest.raises(MolmixError, match="belongs to user 54321"):
-        list(recover("tiny", place))
+        list(recover("tiny", folder))
     assert Path(".snakemake/locks/0.output.lock").exists()
 
 
-def test_a_snakemake_on_another_machine_may_still_run(place: Path) -> None:
+def test_a_snakemake_on_another_machine_may_still_run(folder: Path) -> None:
     lock(0, OURS)
     write(".snakemake/log/a.snakemake.log", f"SNAKEMAKE\n  Host: login2\n\n    output: {OURS}\n")
     with pytest.raises(MolmixError, match=r"started on login2.*\n.*--ended-on login2"):
-        list(recover("tiny", place))
+        list(recover("tiny", folder))
     assert Path(".snakemake/locks/0.output.lock").exists()
-    assert list(recover("tiny", place, ended_on="login2")) == ["unlocked"]
+    assert list(recover("tiny", folder, ended_on="login2")) == ["unlocked"]
 
 
-def test_lines_of_squeue_of_an_unknown_form_are_told_of(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = "Warning: partition gone\n\nJOBID|STATE\n7_[1-4]|PENDING|molmix_a|rule_nli|" + str(place)
+def test_lines_of_squeue_of_an_unknown_form_are_told_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = "Warning: partition gone\n\nJOBID|STATE\n7_[1-4]|PENDING|molmix_a|rule_nli|" + str(folder)
     monkeypatch.setattr(slurm, "_ask", lambda *command: answer if "%i|%T|%j|%k|%Z" in command else "")
-    said = list(recover("tiny", place))
+    said = list(recover("tiny", folder))
     assert said == [
         "squeue printed 2 line(s) of an unknown form, left alone: 'Warning: partition gone'",
         "cancelled in SLURM: 7_[1-4] (nli, pending)",
     ]
 
 
-def test_a_user_without_a_name_can_ask_slurm(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_can_ask_slurm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 54321)
     monkeypatch.setattr(slurm, "_ask", lambda *command: asked.append(command) or "")
-    assert list(recover("tiny", place)) == []
+    assert list(recover("tiny", folder)) == []
     assert "54321" in asked[0]
 
 
-def test_nothing_is_written_where_there_is_nothing_to_recover(place: Path) -> None:
-    assert list(recover("tiny", place)) == [] and not any(place.iterdir())
+def test_nothing_is_written_where_there_is_nothing_to_recover(folder: Path) -> None:
+    assert list(recover("tiny", folder)) == [] and not any(folder.iterdir())

@@ -20,16 +20,16 @@ from molmix.core.errors import MolmixError
 from molmix.pipeline.status import graph
 from molmix.pipeline.status.graph import Job
 from molmix.pipeline.status.show import duration, report
-from molmix.pipeline.status.state import Standing, standings
+from molmix.pipeline.status.state import JobStatus, job_statuses
 from tests.graph.conftest import MICRO
 
 SNAKEFILE = Path(__file__).resolve().parents[3] / "Snakefile"
 
 
 def job(folder: Path, rule: str, name: str = "", needed: bool = True) -> Job:
-    place = f"{rule}/{name}" if name else rule
-    outputs = (f"{folder}/results/{place}", f"{folder}/results/{place}-{'very' * 60}-long")
-    return Job(rule, name, outputs, folder / f"logs/{place}.log", folder / f"benchmarks/{place}.tsv", needed)
+    path = f"{rule}/{name}" if name else rule
+    outputs = (f"{folder}/results/{path}", f"{folder}/results/{path}-{'very' * 60}-long")
+    return Job(rule, name, outputs, folder / f"logs/{path}.log", folder / f"benchmarks/{path}.tsv", needed)
 
 
 def write(path: Path, text: str) -> Path:
@@ -50,9 +50,9 @@ def begin(begun: Job, snakemake: Path, cluster_id: str | None = None) -> Path:
     return write(snakemake / "incomplete" / name, json.dumps({"external_jobid": cluster_id}))
 
 
-def said(standing: list[Standing], since: float | None, work: Path) -> str:
+def said(status: list[JobStatus], since: float | None, work: Path) -> str:
     console = Console(highlight=False, soft_wrap=True, width=100, file=open(os.devnull, "w"), record=True)  # noqa: SIM115, PTH123
-    for part in report("tiny", standing, since, work):
+    for part in report("tiny", status, since, work):
         console.print(part)
     return console.export_text()
 
@@ -73,18 +73,18 @@ def test_every_state(tmp_path: Path) -> None:
     write(snakemake / "locks/0.output.lock", "\n".join((*runs.outputs, *waits.outputs)))
     name = base64.urlsafe_b64encode(waits.outputs[0].encode()).decode()
     write(snakemake / "incomplete" / name, json.dumps({"external_jobid": "4711"}))
-    write(broke.log, "molmix merge: model x: \x1b[31mno\n  Hint: mend it\nTraceback …\n")
+    write(broke.log, "molmix merge: model x: \x1b[31mno\n  Hint: fix it\nTraceback …\n")
     write(killed.log, "chatter\n")
 
-    found, since = standings([done, ran, runs, waits, broke, killed, fresh], snakemake)
-    assert [standing.state for standing in found] == ["done", "left", "running", "running", "failed", "failed", "left"]
+    found, since = job_statuses([done, ran, runs, waits, broke, killed, fresh], snakemake)
+    assert [status.state for status in found] == ["done", "left", "running", "running", "failed", "failed", "left"]
     text = said(found, since, tmp_path / "work")
     assert text.startswith("tiny: 1 done, 2 running, 2 failed, 2 left of 7 jobs; running for ")
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith(("align", "merge"))}
     assert rows == {"align": ["1", "2", "-", "1", "3", "min", "20", "s"], "merge": ["-", "-", "2", "1"]}
     assert "  align runs, for 50 s, step 10 of 400, loss 0.9, validation loss 0.8\n" in text
     assert "  align waits, for 0 s, cluster job 4711, waits to begin\n" in text
-    assert f"  merge broke, log {broke.log}\n    model x: \\x1b[31mno\n      Hint: mend it\n" in text
+    assert f"  merge broke, log {broke.log}\n    model x: \\x1b[31mno\n      Hint: fix it\n" in text
     assert f"  merge killed, log {killed.log}\n    ended without a message" in text
     # ran anew 200 s, runs 200 - 50, waits 200; two at a time
     assert "Time left: about 4 min 35 s, estimated for 3 job(s), 2 at a time." in text
@@ -94,35 +94,35 @@ def test_every_state(tmp_path: Path) -> None:
 def test_a_try_counts_that_came_after_the_last_good_one(tmp_path: Path) -> None:
     tried = job(tmp_path, "decompose", needed=False)  # what was made from it is there: Snakemake would do without
     finish(tried, 3)
-    assert standings([tried], tmp_path)[0][0].state == "done"
+    assert job_statuses([tried], tmp_path)[0][0].state == "done"
     os.utime(tried.benchmark, (time.time() - 60,) * 2)
     write(tried.log, "molmix decompose: x.parquet: cannot be read\n  Hint: delete it\n")
-    assert standings([tried], tmp_path)[0][0].state == "failed"
+    assert job_statuses([tried], tmp_path)[0][0].state == "failed"
     for output in tried.outputs:
         write(Path(output), "")
-    assert standings([tried], tmp_path)[0][0].state == "done"
+    assert job_statuses([tried], tmp_path)[0][0].state == "done"
 
 
 def test_a_run_under_way_tries_anew_what_failed_before(tmp_path: Path) -> None:
     failed, runs = job(tmp_path, "nli", "failed"), job(tmp_path, "nli", "runs")
     write(failed.log, "molmix nli: it fails\n")
     os.utime(failed.log, (time.time() - 60,) * 2)
-    assert standings([failed, runs], tmp_path)[0][0].state == "failed"
+    assert job_statuses([failed, runs], tmp_path)[0][0].state == "failed"
     begin(runs, tmp_path)
-    assert [standing.state for standing in standings([failed, runs], tmp_path)[0]] == ["left", "running"]
+    assert [status.state for status in job_statuses([failed, runs], tmp_path)[0]] == ["left", "running"]
     write(failed.log, "molmix nli: it fails again\n")
-    assert standings([failed, runs], tmp_path)[0][0].state == "failed"
+    assert job_statuses([failed, runs], tmp_path)[0][0].state == "failed"
 
 
 def test_marks_count_while_a_run_holds_the_lock(tmp_path: Path) -> None:
     snakemake, runs = tmp_path / ".snakemake", job(tmp_path, "nli")
     begin(runs, snakemake)
-    (found,), since = standings([runs], snakemake)
+    (found,), since = job_statuses([runs], snakemake)
     assert (found.state, found.waits) == ("running", True) and since
     write(snakemake / "locks/0.output.lock", "another/study's/file\n")
-    (found,), since = standings([runs], snakemake)
+    (found,), since = job_statuses([runs], snakemake)
     assert found.state == "left" and since is None
-    assert standings([runs], tmp_path / "nowhere")[0][0].state == "left"
+    assert job_statuses([runs], tmp_path / "nowhere")[0][0].state == "left"
 
 
 def test_marks_are_where_snakemake_puts_them(tmp_path: Path) -> None:
@@ -140,9 +140,9 @@ rule make:
     assert ran.returncode == 0, ran.stderr
     for output in ("short.txt", f"{long}/long.txt"):
         made = Job("make", "", (output,), tmp_path / "no.log", tmp_path / "no.tsv", needed=True)
-        (found,), since = standings([made], tmp_path / "seen")
+        (found,), since = job_statuses([made], tmp_path / "seen")
         assert found.state == "running" and since and found.cluster_id is None
-        assert standings([made], tmp_path / ".snakemake")[0][0].state == "left"
+        assert job_statuses([made], tmp_path / ".snakemake")[0][0].state == "left"
 
 
 @pytest.fixture
@@ -242,13 +242,13 @@ def test_what_snakemake_refuses_is_one_message(study: Path) -> None:
 
 def test_progress_survives_a_kill(tmp_path: Path) -> None:
     assert last_progress(tmp_path / "model") is None
-    place = write(tmp_path / "model/print/run.json", "{}").parent
-    append_progress(place, {"step": 90, "of": 100, "loss": 0.5})
-    with (place / PROGRESS).open("a") as stream:
+    folder = write(tmp_path / "model/print/run.json", "{}").parent
+    append_progress(folder, {"step": 90, "of": 100, "loss": 0.5})
+    with (folder / PROGRESS).open("a") as stream:
         stream.write('{"step": 9')
     assert last_progress(tmp_path / "model") == {"step": 90, "of": 100, "loss": 0.5}
-    append_progress(place, {"step": 80, "of": 100, "loss": 0.6})  # goes on from the checkpoint of step 70
-    append_progress(place, {"step": 90, "of": 100, "loss": 0.5})
+    append_progress(folder, {"step": 80, "of": 100, "loss": 0.6})  # goes on from the checkpoint of step 70
+    append_progress(folder, {"step": 90, "of": 100, "loss": 0.5})
     assert last_progress(tmp_path / "model") == {"step": 90, "of": 100, "loss": 0.5}
 
 
@@ -256,13 +256,13 @@ def test_of_many_failures_some_are_told(tmp_path: Path) -> None:
     failed = [job(tmp_path, "nli", f"m{number:02}") for number in range(12)]
     for one in failed:
         write(one.log, "molmix nli: it fails\n")
-    found, since = standings(failed, tmp_path / ".snakemake")
+    found, since = job_statuses(failed, tmp_path / ".snakemake")
     text = said(found, since, tmp_path)
     assert text.count("it fails") == 10 and "  and 2 more\n" in text
 
 
 def test_nothing_left(tmp_path: Path) -> None:
-    found, since = standings([job(tmp_path, "world", needed=False)], tmp_path / ".snakemake")
+    found, since = job_statuses([job(tmp_path, "world", needed=False)], tmp_path / ".snakemake")
     text = said(found, since, tmp_path)
     assert "tiny: 1 done, 0 running, 0 failed, 0 left of 1 jobs; no run is under way" in text
     assert "Nothing is left to do." in text

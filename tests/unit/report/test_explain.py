@@ -1,4 +1,4 @@
-"""`molmix explain`: its sums are the scores, its names are mended, texts from models cannot steer a terminal."""
+"""`molmix explain`: sums are the scores, it suggests near names, texts from models cannot steer a terminal."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ from molmix.config import loading
 from molmix.core.errors import MolmixError, escape_control
 from molmix.core.files import read_table, write_table
 from molmix.data.corpus import TEST
-from molmix.judges.matrices import Cross
+from molmix.judges.matrices import PairMatrices
 from molmix.metrics.score import score
 from molmix.report.explain import explain, worst
 
@@ -64,7 +64,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         # What remains of entailment is shared between contradiction and neutral.
         forward, backward = ([rng.random(rows * columns) for rows, columns in sizes] for _ in "fb")
         lists = [forward, [(1 - e) * 0.9 for e in forward], backward, [(1 - e) * 0.5 for e in backward]]
-        columns = dict(zip(Cross.__dataclass_fields__, lists, strict=True))
+        columns = dict(zip(PairMatrices.__dataclass_fields__, lists, strict=True))
         counts = dict(zip(("n_generated", "n_reference"), zip(*sizes, strict=True), strict=True))
         table = {"id": list(CAPTIONS)} | {name: pa.array(count, pa.int32()) for name, count in counts.items()}
         table |= {"n_truncated": pa.array([0, 0, 1, 0], pa.int32())}
@@ -139,10 +139,10 @@ def test_the_pairs_that_decide_are_those_of_the_matrices(told, folder: Path) -> 
     entailment, contradiction = (np.reshape(row[f"forward_{name}"], (3, 5)) for name in ("entailment", "contradiction"))
     lines = told("max.hallucination")
     for atom in range(3):
-        place = contradiction[atom].argmax()
+        index = contradiction[atom].argmax()
         here = lines.index(next(line for line in lines if line.startswith(f"   {atom + 1}  ")))
-        assert lines[here + 1].strip() == f"contradicted most by reference {place + 1}: {'pqrst'[place]}"
-        e, c = entailment[atom, place], contradiction[atom, place]
+        assert lines[here + 1].strip() == f"contradicted most by reference {index + 1}: {'pqrst'[index]}"
+        e, c = entailment[atom, index], contradiction[atom, index]
         assert lines[here + 2].strip() == f"reference → generated  e {e:.4f}  n {1 - e - c:.4f}  c {c:.4f}"
     covered = np.reshape(row["backward_entailment"], (3, 5))
     for atom in range(5):
@@ -207,8 +207,8 @@ metrics: {properties: {taxonomy: taxonomy.json}}
 def test_stale_probabilities_are_noticed(told, folder: Path) -> None:
     path = folder / "results/tiny/nli/first/ours/id.parquet"
     whole = read_table(path)
-    place = whole.column_names.index("forward_contradiction")
-    write_table(path, whole.set_column(place, "forward_contradiction", whole["forward_entailment"]))
+    index = whole.column_names.index("forward_contradiction")
+    write_table(path, whole.set_column(index, "forward_contradiction", whole["forward_entailment"]))
     try:
         assert any("made with other settings or pairs" in line for line in told("hallucination"))
         write_table(path, whole.take([2, 1, 0, 3]).set_column(0, "id", whole["id"]))

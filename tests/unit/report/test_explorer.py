@@ -87,11 +87,11 @@ def test_scores_and_evidence_are_those_of_the_tables(run: schema.Config) -> None
     assert build(run, Path("out")) == []
     index, scores = chunk("index"), chunk("t0/s1/scores")
     table = read_table("results/small/scores/theirs/id.parquet")
-    for place, metric in enumerate(index["metrics"]):
+    for number, metric in enumerate(index["metrics"]):
         column = metric["column"]
         if column in table.column_names:
             want = table[column].to_pylist()
-            got = scores["values"][place]
+            got = scores["values"][number]
             assert [w is None for w in rounded(want, 6)] == [g is None for g in got]
             assert all(g is None or abs(g - w) < 1e-6 for g, w in zip(got, want, strict=True)), column
     assert scores["texts"] == table["text"].to_pylist()
@@ -111,11 +111,11 @@ def test_verdicts_are_those_that_explain_prints(run: schema.Config) -> None:
     build(run, Path("out"))
     judged = chunk("t0/s0/j0-0")
     lines = [*explain(run, "hallucination", "ours", "id", "m3")]
-    for place, (verdict, atom) in enumerate(zip(judged["verdicts"][3], judged["atoms"][3], strict=True), 1):
-        assert any(re.match(rf" +{place}  {verdict} .*{re.escape(atom)}", line) for line in lines)
+    for number, (verdict, atom) in enumerate(zip(judged["verdicts"][3], judged["atoms"][3], strict=True), 1):
+        assert any(re.match(rf" +{number}  {verdict} .*{re.escape(atom)}", line) for line in lines)
     units = chunk("t0/m0")["units"][0][3]
-    for place, (word, atom) in enumerate(zip(judged["covered"][3], units, strict=True), 1):
-        assert any(re.match(rf" +{place}  {word} .*{re.escape(atom)}", line) for line in lines)
+    for number, (word, atom) in enumerate(zip(judged["covered"][3], units, strict=True), 1):
+        assert any(re.match(rf" +{number}  {word} .*{re.escape(atom)}", line) for line in lines)
 
 
 def test_sides_without_units_have_no_pairs(run: schema.Config) -> None:

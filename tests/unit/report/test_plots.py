@@ -119,7 +119,7 @@ def systems(number: int) -> dict[str, Any]:
     source = {"source": {"kind": "file", "path": "references.csv"}}
     return {
         "data": {"tests": {"id": source, "ood": source}},
-        "systems": [{"name": f"system-{place}", "predictions": files} for place in range(number)],
+        "systems": [{"name": f"system-{index}", "predictions": files} for index in range(number)],
     }
 
 
@@ -131,7 +131,7 @@ def two_tests(study: dict[str, Any]) -> dict[str, Any]:
 
 def many_methods() -> dict[str, Any]:
     study = two_tests(MICRO)
-    study["align"] = {f"a-{place}": {"method": "sft", "starts": ["mol2cap"]} for place in range(9)}
+    study["align"] = {f"a-{index}": {"method": "sft", "starts": ["mol2cap"]} for index in range(9)}
     return study
 
 
@@ -186,8 +186,8 @@ def test_points_stand_where_the_leaderboard_says() -> None:
     for model, point in drawn.items():
         assert tuple(point) == pytest.approx(tuple(board.loc[model, ["coverage", "hallucination"]]))
     numbers = {text.get_text(): text.xy for text in axes.texts}
-    for place, model in enumerate(results.models, start=1):  # every point has its number, and the key says whose
-        assert numbers[str(place)] == pytest.approx(tuple(drawn[model]))
+    for number, model in enumerate(results.models, start=1):  # every point has its number, and the key says whose
+        assert numbers[str(number)] == pytest.approx(tuple(drawn[model]))
     key = [text.get_text() for text in figure.subfigs[1].legends[0].get_texts()]
     assert key[:2] == ["1 agnostic", "2 mol2cap"] and len(key) == 31
 
@@ -210,7 +210,7 @@ def test_a_star_stands_where_the_comparison_has_a_verdict() -> None:
     axes = effects(results, "id").axes[1]
     assert axes.get_title(loc="left") == "coverage ↑"
     assert [bar.get_width() for bar in axes.patches] == pytest.approx(own["difference"].tolist())
-    assert [text.xy[1] for text in axes.texts] == [place for place, said in enumerate(own["verdict"]) if said]
+    assert [text.xy[1] for text in axes.texts] == [row for row, said in enumerate(own["verdict"]) if said]
 
 
 def test_a_merge_is_marked_where_it_beats_both_parents() -> None:

@@ -93,13 +93,13 @@ def read_document(text: str) -> Document:
     return tuple(Sentence(tuple(map(statement, parts)), sentence) for parts, sentence in told if parts)
 
 
-def statement(alone: str) -> Statement:
-    """The statement that an atom, a sentence that stands alone, makes."""
-    match = _ALONE.fullmatch(alone)
-    return Statement(match[1], match[2]) if match else Statement("", alone.removesuffix("."))
+def statement(atom: str) -> Statement:
+    """The statement that an atom (a sentence that stands alone) makes."""
+    match = _ALONE.fullmatch(atom)
+    return Statement(match[1], match[2]) if match else Statement("", atom.removesuffix("."))
 
 
-def tell(document: Document) -> str:
+def to_text(document: Document) -> str:
     """The running text of a caption."""
     told = [words for sentence in document for words in ([sentence.written] if sentence.written else _told(sentence))]
     if told and told[0].startswith(f"{LATER} "):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from molmix.analysis.judge_validation.document import read_document, tell
+from molmix.analysis.judge_validation.document import read_document, to_text
 from molmix.analysis.judge_validation.known import KnownFacts
 from molmix.analysis.judge_validation.perturbations import CONTROL, EDITS, Ground
 from molmix.analysis.judge_validation.prose import Prose
@@ -65,7 +65,7 @@ def plant(
             for k in doses:
                 made = EDITS[edit].make(document, k, ground, Random(f"trial {seed} {row['id']} {edit}"))
                 if made:
-                    texts[edit, k] = tell(made)
+                    texts[edit, k] = to_text(made)
         variants += [
             {"id": f"{row['id']}~{edit}~{k}", "of": row["id"], "edit": edit, "k": k}
             | {"references": row["references"], "text": text}

@@ -26,7 +26,7 @@ _STEPS = (-2, -1, 1, 2)
 # Not within a longer number or a decimal fraction; longer numbers are names (of a strain, of a compound)
 _NUMBER = re.compile(rf"(?<![\d.])\d{{1,3}}(?![\d.])|\b(?:{'|'.join(_COUNTS)})\b")
 
-# (what stands before, one, other, what stands after): each excludes the other at the same place of a name.
+# (what stands before, one, other, what stands after): each excludes the other at the same position of a name.
 _START, _END = r"(?<![A-Za-z])", r"(?![A-Za-z])"
 # What mono- and di- count in names, lest "disease" become "monosease"
 _COUNTED = "acyl|amid|amin|anion|carbox|cation|glyc|hydr|methyl|oxygen|peptid|phosph|sacchar|sulf|terp|unsatur"

@@ -4,8 +4,8 @@ Every score is turned so that more is worse (*damage*). For each score, edit and
 
 * ``auroc``: chance that an edited caption has more damage than a control, of any of the same molecules; ties count
   half. One half is blindness; that is what a harmless edit should get.
-* ``balanced_accuracy``: mean of the shares of edited captions and of controls that are told right by a threshold of
-  damage, tuned on other molecules (the other folds).
+* ``balanced_accuracy``: mean of two shares: of edited captions, and of controls, that are classified correctly.
+  The threshold of damage is tuned on other molecules (the other folds).
 * ``spearman``: rank correlation of damage with the number of edits, 0 (the control) included, over all captions.
 * ``false_alarms``: share of captions beyond the threshold that tells the harmful edits, all together, from the
   controls of other molecules. For harmless edits, and for the controls themselves.

@@ -202,10 +202,10 @@ def _caption_for_caption(rng: Random) -> Pair:
 
 
 def _broken(rng: Random) -> Pair:
-    """A garbled atom, mostly as the hypothesis, against a text about the same fact or about others."""
+    """A corrupted atom, mostly as the hypothesis, against a text about the same fact or about others."""
     facts = _facts(rng.randint(1, 4), rng)
     whole = _said(Fact.read(facts[0]), rng) if rng.random() < 0.6 else _told(facts, rng)
-    broken = Text(garble(atom(rng.choice(facts), rng), rng), [])
+    broken = Text(corrupt(atom(rng.choice(facts), rng), rng), [])
     return (whole, broken) if rng.random() < 0.7 else (broken, whole)
 
 
@@ -215,7 +215,7 @@ def _weakened(fact: str, rng: Random) -> Fact:
     return Fact(read.attribute, SOME) if read.kind == "count" and rng.random() < 0.25 else read
 
 
-def garble(text: str, rng: Random) -> str:
+def corrupt(text: str, rng: Random) -> str:
     """A sentence that states no fact, broken as by a weak model: cut off, words repeated, lost or cut."""
     while True:
         words = text.rstrip(".").split()
@@ -229,9 +229,9 @@ def garble(text: str, rng: Random) -> str:
             del words[index]
         else:
             words[index] = words[index][: rng.randint(1, len(words[index]))]
-        garbled = " ".join(words) + "."
-        if not parse(garbled):
-            return garbled
+        corrupted = " ".join(words) + "."
+        if not parse(corrupted):
+            return corrupted
 
 
 # By kind, its weight and its maker. Unrelated atoms have the largest weight: they are most of a cross matrix.

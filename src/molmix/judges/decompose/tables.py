@@ -21,7 +21,7 @@ ATOMS = pa.schema([("id", pa.string()), ("atoms", pa.list_(pa.string())), ("fall
 log = logging.getLogger(__name__)
 
 
-def cut(
+def decompose_tables(
     *,
     captions: Sequence[Path],
     outs: Sequence[Path],

@@ -35,7 +35,7 @@ def sentences_over(caption: str, characters: int) -> list[str]:
     return [sentence for sentence in sentences(caption) if len(sentence) > characters]
 
 
-def packed(caption: str, words: int) -> list[str]:
+def packed_chunks(caption: str, words: int) -> list[str]:
     """Chunks filled with sentences up to a number of words, as MiniCheck makes them (``inference_per_example``).
 
     A sentence is never cut: one that is longer than a chunk is a chunk of its own.
@@ -52,7 +52,7 @@ def packed(caption: str, words: int) -> list[str]:
     return [" ".join(chunk) for chunk in chunks]
 
 
-def even(caption: str, words: int) -> list[str]:
+def even_chunks(caption: str, words: int) -> list[str]:
     """Chunks of one number of sentences, which hold about so many words, as AlignScore makes them.
 
     As in its code (``inference_per_example``), the number comes from the mean: a chunk may hold more words than asked,
@@ -68,6 +68,6 @@ UNITS: dict[str, Callable[[str], list[str]]] = {
     "whole": whole,
     "sentences": sentences,
     "sentences-over-10": partial(sentences_over, characters=10),
-    "chunks-packed-400": partial(packed, words=400),
-    "chunks-even-350": partial(even, words=350),
+    "chunks-packed-400": partial(packed_chunks, words=400),
+    "chunks-even-350": partial(even_chunks, words=350),
 }

@@ -57,7 +57,7 @@ def score_captions(settings: dict[str, Any], pairs: pa.Table) -> pa.Table:
     judge = parse_judge(settings)
     score = judge.scorer()
     scores = {own.column: np.empty(len(pairs)) for own in judge.scores}
-    for rows, cross in by_shape(pairs):
-        for name, values in score(cross).items():
+    for rows, matrices in by_shape(pairs):
+        for name, values in score(matrices).items():
             scores[name][rows] = values
     return pa.table({name: scores[name] if name in scores else pairs[name] for name in ("id", *judge.columns)})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from molmix.core.schema import Name, Section
-from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
+from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,11 +89,11 @@ class JudgeSettings(Section):
         """
         raise NotImplementedError
 
-    def explain(self, cross: Cross) -> Explanation:
+    def explain(self, matrices: PairMatrices) -> Explanation:
         """How the scores are made, for `molmix explain` and the explorer.
 
         Args:
-            cross: matrices [..., G, R] with G > 0 and R > 0.
+            matrices: each [..., G, R] with G > 0 and R > 0.
         """
         raise NotImplementedError
 
@@ -106,28 +106,28 @@ class JudgeSettings(Section):
         return f"{self.kind} by the NLI model `{self.nli}`"
 
 
-def support(cross: Cross) -> dict[str, np.ndarray]:
+def mean_support(matrices: PairMatrices) -> dict[str, np.ndarray]:
     """Mean over generated units of the highest entailment by a reference unit.
 
     Args:
-        cross: matrices [..., G, R]. Where G or R is 0, nothing is supported: the score is 0, the lowest.
+        matrices: each [..., G, R]. Where G or R is 0, nothing is supported: the score is 0, the lowest.
 
     Returns:
         ``consistency``, an array [...] in [0, 1].
     """
-    return {"consistency": cross.or_zeros().forward_entailment.max(axis=-1).mean(axis=-1)}
+    return {"consistency": matrices.or_zeros().forward_entailment.max(axis=-1).mean(axis=-1)}
 
 
 class SupportJudge(JudgeSettings):
     """A judge whose score is the best support of each unit of the caption, on average."""
 
     def scorer(self) -> Scorer:
-        """See :func:`support`."""
-        return support
+        """See :func:`mean_support`."""
+        return mean_support
 
-    def explain(self, cross: Cross) -> Explanation:
-        """How :func:`support` is made."""
-        entailment = cross.forward_entailment
+    def explain(self, matrices: PairMatrices) -> Explanation:
+        """How :func:`mean_support` is made."""
+        entailment = matrices.forward_entailment
         return Explanation(
             deciding={MOST_ENTAILED: entailment.argmax(axis=-1)},
             terms={"consistency": (entailment.max(axis=-1), "highest entailment of the units")},

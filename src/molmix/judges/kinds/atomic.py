@@ -11,7 +11,7 @@ from pydantic import Field
 
 from molmix.core.schema import Name
 from molmix.judges.kinds._judge import JudgeSettings, Score
-from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
+from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,17 +81,17 @@ class Atomic(JudgeSettings):
         """The scores by this judge's row-wise operation."""
         return partial(score, operation=self.operation)
 
-    def explain(self, cross: Cross) -> Explanation:
+    def explain(self, matrices: PairMatrices) -> Explanation:
         """The verdicts, the atoms that decide, and the terms of every score."""
-        found = verdicts(cross, self.operation)
-        picked = {REASONS[self.operation]: PICKS[self.operation](cross)} if self.operation in PICKS else {}
+        found = verdicts(matrices, self.operation)
+        picked = {REASONS[self.operation]: PICKS[self.operation](matrices)} if self.operation in PICKS else {}
         shares = {
             "supported": found.supported,
             "contradicted": found.contradicted,
             "unsupported": ~found.supported & ~found.contradicted,
         }
         return Explanation(
-            deciding=picked | {MOST_ENTAILED: cross.forward_entailment.argmax(axis=-1)},
+            deciding=picked | {MOST_ENTAILED: matrices.forward_entailment.argmax(axis=-1)},
             terms={
                 "hallucination": (found.contradiction, "contradiction of the generated atoms"),
                 "coverage": (found.coverage, "entailment of the reference atoms"),
@@ -103,7 +103,7 @@ class Atomic(JudgeSettings):
         )
 
 
-def _most_about(cross: Cross) -> np.ndarray:
+def _most_about(matrices: PairMatrices) -> np.ndarray:
     """The one reference atom that a generated atom is most about.
 
     That is the one that entails it, if any does (what the reference says is not contradicted by it); else the one with
@@ -112,17 +112,17 @@ def _most_about(cross: Cross) -> np.ndarray:
     """
     import numpy as np
 
-    clash = np.minimum(cross.forward_contradiction, cross.backward_contradiction)
-    entailed = cross.forward_entailment >= THRESHOLD
-    about = np.where(entailed, 1 + cross.forward_entailment, np.maximum(clash, cross.forward_entailment))
+    clash = np.minimum(matrices.forward_contradiction, matrices.backward_contradiction)
+    entailed = matrices.forward_entailment >= THRESHOLD
+    about = np.where(entailed, 1 + matrices.forward_entailment, np.maximum(clash, matrices.forward_entailment))
     return about.argmax(axis=-1)
 
 
 # name -> the reference atom whose contradiction counts, for each generated atom: int64 [..., G], from matrices with
 # R > 0; no name where it is not that of one atom
-PICKS: dict[str, Callable[[Cross], np.ndarray]] = {
-    "max": lambda cross: cross.forward_contradiction.argmax(axis=-1),
-    "min": lambda cross: cross.forward_contradiction.argmin(axis=-1),
+PICKS: dict[str, Callable[[PairMatrices], np.ndarray]] = {
+    "max": lambda matrices: matrices.forward_contradiction.argmax(axis=-1),
+    "min": lambda matrices: matrices.forward_contradiction.argmin(axis=-1),
     "aligned": _most_about,
 }
 
@@ -130,18 +130,18 @@ PICKS: dict[str, Callable[[Cross], np.ndarray]] = {
 REASONS = {"aligned": "most about", "max": "contradicted most by", "min": "contradicted least by"}
 
 
-def _picked(cross: Cross, pick: Callable[[Cross], np.ndarray]) -> np.ndarray:
+def _picked(matrices: PairMatrices, pick: Callable[[PairMatrices], np.ndarray]) -> np.ndarray:
     """Contradiction at the reference atom that was picked."""
     import numpy as np
 
-    return np.take_along_axis(cross.forward_contradiction, pick(cross)[..., None], axis=-1)[..., 0]
+    return np.take_along_axis(matrices.forward_contradiction, pick(matrices)[..., None], axis=-1)[..., 0]
 
 
 # name -> contradiction of each generated atom [..., G], from matrices with R > 0
-OPERATIONS: dict[str, Callable[[Cross], np.ndarray]] = {
+OPERATIONS: dict[str, Callable[[PairMatrices], np.ndarray]] = {
     "max": partial(_picked, pick=PICKS["max"]),
     "min": partial(_picked, pick=PICKS["min"]),
-    "mean": lambda cross: cross.forward_contradiction.mean(axis=-1),
+    "mean": lambda matrices: matrices.forward_contradiction.mean(axis=-1),
     "aligned": partial(_picked, pick=PICKS["aligned"]),
 }
 
@@ -174,24 +174,24 @@ class Verdicts:
         return np.where(self.coverage >= THRESHOLD, "covered", "missed")
 
 
-def verdicts(cross: Cross, operation: str) -> Verdicts:
+def verdicts(matrices: PairMatrices, operation: str) -> Verdicts:
     """Judge every atom; all that :func:`score` averages.
 
     Args:
-        cross: matrices [..., G, R] with G > 0 and R > 0.
+        matrices: each [..., G, R] with G > 0 and R > 0.
         operation: a key of :data:`OPERATIONS`.
     """
-    contradiction = OPERATIONS[operation](cross)
-    supported = cross.forward_entailment.max(axis=-1) >= THRESHOLD
+    contradiction = OPERATIONS[operation](matrices)
+    supported = matrices.forward_entailment.max(axis=-1) >= THRESHOLD
     contradicted = ~supported & (contradiction >= THRESHOLD)
-    return Verdicts(contradiction, supported, contradicted, cross.backward_entailment.max(axis=-2))
+    return Verdicts(contradiction, supported, contradicted, matrices.backward_entailment.max(axis=-2))
 
 
-def score(cross: Cross, operation: str) -> dict[str, np.ndarray]:
+def score(matrices: PairMatrices, operation: str) -> dict[str, np.ndarray]:
     """Scores of one caption, or of many of one shape.
 
     Args:
-        cross: matrices [..., G, R]; G and R may be 0.
+        matrices: each [..., G, R]; G and R may be 0.
         operation: a key of :data:`OPERATIONS`.
 
     Returns:
@@ -199,14 +199,14 @@ def score(cross: Cross, operation: str) -> dict[str, np.ndarray]:
     """
     import numpy as np
 
-    *many, generated, reference = cross.forward_entailment.shape
+    *many, generated, reference = matrices.forward_entailment.shape
     if not generated or not reference:
         shares = dict.fromkeys((score.column for score in SCORES), np.full(many, 0.0 if generated else np.nan))
         return shares | {
             "unsupported": np.full(many, 1.0 if generated else np.nan),
             "coverage": np.full(many, 0.0 if reference else np.nan),
         }
-    atoms = verdicts(cross, operation)
+    atoms = verdicts(matrices, operation)
     return {
         "hallucination": atoms.contradiction.mean(axis=-1),
         "supported": atoms.supported.mean(axis=-1),

@@ -17,7 +17,7 @@ from pydantic import Field, StringConstraints
 from molmix.core.errors import fault
 from molmix.core.schema import FilePath, Name
 from molmix.judges.kinds._judge import JudgeSettings
-from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
+from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -68,10 +68,10 @@ class SummacConv(JudgeSettings):
         layers = read_layers(Path(self.weights), len(self.labels), len(edges) - 1)
         return partial(score, layers=layers, edges=edges, labels=self.labels)
 
-    def explain(self, cross: Cross) -> Explanation:
+    def explain(self, matrices: PairMatrices) -> Explanation:
         """The sentences that entail most; the score itself is no mean of them."""
         return Explanation(
-            deciding={MOST_ENTAILED: cross.forward_entailment.argmax(axis=-1)},
+            deciding={MOST_ENTAILED: matrices.forward_entailment.argmax(axis=-1)},
             note="Learned layers make the score from the histograms of all pairs (docs/metrics.md).",
         )
 
@@ -154,14 +154,14 @@ def _spell(shapes: dict[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items()) or "nothing"
 
 
-def score(cross: Cross, layers: Layers, edges: list[float], labels: str) -> dict[str, np.ndarray]:
+def score(matrices: PairMatrices, layers: Layers, edges: list[float], labels: str) -> dict[str, np.ndarray]:
     """Scores of one caption, or of many of one shape.
 
     A linear layer over counts is a sum over what is counted, of the weight of the bin that it falls into: no histogram
     has to be made.
 
     Args:
-        cross: matrices [..., G, R]; G and R may be 0.
+        matrices: each [..., G, R]; G and R may be 0.
         layers: the learned layers.
         edges: of the bins, each of which holds its left edge, and the last both, as those of ``numpy.histogram`` do.
         labels: which probabilities are counted, in the order of the layers' rows.
@@ -172,13 +172,13 @@ def score(cross: Cross, layers: Layers, edges: list[float], labels: str) -> dict
     import numpy as np
     from scipy.special import expit
 
-    *many, generated, _ = cross.forward_entailment.shape
+    *many, generated, _ = matrices.forward_entailment.shape
     if not generated:
         return {"consistency": np.full(many, np.nan)}
-    cross = cross.or_zeros()
-    matrices = {"e": cross.forward_entailment, "c": cross.forward_contradiction}
+    matrices = matrices.or_zeros()
+    channels = {"e": matrices.forward_entailment, "c": matrices.forward_contradiction}
     sums = [
-        weight[np.digitize(matrices[label][..., :SENTENCES, :], edges[1:-1])].sum(axis=-1)
+        weight[np.digitize(channels[label][..., :SENTENCES, :], edges[1:-1])].sum(axis=-1)
         for label, weight in zip(labels, layers.bins, strict=True)
     ]
     mean = np.sum(sums, axis=0).mean(axis=-1) + layers.bias

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from molmix.judges.kinds._judge import JudgeSettings
-from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
+from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,9 +43,9 @@ class SummacZS(JudgeSettings):
         """The published score."""
         return score
 
-    def explain(self, cross: Cross) -> Explanation:
+    def explain(self, matrices: PairMatrices) -> Explanation:
         """How the score comes about."""
-        entailment, contradiction = cross.forward_entailment, cross.forward_contradiction
+        entailment, contradiction = matrices.forward_entailment, matrices.forward_contradiction
         terms = entailment.max(axis=-1) - contradiction.max(axis=-1)
         return Explanation(
             deciding={
@@ -56,22 +56,22 @@ class SummacZS(JudgeSettings):
         )
 
 
-def score(cross: Cross) -> dict[str, np.ndarray]:
+def score(matrices: PairMatrices) -> dict[str, np.ndarray]:
     """Scores of one caption, or of many of one shape.
 
     Args:
-        cross: matrices [..., G, R]; G and R may be 0.
+        matrices: each [..., G, R]; G and R may be 0.
 
     Returns:
         ``consistency``, an array [...] in [-1, 1]; NaN where G is 0.
     """
     import numpy as np
 
-    *many, generated, _ = cross.forward_entailment.shape
+    *many, generated, _ = matrices.forward_entailment.shape
     if not generated:
         return {"consistency": np.full(many, np.nan)}
-    cross = cross.or_zeros()
+    matrices = matrices.or_zeros()
     entailment, contradiction = (
-        matrix.max(axis=-1) for matrix in (cross.forward_entailment, cross.forward_contradiction)
+        matrix.max(axis=-1) for matrix in (matrices.forward_entailment, matrices.forward_contradiction)
     )
     return {"consistency": (entailment - contradiction).mean(axis=-1)}

@@ -1,8 +1,8 @@
 """The embedded world's judge: a small BERT cross-encoder, trained from random weights on the world's NLI pairs.
 
 Deciding such a pair is mostly finding, for each word of one text, the same word in the other and comparing what stands
-beside it. A transformer learns to do that from scratch, but only after a long plateau. Two things take most of it away,
-and make a minute of one CPU core enough:
+beside it. A transformer learns this only after a long plateau. Two things shorten the plateau, so that a minute of one
+CPU core is enough:
 
 * **Mimetic initialisation** (Trockman & Kolter, ICML 2023, arXiv 2305.09828): each head's query and key projections
   begin as one and the same random projection, so that from the first step a token attends to equal tokens; word

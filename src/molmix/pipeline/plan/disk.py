@@ -10,7 +10,7 @@ from molmix.judges.nli.settings import MadeNli
 from molmix.models import sizes as shapes
 from molmix.pipeline.model_table import ModelTable
 from molmix.pipeline.plan.shapes import Sizes
-from molmix.pipeline.prefetch import Wanted, wanted
+from molmix.pipeline.prefetch import Download, downloads
 
 TOKENIZER = 45_000  # bytes of a made model's tokenizer, beside its weights and every adapter
 MADE_NLI = 1_200_000  # an NLI model made in the graph
@@ -37,7 +37,7 @@ def held(study: Config, table: ModelTable, sizes: Sizes, at_once: int) -> list[H
     Models are computed from their shapes. How much the tables of captions, atoms and probabilities take is not known
     before they are made.
     """
-    found = [Held(f"{one.repository}", _of(one)[0], "hub") for one in wanted(study)]
+    found = [Held(f"{one.repository}", _of(one)[0], "hub") for one in downloads(study)]
     found.append(Held("initial models made here", _initial(study, table, sizes), "kept"))
     adapters = [sizes.adapter(table[model]) for model in table.of_kind("aligned")]
     tokenizers = TOKENIZER * len(adapters)
@@ -56,12 +56,12 @@ def held(study: Config, table: ModelTable, sizes: Sizes, at_once: int) -> list[H
 
 def left_to_fetch(study: Config) -> tuple[int, list[str]]:
     """Bytes that are not in the hub's cache yet, and the repositories whose size is not known."""
-    sizes = {one.repository: _of(one) for one in wanted(study)}
+    sizes = {one.repository: _of(one) for one in downloads(study)}
     unknown = [name for name, (size, cached) in sizes.items() if size is None and not cached]
     return sum(size or 0 for size, cached in sizes.values() if not cached), unknown
 
 
-def _of(one: Wanted) -> tuple[int | None, bool]:
+def _of(one: Download) -> tuple[int | None, bool]:
     """Bytes of a repository, and whether they are here."""
     from huggingface_hub import constants
 

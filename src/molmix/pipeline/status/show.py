@@ -1,4 +1,4 @@
-"""The standing of a study, for people: stages, what runs, what failed, and an estimate of the rest."""
+"""The status of a study, for people: stages, what runs, what failed, and an estimate of the rest."""
 
 from __future__ import annotations
 
@@ -13,60 +13,60 @@ from rich.text import Text
 
 from molmix.align.checkpoints import last_progress
 from molmix.core.errors import escape_control
-from molmix.pipeline.status.state import Standing, State
+from molmix.pipeline.status.state import JobStatus, State
 
 MOST = 10  # jobs that are told of one by one, of each state
 
 
-def report(run: str, standings: Sequence[Standing], since: float | None, work: Path) -> Iterator[Table | Text]:
+def report(run: str, statuses: Sequence[JobStatus], since: float | None, work: Path) -> Iterator[Table | Text]:
     """What to print, part by part.
 
     Args:
         run: the study's name.
-        standings: of its jobs, stage by stage.
+        statuses: of its jobs, stage by stage.
         since: when the run under way began, in seconds of the epoch; None where none is.
         work: folder of the run's trainings.
     """
     now = time.time()
-    yield _headline(run, standings, since, now)
+    yield _headline(run, statuses, since, now)
     yield Text()
-    yield _stages(standings)
+    yield _stages(statuses)
     for state, of_job in (("running", _running), ("failed", _failed)):
-        there = [standing for standing in standings if standing.state == state]
+        there = [status for status in statuses if status.state == state]
         if there:
             yield Text(f"\n{state}", style="bold")
             yield from (Text(escape_control(line)) for one in there[:MOST] for line in of_job(one, now, work))
         if len(there) > MOST:
             yield Text(f"  and {len(there) - MOST} more")
     yield Text()
-    yield from map(Text, _rest(standings, now))
+    yield from map(Text, _rest(statuses, now))
 
 
-def _headline(run: str, standings: Sequence[Standing], since: float | None, now: float) -> Text:
-    counts = ", ".join(f"{_count(standings, state)} {state}" for state in get_args(State))
+def _headline(run: str, statuses: Sequence[JobStatus], since: float | None, now: float) -> Text:
+    counts = ", ".join(f"{_count(statuses, state)} {state}" for state in get_args(State))
     under_way = f"running for {duration(now - since)}" if since else "no run is under way"
-    return Text(f"{run}: {counts} of {len(standings)} jobs; {under_way}", style="bold")
+    return Text(f"{run}: {counts} of {len(statuses)} jobs; {under_way}", style="bold")
 
 
-def _stages(standings: Sequence[Standing]) -> Table:
+def _stages(statuses: Sequence[JobStatus]) -> Table:
     """A row a stage."""
     table = Table("stage", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for state in (*get_args(State), "each took"):
         table.add_column(state, justify="right", no_wrap=True)
-    for rule, times in _times(standings).items():
-        here = [standing for standing in standings if standing.job.rule == rule]
+    for rule, times in _times(statuses).items():
+        here = [status for status in statuses if status.job.rule == rule]
         counts = [str(_count(here, state) or "-") for state in get_args(State)]
         table.add_row(rule, *counts, duration(mean(times)) if times else "", style="dim" if counts[0] == "-" else "")
     return table
 
 
-def _running(standing: Standing, now: float, work: Path) -> list[str]:
-    assert standing.since is not None
-    job = standing.job
-    words = [f"  {job.rule} {job.name}".rstrip(), f"for {duration(now - standing.since)}"]
-    if standing.cluster_id:
-        words.append(f"cluster job {standing.cluster_id}")
-    if standing.waits:
+def _running(status: JobStatus, now: float, work: Path) -> list[str]:
+    assert status.since is not None
+    job = status.job
+    words = [f"  {job.rule} {job.name}".rstrip(), f"for {duration(now - status.since)}"]
+    if status.cluster_id:
+        words.append(f"cluster job {status.cluster_id}")
+    if status.waits:
         words.append("waits to begin")
     elif job.rule == "align":
         words += _training(last_progress(work / job.name))
@@ -83,41 +83,40 @@ def _training(progress: dict[str, Any] | None) -> list[str]:
     return [f"step {progress['step']} of {progress['of']}", *losses]
 
 
-def _failed(standing: Standing, now: float, work: Path) -> list[str]:
-    job = standing.job
-    first, *more = standing.message.splitlines()
+def _failed(status: JobStatus, now: float, work: Path) -> list[str]:
+    job = status.job
+    first, *more = status.message.splitlines()
     return [f"  {job.rule} {job.name}".rstrip() + f", log {job.log}", f"    {first}", *(f"    {line}" for line in more)]
 
 
-def _rest(standings: Sequence[Standing], now: float) -> Iterator[str]:
+def _rest(statuses: Sequence[JobStatus], now: float) -> Iterator[str]:
     """How long the rest takes, from how long finished jobs of the same stages took."""
-    open_jobs = [standing for standing in standings if standing.state != "done"]
+    open_jobs = [status for status in statuses if status.state != "done"]
     if not open_jobs:
         yield "Nothing is left to do."
         return
-    times = _times(standings)
-    known = [standing for standing in open_jobs if times[standing.job.rule]]
+    times = _times(statuses)
+    known = [status for status in open_jobs if times[status.job.rule]]
     left = sum(
-        max(0.0, mean(times[standing.job.rule]) - (now - standing.since if standing.since else 0.0))
-        for standing in known
+        max(0.0, mean(times[status.job.rule]) - (now - status.since if status.since else 0.0)) for status in known
     )
-    at_once = max(1, _count(standings, "running"))
+    at_once = max(1, _count(statuses, "running"))
     if known:
         yield f"Time left: about {duration(left / at_once)}, estimated for {len(known)} job(s), {at_once} at a time."
     if unknown := len(open_jobs) - len(known):
         yield f"No estimate for {unknown} job(s): none of their stages has finished one yet."
 
 
-def _times(standings: Sequence[Standing]) -> dict[str, list[float]]:
+def _times(statuses: Sequence[JobStatus]) -> dict[str, list[float]]:
     """Seconds of the jobs that have ended well, by stage."""
     times: dict[str, list[float]] = {}
-    for standing in standings:
-        times.setdefault(standing.job.rule, []).extend([] if standing.seconds is None else [standing.seconds])
+    for status in statuses:
+        times.setdefault(status.job.rule, []).extend([] if status.seconds is None else [status.seconds])
     return times
 
 
-def _count(standings: Sequence[Standing], state: str) -> int:
-    return sum(standing.state == state for standing in standings)
+def _count(statuses: Sequence[JobStatus], state: str) -> int:
+    return sum(status.state == state for status in statuses)
 
 
 def duration(seconds: float) -> str:

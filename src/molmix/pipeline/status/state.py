@@ -17,7 +17,7 @@ State = Literal["done", "running", "failed", "left"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobStatus:
     """A job and where it stands.
 
     Attributes:
@@ -44,8 +44,8 @@ class Standing:
         )
 
 
-def standings(jobs: Iterable[Job], snakemake: Path = Path(".snakemake")) -> tuple[list[Standing], float | None]:
-    """Every job's standing, and since when a run of them is under way (seconds of the epoch; None: none is).
+def job_statuses(jobs: Iterable[Job], snakemake: Path = Path(".snakemake")) -> tuple[list[JobStatus], float | None]:
+    """Every job's status, and since when a run of them is under way (seconds of the epoch; None: none is).
 
     Args:
         jobs: of one study.
@@ -54,23 +54,23 @@ def standings(jobs: Iterable[Job], snakemake: Path = Path(".snakemake")) -> tupl
     jobs = list(jobs)
     since = _locked({output for job in jobs for output in job.outputs}, snakemake / "locks")
     begun = recorded_files(snakemake / "incomplete") if since else {}
-    return [_standing(job, begun, since or 0.0) for job in jobs], since
+    return [_job_status(job, begun, since or 0.0) for job in jobs], since
 
 
-def _standing(job: Job, begun: dict[str, Path], since: float) -> Standing:
+def _job_status(job: Job, begun: dict[str, Path], since: float) -> JobStatus:
     seconds = _seconds(job.benchmark)
     for mark in (begun[output] for output in job.outputs if output in begun):
         try:
             handed_out, cluster_id = mark.stat().st_mtime, json.loads(mark.read_text())["external_jobid"]
         except (OSError, ValueError):  # it ends this very moment, or is being written
             continue
-        return Standing(job, "running", handed_out, cluster_id, seconds=seconds)
+        return JobStatus(job, "running", handed_out, cluster_id, seconds=seconds)
     # Snakemake does without a file that is missing where what was made from it is there.
     if job.needed or not all(Path(output).exists() for output in job.outputs):
         message = _message(job, since)
         if message:
-            return Standing(job, "failed", message=message, seconds=seconds)
-    return Standing(job, "left" if job.needed else "done", seconds=seconds)
+            return JobStatus(job, "failed", message=message, seconds=seconds)
+    return JobStatus(job, "left" if job.needed else "done", seconds=seconds)
 
 
 def _message(job: Job, since: float) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from molmix.core.errors import fault
 from molmix.core.files import make_again
 from molmix.judges.kinds import JudgeSettings
-from molmix.judges.matrices import Cross, Explanation, by_shape
+from molmix.judges.matrices import Explanation, PairMatrices, by_shape
 from molmix.report.explain.case import Case
 
 
@@ -24,8 +24,8 @@ def explain_judge(case: Case) -> Iterator[str]:
     *atoms, pairs = (case.path(folder) for folder in case.judge_folders())
     reference, generated = (case.row_of(path).to_pylist()[0] for path in atoms)
     row = case.row_of(pairs)
-    cross = _first(next(by_shape(row))[1])
-    if cross.forward_entailment.shape != (len(generated["atoms"]), len(reference["atoms"])):
+    matrices = _first(next(by_shape(row))[1])
+    if matrices.forward_entailment.shape != (len(generated["atoms"]), len(reference["atoms"])):
         raise fault(pairs, f"was made of other units than {atoms[1]}", make_again(pairs))
     yield describe(case.judge, judge)
     if generated["fallback"] or reference["fallback"]:
@@ -34,11 +34,11 @@ def explain_judge(case: Case) -> Iterator[str]:
         yield f"{cut} of the pairs were cut to what the model can read."
     yield "e, n, c: probability of entailment, neutral, contradiction; premise → hypothesis."
     yield ""
-    pairs_of = _Pairs(generated["atoms"], reference["atoms"], cross)
+    pairs_of = _Pairs(generated["atoms"], reference["atoms"], matrices)
     if generated["atoms"] and reference["atoms"]:
-        yield from _explain_pairs(case, pairs_of, judge.explain(cross))
+        yield from _explain_pairs(case, pairs_of, judge.explain(matrices))
     else:
-        yield from _explain_no_pairs(pairs_of, judge.explain(cross.or_zeros()))
+        yield from _explain_no_pairs(pairs_of, judge.explain(matrices.or_zeros()))
 
 
 def describe(name: str, judge: JudgeSettings) -> str:
@@ -52,25 +52,25 @@ def describe(name: str, judge: JudgeSettings) -> str:
 class _Pairs:
     """The units of both texts, and lines about their pairs."""
 
-    def __init__(self, generated: Sequence[str], reference: Sequence[str], cross: Cross) -> None:
-        self.generated, self.reference, self.cross = generated, reference, cross
+    def __init__(self, generated: Sequence[str], reference: Sequence[str], matrices: PairMatrices) -> None:
+        self.generated, self.reference, self.matrices = generated, reference, matrices
 
     def forward(self, row: int, column: int) -> str:
         """Probabilities with the reference unit as premise."""
-        cross = self.cross
-        pair = cross.forward_entailment[row, column], cross.forward_contradiction[row, column]
+        matrices = self.matrices
+        pair = matrices.forward_entailment[row, column], matrices.forward_contradiction[row, column]
         return f"reference → generated  {_probabilities(*pair)}"
 
     def backward(self, row: int, column: int) -> str:
         """Probabilities with the generated unit as premise."""
-        cross = self.cross
-        pair = cross.backward_entailment[row, column], cross.backward_contradiction[row, column]
+        matrices = self.matrices
+        pair = matrices.backward_entailment[row, column], matrices.backward_contradiction[row, column]
         return f"generated → reference  {_probabilities(*pair)}"
 
 
-def _first(cross: Cross) -> Cross:
+def _first(matrices: PairMatrices) -> PairMatrices:
     """The matrices of the first caption in double precision: the sums are then those of the digits shown."""
-    return Cross(*(getattr(cross, name)[0].astype(float) for name in Cross.__dataclass_fields__))
+    return PairMatrices(*(getattr(matrices, name)[0].astype(float) for name in PairMatrices.__dataclass_fields__))
 
 
 def _probabilities(entailment: float, contradiction: float) -> str:
@@ -116,7 +116,7 @@ def _explain_coverage(pairs: _Pairs, explanation: Explanation) -> Iterator[str]:
     assert covered is not None
     yield f"Reference atoms, each with the generated atom that entails it most ({len(pairs.reference)})"
     for column, text in enumerate(pairs.reference):
-        row = int(pairs.cross.backward_entailment[:, column].argmax())
+        row = int(pairs.matrices.backward_entailment[:, column].argmax())
         yield f"  {column + 1:2}  {covered[column]:12}  entailment {coverage[column]:.4f}  {text}"
         yield f"        entailed most by generated {row + 1}: {pairs.generated[row]}"
         yield f"          {pairs.backward(row, column)}"

@@ -17,7 +17,7 @@ from molmix.config.schema import Config
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table, replace_folder, write_atomically
 from molmix.judges.kinds import JudgeSettings
-from molmix.judges.matrices import MOST_ENTAILED, Cross
+from molmix.judges.matrices import MOST_ENTAILED, PairMatrices
 from molmix.metrics import all_metrics
 from molmix.metrics.aggregate import without_texts
 from molmix.pipeline import model_table
@@ -156,7 +156,7 @@ def _index(run: Run) -> dict[str, Any]:
 
 def _explanation_of(judge: JudgeSettings) -> dict[str, Any]:
     """Whether a judge gives verdicts on single units, and why it picks a reference unit (empty: it picks none)."""
-    explanation = judge.explain(Cross(*[np.zeros((1, 1))] * 4))
+    explanation = judge.explain(PairMatrices(*[np.zeros((1, 1))] * 4))
     reasons = [reason for reason in explanation.deciding if reason != MOST_ENTAILED]
     return {"verdicts": explanation.verdicts is not None, "reason": reasons[0] if reasons else ""}
 

@@ -14,7 +14,7 @@ import numpy as np
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table
 from molmix.judges.kinds import JudgeSettings
-from molmix.judges.matrices import MOST_ENTAILED, Cross, by_shape
+from molmix.judges.matrices import MOST_ENTAILED, PairMatrices, by_shape
 
 MATRICES = ("forward_entailment", "forward_contradiction", "backward_entailment", "backward_contradiction")
 Owner = tuple[str, str]  # a test set and a model
@@ -49,18 +49,18 @@ def judge_columns(judge: JudgeSettings, reference: Path, generated: Path, pairs:
         "fallback": said["fallback"].to_pylist(),
         "truncated": asked["n_truncated"].to_pylist(),
     }
-    for rows, cross in by_shape(asked):
-        for name, values in _columns_of_shape(judge, cross).items():
+    for rows, matrices in by_shape(asked):
+        for name, values in _columns_of_shape(judge, matrices).items():
             column = found.setdefault(name, [None] * len(atoms))
             for row, value in zip(rows.tolist(), values, strict=True):
                 column[row] = value
     return found
 
 
-def _columns_of_shape(judge: JudgeSettings, cross: Cross) -> dict[str, Any]:
+def _columns_of_shape(judge: JudgeSettings, matrices: PairMatrices) -> dict[str, Any]:
     """The columns of captions of one shape; matrices [captions, G, R]."""
-    many, generated, reference = cross.forward_entailment.shape
-    explanation = judge.explain(cross.or_zeros())
+    many, generated, reference = matrices.forward_entailment.shape
+    explanation = judge.explain(matrices.or_zeros())
     if not generated or not reference:
         columns: dict[str, Any] = dict.fromkeys(("matrices", "nearest"), [[]] * many)
         if explanation.verdicts is not None:  # without pairs, no unit is supported, contradicted or covered
@@ -68,7 +68,7 @@ def _columns_of_shape(judge: JudgeSettings, cross: Cross) -> dict[str, Any]:
             columns |= dict.fromkeys(("contradiction", "picks", "coverage", "covering"), [[]] * many)
         return columns
     names = MATRICES if judge.both_ways else MATRICES[:2]
-    cells = np.stack([getattr(cross, name).reshape(many, -1) for name in names], axis=1)
+    cells = np.stack([getattr(matrices, name).reshape(many, -1) for name in names], axis=1)
     columns = {
         "matrices": np.rint(cells * 1000).astype(int).tolist(),
         "nearest": explanation.deciding[MOST_ENTAILED].tolist(),
@@ -81,7 +81,7 @@ def _columns_of_shape(judge: JudgeSettings, cross: Cross) -> dict[str, Any]:
             "picks": picks[0] if picks else [[]] * many,
             "covered": explanation.covered.tolist(),
             "coverage": [rounded(row, 4) for row in explanation.terms["coverage"][0].tolist()],
-            "covering": cross.backward_entailment.argmax(axis=-2).tolist(),
+            "covering": matrices.backward_entailment.argmax(axis=-2).tolist(),
         }
     return columns
 

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from molmix.analysis.judge_validation.document import Document, Sentence, tell
+from molmix.analysis.judge_validation.document import Document, Sentence, to_text
 from molmix.analysis.judge_validation.perturbations._edit import HARMLESS, Edit, Ground, editable_sentences
 
 # Moves that are tried: a caption that says one thing over and over has none that changes it.
@@ -10,7 +10,7 @@ TRIED = 200
 
 
 def make(document: Document, k: int, ground: Ground, rng: Random) -> Document | None:
-    """Move k things: a sentence to another place, or a statement to another place in its list."""
+    """Move k things: a sentence to another position, or a statement to another position in its list."""
     order = list(range(len(document)))
     inner = [list(range(len(sentence.statements))) for sentence in document]
     # What can be moved, and the line of numbers in which it moves
@@ -19,7 +19,7 @@ def make(document: Document, k: int, ground: Ground, rng: Random) -> Document | 
     # A sentence that may lean on the one before it stays behind that one.
     before = zip((None, *document), document, strict=False)
     leaning = {sentence: one for one, sentence in before if not ground.is_understood(sentence)}
-    seen, tried = {tell(document)}, 0
+    seen, tried = {to_text(document)}, 0
     for line, mover in rng.sample(movable, len(movable)):
         unmoved = list(line)
         for target in rng.sample(range(len(line)), len(line)):
@@ -27,7 +27,7 @@ def make(document: Document, k: int, ground: Ground, rng: Random) -> Document | 
             line.insert(target, mover)
             moved = tuple(_permuted(document[row], inner[row]) for row in order)
             tried += 1
-            if _leans_right(moved, leaning) and (text := tell(moved)) not in seen:
+            if _leans_right(moved, leaning) and (text := to_text(moved)) not in seen:
                 seen.add(text)
                 break
             line[:] = unmoved

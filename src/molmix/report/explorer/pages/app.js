@@ -23,31 +23,31 @@
 
   const gather = async (settled) => {
     const { test, a, b, metrics, metric, judge } = settled;
-    const testPlace = index.tests.indexOf(test);
-    const places = [a, b]
+    const testIndex = index.tests.indexOf(test);
+    const positions = [a, b]
       .filter((name) => name !== NONE)
       .map((name) => index.systems.findIndex((system) => system.name === name));
     const [molecules, ...scores] = await Promise.all([
-      load(paths.molecules(testPlace)),
-      ...places.map((place) => load(paths.scores(testPlace, place))),
+      load(paths.molecules(testIndex)),
+      ...positions.map((position) => load(paths.scores(testIndex, position))),
     ]);
     const none = molecules.ids.map(() => null);
     return {
       ...metric,
-      metric: metric.place,
+      metric: metric.position,
       metrics,
       judge,
       judges: index.judges,
       block: index.block,
       tables: index.tables,
       test: test.name,
-      testPlace,
+      testIndex,
       file: test.file,
       captions: test.direction === "mol2cap",
       draws: index.domain === "molecules",
       molecules,
-      systems: places.map((place, side) => ({ place, name: index.systems[place].name, scores: scores[side] })),
-      values: scores.map(({ values }) => values[metric.place] ?? none),
+      systems: positions.map((position, side) => ({ position, name: index.systems[position].name, scores: scores[side] })),
+      values: scores.map(({ values }) => values[metric.position] ?? none),
     };
   };
 
@@ -118,8 +118,8 @@
     }
   };
 
-  const select = (place, step) => {
-    view.id = shown.molecules.ids[shown.order[place]];
+  const select = (position, step) => {
+    view.id = shown.molecules.ids[shown.order[position]];
     address.write(view, step);
     showSelected().catch(complain);
   };

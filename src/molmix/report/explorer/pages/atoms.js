@@ -16,21 +16,21 @@
     );
 
   // A probability, and the atom on the other side that it is of.
-  const by = (what, value, side, place) => `${what} ${value}${place === undefined ? "" : ` (${side} ${place + 1})`}`;
+  const by = (what, value, side, position) => `${what} ${value}${position === undefined ? "" : ` (${side} ${position + 1})`}`;
 
   const atomic = (judged, reference) => [
     el("h4", {}, "Caption, against the reference"),
     el(
       "ol",
       { class: "atoms" },
-      judged.atoms.map((text, place) => {
-        const [contradiction, nearest] = [judged.contradiction[place], judged.nearest[place]];
-        if (contradiction === undefined) return item(judged.verdicts[place], text, "");
-        const entailment = number(judged.matrices[0][place * reference.length + nearest] / 1000, { digits: 3 });
+      judged.atoms.map((text, position) => {
+        const [contradiction, nearest] = [judged.contradiction[position], judged.nearest[position]];
+        if (contradiction === undefined) return item(judged.verdicts[position], text, "");
+        const entailment = number(judged.matrices[0][position * reference.length + nearest] / 1000, { digits: 3 });
         return item(
-          judged.verdicts[place],
+          judged.verdicts[position],
           text,
-          `${by("contradiction", number(contradiction), "reference", judged.picks[place])}, ${by("entailment", entailment, "reference", nearest)}`,
+          `${by("contradiction", number(contradiction), "reference", judged.picks[position])}, ${by("entailment", entailment, "reference", nearest)}`,
         );
       }),
     ),
@@ -38,12 +38,12 @@
     el(
       "ol",
       { class: "atoms" },
-      reference.map((text, place) => {
-        const coverage = judged.coverage[place];
+      reference.map((text, position) => {
+        const coverage = judged.coverage[position];
         return item(
-          judged.covered[place],
+          judged.covered[position],
           text,
-          coverage === undefined ? "" : by("entailment", number(coverage), "caption", judged.covering[place]),
+          coverage === undefined ? "" : by("entailment", number(coverage), "caption", judged.covering[position]),
         );
       }),
     ),
@@ -54,8 +54,8 @@
     el(
       "ol",
       { class: "atoms" },
-      judged.atoms.map((text, place) =>
-        item("", text, judged.nearest.length ? `entailed most by reference ${judged.nearest[place] + 1}` : ""),
+      judged.atoms.map((text, position) =>
+        item("", text, judged.nearest.length ? `entailed most by reference ${judged.nearest[position] + 1}` : ""),
       ),
     ),
     el("h4", {}, "Reference"),
@@ -67,10 +67,10 @@
   ];
 
   // One caption's row of a block of a judge's answers.
-  const row = (block, place) => Object.fromEntries(Object.entries(block).map(([name, rows]) => [name, rows[place]]));
+  const row = (block, position) => Object.fromEntries(Object.entries(block).map(([name, rows]) => [name, rows[position]]));
 
-  molmix.atoms = (block, place, reference, judge, system) => {
-    const judged = row(block, place);
+  molmix.atoms = (block, position, reference, judge, system) => {
+    const judged = row(block, position);
     const notes = [];
     if (judged.fallback) notes.push("The decomposer's answer could not be used: these units were made by `rules`.");
     if (judged.truncated) notes.push(`${judged.truncated} of the pairs were cut to what the model can read.`);

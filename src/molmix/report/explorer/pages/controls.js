@@ -3,7 +3,7 @@
 (() => {
   const { el, by } = molmix;
   const KINDS = { initial: "initial", aligned: "aligned", merged: "merged", external: "from elsewhere" };
-  const NONE = "-"; // in place of system B
+  const NONE = "-"; // instead of system B
 
   molmix.controls = (index) => {
     let filled = null; // the test set that the choice of systems is of
@@ -17,9 +17,9 @@
 
     const systemOptions = (select, test, first) => {
       const groups = Object.entries(KINDS).map(([kind, label]) => {
-        const own = index.systems.map((system, place) => [system, place]).filter(([system]) => system.kind === kind);
-        const made = own.map(([{ name }, place]) => {
-          const there = test.systems.includes(place);
+        const own = index.systems.map((system, position) => [system, position]).filter(([system]) => system.kind === kind);
+        const made = own.map(([{ name }, position]) => {
+          const there = test.systems.includes(position);
           return el("option", { value: name, disabled: !there }, there ? name : `${name} (not scored yet)`);
         });
         return own.length ? el("optgroup", { label }, made) : null;
@@ -34,16 +34,16 @@
       const tests = index.tests.filter(measured);
       if (!tests.length) throw new Error("No test set has a score.");
       const test = tests.find(({ name }) => name === view.test) ?? tests[0];
-      const names = test.systems.map((place) => index.systems[place].name);
+      const names = test.systems.map((position) => index.systems[position].name);
       const a = names.includes(view.a) ? view.a : names[0];
       const b = [NONE, ...names].includes(view.b) ? view.b : (names.find((name) => name !== a) ?? NONE);
-      const metrics = test.metrics.map((place) => ({ place, ...index.metrics[place] }));
+      const metrics = test.metrics.map((position) => ({ position, ...index.metrics[position] }));
       const metric = metrics.find(({ column }) => column === view.metric) ?? metrics[0];
       const sorts = b === NONE ? ["a", "file"] : ["difference", "a", "b", "file"];
       const sort = sorts.includes(view.sort) ? view.sort : sorts[0];
       const judges = test.direction === "mol2cap" ? index.judges.map(({ name }) => name) : [];
-      const place = judges.includes(view.judge) ? judges.indexOf(view.judge) : (metric.judge ?? 0);
-      return { test, a, b, metrics, metric, sort, judges, judge: judges.length ? place : null };
+      const position = judges.includes(view.judge) ? judges.indexOf(view.judge) : (metric.judge ?? 0);
+      return { test, a, b, metrics, metric, sort, judges, judge: judges.length ? position : null };
     };
 
     const fill = (view, { test, a, b, metrics, metric, sort, judges }) => {

@@ -13,16 +13,16 @@
 
   const difference = (row) => minus(shown.a[row], shown.b[row]);
 
-  const option = (place) => {
-    const row = shown.order[place];
+  const option = (position) => {
+    const row = shown.order[position];
     const id = shown.molecules.ids[row];
     const figures = [["A", number(shown.a[row])]];
     if (shown.b) figures.push(["B", number(shown.b[row])], ["A − B", number(difference(row), { sign: true })]);
     const attributes = {
       role: "option",
-      id: `row-${place}`,
+      id: `row-${position}`,
       class: "row",
-      "aria-posinset": String(place + 1),
+      "aria-posinset": String(position + 1),
       "aria-setsize": String(shown.order.length),
       "aria-label": `${id}: ${figures.map((pair) => pair.join(" ")).join(", ")}`,
     };
@@ -35,13 +35,13 @@
       ),
       el("span", { class: "smiles" }, el("bdi", {}, shown.molecules.molecules[row] ?? "")),
     );
-    made.style.transform = `translateY(${place * HEIGHT}px)`;
-    made.addEventListener("click", () => choose(place, true));
+    made.style.transform = `translateY(${position * HEIGHT}px)`;
+    made.addEventListener("click", () => choose(position, true));
     return made;
   };
 
   const options = (first, last) =>
-    shown.order.slice(first, Math.max(first, last)).map((_, place) => option(first + place));
+    shown.order.slice(first, Math.max(first, last)).map((_, position) => option(first + position));
 
   // Rows in sight. One that stays in sight stays the same element, so that a click on it is not lost to a scroll between
   // press and release. What the browser laid out is asked for before anything is changed: asked after, it would lay out
@@ -54,8 +54,8 @@
       painted = { first, last: first };
     }
     for (const row of [...rows.children]) {
-      const place = Number(row.getAttribute("aria-posinset")) - 1;
-      if (place < first || place >= last) row.remove();
+      const position = Number(row.getAttribute("aria-posinset")) - 1;
+      if (position < first || position >= last) row.remove();
     }
     rows.prepend(...options(first, Math.min(painted.first, last)));
     rows.append(...options(Math.max(painted.last, first), last));
@@ -66,9 +66,9 @@
   };
 
   const reveal = () => {
-    const place = Math.max(0, shown.at) * HEIGHT;
-    if (place < top) top = place;
-    else if (place + HEIGHT > top + height) top = place + HEIGHT - height;
+    const position = Math.max(0, shown.at) * HEIGHT;
+    if (position < top) top = position;
+    else if (position + HEIGHT > top + height) top = position + HEIGHT - height;
     else return;
     list.scrollTop = top;
   };

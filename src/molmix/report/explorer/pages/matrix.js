@@ -12,11 +12,11 @@
   const share = (thousandths) => (thousandths / 1000).toFixed(3);
   const open = new Map(); // by system: whether its heat maps are laid out, as the reader last wanted
 
-  const pair = (matrices, place) => {
+  const pair = (matrices, position) => {
     const said = [0, 2]
       .filter((first) => matrices[first])
       .map((first) => {
-        const [entailment, contradiction] = [matrices[first][place], matrices[first + 1][place]];
+        const [entailment, contradiction] = [matrices[first][position], matrices[first + 1][position]];
         const neutral = Math.max(0, 1000 - entailment - contradiction);
         return `${KINDS[first][0]}: entailment ${share(entailment)}, neutral ${share(neutral)}, contradiction ${share(contradiction)}`;
       });
@@ -42,18 +42,18 @@
         {},
         el("th", { scope: "row", title: text }, String(row + 1), el("span", { class: "unseen" }, ` ${text}`)),
         reference.map((_, column) => {
-          const place = row * reference.length + column;
+          const position = row * reference.length + column;
           const cell = el(
             "td",
             {
-              class: `cell ${hue}${isPicked(row, column) ? " picked" : ""}${cells[place] >= 500 ? " half" : ""}`,
-              tabindex: place === 0 ? "0" : "-1",
+              class: `cell ${hue}${isPicked(row, column) ? " picked" : ""}${cells[position] >= 500 ? " half" : ""}`,
+              tabindex: position === 0 ? "0" : "-1",
               "data-row": row,
               "data-column": column,
             },
-            (cells[place] / 1000).toFixed(2).replace(/^0/, ""),
+            (cells[position] / 1000).toFixed(2).replace(/^0/, ""),
           );
-          cell.style.setProperty("--p", `${cells[place] / 10}%`);
+          cell.style.setProperty("--p", `${cells[position] / 10}%`);
           return cell;
         }),
       ),
@@ -68,7 +68,7 @@
     const tell = (event) => {
       const { row, column } = event.target.closest("td.cell")?.dataset ?? {};
       if (row === undefined) return;
-      const place = Number(row) * reference.length + Number(column);
+      const position = Number(row) * reference.length + Number(column);
       told.replaceChildren(
         el("b", {}, `caption ${Number(row) + 1}`),
         " ",
@@ -78,7 +78,7 @@
         " ",
         el("bdi", {}, reference[column]),
         el("br"),
-        pair(judged.matrices, place),
+        pair(judged.matrices, position),
       );
     };
     made.addEventListener("mouseover", tell);
@@ -116,26 +116,26 @@
     ];
   };
 
-  // One system's heat maps, folded where they are many.
+  // One system's heat maps, collapsed if there are many.
   molmix.matrices = (judged, reference, judge, system) => {
     if (!judged.matrices.length)
       return el("p", { class: "note" }, "One side has nothing to ask about, so there are no pairs.");
     const pairs = judged.atoms.length * reference.length;
-    const fold = el(
+    const details = el(
       "details",
       { class: "pairs" },
       el("summary", {}, `Pairs, ${judged.atoms.length} × ${reference.length}`),
     );
     const fill = () => {
-      if (fold.open && fold.childElementCount === 1)
-        fold.append(...layOut(judged, reference, judge.verdicts, judge.reason));
+      if (details.open && details.childElementCount === 1)
+        details.append(...layOut(judged, reference, judge.verdicts, judge.reason));
     };
-    fold.open = pairs <= MANY && (open.get(system) ?? true);
+    details.open = pairs <= MANY && (open.get(system) ?? true);
     fill();
-    fold.addEventListener("toggle", () => {
-      if (pairs <= MANY) open.set(system, fold.open);
+    details.addEventListener("toggle", () => {
+      if (pairs <= MANY) open.set(system, details.open);
       fill();
     });
-    return fold;
+    return details;
   };
 })();

@@ -67,11 +67,11 @@
         el(
           "tbody",
           {},
-          shown.metrics.map(({ place, title, better }) => {
-            const both = values(place);
+          shown.metrics.map(({ position, title, better }) => {
+            const both = values(position);
             return el(
               "tr",
-              { class: place === shown.metric ? "chosen" : "" },
+              { class: position === shown.metric ? "chosen" : "" },
               el(
                 "th",
                 { scope: "row" },
@@ -118,26 +118,26 @@
     const answers = shown.systems.map((system) => {
       const judged = shown.judge !== null && system.scores.judged[shown.judge];
       return [
-        !shown.captions && shown.draws ? load(paths.answers(shown.testPlace, system.place, block)) : null,
-        judged ? load(paths.judged(shown.testPlace, system.place, shown.judge, block)) : null,
+        !shown.captions && shown.draws ? load(paths.answers(shown.testIndex, system.position, block)) : null,
+        judged ? load(paths.judged(shown.testIndex, system.position, shown.judge, block)) : null,
       ];
     });
-    return Promise.all([load(paths.drawings(shown.testPlace, block)), ...answers.flat()]);
+    return Promise.all([load(paths.drawings(shown.testIndex, block)), ...answers.flat()]);
   };
 
   // Fills the article. `stale()`: whether another molecule was asked for since.
   molmix.showMolecule = async (shown, row, stale) => {
     const { ids, molecules, references: texts } = shown.molecules;
     const [{ drawings, units }, ...chunks] = await molmix.needs(shown, row);
-    const place = row % shown.block;
+    const position = row % shown.block;
     const judge = shown.judge === null ? null : shown.judges[shown.judge];
     if (stale()) return;
     const sides = shown.systems.map((system, side) => {
       const [answers, judged] = chunks.slice(2 * side, 2 * side + 2);
       return [
         ...answer(shown, system, "AB"[side], row),
-        answers ? drawing(answers.drawings[place], `the answer of ${system.name}`) : "",
-        judged ? molmix.atoms(judged, place, units[judge.units][place], judge, system.name) : "",
+        answers ? drawing(answers.drawings[position], `the answer of ${system.name}`) : "",
+        judged ? molmix.atoms(judged, position, units[judge.units][position], judge, system.name) : "",
         judge && !judged ? el("p", { class: "note" }, "This judge's tables of the system are not there yet.") : "",
       ];
     });
@@ -151,7 +151,7 @@
           el(
             "figure",
             {},
-            shown.draws && drawing(drawings[place], `structure of ${ids[row]}`),
+            shown.draws && drawing(drawings[position], `structure of ${ids[row]}`),
             el("figcaption", {}, el("code", { dir: "auto" }, smiles)),
           ),
         references(

@@ -2,15 +2,15 @@
 // Which molecules are listed, and in which order.
 (() => {
   const { minus } = molmix;
-  const folded = new WeakMap(); // lists of texts -> the same in lower case
+  const lowered = new WeakMap(); // lists of texts -> the same in lower case
 
   const lower = (texts) => {
-    if (!folded.has(texts))
-      folded.set(
+    if (!lowered.has(texts))
+      lowered.set(
         texts,
         texts.map((text) => [text ?? ""].flat().join("\n").toLowerCase()),
       );
-    return folded.get(texts);
+    return lowered.get(texts);
   };
 
   // Rows in which some text holds what was asked for.

@@ -11,7 +11,7 @@
   // Rows of the comparisons of A with B; where B was compared with A, turned round.
   const compared = (shown) => {
     const [a, b] = shown.systems;
-    const of = (own, other) => own.scores.compared.filter((row) => row[0] === shown.metric && row[1] === other.place);
+    const of = (own, other) => own.scores.compared.filter((row) => row[0] === shown.metric && row[1] === other.position);
     const turned = (value) => (value === null ? null : -value);
     const verdicts = { better: "worse", worse: "better", "": "" };
     const straight = of(a, b).map(([, , sort, n, gap, low, high, p, verdict]) => ({
@@ -36,11 +36,11 @@
     return `${said} (p ${p === null ? "undefined" : p < 0.0001 ? "< 0.0001" : number(p)} after Holm, ${n} molecules; compared as ${sort})`;
   };
 
-  // `shown`: metric (its place), better, systems (A, and B or not), each with place, name and scores.
+  // `shown`: metric (its position), better, systems (A, and B or not), each with position, name and scores.
   molmix.systemFigures = (shown, level) => {
     const [a, b] = shown.systems;
     const figure = (system) => system.scores.figures?.[shown.metric] ?? null;
-    const rows = shown.systems.map((system, place) => [`${"AB"[place]}`, system.name, interval(figure(system)), ""]);
+    const rows = shown.systems.map((system, position) => [`${"AB"[position]}`, system.name, interval(figure(system)), ""]);
     if (b) {
       const found = compared(shown);
       const values = shown.systems.map((system) => figure(system)?.[0] ?? null);

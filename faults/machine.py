@@ -1,4 +1,4 @@
-"""What the machine does to a job: no space, no memory, no right to write, another clock, another head, late files."""
+"""Faults of the machine: no space, no memory, no write permission, another clock, two Snakemakes, late files."""
 
 import os
 import resource
@@ -70,14 +70,14 @@ def clock(trial: Trial) -> str:
     return "inputs a day in the future"
 
 
-def two_heads(trial: Trial) -> str:
+def two_snakemakes(trial: Trial) -> str:
     """The command is given twice at once."""
     first = trial.start()
     apart = trial.random.uniform(0, 3)
     time.sleep(apart)
     second = trial.start()
     ends = trial.end(first), trial.end(second)
-    return f"two heads, {apart:.1f} s apart: status {ends[0]} and {ends[1]}"
+    return f"two Snakemakes, {apart:.1f} s apart: status {ends[0]} and {ends[1]}"
 
 
 def late_files(trial: Trial) -> str:
