@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from molmix.cli import run
 from molmix.config import loading, schema
 from molmix.core.files import write_json
 from molmix.models import sizes as shapes
@@ -195,3 +196,11 @@ def test_a_manifest_of_before_the_config_grew_is_passed_over(tmp_path, monkeypat
     assert not known({name: rows for name, rows in counts.items() if name != "corpora.others"})
     fewer = {share: rows for share, rows in shares.items() if share != "0.3"}
     assert not known(counts | {"subset": subset | {"rows_by_share": fewer}})
+
+
+def test_what_hours_are_computed_from_is_stated_whole(monkeypatch, capsys) -> None:
+    """With one of two rates alone the plan said nothing of it, and computed nothing."""
+    monkeypatch.setattr("sys.argv", ["molmix", "plan", "--tflops", "109"])
+    with pytest.raises(SystemExit):
+        run()
+    assert "--answer-tokens are stated together" in " ".join(capsys.readouterr().err.replace("│", " ").split())

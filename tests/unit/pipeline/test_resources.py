@@ -1,6 +1,7 @@
 """What jobs ask of a machine or a cluster, and which of them go there as one."""
 
 import copy
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from molmix.pipeline.groups import Groups
 from molmix.pipeline.products import Products
 from molmix.pipeline.resources import JobResources, grows
 
+ROOT = Path(__file__).resolve().parents[3]
 HUB = {"kind": "hub", "id": "some/corpus", "revision": "v1", "split": "train"}
 LLM = {"backend": "transformers", "id": "unsloth/llama-3-8b-Instruct", "revision": "v1"}
 
@@ -85,3 +87,14 @@ def test_jobs_with_gpus_and_language_models_are_in_groups_of_their_own() -> None
 def test_a_download_runs_beside_snakemake() -> None:
     _, groups = parts(data=documentation.DEMO["data"] | {"train": HUB})
     assert groups.from_hub and groups.data is None
+
+
+def test_memory_is_asked_for_by_the_size_of_the_models() -> None:
+    study = loading.load(ROOT / "config/paper.yaml")  # nothing of it is on this machine
+    table = model_table.build(study)
+    needs = JobResources(study, table, Products(study, table), {})
+    merge = needs.to_merge(3000, generates=False)(job(model="universal.slerp"), 1)
+    assert merge == 3000 + 8000  # 50 bytes for each of the 131 M numbers of the embedding, and a shard of 2 GB
+    load = needs.to_load("generate", 1000, lambda wildcards: wildcards.model)
+    width = 2 if study.hardware.gpus.generate else 4
+    assert load(job(model="agnostic"), 1) == 1000 + width * 6_738_554_880 // 10**9 * 1000
