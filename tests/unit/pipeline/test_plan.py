@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from molmix.cli import run
+from molmix import cli
 from molmix.config import loading, schema
 from molmix.core.files import write_json
 from molmix.models import sizes as shapes
@@ -202,5 +202,5 @@ def test_what_hours_are_computed_from_is_stated_whole(monkeypatch, capsys) -> No
     """With one of two rates alone the plan said nothing of it, and computed nothing."""
     monkeypatch.setattr("sys.argv", ["molmix", "plan", "--tflops", "109"])
     with pytest.raises(SystemExit):
-        run()
+        cli.run()
     assert "--answer-tokens are stated together" in " ".join(capsys.readouterr().err.replace("│", " ").split())
