@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from molmix.core.checksum import CHECKSUM_KEY, PLACEHOLDER, is_damaged, write_checksum
 from molmix.core.errors import fault, show_value
-from molmix.core.origin import ORIGIN_KEY, origin_entry
+from molmix.core.origin import ORIGIN_KEY, origin_entry, path_in_run
 from molmix.core.temporary import temporary_folder
 
 MARK = ".made-by-molmix"  # in every folder that replace_folder made; it lists what molmix put there
@@ -157,7 +157,7 @@ def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema
     with write_atomically(Path(path)) as temporary:
         with pq.ParquetWriter(temporary, table.schema, compression="zstd") as writer:
             writer.write_table(table)
-            writer.add_key_value_metadata({**origin_entry(), CHECKSUM_KEY: PLACEHOLDER})
+            writer.add_key_value_metadata({**origin_entry(path_in_run(Path(path))), CHECKSUM_KEY: PLACEHOLDER})
         write_checksum(temporary)
 
 

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 ORIGIN_KEY = "molmix.made"
 # Of the environment, so that the processes and threads of one job write the same origin.
@@ -27,12 +28,15 @@ class Origin:
         wildcards: of the job, by name.
         settings: digest of the job's parameters.
         inputs: checksum of every file that the job was given, by path.
+        file: path of a table below the folder of its run, as it was written; empty in manifests, and in tables of
+            earlier versions.
     """
 
     rule: str
     wildcards: Mapping[str, str]
     settings: str
     inputs: Mapping[str, str]
+    file: str = ""
 
     @property
     def job(self) -> str:
@@ -48,14 +52,27 @@ def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
 @contextmanager
 def recording(origin: Origin) -> Iterator[None]:
     """Write this origin into every table and manifest that is written inside the block."""
-    os.environ[_VARIABLE] = json.dumps(asdict(origin), sort_keys=True, ensure_ascii=False)
+    made = {name: value for name, value in asdict(origin).items() if name != "file"}
+    os.environ[_VARIABLE] = json.dumps(made, sort_keys=True, ensure_ascii=False)
     try:
         yield
     finally:
         del os.environ[_VARIABLE]
 
 
-def origin_entry() -> dict[str, str]:
-    """The entry of the origin among a file's metadata; none outside of a job."""
+def origin_entry(file: str = "") -> dict[str, str]:
+    """The entry of the origin among a file's metadata; none outside of a job.
+
+    Args:
+        file: :func:`path_in_run` of a table.
+    """
     text = os.environ.get(_VARIABLE)
-    return {ORIGIN_KEY: text} if text else {}
+    if not text:
+        return {}
+    made = json.loads(text) | ({"file": file} if file else {})
+    return {ORIGIN_KEY: json.dumps(made, sort_keys=True, ensure_ascii=False)}
+
+
+def path_in_run(path: Path) -> str:
+    """The path of a result below the folder of its run, so that a run can be renamed; empty of any other file."""
+    return Path(*path.parts[2:]).as_posix() if path.parts[:1] == ("results",) else ""

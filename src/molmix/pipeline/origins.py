@@ -16,7 +16,7 @@ from typing import Any
 from molmix.core.checksum import CHECKSUM_KEY
 from molmix.core.errors import fault
 from molmix.core.files import digest, file_digest, make_again
-from molmix.core.origin import ORIGIN_KEY, Origin
+from molmix.core.origin import ORIGIN_KEY, Origin, path_in_run
 
 RESULTS = "results"
 MOST_NAMED = 5  # stale files that a message names; of more it names the rules
@@ -66,7 +66,7 @@ class Stale:
 
 
 def find_stale(paths: Iterable[Path], settings: Mapping[str, str] | None = None) -> list[Stale]:
-    """Results that were made from other files, or with other settings, than are there now.
+    """Results that were made from other files, or with other settings, than are there now, or as another file.
 
     Origins are followed back through all results that they name. Files that are gone are passed over, and so are
     results without an origin (those of molmix 0.1).
@@ -86,6 +86,8 @@ def find_stale(paths: Iterable[Path], settings: Mapping[str, str] | None = None)
         origin = origin_of(path)
         if origin is None:
             continue
+        if origin.file and origin.file != path_in_run(path):
+            stale.append(Stale(path, origin.rule, f"was written as {origin.file}, and copied here"))
         if (settings or {}).get(origin.job, origin.settings) != origin.settings:
             stale.append(Stale(path, origin.rule, f"was made by {origin.job} with settings that are not today's"))
         for name, made_from in origin.inputs.items():

@@ -1,5 +1,6 @@
 """Results that do not fit together are refused."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,6 +64,21 @@ def test_a_source_that_was_replaced_by_an_older_one(run: Callable[..., None]) ->
     SOURCE.write_text("C\tA liquid.\n")
     with pytest.raises(MolmixError, match=rf"^{CORPUS}: was made from another {SOURCE}"):
         check_origins([SCORES])
+
+
+def test_the_table_of_another_model(run: Callable[..., None]) -> None:
+    run()
+    other = Path("results/r/scores/other/id.parquet")
+    other.parent.mkdir()
+    shutil.copy(SCORES, other)
+    with pytest.raises(MolmixError, match=rf"^{other}: was written as scores/m/id.parquet.*\n.*--forcerun {other}"):
+        check_origins([other])
+
+
+def test_a_renamed_run_passes(run: Callable[..., None]) -> None:
+    run()
+    Path("results/r").rename("results/s")
+    check_origins([Path("results/s/scores/m/id.parquet")])
 
 
 def test_what_is_gone_or_older_than_origins_is_passed_over(run: Callable[..., None]) -> None:
