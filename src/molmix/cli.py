@@ -211,10 +211,14 @@ def prefetch(configfile: ConfigFile = Path("config/config.yaml")) -> None:
 
     study, floating = loading.load(configfile), []
     model_table.build(study)
+    fetched = False
     for one in fetch(study):
+        fetched = True
         typer.echo(f"{one.download.key}: {one.download.repository} at {one.commit}, {one.size / 1e9:.3f} GB")
         if not one.download.pinned:
             floating.append(f"  {one.download.key}: {one.download.revision!r} is {one.commit} now")
+    if not fetched:
+        typer.echo("Nothing to download: the study names no model and no data set of the hub.")
     if floating:
         typer.echo("These revisions can change; put the commit into the config instead:\n" + "\n".join(floating))
 

@@ -54,7 +54,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
     check_replaceable(path)
     with temporary_folder(path.parent, path.name) as part:
         yield part
-        names = sorted(entry.name for entry in part.iterdir())
+        names = sorted(map(str, _files_below(part)))
         (part / MARK).write_text("".join(f"{json.dumps(name)}\n" for name in names), encoding="ascii")
         for file in part.rglob("*"):
             if file.is_file():
@@ -82,10 +82,19 @@ def check_replaceable(folder: Path) -> None:
         own = {str(json.loads(line)) for line in mark.read_text(encoding="ascii").splitlines()} | _NOT_FOREIGN
     except (OSError, ValueError):
         own = _NOT_FOREIGN
-    if foreign := sorted({entry.name for entry in folder.iterdir()} - own):
+    # A mark of an earlier version names a folder, and not the files in it.
+    names = (name for name in _files_below(folder) if own.isdisjoint(map(str, (name, *name.parents))))
+    if foreign := sorted(map(str, names)):
         there = f"{show_value(foreign[0])}{f' and {len(foreign) - 1} more' if len(foreign) > 1 else ''}"
         what = f"holds files that molmix did not write there ({there}), and a folder is replaced whole"
         raise fault(folder, what, "name another folder; if nothing in it is needed, remove it yourself")
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Everything in a folder and its folders but folders themselves, by its path below it; links are not followed."""
+    for entry in folder.rglob("*"):
+        if entry.is_symlink() or not entry.is_dir():
+            yield entry.relative_to(folder)
 
 
 def _remove_folder(folder: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from molmix.core.errors import fault
+from molmix.core.errors import fault, show_value
 from molmix.core.files import file_digest, read_json, read_table, write_json, write_table
 from molmix.data.settings import Predictions
 from molmix.data.smiles import canonical, join_key
@@ -76,7 +76,8 @@ def join_captions(
             raise fault(spec.path, what, "give one caption a row, in the same order, or name a column to join by")
         found, lost = _match(captions, ids_by_key, by, domain)
         if not found:
-            hint = f"check the file and the columns of systems.{name}.predictions.{test}"
+            keys = f"here {show_value(_key(captions[0], by, domain))}, there {show_value(next(iter(ids_by_key)))}"
+            hint = f"compare the first of each ({keys}), and check the columns of systems.{name}.predictions.{test}"
             raise fault(spec.path, f"none of its {len(captions)} captions joins a reference of {test} by {by}", hint)
         ids = [row["id"] for row in references]
         missing = [row for row in ids if row not in found]
@@ -114,14 +115,20 @@ def _join_keys(spec: Predictions, references: list[Row]) -> tuple[str, dict[Any,
     return "order", {number: row["id"] for row in references for number in row["rows"]}
 
 
+def _key(caption: Row, by: str, domain: str) -> Any:
+    """What a caption is joined by."""
+    if by == "molecule":
+        return join_key(str(caption.get("molecule") or ""), domain)
+    return str(caption.get("id")) if by == "id" else caption["row"]
+
+
 def _match(captions: list[Row], ids_by_key: dict[Any, str], by: str, domain: str) -> tuple[dict[str, str], list[Row]]:
     """The first caption for each reference's id, and the rows of the file that are not used."""
     found: dict[str, str] = {}
     lost = []
     for row in captions:
         molecule = str(row.get("molecule") or "")
-        keys = {"id": str(row.get("id")), "molecule": join_key(molecule, domain), "order": row["row"]}
-        reference = ids_by_key.get(keys[by])
+        reference = ids_by_key.get(_key(row, by, domain))
         if reference is None:
             is_readable = by != "molecule" or (canonical(molecule) if domain == "molecules" else molecule.strip())
             why = "no reference for it" if is_readable else "unreadable molecule"

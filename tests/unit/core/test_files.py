@@ -69,6 +69,21 @@ def test_a_folder_that_molmix_did_not_make_is_never_replaced(tmp_path: Path, mon
     assert [path.name for path in tmp_path.rglob("*")] == ["thesis", "thesis.tex"]
 
 
+def test_a_file_that_somebody_added_to_a_folder_below_is_kept(tmp_path: Path) -> None:
+    folder, notes = tmp_path / "explorer", tmp_path / "explorer/data/notes.txt"
+    for _ in range(2):
+        with replace_folder(folder) as part:
+            (part / "data").mkdir()
+            (part / "data/index.js").touch()
+    notes.write_text("mine")
+    with pytest.raises(MolmixError, match=r"data/notes\.txt"), replace_folder(folder):
+        raise AssertionError("refused before any work is done")
+    (folder / MARK).write_text('"data"\n')  # of an earlier version
+    with replace_folder(folder):
+        pass
+    assert not notes.exists()
+
+
 def test_a_file_that_somebody_added_to_a_folder_of_molmix_is_kept(tmp_path: Path) -> None:
     for _ in range(2):
         with replace_folder(tmp_path / "explorer") as part:

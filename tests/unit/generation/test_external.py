@@ -102,7 +102,12 @@ def test_by_order_to_references_without_molecules(joined) -> None:
     [
         ("p.txt", "one\ntwo\n", {}, ["has 2 captions", "have 4 rows", "order"]),
         ("p.csv", "n,caption\na,x\na,y\n", {"id": "n"}, ["row 2", "'a'", "row 1", "unique"]),
-        ("p.csv", "n,caption\nz,x\n", {"id": "n"}, ["none of its 1 captions joins", "by id", "systems.other"]),
+        (
+            "p.csv",
+            "n,caption\nz,x\n",
+            {"id": "n"},
+            ["none of its 1 captions joins", "by id", "(here 'z', there 'a')", "systems.other"],
+        ),
         ("p.csv", "n,captoin\na,x\n", {"id": "n"}, ["'caption'", "did you mean 'captoin'"]),
         ("p.jsonl", '{"n": "a", "caption": 3}\n', {"id": "n"}, ["row 1", "3", "text"]),
         ("p.txt", "one\n", {"id": "n"}, ["one text a line", "`id`"]),

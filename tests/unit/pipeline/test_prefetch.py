@@ -72,6 +72,18 @@ def prefetch(folder: Path, hub: Hub, content: dict, **environment: str) -> subpr
     return molmix(folder, content, "prefetch", HF_ENDPOINT=hub.address, **environment)
 
 
+def test_nothing_to_download_is_said(tmp_path: Path) -> None:
+    (tmp_path / "references.txt").write_text("A gas.\n")
+    source = {"kind": "file", "path": "references.txt", "columns": {"molecule": None}}
+    content = {
+        "run": "near",
+        "domain": "text",
+        "data": {"tests": {"one": {"source": source}}},
+        "systems": [{"name": "theirs", "predictions": {"one": {"path": "references.txt"}}}],
+    }
+    assert molmix(tmp_path, content, "prefetch").stdout.startswith("Nothing to download")
+
+
 def one_message(done: subprocess.CompletedProcess[str], *parts: str) -> None:
     assert done.returncode == 1, done.stdout
     assert "Traceback" not in done.stderr

@@ -95,8 +95,8 @@ def _assumed(rows: Counts | None, stated: str | None) -> str:
     said = "not known before the corpus is made"
     if rows is not None:
         source = "counted" if rows.known else "estimated"
-        seen = ", ".join(_seen(name, corpus) for name, corpus in rows.corpora.items())
-        said = f"{seen}, {rows.captions:,} answers a model ({source})"
+        seen = [_seen(name, corpus) for name, corpus in rows.corpora.items()]
+        said = f"{', '.join(filter(None, [*seen, f'{rows.captions:,} answers a model']))} ({source})"
     computed = f"Computed: what models need for {stated}, without the time to start a job."
     if stated is None:
         computed = "Other hours are not known; `molmix plan --help` says what to state to have them computed."
