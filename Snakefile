@@ -42,6 +42,6 @@ include: "workflow/rules/ablations.smk"
 include: "workflow/rules/cards.smk"
 
 
-# Here Snakemake does not tell yet whether jobs are forced, so its command line is asked.
-if workflow.is_main_process and not is_forced(sys.argv):
+# Snakemake does not tell the options of its command here, so they are read from the command line.
+if workflow.is_main_process and wants_current_results(sys.argv):
     refuse_stale_results()

@@ -23,7 +23,7 @@ from molmix.core.errors import fault, show_value
 from molmix.core.origin import ORIGIN_KEY, origin_entry, path_in_run
 from molmix.core.temporary import temporary_folder
 
-MARK = ".made-by-molmix"  # in every folder that replace_folder made; it lists what molmix put there
+MARK = ".made-by-molmix"  # in every folder that replace_folder made; it lists all files that molmix put there
 _NOT_FOREIGN = {MARK, ".snakemake_timestamp"}
 
 

@@ -13,13 +13,31 @@ from snakemake.io import apply_wildcards
 from snakemake.iocontainers import Wildcards
 
 from molmix.core.errors import fault
-from molmix.core.files import make_again
+from molmix.core.files import make_again, read_json
 from molmix.core.origin import job_name
+from molmix.models.manifests import weights_path
 from molmix.pipeline.model_table import RESERVED, ModelTable
 from molmix.pipeline.origins import RESULTS, check_origins, checksum_of, origin_of, settings_digest
 from molmix.pipeline.paths import Paths
 from molmix.pipeline.products import Products
 from molmix.pipeline.snakemake_records import recorded_files
+
+# Options of Snakemake with which it makes results again, or runs nothing.
+_FORCING = {"-F", "--forceall", "-R", "--forcerun", "-f", "--force", "-t", "--touch"}
+_LOOKING = {
+    "--summary",
+    "-S",
+    "--detailed-summary",
+    "-D",
+    "--report",
+    "--lint",
+    "--list-rules",
+    "--list",
+    "-l",
+    "--dag",
+}
+_LOOKING |= {"--list-untracked", "--rulegraph", "--filegraph", "--d3dag"}
+_CLEANING = {"--unlock", "--cleanup-metadata", "--cm", "--delete-all-output", "--delete-temp-output"}
 
 
 def jobs(table: ModelTable, products: Products) -> Iterator[tuple[str, dict[str, str]]]:
@@ -68,10 +86,12 @@ def _param(value: Any, wildcards: Wildcards) -> Any:
     return apply_wildcards(value, wildcards) if isinstance(value, str) else value
 
 
-def is_forced(command: Sequence[str]) -> bool:
-    """Whether a command of Snakemake makes results again whatever their state."""
-    options = {word.partition("=")[0] for word in command}
-    return bool(options & {"-F", "--forceall", "-R", "--forcerun", "-f", "--force"})
+def wants_current_results(command: Sequence[str]) -> bool:
+    """Whether a command of Snakemake takes the results that are there for current.
+
+    That is so unless it makes results again, or runs nothing: it unlocks the folder, say, or lists files.
+    """
+    return not {word.partition("=")[0] for word in command} & (_FORCING | _LOOKING | _CLEANING)
 
 
 def check_run(paths: Paths, config: str, settings: Callable[[], dict[str, str]]) -> None:
@@ -100,9 +120,14 @@ def check_run(paths: Paths, config: str, settings: Callable[[], dict[str, str]])
         if made_with and made_with[1] != config:
             what = f"was made with the config {made_with[1]}, this one is {config}, and Snakemake has no record of it"
             raise fault(table, what, make_again("comparisons", "leaderboard"))
-    models = (paths.manifest(model) for model in paths.products.systems)
-    for result in (f"{paths.results}/data/manifest.json", *models, *scores[:1]):
-        _check_sources(Path(result))
+    run = Path(paths.results)
+    made = [run / "data/manifest.json", *run.glob("preferences/**/manifest.json"), *run.glob("models/*/manifest.json")]
+    if paths.study.metrics.files() or paths.study.judge_files():
+        made += [*map(Path, scores), *run.glob("text2mol/*/*.parquet")]
+    for result in made:
+        _check_sources(result)
+    for manifest in (*run.glob("*models/*/manifest.json"), *run.glob("decomposers/*/manifest.json")):
+        _check_folder(manifest)
 
 
 def _check_sources(result: Path) -> None:
@@ -115,3 +140,16 @@ def _check_sources(result: Path) -> None:
         if source.stat().st_mtime <= result.stat().st_mtime and checksum_of(source) != made_from:
             what = f"is not the file that {result} was made from, and its date is older, so Snakemake would not read it"
             raise fault(source, what, f"give it today's date: touch {shlex.quote(name)}")
+
+
+def _check_folder(manifest: Path) -> None:
+    """Refuse a local model whose files were changed: they are no inputs of a job, so Snakemake does not see it.
+
+    The digest is computed only if a file was touched since; that of the inode tells it, whatever date the file has.
+    """
+    folder = Path(read_json(manifest).get("weights", {}).get("path", ""))
+    if not folder.is_absolute() or not folder.is_dir():
+        return
+    written = manifest.stat().st_mtime
+    if any(file.stat().st_ctime > written for file in folder.iterdir() if file.is_file()):
+        weights_path(manifest)

@@ -88,13 +88,16 @@ def test_a_file_that_somebody_added_to_a_folder_of_molmix_is_kept(tmp_path: Path
     for _ in range(2):
         with replace_folder(tmp_path / "explorer") as part:
             (part / "index.html").touch()
-    (tmp_path / "explorer/notes.txt").write_text("mine")
+    (tmp_path / "explorer/data").mkdir()
+    (tmp_path / "explorer/data/notes.txt").write_text("mine")
     with (
-        pytest.raises(MolmixError, match=r"explorer: holds files that molmix did not write there \('notes\.txt'\)"),
+        pytest.raises(
+            MolmixError, match=r"explorer: holds files that molmix did not write there \('data/notes\.txt'\)"
+        ),
         replace_folder(tmp_path / "explorer"),
     ):
         pass
-    assert (tmp_path / "explorer/notes.txt").read_text() == "mine"
+    assert (tmp_path / "explorer/data/notes.txt").read_text() == "mine"
 
 
 def test_a_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:

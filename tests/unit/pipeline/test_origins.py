@@ -1,16 +1,26 @@
 """Results that do not fit together are refused."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+import yaml
+from safetensors.numpy import save_file
 
+from molmix.config.loading import parse
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_json, write_table
 from molmix.core.origin import recording
+from molmix.models.manifests import write_manifest
+from molmix.pipeline.job_settings import check_run, wants_current_results
+from molmix.pipeline.model_table import build
 from molmix.pipeline.origins import check_origins, checksum_of, origin_of, origin_of_job, settings_digest
+from molmix.pipeline.paths import Paths
+from molmix.pipeline.products import Products
 
 SOURCE, CORPUS = Path("test.tsv"), Path("results/r/data/manifest.json")
 ANSWERS, SCORES = Path("results/r/predictions/m/id.parquet"), Path("results/r/scores/m/id.parquet")
@@ -101,3 +111,54 @@ def test_the_checksum_is_the_one_in_the_file(run: Callable[..., None]) -> None:
     assert checksum_of(ANSWERS) == before
     run(upto=2, text="A liquid.")
     assert checksum_of(ANSWERS) != before
+
+
+# ---- the check before a run
+
+
+STUDY = """
+run: r
+data:
+  train: {kind: file, path: test.tsv}
+  tests: {t: {source: {kind: file, path: test.tsv}, direction: cap2mol}}
+initial: {local: {kind: pretrained, id: model}}
+preferences: {rejected: {mol2cap: {kind: file, path: weak.tsv}}}
+"""
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    """The paths of a study whose folder holds a local model, and the manifest that was written for it."""
+    monkeypatch.chdir(tmp_path)
+    Path("model").mkdir()
+    save_file({"a": np.ones(2)}, "model/model.safetensors")
+    study = parse(yaml.safe_load(STUDY))
+    table = build(study)
+    write_manifest(Path("results/r/models/local/manifest.json"), {"id": "local"}, Path("model").resolve())
+    return Paths(study, table, Products(study, table))
+
+
+def test_a_local_model_that_was_replaced_is_refused_whatever_its_date(paths: Paths) -> None:
+    check_run(paths, "0", dict)
+    Path("model/model.safetensors").touch()
+    check_run(paths, "0", dict)  # another date alone is no other model
+    save_file({"a": np.zeros(2)}, "model/model.safetensors")
+    os.utime("model/model.safetensors", (0, 0))
+    with pytest.raises(MolmixError, match=r"model: holds other files.*\n.*--forcerun results/r/models/local/manifest"):
+        check_run(paths, "0", dict)
+
+
+def test_rejected_texts_that_were_replaced_by_an_older_file_are_refused(paths: Paths) -> None:
+    Path("weak.tsv").write_text("C\tA gas.\n")
+    with recording(origin_of_job("pairs", {}, {}, [Path("weak.tsv")])):
+        write_json("results/r/preferences/manifest.json", {}, checksum=True)
+    check_run(paths, "0", dict)
+    Path("weak.tsv").write_text("C\tA dye.\n")
+    os.utime("weak.tsv", (0, 0))
+    with pytest.raises(MolmixError, match=r"^weak.tsv: is not the file .*\n.*touch weak.tsv"):
+        check_run(paths, "0", dict)
+
+
+@pytest.mark.parametrize(("command", "wants"), [("all", True), ("all --forcerun=x", False), ("--unlock", False)])
+def test_a_command_that_runs_nothing_is_not_held_up(command: str, wants: bool) -> None:
+    assert wants_current_results(["snakemake", *command.split()]) is wants
