@@ -10,7 +10,12 @@ from molmix.config.schema import NO_RESULT_DEPENDS_ON
 from molmix.core.errors import MolmixError
 from molmix.generation.engines import ENGINES
 from molmix.pipeline.groups import Groups
-from molmix.pipeline.job_settings import check_run, jobs, settings_by_job, wants_current_results
+from molmix.pipeline.job_settings import (
+    check_run,
+    jobs,
+    settings_by_job,
+    wants_current_results,
+)
 from molmix.pipeline.model_table import RESERVED
 from molmix.pipeline.named import named
 from molmix.pipeline.paths import ATOMS_CACHE, NLI_CACHE, Paths
