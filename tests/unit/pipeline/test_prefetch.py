@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from safetensors.numpy import save_file
 
 from molmix.config import loading
 from molmix.pipeline.prefetch import downloads
@@ -30,8 +32,8 @@ def hub(tmp_path: Path):
     (model / "config.json").write_text('{"model_type": "llama"}')
     (model / "README.md").write_text("---\nlicense: llama2\n---\n# A model\n")
     shards = [f"model-{number}-of-00002.safetensors" for number in ("00001", "00002")]
-    for number, name in enumerate(shards):
-        (model / name).write_bytes(bytes([number]) * 4096)
+    for tensor, name in zip("ab", shards, strict=True):
+        save_file({tensor: np.full(1024, ord(tensor), np.float32)}, model / name)
     index = {"weight_map": {"a": shards[0], "b": shards[1]}}
     (model / "model.safetensors.index.json").write_text(json.dumps(index))
     (model / "pytorch_model.bin").write_bytes(b"never fetched")
@@ -122,7 +124,7 @@ def test_a_connection_that_breaks_is_taken_up_where_it_was(hub: Hub, tmp_path: P
     done = prefetch(tmp_path, hub, study())
     assert done.returncode == 0, done.stderr
     (shard,) = (tmp_path / "hf").rglob("snapshots/*/model-00001-of-00002.safetensors")
-    assert shard.read_bytes() == bytes([0]) * 4096
+    assert shard.read_bytes() == (tmp_path / "repositories/model" / shard.name).read_bytes()
 
 
 def test_a_gated_repository(hub: Hub, tmp_path: Path) -> None:
