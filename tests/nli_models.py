@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
 
 TEXTS = [
     "The molecule is a dye.",
@@ -102,3 +105,20 @@ def _deberta() -> Any:
 
 
 TOKENIZERS = {"bert": _bert, "roberta": _roberta, "deberta-v2": _deberta}
+
+
+def rows_computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list that grows by the number of rows of every forward pass of a classifier of transformers."""
+    import transformers
+
+    rows: list[int] = []
+    for name in ("Bert", "Roberta", "DebertaV2"):
+        model = getattr(transformers, f"{name}ForSequenceClassification")
+        forward = model.forward
+
+        def counted(self: Any, input_ids: Any, *given: Any, forward: Any = forward, **named: Any) -> Any:
+            rows.append(len(input_ids))
+            return forward(self, input_ids, *given, **named)
+
+        monkeypatch.setattr(model, "forward", counted)
+    return rows

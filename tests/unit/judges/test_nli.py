@@ -15,7 +15,7 @@ from molmix.core.files import read_json, read_table, write_table
 from molmix.judges.nli.inference import predict_pairs, predict_tables
 from molmix.judges.nli.pairs import Pairs
 from molmix.models.manifests import write_manifest
-from tests.nli_models import TEXTS, make_model
+from tests.nli_models import TEXTS, make_model, rows_computed
 
 # ---- the stage -----------------------------------------------------------------------------------------------------
 
@@ -91,10 +91,7 @@ def test_an_empty_a_full_and_a_damaged_store_give_the_same_bytes(stage: dict, mo
 
 
 def test_forward_passes_are_the_distinct_pairs(stage: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from molmix.judges.nli.model import NliModel
-
-    forward, seen = NliModel._forward, []
-    monkeypatch.setattr(NliModel, "_forward", lambda self, rows: seen.extend(rows) or forward(self, rows))
+    seen = rows_computed(monkeypatch)
     bars = []
     monkeypatch.setattr(
         "molmix.judges.nli.inference.progress", lambda **settings: bars.append(Bar(settings["total"])) or bars[-1]
@@ -116,9 +113,9 @@ def test_forward_passes_are_the_distinct_pairs(stage: dict, tmp_path: Path, monk
     }
     assert counts["ood"]["computed"] == 0
     assert sum(count["computed_for_others"] for count in counts.values()) == others
-    assert len(seen) == own + others == bars[0].total == bars[0].n
+    assert sum(seen) == own + others == bars[0].total == bars[0].n
     again = predict_tables(**stage, neighbours={"id": [other]})
-    assert len(seen) == own + others and bars[1].total == 0
+    assert sum(seen) == own + others and bars[1].total == 0
     assert again["id"] == {"cells": cells, "distinct": own, "computed": 0, "computed_for_others": 0}
 
 

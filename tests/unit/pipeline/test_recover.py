@@ -21,10 +21,36 @@ OURS, OTHERS = "results/tiny/data/world.parquet", "results/other/data/world.parq
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to run in, where SLURM's clients answer that nothing is queued."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(slurm, "_ask", lambda *command: "")
-    return tmp_path
+    """A folder to run in, where SLURM's clients are on the path and answer that nothing is queued."""
+    study, programs = tmp_path / "study", tmp_path / "programs"
+    study.mkdir()
+    programs.mkdir()
+    monkeypatch.chdir(study)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    slurm_client(study, "squeue", "")
+    slurm_client(study, "scancel", "")
+    return study
+
+
+def slurm_client(folder: Path, name: str, answer: str, ending: str = "") -> None:
+    """A program in place of a client of SLURM: it notes its arguments in `asked`, and prints an answer of `squeue`.
+
+    Args:
+        folder: where recovery runs.
+        name: of the program.
+        answer: what it prints when it is asked for all columns.
+        ending: what it does then, in shell.
+    """
+    programs = folder.parent / "programs"
+    (programs / f"{name}.txt").write_text(answer)
+    said = f'case "$*" in *"%i|%T|%j|%k|%Z"*) cat {programs}/{name}.txt;; esac'
+    (programs / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {programs}/asked\n{said}\n{ending}\n')
+    (programs / name).chmod(0o755)
+
+
+def asked(folder: Path) -> list[str]:
+    """The commands that SLURM's clients were called with."""
+    return (folder.parent / "programs/asked").read_text().splitlines()
 
 
 @pytest.fixture
@@ -77,9 +103,7 @@ def test_an_older_result_without_a_record_is_told_of_and_left(folder: Path) -> N
     assert not marked(OURS)
 
 
-def test_another_run_in_the_same_folder_keeps_its_lock_and_its_jobs(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_run_in_the_same_folder_keeps_its_lock_and_its_jobs(folder: Path) -> None:
     lock(0, OURS)
     lock(1, OTHERS)
     logged("molmix_a", OURS)
@@ -90,27 +114,19 @@ def test_another_run_in_the_same_folder_keeps_its_lock_and_its_jobs(
     queue["14"] = ("molmix_a", folder.parent)
     what = "rule_align_wildcards_a.sft"
     lines = "\n".join(f"{number}|RUNNING|{name}|{what}|{where}" for number, (name, where) in queue.items())
-    asked = []
-
-    def ask(*command: str) -> str:
-        asked.append(command)
-        return lines if "%i|%T|%j|%k|%Z" in command else ""
-
-    monkeypatch.setattr(slurm, "_ask", ask)
+    slurm_client(folder, "squeue", lines)
     said = list(recover("tiny", folder))
     assert said[0] == "cancelled in SLURM: 11 (align a.sft, running), 13 (align a.sft, running)"
-    assert ("scancel", "11", "13") in asked
+    assert "scancel 11 13" in asked(folder)
     assert sorted(path.name for path in Path(".snakemake/locks").iterdir()) == ["1.input.lock", "1.output.lock"]
 
 
 def test_nothing_is_unlocked_while_slurm_does_not_answer(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def silent(*command: str) -> str:
-        raise slurm._NoAnswer("30 s")
-
-    monkeypatch.setattr(slurm, "_ask", silent)
+    slurm_client(folder, "squeue", "", ending="exec sleep 20")
+    monkeypatch.setattr(slurm, "ANSWER", 0.2)
     lock(0, OURS)
     logged("molmix_a", OURS)
-    with pytest.raises(MolmixError, match="squeue: gives no answer"):
+    with pytest.raises(MolmixError, match=r"squeue: gives no answer \(0\.2 s\)"):
         list(recover("tiny", folder))
     assert Path(".snakemake/locks/0.output.lock").exists()
 
@@ -238,9 +254,9 @@ def test_a_snakemake_on_another_machine_may_still_run(folder: Path) -> None:
     assert list(recover("tiny", folder, ended_on="login2")) == ["unlocked"]
 
 
-def test_lines_of_squeue_of_an_unknown_form_are_told_of(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_of_squeue_of_an_unknown_form_are_told_of(folder: Path) -> None:
     answer = "Warning: partition gone\n\nJOBID|STATE\n7_[1-4]|PENDING|molmix_a|rule_nli|" + str(folder)
-    monkeypatch.setattr(slurm, "_ask", lambda *command: answer if "%i|%T|%j|%k|%Z" in command else "")
+    slurm_client(folder, "squeue", answer)
     said = list(recover("tiny", folder))
     assert said == [
         "squeue printed 2 line(s) of an unknown form, left alone: 'Warning: partition gone'",
@@ -249,13 +265,11 @@ def test_lines_of_squeue_of_an_unknown_form_are_told_of(folder: Path, monkeypatc
 
 
 def test_a_user_without_a_name_can_ask_slurm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 54321)
-    monkeypatch.setattr(slurm, "_ask", lambda *command: asked.append(command) or "")
     assert list(recover("tiny", folder)) == []
-    assert "54321" in asked[0]
+    assert "-u 54321" in asked(folder)[0]
 
 
 def test_nothing_is_written_where_there_is_nothing_to_recover(folder: Path) -> None:
