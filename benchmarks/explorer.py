@@ -18,7 +18,7 @@ from molmix.core.files import write_table
 from molmix.data.corpus import TEST
 from molmix.judges.decompose.backends import rules
 from molmix.judges.decompose.tables import ATOMS
-from molmix.report.explorer import build
+from molmix.report.explorer import build_explorer
 
 SYSTEMS, MOLECULES = 20, 3000
 METRICS = ("hallucination", "supported", "contradicted", "unsupported", "coverage")
@@ -32,7 +32,7 @@ def measure() -> list[Row]:
         try:
             study = synthetic(SYSTEMS, MOLECULES)
             begin = time.perf_counter()
-            build(study, Path("pages"))
+            build_explorer(study, Path("pages"))
             built = time.perf_counter() - begin
             size = sum(path.stat().st_size for path in Path("pages").rglob("*.js")) / 2**20
             what = f"explorer of {SYSTEMS} systems x {MOLECULES} captions"

@@ -17,7 +17,7 @@ from molmix.metrics import Options
 from molmix.metrics.bleu import COUNT_COLUMNS
 from molmix.metrics.families.captions import caption_scores
 from molmix.metrics.meteor import meteor_name
-from molmix.metrics.tokenize import load_tokenizer
+from molmix.metrics.tokenize import load_metric_tokenizer
 
 CAPTIONS = 3300
 WORDNET = Path("/usr/share/wordnet")
@@ -30,7 +30,7 @@ def measure() -> list[Row]:
 def _captions() -> Row:
     captions = [caption for _, caption in corpus(CAPTIONS)]
     references, predictions = [[text] for text in captions], captions[1:] + captions[:1]
-    tokenizer = load_tokenizer(None)
+    tokenizer = load_metric_tokenizer(None)
 
     def by_molmix() -> None:
         caption_scores(references, predictions, tokenizer, None)

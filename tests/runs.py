@@ -14,7 +14,7 @@ from molmix.core.files import read_table, write_json, write_table
 from molmix.data.corpus import TEST
 from molmix.judges.decompose.tables import decompose_tables
 from molmix.judges.matrices import PairMatrices
-from molmix.metrics.score import score
+from molmix.metrics.score import write_scores
 from molmix.pipeline import model_table as models
 from molmix.report.explain.case import judged_folders, options_of
 
@@ -40,7 +40,7 @@ def write_run(study: Config, rows: Mapping[str, Sequence[Row]], answers: Mapping
             _judge(study, run, test, system)
             options = options_of(study)
             asked = study.data.tests[test].direction == "mol2cap"
-            score(
+            write_scores(
                 test=run / f"data/tests/{test}.parquet",
                 direction=study.data.tests[test].direction,
                 predictions=run / f"predictions/{system}/{test}.parquet",

@@ -90,11 +90,12 @@ def explorer(
     For a finished run use `snakemake --cores all explorer`. A folder is
     replaced only if molmix made it.
     """
-    from molmix.report.explorer import build
+
+    from molmix.report.explorer import build_explorer
 
     study = loading.load(configfile)
     folder = out or Path(f"results/{study.run}/work/explorer")
-    missing = build(study, folder)
+    missing = build_explorer(study, folder)
     _print([(f"Open {folder}/index.html. Tables that are not there: {len(missing)}",), *((f"  {m}",) for m in missing)])
 
 
@@ -118,13 +119,13 @@ def status(
     from rich.console import Console
 
     from molmix.pipeline.status.graph import jobs
-    from molmix.pipeline.status.show import report
+    from molmix.pipeline.status.show import status_report
     from molmix.pipeline.status.state import job_statuses
 
     study = loading.load(configfile)
     found, since = job_statuses(jobs(configfile, targets or []))
     console = Console(highlight=False, soft_wrap=True)
-    for part in report(study.run, found, since, Path(f"results/{study.run}/work/align")):
+    for part in status_report(study.run, found, since, Path(f"results/{study.run}/work/align")):
         console.print(part)
 
 
@@ -179,7 +180,7 @@ def plan(
     from molmix.pipeline.plan.counts import count
     from molmix.pipeline.plan.disk import held, left_to_fetch
     from molmix.pipeline.plan.shapes import sizes
-    from molmix.pipeline.plan.show import report
+    from molmix.pipeline.plan.show import plan_report
     from molmix.pipeline.plan.times import Estimator, Stated, stages
     from molmix.pipeline.status.graph import jobs
 
@@ -195,7 +196,7 @@ def plan(
     costs = stages(jobs(configfile, targets or []), study.run, Estimator(study, models, shapes, rows, stated))
     disk = held(study, models, shapes, at_once)
     console = Console(highlight=False, soft_wrap=True)
-    for part in report(study.run, costs, disk, left_to_fetch(study), rows, named):
+    for part in plan_report(study.run, costs, disk, left_to_fetch(study), rows, named):
         console.print(part)
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from molmix.config import loading
 from molmix.core.files import read_table
-from molmix.report.explorer import build
+from molmix.report.explorer import build_explorer
 from tests.runs import write_run, write_tables
 
 HOSTILE = [
@@ -64,7 +64,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         answers = {"ours": ours, "theirs": theirs, "same": ["One ring."] * MOLECULES}
         write_run(study, {"id": rows, "back": rows[:4]}, {"id": answers, "back": back})
         write_tables(study)
-        build(study, Path("pages"))
+        build_explorer(study, Path("pages"))
     return folder / "pages"
 
 
@@ -397,7 +397,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int, int], Path
         folder = tmp_path_factory.mktemp("drawn")
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            build(synthetic(systems, molecules), Path("pages"))
+            build_explorer(synthetic(systems, molecules), Path("pages"))
         return folder / "pages"
 
     return built

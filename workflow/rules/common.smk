@@ -12,7 +12,7 @@ from molmix.generation.engines import ENGINES
 from molmix.pipeline.groups import Groups
 from molmix.pipeline.job_settings import (
     check_run,
-    jobs,
+    rules_with_wildcards,
     settings_by_job,
     wants_current_results,
 )
@@ -68,7 +68,7 @@ workflow.global_resources.setdefault("nli", 1)
 @functools.cache
 def current_settings():
     """The settings that every result must have been made with."""
-    return settings_by_job(rules, jobs(table, products))
+    return settings_by_job(rules, rules_with_wildcards(table, products))
 
 
 def refuse_stale_results():

@@ -6,6 +6,6 @@ from molmix.pipeline.job import job
 
 with job(snakemake):
     from molmix.config.schema import Config
-    from molmix.report.explorer import build
+    from molmix.report.explorer import build_explorer
 
-    build(Config(**snakemake.params.study), Path(snakemake.output.pages))
+    build_explorer(Config(**snakemake.params.study), Path(snakemake.output.pages))

@@ -4,13 +4,13 @@ from molmix.pipeline.job import job
 from molmix.pipeline.named import nested
 
 with job(snakemake):
-    from molmix.metrics.score import score
+    from molmix.metrics.score import write_scores
 
     files, params = snakemake.input, snakemake.params
     tests, predictions = nested(files, "tests"), nested(files, "predictions")
     judged, text2mol = nested(files, "nli"), nested(files, "text2mol")
     for test, out in nested(snakemake.output, "scores").items():
-        score(
+        write_scores(
             test=tests[test],
             direction=params.directions[test],
             predictions=predictions[test],

@@ -259,7 +259,7 @@ def _cached(name: str, method_file: Path) -> Description:
     return found
 
 
-def describe(config: Any) -> Description:
+def describe_settings(config: Any) -> Description:
     """Settings of a TRL config class by name: see :func:`descriptions`."""
     hints = typing.get_type_hints(config)
     return {
@@ -313,7 +313,7 @@ def write() -> None:
 
     classes = (
         f'"{name}": {{\n'
-        + ",\n".join(f'  "{key}": {json.dumps(entry)}' for key, entry in describe(load_class(name)).items())
+        + ",\n".join(f'  "{key}": {json.dumps(entry)}' for key, entry in describe_settings(load_class(name)).items())
         + "\n}"
         for name in sorted({method.config_class for method in METHODS.values()})
     )
@@ -323,6 +323,6 @@ def write() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        print(json.dumps(describe(load_class(sys.argv[1]))))
+        print(json.dumps(describe_settings(load_class(sys.argv[1]))))
     else:
         write()

@@ -12,7 +12,7 @@ from molmix.core.files import read_rows_of, read_table, write_table
 from molmix.metrics import Answers, Options, load_families
 
 
-def score(
+def write_scores(
     *,
     test: Path,
     direction: str,

@@ -95,7 +95,7 @@ def text2mol(
     covered = np.array([key in features for _, key in zip(texts, molecules, strict=True)], dtype=bool)
     similarity = np.full(len(covered), np.nan, np.float32)
     if covered.any():  # nothing is loaded for nothing
-        model, tokenizer = load(weights, text_model, revision)
+        model, tokenizer = load_text2mol(weights, text_model, revision)
         asked = np.flatnonzero(covered).tolist()
         vectors = np.stack([features[molecules[row]] for row in asked])
         similarity[asked] = _similarities(model, tokenizer, [texts[row] for row in asked], vectors, batch_tokens)
@@ -159,7 +159,9 @@ class Text2Mol(nn.Module):
         return self.ln1(self.mol_hidden3(torch.relu(self.mol_hidden2(hidden))))
 
 
-def load(weights: Path, text_model: str, revision: str | None = None) -> tuple[Text2Mol, PreTrainedTokenizerBase]:
+def load_text2mol(
+    weights: Path, text_model: str, revision: str | None = None
+) -> tuple[Text2Mol, PreTrainedTokenizerBase]:
     """Load the model in float32, onto CUDA where there is a GPU, with its tokenizer.
 
     Args:

@@ -81,7 +81,7 @@ class WordPieceTokenizer:
         return [piece for piece in islice(pieces, MAX_WORDPIECES) if piece not in SPECIAL]
 
 
-def load_tokenizer(path: Path | None) -> Tokenizer:
+def load_metric_tokenizer(path: Path | None) -> Tokenizer:
     """The tokenizer of a vocabulary file, or the simple one without a file.
 
     Args:

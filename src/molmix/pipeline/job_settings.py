@@ -40,7 +40,7 @@ _LOOKING |= {"--list-untracked", "--rulegraph", "--filegraph", "--d3dag"}
 _CLEANING = {"--unlock", "--cleanup-metadata", "--cm", "--delete-all-output", "--delete-temp-output"}
 
 
-def jobs(table: ModelTable, products: Products) -> Iterator[tuple[str, dict[str, str]]]:
+def rules_with_wildcards(table: ModelTable, products: Products) -> Iterator[tuple[str, dict[str, str]]]:
     """Every job whose settings figures depend on: its rule and its wildcards."""
     yield "corpus", {}
     for model, row in table.items():

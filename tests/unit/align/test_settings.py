@@ -123,7 +123,7 @@ def test_the_shipped_settings_are_those_of_the_installed_trl():
 
     shipped = json.loads(trl_settings.SHIPPED.read_text())
     classes = {method.config_class: load_class(method.config_class) for method in METHODS.values()}
-    assert shipped["classes"] == {name: trl_settings.describe(config) for name, config in classes.items()}, (
+    assert shipped["classes"] == {name: trl_settings.describe_settings(config) for name, config in classes.items()}, (
         "run: python -m molmix.align.trl_settings"
     )
     fields = {field.name for config in classes.values() for field in dataclasses.fields(config)}

@@ -37,7 +37,7 @@ from molmix.judges.decompose import decompose
 from molmix.judges.kinds import score_captions
 from molmix.metrics import Options
 from molmix.metrics.families import judges
-from molmix.report.explain.judge_scores import describe
+from molmix.report.explain.judge_scores import describe_judge
 
 assert decompose(["a; b"], {"backend": "halves"}).atoms == [["a.", "b."]]
 cells = {name: [[0.9, 0.5]] for name in ("forward_entailment", "forward_contradiction")}
@@ -50,7 +50,7 @@ given = {name: judge.model_dump() for name, judge in study.judges.items()}
 options = Options(judges=given, vocabulary=None, wordnet=None, domain="molecules")
 shown = [metric.column for metric in judges.metrics(options)]
 assert shown == ["hallucination", "unsupported", "coverage", "by-sentence.consistency"]
-assert "sentence_doc" in judges.note(options) and "whole" in describe("by-sentence", study.judges["by-sentence"])
+assert "sentence_doc" in judges.note(options) and "whole" in describe_judge("by-sentence", study.judges["by-sentence"])
 """
 STUDY = """
 data: {tests: {t: {source: {kind: file, path: t.tsv}}}}

@@ -26,7 +26,13 @@ from molmix.metrics.families.captions import caption_scores
 from molmix.metrics.families.facts import fact_scores
 from molmix.metrics.families.molecules import molecule_scores
 from molmix.metrics.meteor import meteor_name
-from molmix.metrics.tokenize import MAX_WORDPIECES, SimpleTokenizer, Tokenizer, WordPieceTokenizer, load_tokenizer
+from molmix.metrics.tokenize import (
+    MAX_WORDPIECES,
+    SimpleTokenizer,
+    Tokenizer,
+    WordPieceTokenizer,
+    load_metric_tokenizer,
+)
 from molmix.metrics.wordnet import load_wordnet
 
 WORDNET = Path("/usr/share/wordnet")
@@ -163,7 +169,7 @@ def vocabulary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_wordpieces(vocabulary: Path) -> None:
-    tokenize = load_tokenizer(vocabulary)
+    tokenize = load_metric_tokenizer(vocabulary)
     assert tokenize.name.startswith("wordpiece (tiny-bert")
     texts = ["The  ÁCIDIC (molecules)", "", "acid[SEP]-quark [MASK]", "acid " * 600]
     assert tokenize(texts)[:3] == [
@@ -177,7 +183,7 @@ def test_wordpieces(vocabulary: Path) -> None:
 @settings(max_examples=150, deadline=None)
 @given(text=st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("ab []\t\x0b\x85ABPSEK")), max_size=60))
 def test_wordpieces_of_words_are_those_of_the_text(text: str, vocabulary: Path) -> None:
-    tokenize = load_tokenizer(vocabulary)
+    tokenize = load_metric_tokenizer(vocabulary)
     assert isinstance(tokenize, WordPieceTokenizer)
     whole = tokenize._engine.encode(text, add_special_tokens=False).tokens
     assert tokenize([text]) == [[piece for piece in whole if piece not in {"[PAD]", "[CLS]", "[SEP]"}]]
@@ -185,20 +191,20 @@ def test_wordpieces_of_words_are_those_of_the_text(text: str, vocabulary: Path) 
 
 def test_tokenizer_files(vocabulary: Path, tmp_path: Path) -> None:
     saved = tmp_path / "tokenizer.json"
-    tokenize = load_tokenizer(vocabulary)
+    tokenize = load_metric_tokenizer(vocabulary)
     assert isinstance(tokenize, WordPieceTokenizer)
     tokenize._engine.save(str(saved))
-    assert load_tokenizer(saved)(["The acidic"]) == tokenize(["The acidic"])
+    assert load_metric_tokenizer(saved)(["The acidic"]) == tokenize(["The acidic"])
     with pytest.raises(MolmixError, match="no such tokenizer file"):
-        load_tokenizer(tmp_path / "absent.txt")
+        load_metric_tokenizer(tmp_path / "absent.txt")
     for name, content in (("bad.json", "{}"), ("unknown-less.txt", "the\nacid\n")):
         (tmp_path / name).write_text(content)
         with pytest.raises(MolmixError, match="not a BERT wordpiece tokenizer"):
-            load_tokenizer(tmp_path / name)
+            load_metric_tokenizer(tmp_path / name)
 
 
 def test_simple_tokenizer() -> None:
-    assert load_tokenizer(None) == simple
+    assert load_metric_tokenizer(None) == simple
     assert simple.name == "simple"
     assert simple(["The 2-oxo acid.", ""]) == [["the", "2", "-", "oxo", "acid", "."], []]
 
@@ -214,7 +220,7 @@ def molt5(shared: Path) -> tuple[list[list[str]], list[str]]:
 
 @pytest.fixture
 def scibert(shared: Path) -> Tokenizer:
-    return load_tokenizer(shared / "data/vocab/scibert-scivocab-uncased.txt")
+    return load_metric_tokenizer(shared / "data/vocab/scibert-scivocab-uncased.txt")
 
 
 def test_molt5_small_on_chebi20(molt5: tuple[list[list[str]], list[str]], scibert: Tokenizer, wordnet: Path) -> None:

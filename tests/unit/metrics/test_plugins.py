@@ -18,7 +18,7 @@ from molmix.core.errors import MolmixError
 from molmix.core.files import write_table
 from molmix.metrics import Answers, Options, all_metrics, load_families
 from molmix.metrics.aggregate import figures_of, read_scores
-from molmix.metrics.score import score
+from molmix.metrics.score import write_scores
 
 TAXONOMY = '{"Biomedical": ["dye", "ligand"], "Other": ["toxic"]}'
 HEAVY = {"numpy", "pandas", "pyarrow", "torch", "transformers", "rdkit", "scipy", "nltk", "tokenizers"}
@@ -114,7 +114,7 @@ def scored(tmp_path: Path, **given: Any) -> pd.DataFrame:
         "predictions": tmp_path / "said.parquet",
         "out": tmp_path / "out.parquet",
     }
-    score(
+    write_scores(
         **files,
         direction="cap2mol",
         **{"nli": {}, "text2mol": None} | given,

@@ -25,7 +25,7 @@ from molmix.metrics.families.properties import (
     property_scores,
     read_taxonomy,
 )
-from molmix.metrics.tokenize import SimpleTokenizer, load_tokenizer
+from molmix.metrics.tokenize import SimpleTokenizer, load_metric_tokenizer
 
 CONTENT = {
     "Bio": ["fuel", {"inhibitors": ["kinase inhibitor", "protein kinase inhibitor", "kinase inhibitor"]}, {"new": []}],
@@ -234,7 +234,7 @@ def test_properties_of_published_captions(system: str, shared: Path) -> None:
     taxonomy = read_taxonomy(shared / "data/lpm24/nested_props.json")
     assert len(taxonomy.keys) == 3447
     lines = gzip.decompress((shared / f"data/lpm24/{system}-submission.txt.gz").read_bytes()).decode().split("\n")
-    find = Finder(taxonomy, load_tokenizer(shared / "data/vocab/scibert-scivocab-uncased.txt"))
+    find = Finder(taxonomy, load_metric_tokenizer(shared / "data/vocab/scibert-scivocab-uncased.txt"))
     indices = np.concatenate(find([[line.strip()] for line in lines[:21805]])).astype(int)
     often = np.bincount(indices, minlength=len(taxonomy.keys))
     assert {key: often[taxonomy.index[key]] for key in PUBLISHED[system]} == PUBLISHED[system]
@@ -244,7 +244,7 @@ def test_example_captions(shared: Path) -> None:
     lines = (shared / "data/lpm24/smiles2caption_example.tsv").read_text(encoding="utf-8").split("\n")[1:200]
     fields = [line.split("\t") for line in lines]
     taxonomy = read_taxonomy(shared / "data/lpm24/nested_props.json")
-    tokenizer = load_tokenizer(shared / "data/vocab/scibert-scivocab-uncased.txt")
+    tokenizer = load_metric_tokenizer(shared / "data/vocab/scibert-scivocab-uncased.txt")
     texts, golds = [row[2].removeprefix("[CLS] ") for row in fields], [[row[1]] for row in fields]
     found = pooled_properties(property_scores(texts, golds, taxonomy, tokenizer), taxonomy)
     figures = {

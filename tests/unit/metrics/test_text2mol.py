@@ -14,7 +14,7 @@ from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_table
 from molmix.metrics import Answers, Options
 from molmix.metrics.families.text2mol import measure
-from molmix.metrics.text2mol_model import FEATURES, load, read_features, text2mol, write_similarities
+from molmix.metrics.text2mol_model import FEATURES, load_text2mol, read_features, text2mol, write_similarities
 from tests.graph.conftest import snakemake  # noqa: F401 (a fixture)
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "molecule", "is", "an", "acid", "##ic", "base"]
@@ -122,7 +122,7 @@ def test_weights_must_have_the_layout(state, folder: Path, tmp_path: Path) -> No
         save_file({name: value.clone() for name, value in content.items()}, tmp_path / "weights.safetensors")
         return tmp_path / "weights.safetensors"
 
-    model, _ = load(saved(state), str(folder))
+    model, _ = load_text2mol(saved(state), str(folder))
     assert set(model.state_dict()) == {name for name in state if not name.endswith("position_ids")}
     for broken in (
         {name: value for name, value in state.items() if name != "ln2.bias"},
@@ -131,22 +131,22 @@ def test_weights_must_have_the_layout(state, folder: Path, tmp_path: Path) -> No
         state | {"text_hidden1.weight": torch.ones(FEATURES, 3)},
     ):
         with pytest.raises(MolmixError, match="no Text2Mol model"):
-            load(saved(broken), str(folder))
+            load_text2mol(saved(broken), str(folder))
     (tmp_path / "weights.pt").write_bytes(b"no weights")
     with pytest.raises(MolmixError, match="cannot be read as weights"):
-        load(tmp_path / "weights.pt", str(folder))
+        load_text2mol(tmp_path / "weights.pt", str(folder))
     with pytest.raises(MolmixError, match="cannot be read as weights"):
-        load(tmp_path / "absent.pt", str(folder))
+        load_text2mol(tmp_path / "absent.pt", str(folder))
 
 
 def test_text_model_must_be_whole(weights: Path, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(MolmixError, match="revision"):
-        load(weights, "allenai/scibert_scivocab_uncased")
+        load_text2mol(weights, "allenai/scibert_scivocab_uncased")
     with pytest.raises(MolmixError, match=r"no config\.json"):
-        load(weights, str(tmp_path))
+        load_text2mol(weights, str(tmp_path))
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     with pytest.raises(MolmixError, match="5 words for a model of 12"):
-        load(weights, str(tmp_path))
+        load_text2mol(weights, str(tmp_path))
 
 
 def test_weights_that_run_code_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_weights_that_run_code_are_refused(folder: Path, tmp_path: Path) -> None
 
     torch.save({"temp": Bomb()}, tmp_path / "bomb.pt")
     with pytest.raises(MolmixError, match="cannot be read as weights"):
-        load(tmp_path / "bomb.pt", str(folder))
+        load_text2mol(tmp_path / "bomb.pt", str(folder))
     assert not (tmp_path / "boom").exists()
 
 

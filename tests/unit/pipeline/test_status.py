@@ -19,7 +19,7 @@ from molmix.align.checkpoints import PROGRESS, append_progress, last_progress
 from molmix.core.errors import MolmixError
 from molmix.pipeline.status import graph
 from molmix.pipeline.status.graph import Job
-from molmix.pipeline.status.show import duration, report
+from molmix.pipeline.status.show import duration, status_report
 from molmix.pipeline.status.state import JobStatus, job_statuses
 from tests.graph.conftest import MICRO
 
@@ -52,7 +52,7 @@ def begin(begun: Job, snakemake: Path, cluster_id: str | None = None) -> Path:
 
 def said(status: list[JobStatus], since: float | None, work: Path) -> str:
     console = Console(highlight=False, soft_wrap=True, width=100, file=open(os.devnull, "w"), record=True)  # noqa: SIM115, PTH123
-    for part in report("tiny", status, since, work):
+    for part in status_report("tiny", status, since, work):
         console.print(part)
     return console.export_text()
 

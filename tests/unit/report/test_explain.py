@@ -15,7 +15,7 @@ from molmix.core.errors import MolmixError, escape_control
 from molmix.core.files import read_table, write_table
 from molmix.data.corpus import TEST
 from molmix.judges.matrices import PairMatrices
-from molmix.metrics.score import score
+from molmix.metrics.score import write_scores
 from molmix.report.explain import explain, worst
 
 STUDY = """
@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         table |= {name: pa.array(cells, pa.list_(pa.float32())) for name, cells in columns.items()}
         write_table(run / f"nli/{judge}/ours/id.parquet", pa.table(table))
     options = {"judges": {name: judge.model_dump() for name, judge in study.judges.items()}, "domain": "molecules"}
-    score(
+    write_scores(
         test=run / "data/tests/id.parquet",
         direction="mol2cap",
         predictions=run / "predictions/ours/id.parquet",

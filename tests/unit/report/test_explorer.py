@@ -16,7 +16,7 @@ from molmix.config import loading, schema
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_table, write_table
 from molmix.report.explain import explain
-from molmix.report.explorer import build
+from molmix.report.explorer import build_explorer
 from molmix.report.explorer.build import BLOCK, chunk_script
 from molmix.report.explorer.drawings import MOST_ATOMS, draw_molecule
 from molmix.report.explorer.tables import read_comparisons, read_figures, rounded
@@ -84,7 +84,7 @@ def chunk(name: str, folder: Path = Path("out")) -> Any:
 
 
 def test_scores_and_evidence_are_those_of_the_tables(run: schema.Config) -> None:
-    assert build(run, Path("out")) == []
+    assert build_explorer(run, Path("out")) == []
     index, scores = chunk("index"), chunk("t0/s1/scores")
     table = read_table("results/small/scores/theirs/id.parquet")
     for number, metric in enumerate(index["metrics"]):
@@ -108,7 +108,7 @@ def test_scores_and_evidence_are_those_of_the_tables(run: schema.Config) -> None
 
 
 def test_verdicts_are_those_that_explain_prints(run: schema.Config) -> None:
-    build(run, Path("out"))
+    build_explorer(run, Path("out"))
     judged = chunk("t0/s0/j0-0")
     lines = [*explain(run, "hallucination", "ours", "id", "m3")]
     for number, (verdict, atom) in enumerate(zip(judged["verdicts"][3], judged["atoms"][3], strict=True), 1):
@@ -119,20 +119,20 @@ def test_verdicts_are_those_that_explain_prints(run: schema.Config) -> None:
 
 
 def test_sides_without_units_have_no_pairs(run: schema.Config) -> None:
-    build(run, Path("out"))
+    build_explorer(run, Path("out"))
     silent, unmet = (chunk("t0/s0/j0-0") for _ in "ab")
     assert silent["atoms"][1] == [] and silent["matrices"][1] == [] and set(silent["covered"][1]) == {"missed"}
     assert unmet["covered"][2] == [] and set(unmet["verdicts"][2]) == {"unsupported"}
 
 
 def test_one_way_judges_have_two_matrices_and_the_mean_picks_no_atom(run: schema.Config) -> None:
-    build(run, Path("out"))
+    build_explorer(run, Path("out"))
     assert len(chunk("t0/s0/j2-0")["matrices"][3]) == 2 and "verdicts" not in chunk("t0/s0/j2-0")
     assert chunk("t0/s0/j1-0")["picks"][3] == []
 
 
 def test_figures_and_comparisons(run: schema.Config) -> None:
-    build(run, Path("out"))
+    build_explorer(run, Path("out"))
     index, ours, theirs = chunk("index"), chunk("t0/s0/scores"), chunk("t0/s1/scores")
     names = [metric["column"] for metric in index["metrics"]]
     value, low, high = ours["figures"][names.index("bleu4")]
@@ -154,7 +154,7 @@ def test_tables_with_other_columns_are_refused(tmp_path: Path) -> None:
 
 
 def test_drawings(run: schema.Config) -> None:
-    build(run, Path("out"))
+    build_explorer(run, Path("out"))
     drawn = chunk("t1/s0/m0")["drawings"]
     assert drawn[0] == "RDKit cannot read it." and drawn[1].startswith("<svg") and drawn[1].endswith("</svg>")
     assert "script" not in drawn[1] and len(drawn[1]) < 2000
@@ -173,7 +173,7 @@ def test_a_molecule_of_a_model_that_repeats_itself_is_not_drawn(count: int) -> N
 
 
 def test_text_cannot_leave_its_chunk(run: schema.Config) -> None:
-    build(run, Path("out"))
+    build_explorer(run, Path("out"))
     assert chunk("t0/s0/scores")["texts"][0] == HARD
     text = chunk_script("x", {"a": HARD})
     assert "<" not in text and text.isascii() and text.count("\n") == 1
@@ -184,7 +184,7 @@ def test_undefined_scores_are_null() -> None:
 
 
 def test_names_from_data_are_no_keys_and_no_file_names(run: schema.Config) -> None:
-    build(run, Path("out"))
+    build_explorer(run, Path("out"))
     names = {path.relative_to("out").as_posix() for path in Path("out").rglob("*.js")}
     assert not any("ours" in name or "id" in Path(name).stem for name in names)
     assert "ours" not in json.dumps([*_keys(chunk("index")), *_keys(chunk("t0/s0/scores"))])
@@ -200,7 +200,7 @@ def test_an_unfinished_run_says_what_is_missing_and_shows_the_rest(run: schema.C
     root = Path("results/small")
     for path in ("scores/theirs/id.parquet", "nli/whole/ours/id.parquet", "tables/comparisons.csv"):
         (root / path).unlink()
-    missing = build(run, Path("out"))
+    missing = build_explorer(run, Path("out"))
     assert missing == [
         f"results/small/{path}"
         for path in ("tables/comparisons.csv", "scores/theirs/id.parquet", "nli/whole/ours/id.parquet")
@@ -218,7 +218,7 @@ def test_an_unfinished_run_says_what_is_missing_and_shows_the_rest(run: schema.C
 def test_a_run_without_scores_is_refused(run: schema.Config) -> None:
     shutil.rmtree("results/small/scores")
     with pytest.raises(MolmixError, match="no captions are scored yet"):
-        build(run, Path("out"))
+        build_explorer(run, Path("out"))
 
 
 def test_tables_that_are_not_of_one_another_are_refused(run: schema.Config) -> None:
@@ -226,16 +226,16 @@ def test_tables_that_are_not_of_one_another_are_refused(run: schema.Config) -> N
     whole = read_table(path)
     write_table(path, whole.slice(1))
     with pytest.raises(MolmixError, match="its ids are not those of"):
-        build(run, Path("out"))
+        build_explorer(run, Path("out"))
     write_table(path, whole)
     pairs = Path("results/small/nli/first/ours/id.parquet")
     write_table(pairs, read_table(pairs).slice(1))
     with pytest.raises(MolmixError, match="was made of other units"):
-        build(run, Path("out"))
+        build_explorer(run, Path("out"))
 
 
 def test_the_footer_says_where_it_comes_from(run: schema.Config) -> None:
-    build(run, Path("out"))
+    build_explorer(run, Path("out"))
     lines = "\n".join(chunk("index")["provenance"])
     assert run.digest() in lines and f"{BLOCK + 5} molecules, 2 models" in lines and "coverage 2" in lines
 
@@ -249,5 +249,5 @@ def test_a_folder_that_molmix_did_not_make_is_left_alone(run: schema.Config, out
     said = CliRunner().invoke(cli.app, ["explorer", "--configfile", "study.yaml", "--out", out])
     assert said.exit_code != 0 and isinstance(said.exception, MolmixError)
     assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == files
-    build(run, Path("new"))
-    assert build(run, Path("new")) == []  # its own folder is replaced
+    build_explorer(run, Path("new"))
+    assert build_explorer(run, Path("new")) == []  # its own folder is replaced

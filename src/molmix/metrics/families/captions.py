@@ -31,10 +31,10 @@ METRICS = (
 
 def measure(answers: Answers) -> pd.DataFrame:
     """The text metrics of captions."""
-    from molmix.metrics.tokenize import load_tokenizer
+    from molmix.metrics.tokenize import load_metric_tokenizer
 
     vocabulary, wordnet = _files(answers.options)
-    return caption_scores(answers.references, answers.texts, load_tokenizer(vocabulary), wordnet)
+    return caption_scores(answers.references, answers.texts, load_metric_tokenizer(vocabulary), wordnet)
 
 
 def metrics(options: Options) -> tuple[Metric, ...]:
@@ -52,11 +52,11 @@ def pooled(frame: pd.DataFrame, options: Options) -> dict[str, Pooled]:
 def note(options: Options) -> str:
     """Which definitions these figures follow."""
     from molmix.metrics.meteor import meteor_name
-    from molmix.metrics.tokenize import load_tokenizer
+    from molmix.metrics.tokenize import load_metric_tokenizer
 
     vocabulary, wordnet = _files(options)
     simple = "" if vocabulary and wordnet else " Not the published definition: set `metrics` for that."
-    return f"BLEU and METEOR over {load_tokenizer(vocabulary).name} tokens; {meteor_name(wordnet)}.{simple}"
+    return f"BLEU and METEOR over {load_metric_tokenizer(vocabulary).name} tokens; {meteor_name(wordnet)}.{simple}"
 
 
 def _files(options: Options) -> tuple[Path | None, Path | None]:

@@ -64,10 +64,10 @@ def measure(answers: Answers) -> pd.DataFrame | None:
     options = answers.options
     if options.taxonomy is None:
         return None
-    from molmix.metrics.tokenize import load_tokenizer
+    from molmix.metrics.tokenize import load_metric_tokenizer
 
     due = _properties(answers) if options.property_truth == "molecule" else answers.references
-    tokenizer = load_tokenizer(Path(options.vocabulary) if options.vocabulary else None)
+    tokenizer = load_metric_tokenizer(Path(options.vocabulary) if options.vocabulary else None)
     return property_scores(answers.texts, due, read_taxonomy(Path(options.taxonomy)), tokenizer)
 
 

@@ -14,7 +14,7 @@ from molmix.pipeline.plan.times import Stage
 WHERE = {"hub": "the hub's cache", "kept": "results/", "running": "results/, while it runs"}
 
 
-def report(
+def plan_report(
     run: str,
     stages: dict[str, Stage],
     disk: Sequence[Held],

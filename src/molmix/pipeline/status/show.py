@@ -18,7 +18,7 @@ from molmix.pipeline.status.state import JobStatus, State
 MOST = 10  # jobs that are told of one by one, of each state
 
 
-def report(run: str, statuses: Sequence[JobStatus], since: float | None, work: Path) -> Iterator[Table | Text]:
+def status_report(run: str, statuses: Sequence[JobStatus], since: float | None, work: Path) -> Iterator[Table | Text]:
     """What to print, part by part.
 
     Args:

@@ -27,7 +27,7 @@ def explain_judge(case: Case) -> Iterator[str]:
     matrices = _first(next(by_shape(row))[1])
     if matrices.forward_entailment.shape != (len(generated["atoms"]), len(reference["atoms"])):
         raise fault(pairs, f"was made of other units than {atoms[1]}", make_again(pairs))
-    yield describe(case.judge, judge)
+    yield describe_judge(case.judge, judge)
     if generated["fallback"] or reference["fallback"]:
         yield "The decomposer's answer could not be used: these units were made by `rules`."
     if cut := row["n_truncated"][0].as_py():
@@ -41,7 +41,7 @@ def explain_judge(case: Case) -> Iterator[str]:
         yield from _explain_no_pairs(pairs_of, judge.explain(matrices.or_zeros()))
 
 
-def describe(name: str, judge: JudgeSettings) -> str:
+def describe_judge(name: str, judge: JudgeSettings) -> str:
     """A judge and its settings in one line."""
     settings = judge.model_dump(exclude={"kind", "nli"}, exclude_none=True)
     own = "".join(f", {key.replace('_', ' ')} `{value}`" for key, value in settings.items())

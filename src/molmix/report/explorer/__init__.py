@@ -4,6 +4,6 @@ The pages open from disk, without a server. All values were computed by the rest
 and writes them in chunks, which a page loads when it needs them (``docs/explorer.md`` describes the files).
 """
 
-from molmix.report.explorer.build import build
+from molmix.report.explorer.build import build_explorer
 
-__all__ = ["build"]
+__all__ = ["build_explorer"]

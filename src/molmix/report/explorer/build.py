@@ -22,7 +22,7 @@ from molmix.metrics import all_metrics
 from molmix.metrics.aggregate import without_texts
 from molmix.pipeline import model_table
 from molmix.report.explain.case import judged_folders, metrics_of, options_of
-from molmix.report.explain.judge_scores import describe
+from molmix.report.explain.judge_scores import describe_judge
 from molmix.report.explorer.drawings import draw_molecule
 from molmix.report.explorer.tables import judge_columns, read_comparisons, read_figures, rounded
 
@@ -70,7 +70,7 @@ class Run:
         return paths if all([self.has(path) for path in paths]) else []
 
 
-def build(study: Config, folder: Path) -> list[str]:
+def build_explorer(study: Config, folder: Path) -> list[str]:
     """Write the explorer of a run in the working folder, with everything that is scored by now.
 
     Args:
@@ -147,7 +147,7 @@ def _index(run: Run) -> dict[str, Any]:
             for column, (better, judge) in run.metrics.items()
         ],
         "judges": [
-            {"name": name, "who": describe(name, judge), "units": run.units.index(judge.reference_units)}
+            {"name": name, "who": describe_judge(name, judge), "units": run.units.index(judge.reference_units)}
             | _explanation_of(judge)
             for name, judge in run.study.judges.items()
         ],
