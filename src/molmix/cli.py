@@ -224,6 +224,51 @@ def prefetch(configfile: ConfigFile = Path("config/config.yaml")) -> None:
         typer.echo("These revisions can change; put the commit into the config instead:\n" + "\n".join(floating))
 
 
+@app.command()
+def score(
+    references: Annotated[Path, typer.Argument(help="file of the references: TSV, CSV, JSONL, Parquet, or .txt")],
+    captions: Annotated[list[Path], typer.Argument(help="file of each system's captions")],
+    nli: Annotated[str, typer.Option(help="NLI model: a local folder, or a hub id as organisation/name@commit")],
+    out: Annotated[Path, typer.Option(help="folder to write: new, empty, or of an earlier `molmix score`")],
+    judge: Annotated[list[str] | None, typer.Option(help="kind of judge, may be repeated; default atomic")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="what the NLI model's classes mean, in order: entailment,neutral,contradiction")
+    ] = None,
+    id: Annotated[str | None, typer.Option(help="column of the ids")] = None,
+    molecule: Annotated[str | None, typer.Option(help="column of the SMILES")] = None,
+    reference: Annotated[str | None, typer.Option(help="column of the references")] = None,
+    caption: Annotated[str | None, typer.Option(help="column of the captions")] = None,
+    quoting: Annotated[str, typer.Option(help="`none` reads quotes of TSV and CSV as text")] = "minimal",
+) -> None:
+    """Judge the captions of one or more systems: a table with tests, and the explorer, without a config file.
+
+    Captions are joined to references by id if both files have ids, else by
+    SMILES if both have them, else by order. Columns are found by their usual
+    names. The config is written to OUT, and Snakemake runs it there: give
+    the same command again to go on after an interruption.
+    """
+    import subprocess
+
+    from molmix.pipeline.caption_study import CONFIG, RUN, write_study
+
+    command = write_study(
+        references,
+        captions,
+        out,
+        nli=nli,
+        labels=[label.strip() for label in labels.split(",")] if labels else None,
+        kinds=judge or ["atomic"],
+        columns={"id": id, "molecule": molecule, "reference": reference, "caption": caption},
+        quoting=quoting,
+    )
+    typer.echo(f"Wrote {out / CONFIG}. Its first lines say how to run it again.")
+    if code := subprocess.run(command, check=False).returncode:  # noqa: S603 (molmix's own command)
+        raise typer.Exit(code)
+    results = out / "results" / RUN
+    typer.echo(f"\n{(results / 'tables/leaderboard.md').read_text(encoding='utf-8')}")
+    _print([("Tables:", f"{results / 'tables'}/"), ("Explorer:", f"{results / 'explorer/index.html'}")])
+
+
 def run() -> None:
     """Entry point: what the user can fix ends in one message, not in a traceback."""
     for stream in (sys.stdout, sys.stderr):

@@ -166,6 +166,34 @@ def read_file(path: Path, columns: dict[str, str], format: str = "auto", quoting
         raise fault(f"{path}, after row {number}", f"cannot be read ({error})", hint) from None
 
 
+def column_names(path: Path, quoting: str = "minimal") -> list[str]:
+    """Names of the columns of a table file, in order; of a file of JSON lines the keys of its first row.
+
+    Args:
+        path: the file. One with a text a line has no columns.
+        quoting: how TSV and CSV quote, `minimal` (RFC 4180) or `none`.
+
+    Raises:
+        MolmixError: as :func:`read_file`.
+    """
+    format = file_format(path)
+    if format != "lines":
+        next(read_file(path, {}, quoting=quoting), None)  # refuses what cannot be read
+    match format:
+        case "parquet":
+            import pyarrow.parquet as pq
+
+            return list(pq.read_schema(path).names)
+        case "jsonl":
+            with _open(path) as stream:
+                return list(json.loads(next(stream, "{}")))
+        case "tsv" | "csv":
+            style: dict[str, Any] = {"quoting": csv.QUOTE_NONE} if quoting == "none" else {}
+            with _open(path) as stream:
+                return next(csv.reader(stream, delimiter="\t" if format == "tsv" else ",", **style), [])
+    return []
+
+
 def is_there(path: Path, kind: Callable[[Path], bool] = Path.exists) -> bool:
     """Whether there is such a file or folder; False for a path that the system refuses (a name too long, say)."""
     try:

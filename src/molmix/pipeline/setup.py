@@ -12,6 +12,7 @@ from typing import Any
 from molmix.config.files import check_files
 from molmix.config.loading import parse, read_yaml
 from molmix.config.schema import Config
+from molmix.core.errors import fault
 from molmix.core.tracking import check_trackers
 from molmix.pipeline import model_table
 
@@ -35,6 +36,18 @@ def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -
         check_files(config)
         check_trackers(config.tracking.to)
     return config, models
+
+
+def find_snakefile() -> Path:
+    """The Snakefile of the checkout that this library belongs to.
+
+    Raises:
+        MolmixError: there is none.
+    """
+    snakefile = Path(__file__).resolve().parents[3] / "Snakefile"
+    if not snakefile.exists():
+        raise fault(snakefile, "is not there", "install molmix from its checkout with `make`, which holds the workflow")
+    return snakefile
 
 
 def deny_others_writing() -> None:

@@ -37,7 +37,7 @@ from molmix.judges.decompose import decompose
 from molmix.judges.kinds import score_captions
 from molmix.metrics import Options
 from molmix.metrics.families import judges
-from molmix.report.explain.judge_scores import describe_judge
+from molmix.judges.explanation import describe_judge
 
 assert decompose(["a; b"], {"backend": "halves"}).atoms == [["a.", "b."]]
 cells = {name: [[0.9, 0.5]] for name in ("forward_entailment", "forward_contradiction")}

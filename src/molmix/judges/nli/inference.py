@@ -27,7 +27,7 @@ def predict_tables(
     *,
     atoms: Mapping[str, tuple[Path, Path]],
     outs: Mapping[str, Path],
-    model: Path,
+    model: Path | CachedModel,
     cache: Path,
     neighbours: Mapping[str, Sequence[Path]] | None = None,
     both_ways: bool = True,
@@ -43,7 +43,8 @@ def predict_tables(
     Args:
         atoms: for each test set, the tables (``id``, ``atoms``) of the references and of the system.
         outs: for each test set, the table to write.
-        model: ``manifest.json`` of the NLI model.
+        model: ``manifest.json`` of the NLI model; or the model itself, which stays loaded from call to call, and whose
+            cache and settings then hold.
         cache: folder of the NLI caches.
         neighbours: for each test set, other systems' atoms. Loading a model costs more than most of one system's pairs,
             so if it has to be loaded, those of neighbours that are on disk already are asked in the same go.
@@ -58,7 +59,7 @@ def predict_tables(
     Raises:
         MolmixError: a table is damaged, ids do not match, the model cannot be used, or the disk is full.
     """
-    cached = CachedModel(model, cache, **settings)
+    cached = model if isinstance(model, CachedModel) else CachedModel(model, cache, **settings)
     own = {test: Pairs.of(reference, generated, both_ways) for test, (reference, generated) in atoms.items()}
     new = [cached.missing(pairs.distinct) for pairs in own.values()]
     others = []

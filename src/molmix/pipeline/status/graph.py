@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from molmix.core.errors import fault
+from molmix.pipeline.setup import find_snakefile
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,7 @@ def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
         ResourceSettings,
     )
 
-    snakefile = Path(__file__).resolve().parents[4] / "Snakefile"
-    if not snakefile.exists():
-        raise fault(snakefile, "is not there", "install molmix from its checkout with `make`, which holds the workflow")
+    snakefile = find_snakefile()
     silent = OutputSettings(quiet={Quietness.ALL}, enable_file_logging=False)
     with _records_read_only(), SnakemakeApi(silent) as api:
         try:

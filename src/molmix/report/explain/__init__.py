@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from molmix.config.schema import Config
+from molmix.core.errors import fault
+from molmix.core.files import make_again
 from molmix.report.explain.case import Case, Scores
 
 
@@ -81,10 +83,10 @@ def _texts(case: Case) -> Iterator[str]:
 
 def _evidence(case: Case) -> Iterator[str]:
     """What the value was made from; it depends on the kind of metric."""
-    from molmix.report.explain import counts, judge_scores
+    from molmix.report.explain import counts
 
     if case.judge:
-        return judge_scores.explain_judge(case)
+        return _explain_judge(case)
     if case.metric in counts.BLEU:
         return counts.explain_bleu(case)
     if case.metric in counts.FACTS:
@@ -92,3 +94,20 @@ def _evidence(case: Case) -> Iterator[str]:
     if case.metric.startswith("property_"):
         return counts.explain_properties(case)
     return counts.explain_other(case)
+
+
+def _explain_judge(case: Case) -> Iterator[str]:
+    """The judge's units and pairs of the caption, from its tables."""
+    from molmix.judges.explanation import explain_caption
+
+    assert case.judge is not None
+    *units, pairs = (case.path(folder) for folder in case.judge_folders())
+    reference, generated = (case.row_of(path).to_pylist()[0] for path in units)
+    row = case.row_of(pairs)
+    if (row["n_generated"][0].as_py(), row["n_reference"][0].as_py()) != tuple(
+        len(side["atoms"]) for side in (generated, reference)
+    ):
+        raise fault(pairs, f"was made of other units than {units[1]}", make_again(pairs))
+    judge = case.scores.study.judges[case.judge]
+    scores = {case.metric: case.value}
+    return explain_caption(case.judge, judge, reference=reference, generated=generated, pairs=row, scores=scores)

@@ -16,13 +16,13 @@ from molmix.analysis.provenance import counts, provenance
 from molmix.config.schema import Config
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table, replace_folder, write_atomically
+from molmix.judges.explanation import describe_judge
 from molmix.judges.kinds import JudgeSettings
 from molmix.judges.matrices import MOST_ENTAILED, PairMatrices
 from molmix.metrics import all_metrics
 from molmix.metrics.aggregate import without_texts
 from molmix.pipeline import model_table
 from molmix.report.explain.case import judged_folders, metrics_of, options_of
-from molmix.report.explain.judge_scores import describe_judge
 from molmix.report.explorer.drawings import draw_molecule
 from molmix.report.explorer.tables import judge_columns, read_comparisons, read_figures, rounded
 

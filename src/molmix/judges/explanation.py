@@ -1,42 +1,46 @@
-"""Explanation of a judge's score of one caption: the units, the pairs that decide, and the score as a sum."""
+"""A judge's scores of one caption explained in text: the units, the pairs that decide, and every score as a sum."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from molmix.core.errors import fault
-from molmix.core.files import make_again
 from molmix.judges.kinds import JudgeSettings
 from molmix.judges.matrices import Explanation, PairMatrices, by_shape
-from molmix.report.explain.case import Case
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
 
 
-def explain_judge(case: Case) -> Iterator[str]:
-    """Lines that explain a judge's score.
+def explain_caption(
+    name: str,
+    judge: JudgeSettings,
+    *,
+    reference: Mapping[str, Any],
+    generated: Mapping[str, Any],
+    pairs: pa.Table,
+    scores: Mapping[str, float],
+) -> Iterator[str]:
+    """Lines that explain a judge's scores of one caption.
 
-    Raises:
-        MolmixError: the judge's tables are missing, or they do not belong together.
+    Args:
+        name, judge: the judge and its settings.
+        reference, generated: the units of both texts, a row of :data:`molmix.judges.decompose.tables.ATOMS` each.
+        pairs: the caption's row of the table of :func:`molmix.judges.nli.inference.predict_tables`, for these units.
+        scores: the scores to explain, by column, with or without a judge's name in front.
     """
-    assert case.judge is not None
-    judge = case.scores.study.judges[case.judge]
-    *atoms, pairs = (case.path(folder) for folder in case.judge_folders())
-    reference, generated = (case.row_of(path).to_pylist()[0] for path in atoms)
-    row = case.row_of(pairs)
-    matrices = _first(next(by_shape(row))[1])
-    if matrices.forward_entailment.shape != (len(generated["atoms"]), len(reference["atoms"])):
-        raise fault(pairs, f"was made of other units than {atoms[1]}", make_again(pairs))
-    yield describe_judge(case.judge, judge)
+    matrices = _first(next(by_shape(pairs))[1])
+    yield describe_judge(name, judge)
     if generated["fallback"] or reference["fallback"]:
         yield "The decomposer's answer could not be used: these units were made by `rules`."
-    if cut := row["n_truncated"][0].as_py():
+    if cut := pairs["n_truncated"][0].as_py():
         yield f"{cut} of the pairs were cut to what the model can read."
     yield "e, n, c: probability of entailment, neutral, contradiction; premise → hypothesis."
     yield ""
     pairs_of = _Pairs(generated["atoms"], reference["atoms"], matrices)
     if generated["atoms"] and reference["atoms"]:
-        yield from _explain_pairs(case, pairs_of, judge.explain(matrices))
+        yield from _explain_pairs(pairs_of, judge.explain(matrices), scores)
     else:
         yield from _explain_no_pairs(pairs_of, judge.explain(matrices.or_zeros()))
 
@@ -77,7 +81,7 @@ def _probabilities(entailment: float, contradiction: float) -> str:
     return f"e {entailment:.4f}  n {max(0.0, 1 - entailment - contradiction):.4f}  c {contradiction:.4f}"
 
 
-def _explain_pairs(case: Case, pairs: _Pairs, explanation: Explanation) -> Iterator[str]:
+def _explain_pairs(pairs: _Pairs, explanation: Explanation, scores: Mapping[str, float]) -> Iterator[str]:
     units = "atoms" if explanation.verdicts is not None else "units"
     yield f"Generated {units}, each with the reference {units} that decide ({len(pairs.generated)})"
     contradiction = explanation.terms.get("hallucination")
@@ -96,19 +100,25 @@ def _explain_pairs(case: Case, pairs: _Pairs, explanation: Explanation) -> Itera
     yield ""
     if explanation.covered is not None:
         yield from _explain_coverage(pairs, explanation)
-    score = case.metric.rpartition(".")[2]
+    for name, score in scores.items():
+        yield from _explain_sum(name, score, explanation)
+    if explanation.note:
+        yield explanation.note
+
+
+def _explain_sum(column: str, value: float, explanation: Explanation) -> Iterator[str]:
+    """A score as the sum that it is."""
+    score = column.rpartition(".")[2]
     if score not in explanation.terms:
-        yield f"{case.metric} = {case.value:.4f}. {explanation.note}"
+        yield f"{column} = {value:.4f}"
         return
     terms, what = explanation.terms[score]
     if terms.dtype == bool:
-        yield f"{case.metric} = {terms.sum()} of {len(terms)} generated atoms = {terms.mean():.4f}"
+        yield f"{column} = {terms.sum()} of {len(terms)} generated atoms = {terms.mean():.4f}"
     else:
-        yield f"{case.metric} = {_mean(terms)}, the mean {what}"
-    if explanation.note:
-        yield explanation.note
-    if not abs(terms.mean() - case.value) < 1e-4:
-        yield f"The scores say {case.value:.4f}: they were made with other settings or pairs; run snakemake again."
+        yield f"{column} = {_mean(terms)}, the mean {what}"
+    if not abs(terms.mean() - value) < 1e-4:
+        yield f"The scores say {value:.4f}: they were made with other settings or pairs; run snakemake again."
 
 
 def _explain_coverage(pairs: _Pairs, explanation: Explanation) -> Iterator[str]:

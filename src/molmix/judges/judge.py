@@ -1,0 +1,304 @@
+"""A judge as an object: captions and references in, a table of scores out. ``from molmix import Judge``.
+
+It runs the stages of the graph (:func:`molmix.judges.decompose.tables.cut`,
+:func:`molmix.judges.nli.inference.predict_tables`, :func:`molmix.judges.kinds.score_captions`) with the same caches, so
+its numbers are those of a study.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from molmix.core.errors import MolmixError, fault, show_value
+from molmix.core.files import digest, read_json, read_table, write_table
+from molmix.core.hub import snapshot
+from molmix.core.schema import Section
+from molmix.core.validation import check_name, describe_error
+from molmix.judges.decompose import BACKENDS
+from molmix.judges.decompose.backends._local import LocalSettings
+from molmix.judges.decompose.tables import cut
+from molmix.judges.explanation import explain_caption
+from molmix.judges.kinds import KINDS, score_captions
+from molmix.judges.nli.cached_model import CachedModel
+from molmix.judges.nli.inference import predict_tables
+from molmix.judges.nli.settings import PretrainedNli
+from molmix.models.pretrained import fetch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Settings = TypeVar("Settings", bound=Section)
+
+_REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
+_CAPTIONS = pa.schema([("id", pa.string()), ("text", pa.string())])
+
+
+class Judge:
+    """Scores captions against references.
+
+    >>> judge = Judge("atomic", nli="some/nli-model")
+    >>> judge.score(["The molecule is a dye."], ["The molecule is a drug."])
+    >>> print(judge.explain(0))
+
+    Args:
+        kind: a kind of judge (:data:`molmix.judges.kinds.KINDS`), such as ``atomic`` or ``summac_zs``.
+        nli: the NLI model: a local folder, or a hub id, at best with a commit (``organisation/name@commit``). Without
+            one, the newest version is fetched; :attr:`revision` is its commit.
+        labels: what the model's classes mean, in its order, each one of ``entailment``, ``neutral`` and
+            ``contradiction``; needed only where the model does not say so itself (``LABEL_0``).
+        decomposer: how captions are split into atoms, for kinds that do so: the name of a backend
+            (:data:`molmix.judges.decompose.BACKENDS`), or its settings, such as ``{"backend": "openai", …}``; default
+            that of the kind.
+        store: folder of the caches; the default is that of all studies that run in the working folder.
+        max_length: tokens that a pair is cut at.
+        batch_tokens: tokens in a batch of pairs, fewer on a CPU.
+        dtype: number format to compute in: ``auto``, ``float32`` or ``bfloat16``.
+        settings: of the kind (docs/config.md), such as ``operation="max"``.
+
+    Raises:
+        MolmixError: a setting is wrong, or the model cannot be had or is no NLI model.
+    """
+
+    def __init__(
+        self,
+        kind: str = "atomic",
+        *,
+        nli: str | PathLike[str],
+        labels: Sequence[str] | None = None,
+        decomposer: str | Mapping[str, Any] | None = None,
+        store: str | PathLike[str] = "results/store",
+        max_length: int = 256,
+        batch_tokens: int = 16384,
+        dtype: str = "auto",
+        **settings: Any,
+    ) -> None:
+        check_name(kind, KINDS, "kind", "kind of judge")
+        source, self.revision = resolve_model(str(nli))
+        self._name = model_name(source)
+        own: Mapping[str, Any] = {"backend": decomposer} if isinstance(decomposer, str) else decomposer or {}
+        if own:
+            settings["decomposer"] = own.get("backend")
+        self.settings = _parse(KINDS[kind], {"kind": kind, "nli": self._name, **settings}, "Judge")
+        asked = {"max_length": max_length, "batch_tokens": batch_tokens, "dtype": dtype}
+        asked |= {"id": source, "revision": self.revision, "labels": None if labels is None else list(labels)}
+        self.nli = _parse(PretrainedNli, {"kind": "pretrained", **asked}, "Judge")
+        self._store = Path(store)
+        self._decomposer, self._decomposer_model = self._load_decomposer(own)
+        manifest = self._fetch("nli", source, self.revision)
+        check_labels(Path(read_json(manifest)["weights"]["path"]), labels)
+        self._model = CachedModel(manifest, self._store / "nli", **self.nli.asked())
+        self._last: _Judged | None = None
+
+    def score(self, references: Iterable[str | Iterable[str]], captions: Iterable[str]) -> pd.DataFrame:
+        """Score captions; pairs that the cache does not hold are computed, with a progress bar on a terminal.
+
+        Args:
+            references: n items: one text, or a list of texts, for each caption.
+            captions: n texts; an empty one is a caption that says nothing.
+
+        Returns:
+            n rows in the given order, numbered from 0, and a column for each score of the judge (float64: probabilities
+            and shares in [0, 1]; NaN where a score is not defined) and count (``n_generated`` and ``n_reference``
+            atoms). docs/metrics.md has the definitions.
+
+        Raises:
+            MolmixError: the two are of different length or empty, hold something else than text, or a reference says
+                nothing; or the model cannot be run.
+        """
+        texts, given = _check_captions(captions), _check_references(references)
+        if len(texts) != len(given):
+            what = f"{len(given)} references for {len(texts)} captions"
+            raise fault("score", what, "give one reference, or one list of references, for each caption")
+        ids = [str(index) for index in range(len(texts))]
+        with TemporaryDirectory(prefix="molmix-judge-") as name:
+            folder = Path(name)
+            sides = {"references": folder / "references.parquet", "captions": folder / "captions.parquet"}
+            rows = zip(ids, given, strict=True)
+            write_table(sides["references"], [{"id": i, "references": r} for i, r in rows], _REFERENCES)
+            write_table(sides["captions"], [{"id": i, "text": t} for i, t in zip(ids, texts, strict=True)], _CAPTIONS)
+            reference = self._cut(sides["references"], self.settings.reference_units)
+            generated = self._cut(sides["captions"], self.settings.generated_units)
+            out = folder / "nli.parquet"
+            predict_tables(
+                atoms={"captions": (reference, generated)},
+                outs={"captions": out},
+                model=self._model,
+                cache=self._store / "nli",
+                both_ways=self.settings.both_ways,
+            )
+            pairs = read_table(out)
+            scores = score_captions(self.settings.model_dump(), pairs).drop_columns("id").to_pandas()
+            self._last = _Judged(read_table(reference), read_table(generated), pairs, scores)
+        return scores.copy()
+
+    def compute(self, *, predictions: Iterable[str], references: Iterable[str | Iterable[str]]) -> dict[str, float]:
+        """The mean of every score, with the signature of the metrics of Hugging Face's `evaluate`.
+
+        Args:
+            predictions, references: the captions and the references of :meth:`score`.
+
+        Returns:
+            By score, its mean over the captions for which it is defined; NaN if there are none.
+        """
+        scores = self.score(references, predictions)
+        return {score.column: float(scores[score.column].mean()) for score in self.settings.scores}
+
+    def explain(self, index: int) -> str:
+        """What is behind the scores of a caption of the last call: units, pairs that decided, every score as a sum.
+
+        Args:
+            index: number of the caption, from 0.
+
+        Raises:
+            MolmixError: nothing was scored yet, or there is no such caption.
+        """
+        if self._last is None:
+            raise fault("explain", "nothing was scored yet", "call `score` first")
+        count = len(self._last.scores)
+        if not 0 <= index < count:
+            raise fault("explain", f"there is no caption {index}", f"give a number from 0 to {count - 1}")
+        row = self._last.scores.iloc[index]
+        lines = explain_caption(
+            self.settings.kind,
+            self.settings,
+            reference=self._last.reference.slice(index, 1).to_pylist()[0],
+            generated=self._last.generated.slice(index, 1).to_pylist()[0],
+            pairs=self._last.pairs.slice(index, 1),
+            scores={score.column: float(row[score.column]) for score in self.settings.scores},
+        )
+        return "\n".join(lines)
+
+    def _load_decomposer(self, settings: Mapping[str, Any]) -> tuple[dict[str, Any] | None, Path | None]:
+        """Settings of the decomposer, dumped, and the manifest of its model, where the judge has them."""
+        backend = self.settings.decomposed_by
+        if backend is None:
+            return None, None
+        check_name(backend, BACKENDS, "decomposer", "backend")
+        own = _parse(BACKENDS[backend], {"backend": backend, **settings}, "decomposer")
+        model = self._fetch("decomposer", own.id, own.revision) if isinstance(own, LocalSettings) else None
+        return own.model_dump(), model
+
+    def _fetch(self, kind: str, source: str, revision: str | None) -> Path:
+        """Manifest of a model, kept in the store: the model is loaded when it is first asked."""
+        manifest = self._store / "models" / digest(kind, str(Path(source).absolute()), revision) / "manifest.json"
+        fetch(model_id=model_name(source), kind=kind, source=source, revision=revision, manifest=manifest)
+        return manifest
+
+    def _cut(self, captions: Path, units: str) -> Path:
+        out = captions.with_name(f"{captions.stem}-units.parquet")
+        cut(
+            captions=[captions],
+            outs=[out],
+            units=units,
+            settings=self._decomposer,
+            cache=self._store / "atoms",
+            model=self._decomposer_model,
+        )
+        return out
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the last call made: a row for each caption."""
+
+    reference: pa.Table
+    generated: pa.Table
+    pairs: pa.Table
+    scores: pd.DataFrame
+
+
+def resolve_model(name: str) -> tuple[str, str | None]:
+    """The local folder, or the hub id and the commit, of a model that is named in one word.
+
+    Args:
+        name: a folder, ``organisation/name@revision``, or ``organisation/name`` for its newest version.
+
+    Raises:
+        MolmixError: it is neither, or the hub cannot be reached.
+    """
+    if Path(name).is_dir():
+        return name, None
+    repository, _, revision = name.partition("@")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        hint = "name a folder that is there, or a hub id as organisation/name@commit"
+        raise fault("nli", f"{show_value(name)} is no local folder", hint)
+    return repository, revision or snapshot("nli", repository, "main", "model").name
+
+
+def model_name(source: str) -> str:
+    """A name of a model as the config takes it, from its folder or hub id."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(source).absolute().name).strip("-_")[:40] or "nli"
+
+
+def check_labels(folder: Path, labels: Sequence[str] | None) -> None:
+    """Refuse a classifier whose classes are not known to be those of an NLI model.
+
+    Args:
+        folder: of the model.
+        labels: what is said of its classes; None for what its config says.
+
+    Raises:
+        MolmixError: they are other classes (``LABEL_0``), or another number of them than `labels` names.
+    """
+    from molmix.judges.nli.model import label_order
+    from molmix.models.loading import load_config
+
+    names: Any = load_config(folder).id2label or {}
+    if labels is not None and len(labels) != len(names):
+        raise fault(folder, f"has {len(names)} classes, not {len(labels)}", "name every class in `labels`")
+    label_order(names if labels is None else dict(enumerate(labels)), folder)
+
+
+def _parse(section: type[Settings], content: dict[str, Any], where: str) -> Settings:
+    """Settings, checked; what is wrong ends in one message."""
+    try:
+        return section.model_validate(content)
+    except ValidationError as error:
+        schema = section.model_json_schema()
+        lines = [describe_error(content, dict(item), schema) for item in error.errors(include_url=False)]
+        raise MolmixError(f"{where}: {len(lines)} thing(s) to fix\n" + "\n".join(lines)) from None
+
+
+def _check_captions(captions: Iterable[str]) -> list[str]:
+    return [_check_text(text, "captions", index) for index, text in enumerate(_listed(captions, "captions"))]
+
+
+def _check_references(references: Iterable[str | Iterable[str]]) -> list[list[str]]:
+    checked = []
+    for index, item in enumerate(_listed(references, "references")):
+        texts = [item] if isinstance(item, str) or not isinstance(item, Iterable) else list(item)
+        if not texts:
+            raise fault(f"references[{index}]", "is an empty list", "give each caption at least one reference")
+        for text in texts:
+            if not _check_text(text, "references", index).strip():
+                raise fault(f"references[{index}]", f"is {show_value(text)}", "write text there, or remove the pair")
+        checked.append(texts)
+    return checked
+
+
+def _listed(items: Any, name: str) -> list[Any]:
+    if isinstance(items, str) or not isinstance(items, Iterable):
+        raise fault(name, f"is {show_value(items)}", "give a list of texts")
+    if not (listed := list(items)):
+        raise fault(name, "is empty", "give at least one caption with its reference")
+    return listed
+
+
+def _check_text(text: Any, name: str, index: int) -> str:
+    if not isinstance(text, str):
+        hint = "give text; a caption that is missing is an empty text" if name == "captions" else "give text"
+        raise fault(f"{name}[{index}]", f"is {show_value(text)}", hint)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise fault(f"{name}[{index}]", f"holds half a character: {show_value(text)}", "write whole ones") from None
+    return text

@@ -1,0 +1,183 @@
+"""`molmix score`: a study of captions alone, from files and options instead of a config file.
+
+The config is written into a folder, and Snakemake runs there. So the study can be run again, changed and cited.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from molmix.core.errors import fault, show_value
+from molmix.core.files import write_atomically
+from molmix.core.validation import check_name
+from molmix.data.settings import FileSource, Predictions
+from molmix.data.sources import column_names, file_format, read_rows
+from molmix.judges.kinds import KINDS
+from molmix.pipeline.setup import find_snakefile, ready
+
+RUN = "captions"  # name of the run, as in results/<run>
+CONFIG = "config.yaml"
+TARGETS = ("tables", "explorer")
+HEADER = "# Written by `molmix score`."
+
+# Usual names of columns, in lower case, by what they hold.
+USUAL = {
+    "id": ("id", "cid", "chebi_id", "molecule_id"),
+    "molecule": ("smiles", "molecule", "canonical_smiles"),
+    "reference": ("description", "caption", "reference", "text", "ground truth"),
+    "caption": ("caption", "description", "text", "output", "prediction", "generated"),
+}
+
+
+def write_study(
+    references: Path,
+    captions: Sequence[Path],
+    out: Path,
+    *,
+    nli: str,
+    labels: Sequence[str] | None = None,
+    kinds: Sequence[str] = ("atomic",),
+    columns: Mapping[str, str | None] | None = None,
+    quoting: str = "minimal",
+) -> list[str]:
+    """Write the config of a study of captions, checked together with the files that it names.
+
+    Args:
+        references: table of the references.
+        captions: table of each system's captions. The systems are named after the files. They are joined to the
+            references by id if both have ids, else by molecule if both have molecules, else by order.
+        out: folder of the study, new, empty, or of an earlier call.
+        nli: the NLI model; see :func:`molmix.judges.judge.resolve_model`.
+        labels: what the NLI model's classes mean; None for what it says itself.
+        kinds: of judges, each with its default settings.
+        columns: names of columns by what they hold (:data:`USUAL`), where they are not the usual ones.
+        quoting: how TSV and CSV quote, `minimal` or `none`.
+
+    Returns:
+        The command that runs the study.
+
+    Raises:
+        MolmixError: a file, a column or the model cannot be used; the captions are not as many as the references and
+            nothing else joins them; or the folder holds something else than such a study.
+    """
+    from molmix.core.hub import snapshot
+    from molmix.judges.judge import check_labels, model_name, resolve_model
+
+    check_folder(out)
+    for kind in kinds:
+        check_name(kind, KINDS, "--judge", "kind of judge")
+    named = {what: name for what, name in (columns or {}).items() if name}
+    reference_columns = _columns(references, "reference", named, quoting)
+    source: dict[str, Any] = {"kind": "file", "path": str(references.absolute()), "quoting": quoting}
+    source["columns"] = {"molecule": None} | _renamed(reference_columns, reference="caption")
+    test = _name(references)
+    systems: dict[str, dict[str, Any]] = {}
+    for path in captions:
+        found = _renamed(_columns(path, "caption", named, quoting), caption="text")
+        shared = [key for key in ("id", "molecule") if key in found and key in reference_columns][:1]
+        predictions = {key: name for key, name in found.items() if key in ("text", *shared)}
+        predictions |= {"path": str(path.absolute()), "quoting": quoting}
+        if not shared:
+            _check_lengths(FileSource.model_validate(source), Predictions.model_validate(predictions))
+        name = _name(path)
+        if name.lower() in map(str.lower, systems):
+            raise fault(path, f"a second system is called {name!r}", "give the files names that differ")
+        systems[name] = predictions
+    model, revision = resolve_model(nli)
+    is_folder = revision is None
+    check_labels(Path(model) if is_folder else snapshot("nli", model, str(revision), "model"), labels)
+    own = model_name(model)
+    study: dict[str, Any] = {
+        "run": RUN,
+        "data": {"tests": {test: {"source": source}}, "unparsable": "keep"},
+        "systems": [{"name": name, "predictions": {test: files}} for name, files in systems.items()],
+        "nli": {own: {"kind": "pretrained", "id": str(Path(model).absolute()) if is_folder else model}},
+        "judges": {kind: {"kind": kind, "nli": own} for kind in kinds},
+    }
+    study["nli"][own] |= {"revision": revision} if revision else {}
+    study["nli"][own] |= {"labels": list(labels)} if labels else {}
+    ready(study, [], read_files=True)
+    return _write(study, out)
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that something else than `molmix score` made.
+
+    Raises:
+        MolmixError: it is a file, or holds files and no config of an earlier call.
+    """
+    if out.exists() and not out.is_dir():
+        raise fault(out, "is a file, and a folder is written here", "name another folder")
+    try:
+        own = (out / CONFIG).read_text(encoding="utf-8").startswith(HEADER)
+    except (OSError, UnicodeDecodeError):
+        own = False
+    if not own and out.is_dir() and (there := sorted(entry.name for entry in out.iterdir())):
+        what = f"holds files that `molmix score` did not write there ({show_value(there[0])})"
+        raise fault(out, what, "name a new folder, or one that an earlier `molmix score` wrote")
+
+
+def _write(study: dict[str, Any], out: Path) -> list[str]:
+    import yaml
+
+    folder = out.absolute()
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(find_snakefile()), "--directory", str(folder)]
+    command += ["--configfile", str(folder / CONFIG), "--quiet", "reason", "--cores", "all", *TARGETS]
+    with write_atomically(out / CONFIG) as temporary:
+        lines = [HEADER, f"# To run it again: {shlex.join(command)}"]
+        text = yaml.safe_dump(study, sort_keys=False, allow_unicode=True)
+        temporary.write_text("\n".join([*lines, text]), encoding="utf-8")
+    return command
+
+
+def _columns(path: Path, text: str, named: Mapping[str, str], quoting: str) -> dict[str, str]:
+    """The columns of a file by what they hold: its text, and if it has them, the ids and the molecules.
+
+    Args:
+        path: the file.
+        text: `reference` or `caption`, whatever its text is.
+        named: columns that the user names.
+        quoting: how it quotes.
+    """
+    there = column_names(path, quoting)
+    if file_format(path) == "lines":
+        return {text: text}
+    found = {}
+    for what in ("id", "molecule", text):
+        if what in named:
+            if named[what] in there:
+                found[what] = named[what]
+        else:
+            usual = [name for name in there if name.strip().lower() in USUAL[what]]
+            if len(usual) > 1:
+                what_is = f"has several columns that can hold the {what}: {', '.join(map(show_value, usual))}"
+                raise fault(path, what_is, f"name one with --{what}")
+            found |= {what: name for name in usual}
+    if text not in found:
+        listed = ", ".join(map(show_value, there[:20])) or "none"
+        expected = show_value(named[text]) if text in named else " or ".join(USUAL[text])
+        raise fault(path, f"has no column {expected} for the {text}", f"name it with --{text}; there are: {listed}")
+    return found
+
+
+def _renamed(columns: dict[str, str], **names: str) -> dict[str, str]:
+    return {names.get(what, what): name for what, name in columns.items()}
+
+
+def _check_lengths(references: FileSource, captions: Predictions) -> None:
+    """Refuse captions that are joined by order and are not as many as the references."""
+    own, other = (sum(1 for _ in read_rows(source)) for source in (captions, references))
+    if own != other:
+        hint = "give one caption a row, in the same order, or a column of ids or molecules in both files"
+        raise fault(captions.path, f"has {own} captions, and {references.path} has {other} references", hint)
+
+
+def _name(path: Path) -> str:
+    """A name for the config from that of a file, without its endings."""
+    stem = path.with_suffix("").stem if path.suffix == ".gz" else path.stem
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:40] or "captions"
