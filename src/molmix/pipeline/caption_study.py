@@ -155,9 +155,10 @@ def _columns(path: Path, text: str, named: Mapping[str, str], quoting: str) -> d
         else:
             usual = [name for name in there if name.strip().lower() in USUAL[what]]
             if len(usual) > 1:
-                what_is = f"has several columns that can hold the {what}: {', '.join(map(show_value, usual))}"
-                raise fault(path, what_is, f"name one with --{what}")
-            found |= {what: name for name in usual}
+                several = f"has several columns that can hold the {what}: {', '.join(map(show_value, usual))}"
+                raise fault(path, several, f"name one with --{what}")
+            if usual:
+                found[what] = usual[0]
     if text not in found:
         listed = ", ".join(map(show_value, there[:20])) or "none"
         expected = show_value(named[text]) if text in named else " or ".join(USUAL[text])

@@ -1,0 +1,83 @@
+"""`molmix score` before it runs: what it makes of files and options, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from molmix.config import loading
+from molmix.core.errors import MolmixError
+from molmix.pipeline.caption_study import write_study
+from tests.nli_models import make_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("nli") / "tiny", "bert")
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "references.tsv").write_text("id\tSMILES\tdescription\nm1\tC\tA gas.\nm2\tCC\tA fuel.\n")
+    (tmp_path / "by-id.csv").write_text("ID,output\nm2,A fuel.\nm1,A gas.\n")
+    (tmp_path / "by smiles.jsonl").write_text('{"smiles": "C", "text": "A gas."}\n')
+    (tmp_path / "in-order.txt").write_text("A gas.\nA fuel.\n")
+    (tmp_path / "short.txt").write_text("A gas.\n")
+    return tmp_path
+
+
+def test_columns_are_found_and_files_joined(files: Path, model: Path) -> None:
+    systems = [Path("by-id.csv"), Path("by smiles.jsonl"), Path("in-order.txt")]
+    command = write_study(Path("references.tsv"), systems, Path("out"), nli=str(model), kinds=["atomic", "fulldoc"])
+    text = Path("out/config.yaml").read_text()
+    assert " ".join(command[1:5]) in text.splitlines()[1] and command[-2:] == ["tables", "explorer"]
+    study = loading.load(Path("out/config.yaml"))
+    assert study.data.tests["references"].source.mapping() == {
+        "molecule": "SMILES",
+        "caption": "description",
+        "id": "id",
+    }
+    joined = {
+        system.name: (given.id, given.molecule, given.text)
+        for system in study.systems
+        for given in system.predictions.values()
+    }
+    assert joined == {
+        "by-id": ("ID", None, "output"),
+        "by-smiles": (None, "smiles", "text"),
+        "in-order": (None, None, "caption"),
+    }
+    assert {judge.nli for judge in study.judges.values()} == {"tiny"} == set(study.nli)
+    write_study(Path("references.tsv"), systems, Path("out"), nli=str(model))  # its own folder may be written again
+
+
+@pytest.mark.parametrize(
+    ("captions", "columns", "message"),
+    [
+        ("short.txt", {}, "has 1 captions, and .* has 2 references"),
+        ("nowhere.txt", {}, "there is no such file"),
+        ("by-id.csv", {"caption": "outptu"}, "has no column 'outptu' for the caption"),
+        ("two.csv", {}, "several columns that can hold the caption: 'text', 'output'"),
+        ("references.csv", {}, "a second system"),
+    ],
+)
+def test_bad_files_are_refused(captions: str, columns: dict, message: str, files: Path, model: Path) -> None:
+    (files / "two.csv").write_text("id,text,output\nm1,a,b\n")
+    (files / "references.csv").write_text("id,text\nm1,a\n")
+    systems = [Path(captions)] * 2 if "second" in message else [Path(captions)]
+    with pytest.raises(MolmixError, match=message):
+        write_study(Path("references.tsv"), systems, Path("out"), nli=str(model), columns=columns)
+    assert not Path("out").exists()
+
+
+def test_a_folder_of_others_and_a_model_without_names_are_refused(files: Path, model: Path) -> None:
+    (files / "mine").mkdir()
+    (files / "mine/config.yaml").write_text("run: mine\n")
+    with pytest.raises(MolmixError, match="did not write there"):
+        write_study(Path("references.tsv"), [Path("in-order.txt")], Path("mine"), nli=str(model))
+    nameless = make_model(files / "nameless", "bert", ("LABEL_0", "LABEL_1", "LABEL_2"))
+    with pytest.raises(MolmixError, match="LABEL_0"):
+        write_study(Path("references.tsv"), [Path("in-order.txt")], Path("out"), nli=str(nameless))
+    labels = ["entailment", "neutral", "contradiction"]
+    write_study(Path("references.tsv"), [Path("in-order.txt")], Path("out"), nli=str(nameless), labels=labels)
+    assert loading.load(Path("out/config.yaml")).nli["nameless"].labels == labels
