@@ -1,6 +1,6 @@
 """A judge as an object: captions and references in, a table of scores out. ``from molmix import Judge``.
 
-It runs the stages of the graph (:func:`molmix.judges.decompose.tables.cut`,
+It runs the stages of the graph (:func:`molmix.judges.decompose.tables.decompose_tables`,
 :func:`molmix.judges.nli.inference.predict_tables`, :func:`molmix.judges.kinds.score_captions`) with the same caches, so
 its numbers are those of a study.
 """
@@ -25,7 +25,7 @@ from molmix.core.schema import Section
 from molmix.core.validation import check_name, describe_error
 from molmix.judges.decompose import BACKENDS
 from molmix.judges.decompose.backends._local import LocalSettings
-from molmix.judges.decompose.tables import cut
+from molmix.judges.decompose.tables import decompose_tables
 from molmix.judges.explanation import explain_caption
 from molmix.judges.kinds import KINDS, score_captions
 from molmix.judges.nli.cached_model import CachedModel
@@ -125,8 +125,8 @@ class Judge:
             rows = zip(ids, given, strict=True)
             write_table(sides["references"], [{"id": i, "references": r} for i, r in rows], _REFERENCES)
             write_table(sides["captions"], [{"id": i, "text": t} for i, t in zip(ids, texts, strict=True)], _CAPTIONS)
-            reference = self._cut(sides["references"], self.settings.reference_units)
-            generated = self._cut(sides["captions"], self.settings.generated_units)
+            reference = self._decompose(sides["references"], self.settings.reference_units)
+            generated = self._decompose(sides["captions"], self.settings.generated_units)
             out = folder / "nli.parquet"
             predict_tables(
                 atoms={"captions": (reference, generated)},
@@ -193,9 +193,9 @@ class Judge:
         fetch(model_id=model_name(source), kind=kind, source=source, revision=revision, manifest=manifest)
         return manifest
 
-    def _cut(self, captions: Path, units: str) -> Path:
+    def _decompose(self, captions: Path, units: str) -> Path:
         out = captions.with_name(f"{captions.stem}-units.parquet")
-        cut(
+        decompose_tables(
             captions=[captions],
             outs=[out],
             units=units,

@@ -13,7 +13,7 @@ import pytest
 from molmix import Judge
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_table, write_table
-from molmix.judges.decompose.tables import cut
+from molmix.judges.decompose.tables import decompose_tables
 from molmix.judges.kinds import parse_judge, score_captions
 from molmix.judges.nli.inference import predict_tables
 from molmix.models.manifests import write_manifest
@@ -41,7 +41,7 @@ def by_stages(folder: Path, model: Path, settings: dict, store: Path) -> pd.Data
     write_table(folder / "predictions.parquet", pa.table({"id": ids, "text": CAPTIONS}))
     decomposer = {"backend": judge.decomposed_by} if judge.decomposed_by else None
     for captions, units in (("test", judge.reference_units), ("predictions", judge.generated_units)):
-        cut(
+        decompose_tables(
             captions=[folder / f"{captions}.parquet"],
             outs=[folder / f"{captions}-atoms.parquet"],
             units=units,
