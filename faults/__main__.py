@@ -16,7 +16,7 @@ from faults.machine import mountable, release
 from faults.plan import FAULTS, ROOTS, order
 from faults.report import page
 from faults.stages import stages
-from faults.study import FULL, run
+from faults.study import FULL, make_local_files, run
 from faults.trial import Trial
 
 
@@ -25,6 +25,8 @@ def main() -> None:
     work = options.work.resolve()
     base, records = work / "base", work / "trials.jsonl"
     base.mkdir(parents=True, exist_ok=True)
+    if said := make_local_files(work / "source", base):
+        sys.exit(f"the run that makes the local models failed:\n{said}")
     status, said = run(base, *FULL)
     if status != 0:
         sys.exit(f"the undisturbed run failed:\n{said}")

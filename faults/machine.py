@@ -96,7 +96,7 @@ def late_files(trial: Trial) -> str:
         "hide() {\n"
         f"{there.format(files)}\n(sleep {late:.1f}; {back.format(files)}) </dev/null >/dev/null 2>&1 &\n"
         "}\n"
-        f'case "$BASH_EXECUTION_STRING" in *.{trial.stage.rule}.py*) trap hide EXIT;; esac\n'
+        f'case "$BASH_EXECUTION_STRING" in *.{trial.stage.script}*) trap hide EXIT;; esac\n'
     )
     trial.end(trial.start(env=os.environ | {"BASH_ENV": str(hook)}))
     time.sleep(late)

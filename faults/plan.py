@@ -12,7 +12,8 @@ from faults.trial import Trial
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TRAINED, JUDGED = ("align",), ("nli", "audit")
-FED = tuple(rule for rule in JOBS if rule not in ("world", "train_nli"))  # these two read nothing
+READ_NOTHING = ("world", "train_nli", "fetch_initial", "fetch_nli")  # no results of other jobs
+FED = tuple(rule for rule in JOBS if rule not in READ_NOTHING)
 
 # By name: what does it (a function of the trial that says what was done, or nothing where the job was faster), and the
 # stages that it can be done to.
@@ -20,6 +21,10 @@ FAULTS: dict[str, tuple[Callable[[Trial], str], tuple[str, ...]]] = {
     **{
         f"{number.name} to the {whom}": (partial(signals.send, whom=whom, number=number), tuple(JOBS))
         for number in SIGNALS
+        for whom in (signals.JOB, signals.SNAKEMAKE)
+    },
+    **{
+        f"the {whom} paused": (partial(signals.pause, whom=whom), tuple(JOBS))
         for whom in (signals.JOB, signals.SNAKEMAKE)
     },
     "the node goes": (partial(signals.send, whom=signals.NODE, number=signal.SIGKILL), tuple(JOBS)),

@@ -20,7 +20,7 @@ def page(trials: list[dict[str, Any]], skipped: list[str]) -> str:
     stages = [rule for rule in JOBS if any(counts[fault, rule] for fault in FAULTS)]
     lines = [
         f"{len(trials)} trials, {len(trials) - len(refused) - len(failed)} ended at once in the same results, "
-        f"{len(refused)} after a message was followed that said what to delete, {len(failed)} failed.",
+        f"{len(refused)} after a message was followed that said what to make again, {len(failed)} failed.",
         "",
         "| fault | " + " | ".join(f"`{rule}`" for rule in stages) + " | all | refused first | failed |",
         "| --- |" + " ---: |" * (len(stages) + 3),

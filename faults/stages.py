@@ -28,6 +28,14 @@ JOBS: dict[str, tuple[str, tuple[Path, ...]]] = {
     "judge_validation": ("tables/judges.csv", ()),
     "agreement": ("tables/agreement.csv", ()),
     "audit": ("tables/audit.csv", (PAIRS,)),
+    "fetch_initial": ("models/copied/manifest.json", ()),
+    "fetch_nli": ("nli_models/copied/manifest.json", ()),
+    "join_external": ("predictions/other/id.parquet", ()),
+    "compare_arms": ("tables/ablation-loss.csv", ()),
+    "plot_arms": ("plots/ablation-loss.svg", ()),
+    "plots": ("plots/training.svg", ()),
+    "explorer": ("explorer", ()),
+    "card": ("cards/mol2cap.sft/README.md", ()),
 }
 
 
@@ -36,7 +44,7 @@ class Stage:
     """One job.
 
     Attributes:
-        rule: that makes it; its script has the same name.
+        rule: that makes it.
         inputs, outputs: paths relative to the folder of the run.
         caches: folders that hold its work from before.
         seconds: that it took undisturbed.
@@ -47,6 +55,11 @@ class Stage:
     outputs: tuple[Path, ...]
     caches: tuple[Path, ...]
     seconds: float
+
+    @property
+    def script(self) -> str:
+        """Name of the script that the rule runs: its own, but the rules that fetch models share one."""
+        return f"{'fetch' if self.rule.startswith('fetch_') else self.rule}.py"
 
     @property
     def target(self) -> str:

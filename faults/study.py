@@ -1,6 +1,8 @@
 """The study that is disturbed, and how it is run: as a user would, by Snakemake's command line."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,13 +11,15 @@ from typing import IO, Any
 
 import yaml
 
+from molmix.core.files import read_table
+
 ROOT = Path(__file__).resolve().parents[1]
-FULL = ("all", "judge")
+FULL = ("all", "judge", "explorer", "cards", "results/faults/nli_models/copied/manifest.json")
 # Seconds after which a command counts as hung: each takes some seconds, on a machine that does nothing else.
 LIMIT = 1200
 
 # As few jobs as go through every stage. Its models learn next to nothing.
-STUDY: dict[str, Any] = {
+MADE_HERE: dict[str, Any] = {
     "run": "faults",
     "data": {
         "train": {"kind": "demo", "split": "train"},
@@ -39,13 +43,55 @@ STUDY: dict[str, Any] = {
     "judge_validation": {"molecules": 6, "doses": [1]},
     "statistics": {"resamples": 100},
 }
+# The same with local models, captions of another system and an ablation. `make_local_files` makes the files.
+STUDY = MADE_HERE | {
+    "initial": MADE_HERE["initial"] | {"copied": {"kind": "pretrained", "id": "local/model"}},
+    "nli": MADE_HERE["nli"] | {"copied": {"kind": "pretrained", "id": "local/nli"}},
+    "systems": [{"name": "other", "predictions": {"id": {"path": "local/captions.jsonl", "id": "id"}}}],
+    "ablations": {
+        "loss": {
+            "title": "Loss",
+            "factor": "loss",
+            "baseline": "sft",
+            "arms": {"sft": "mol2cap.sft", "dpo": "mol2cap.dpo"},
+        }
+    },
+}
 
 
-def snakemake(folder: Path, *arguments: str, out: IO[str] | int = subprocess.PIPE, **more: Any) -> subprocess.Popen:
+def make_local_files(source: Path, folder: Path) -> str:
+    """Put into ``folder/local`` what `STUDY` reads: a language model, an NLI model, and captions.
+
+    Args:
+        source: folder for the run that makes them, as results of `MADE_HERE`.
+        folder: of the study.
+
+    Returns:
+        What was printed if the run failed; else nothing.
+    """
+    results, local = source / "results/faults", folder / "local"
+    if (local / "captions.jsonl").exists():
+        return ""
+    source.mkdir(parents=True, exist_ok=True)
+    targets = ("models/mol2cap/manifest.json", "nli_models/embedded/manifest.json")
+    status, said = finished(snakemake(source, *(f"results/faults/{name}" for name in targets), study=MADE_HERE))
+    if status != 0:
+        return said
+    for name, weights in (("model", "models/mol2cap/weights"), ("nli", "nli_models/embedded/weights")):
+        shutil.copytree(results / weights, local / name, dirs_exist_ok=True)
+    rows = read_table(results / "data/tests/id.parquet").to_pylist()
+    lines = [json.dumps({"id": row["id"], "caption": row["references"][0]}) + "\n" for row in rows]
+    (local / "captions.jsonl").write_text("".join(lines), encoding="utf-8")
+    return ""
+
+
+def snakemake(
+    folder: Path, *arguments: str, study: dict[str, Any] = STUDY, out: IO[str] | int = subprocess.PIPE, **more: Any
+) -> subprocess.Popen:
     """Start Snakemake on the study in a folder, as the leader of a session of its own, with SIGINT as at a terminal."""
     # What runs in the background of a script ignores SIGINT, and what it starts would too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", "study.yaml"]
     return subprocess.Popen(
         [*command, "--cores", "2", *arguments],

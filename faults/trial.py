@@ -17,8 +17,9 @@ from faults.study import FULL, finished, run, snakemake
 BESIDE = ("benchmarks", "work", "tensorboard")  # no results: they tell of times and of tries
 TIMED = ("plots/cost.svg", "plots/cost.png")
 STAMP = ".snakemake_timestamp"
-TRIES = 4  # of one command; each of them may name one file to delete
-_MESSAGE = re.compile(r"^molmix \w+: (.+?): .*\n  Hint: delete (it|(?:the folder )?(\S+))", re.MULTILINE)
+TRIES = 4  # of one command; each of them may name files to make again
+# The first line of a message, and the files (or rules) of its hint (`molmix.core.files.make_again`).
+MESSAGE = re.compile(r"^molmix \w+: .*\n  Hint: .*?add `--forcerun ([^`]+)` to your snakemake command", re.MULTILINE)
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Trial:
         stage: the one that is disturbed.
         random: what the moment and the byte of the fault are drawn with.
         said: all that was printed.
-        refused: messages that named a file to delete, and were followed.
+        refused: messages that named files to make again, and were followed.
     """
 
     base: Path
@@ -66,21 +67,23 @@ class Trial:
                     command = child.cmdline()
                 except psutil.Error:
                     continue
-                if command and "python" in command[0] and command[-1].endswith(f".{self.stage.rule}.py"):
+                if command and "python" in command[0] and command[-1].endswith(f".{self.stage.script}"):
                     return child
         return None
 
     def again(self) -> str:
         """Give the command again, for the stage and then for all, and tell how it ended.
 
-        A folder that a dead Snakemake left locked is unlocked. What a message says to delete is deleted.
+        A folder that a dead Snakemake left locked is unlocked. Where a message says which files to make again, the next
+        try has that option.
 
         Returns:
             ``equal``, or what is wrong.
         """
         for targets in ((self.stage.target,), FULL):
+            option: list[str] = []
             for _ in range(TRIES):
-                status, said = run(self.folder, *targets)
+                status, said = run(self.folder, *targets, *option)
                 self.said.append(said)
                 if status is None or "Traceback (most recent" in said:
                     return "hung" if status is None else "a traceback"
@@ -88,9 +91,9 @@ class Trial:
                     break
                 if "Directory cannot be locked" in said:
                     self.said.append(run(self.folder, "--unlock")[1])
-                elif message := _MESSAGE.search(said):
+                elif message := MESSAGE.search(said):
                     self.refused.append(message[0])
-                    remove(self.folder / (message[3] or message[1]))
+                    option = ["--forcerun", *message[1].split()]
                 else:
                     return "failed"
             else:

@@ -8,8 +8,9 @@ import pytest
 HEAVY = ("torch", "transformers", "trl", "mergekit")
 LIGHT = {
     "the parse of the Snakefile": (
-        "molmix.pipeline.model_table, molmix.data.sources, molmix.pipeline.plan.shapes",
-        (*HEAVY, "pandas"),
+        "molmix.pipeline.setup, molmix.pipeline.products, molmix.pipeline.paths, molmix.pipeline.resources, "
+        "molmix.pipeline.job_settings, molmix.pipeline.groups, molmix.pipeline.plan.shapes, molmix.data.sources",
+        (*HEAVY, "pandas", "numpy", "pyarrow", "rdkit"),
     ),
     "world.py": ("molmix.data.synthetic.corpus", HEAVY),
     "corpus.py": ("molmix.data.corpus", (*HEAVY, "pandas")),

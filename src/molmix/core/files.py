@@ -1,6 +1,7 @@
 """Files that a run makes: written under a temporary name and then renamed, and read with a clear error.
 
-Tables are Parquet, small facts are JSON; both carry a checksum. Nothing here imports pandas or torch.
+Tables are Parquet, small facts are JSON; both carry a checksum. The parse of the Snakefile needs this file, so nothing
+heavy is imported at its top.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from molmix.core.checksum import CHECKSUM_KEY, PLACEHOLDER, is_damaged, write_checksum
 from molmix.core.errors import fault, show_value
 from molmix.core.origin import ORIGIN_KEY, origin_entry, path_in_run
 from molmix.core.temporary import temporary_folder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MARK = ".made-by-molmix"  # in every folder that replace_folder made; it lists all files that molmix put there
 _NOT_FOREIGN = {MARK, ".snakemake_timestamp"}
@@ -161,6 +162,9 @@ def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema
         table: an Arrow table, or rows.
         schema: column names and types; required where `table` is rows, so that no rows still make columns.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if not isinstance(table, pa.Table):
         table = pa.Table.from_pylist(table, schema=schema)
     with write_atomically(Path(path)) as temporary:
@@ -176,6 +180,9 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     Raises:
         MolmixError: the file is missing or damaged.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         data = Path(path).read_bytes()
         if is_damaged(data):

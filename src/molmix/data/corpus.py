@@ -49,6 +49,8 @@ TEST = pa.schema(
 )
 # `share` is the smallest of the study's shares of the training molecules that holds the row's molecule.
 SUBSET = CORPUS.append(pa.field("share", pa.float64()))
+# Atoms. A larger molecule is its own scaffold: RDKit takes cubic time for one (300 atoms 0.03 s, 2,000 atoms 32 s).
+LARGEST_WITH_SCAFFOLD = 300
 SHARE_HELD_OUT = 0.05  # of the subset, where no validation source is given
 
 
@@ -153,7 +155,8 @@ def _build_splits(
     if not corpus:
         raise fault(f"data.{train}", f"has no rows left: {counts[train]}", "give it rows that no test set holds")
 
-    widest = _subset(corpus, shares, spec.subset.strategy, draw)
+    drawn = counts[subset] = {"strategy": spec.subset.strategy, "fraction": spec.subset.fraction}
+    widest = _subset(corpus, shares, spec.subset.strategy, draw, drawn)
     if validation is None:
         valid = _hold_out([row for row in widest if row["share"] <= spec.subset.fraction], draw)
         counts[held_out] = {"held_out_of_subset": len(valid)}
@@ -163,7 +166,6 @@ def _build_splits(
         left = {row["molecule"] for row in corpus}
         widest = [row for row in widest if row["molecule"] in left]
     part = [row for row in widest if row["share"] <= spec.subset.fraction]
-    drawn = counts[subset] = {"strategy": spec.subset.strategy, "fraction": spec.subset.fraction}
     if len(shares) > 1:
         drawn["rows_by_share"] = {str(share): sum(row["share"] <= share for row in widest) for share in shares}
     for key, rows in ((train, corpus), (subset, part), (held_out, valid)):
@@ -268,16 +270,19 @@ def _remove_leaks(rows: list[Row], held: HeldOut, level: str, counts: dict[str, 
     return [row for row in rows if (leak := found[row["molecule"]]) is None or leak[0] not in refused]
 
 
-def _subset(rows: list[Row], shares: list[float], strategy: str, draw: np.random.Generator) -> list[Row]:
+def _subset(
+    rows: list[Row], shares: list[float], strategy: str, draw: np.random.Generator, counts: dict[str, Any]
+) -> list[Row]:
     """Rows of the largest share of the molecules (at least one), in the order of the corpus.
 
     A share holds the first molecules of one random order. Each row gets the smallest share that holds its molecule.
+    Molecules of the corpus that are too large for a scaffold are counted.
     """
     molecules = list(dict.fromkeys(row["molecule"] for row in rows))
     if strategy == "random":
         order = _permuted(molecules, draw)
     elif strategy == "scaffold":
-        order = _by_scaffold(molecules, draw)
+        order = _by_scaffold(molecules, draw, counts)
     else:
         order = _by_property(rows, molecules, draw)
     smallest: dict[str, float] = {}
@@ -296,14 +301,20 @@ def _permuted(items: Sequence[str], draw: np.random.Generator) -> list[str]:
     return [items[index] for index in draw.permutation(len(items))]
 
 
-def _by_scaffold(molecules: list[str], draw: np.random.Generator) -> list[str]:
+def _by_scaffold(molecules: list[str], draw: np.random.Generator, counts: dict[str, Any]) -> list[str]:
     """Molecules of whole Bemis-Murcko scaffolds, scaffolds in random order; where a share ends, the last one is cut."""
     from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
     groups: dict[str, list[str]] = defaultdict(list)
+    too_large = 0
     for smiles in molecules:
-        # A molecule that RDKit cannot read (`unparsable: keep`) is its own scaffold.
-        groups[MurckoScaffoldSmiles(smiles) if parse_smiles(smiles) else smiles].append(smiles)
+        molecule = parse_smiles(smiles)
+        large = molecule is not None and molecule.GetNumAtoms() > LARGEST_WITH_SCAFFOLD
+        too_large += large
+        # A molecule that RDKit cannot read (`unparsable: keep`) is its own scaffold, as a large one is.
+        groups[smiles if large or molecule is None else MurckoScaffoldSmiles(smiles)].append(smiles)
+    if too_large:
+        counts["too_large_for_a_scaffold"] = too_large
     return [smiles for scaffold in _permuted(sorted(groups), draw) for smiles in groups[scaffold]]
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molmix.core.errors import MolmixError, fault, show_value
-from molmix.core.files import digest, file_digest
+from molmix.core.files import digest, file_digest, make_again
 
 if TYPE_CHECKING:
     import torch
@@ -210,9 +210,8 @@ class Weights:
 
 def damaged(path: Path, what: str) -> MolmixError:
     """The error of a file of weights that is not as it was written."""
-    return fault(
-        path, what, "make or fetch the model again: add `--forcerun` and its manifest.json to your snakemake command"
-    )
+    manifest = path.parent.parent / "manifest.json"  # of a model of a run
+    return fault(path, what, make_again(manifest) if manifest.exists() else "fetch or copy the model again")
 
 
 def weights_digest(folder: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table
-from molmix.data.corpus import build_corpus
+from molmix.data.corpus import LARGEST_WITH_SCAFFOLD, build_corpus
 
 ALKANES = ["C" * n for n in range(1, 41)]
 
@@ -92,6 +92,17 @@ def test_scaffold_subset_takes_whole_scaffolds(corpus) -> None:
     tables, _ = corpus(train=rings, subset={"fraction": 0.5, "strategy": "scaffold"}, validation=None)
     per_ring = tables["subset"]["caption"].str.split().str[0].value_counts()
     assert sum(count >= 9 for count in per_ring) == len(per_ring)  # ten each, one held out for validation
+
+
+def test_a_molecule_that_is_too_large_for_a_scaffold_is_its_own(corpus) -> None:
+    small = [("C1CC1" + "C" * n, f"{n}") for n in range(1, 11)]
+    large = [("C1CC1" + "C" * (LARGEST_WITH_SCAFFOLD + n), f"large {n}") for n in range(-3, 8)]
+    subset = {"fraction": 1.0, "strategy": "scaffold"}
+    tables, counts = corpus(train=small + large, subset=subset)
+    assert counts["subset"]["too_large_for_a_scaffold"] == 10  # the first one has as many atoms as are allowed
+    assert len(tables["subset"]) + len(tables["validation"]) == len(small) + len(large)
+    _, counts = corpus(train=small, subset=subset)
+    assert "too_large_for_a_scaffold" not in counts["subset"]
 
 
 def test_stratified_subset_keeps_shares(tmp_path: Path) -> None:
