@@ -55,6 +55,33 @@ def store(
     _print(describe_caches(folder, compact=compact))
 
 
+@app.command("nli-check")
+def nli_check(
+    model: Annotated[str, typer.Argument(help="local folder of an NLI model, or its hub id")],
+    pairs: Annotated[
+        Path | None, typer.Option(help="labelled pairs: JSON lines with premise, hypothesis and label")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(help="results/<run>: null pairs are drawn from its reference atoms")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="commit hash or tag, for a hub id")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="the model's classes in its order, with commas, where its config lacks them")
+    ] = None,
+) -> None:
+    """Check an NLI model before it judges: accuracy, false contradictions, calibration.
+
+    Labels are entailment, neutral and contradiction; pairs that people
+    found ambiguous count as no contradiction, and not for the accuracy.
+    Null pairs are atoms of different molecules: hardly one of them should
+    be called an entailment or a contradiction.
+    """
+    from molmix.judges.nli.check import check_nli
+
+    named = [label.strip() for label in labels.split(",")] if labels else None
+    _print(list(check_nli(model, revision=revision, labels=named, pairs=pairs, run=run)))
+
+
 def _print(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows:

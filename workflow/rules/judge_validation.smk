@@ -151,7 +151,10 @@ rule audit:
         nli=1,
     params:
         judges={
-            name: {"nli": judge.nli, "decomposer": judge.decomposed_by}
+            products.judge_titles[name]: {
+                "nli": judge.nli,
+                "decomposer": judge.decomposed_by,
+            }
             for name, judge in products.atomic_judges.items()
         },
         nli={name: model.asked() for name, model in study.nli.items()},

@@ -9,7 +9,7 @@ from typing import Any
 
 from molmix.config.schema import Config
 from molmix.data.settings import Direction, ModelRejected
-from molmix.judges.kinds import JudgeSettings
+from molmix.judges.kinds import JudgeSettings, titles
 from molmix.pipeline.model_table import ModelTable
 
 # Tables that compare models, by name, and their titles in the report.
@@ -61,6 +61,11 @@ class Products:
     def atomic_judges(self) -> dict[str, JudgeSettings]:
         """Judges that read atoms."""
         return {name: judge for name, judge in self.judges.items() if judge.decomposed_by}
+
+    @cached_property
+    def judge_titles(self) -> dict[str, str]:
+        """What judges are called in tables that compare them, by name."""
+        return titles(self.judges)
 
     @cached_property
     def units(self) -> set[str]:

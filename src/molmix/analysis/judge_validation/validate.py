@@ -18,7 +18,7 @@ from molmix.analysis.judge_validation.sensitivity import measure_sensitivity, se
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Grid, write_csv, write_pages
 from molmix.core.files import read_rows_of, read_table, write_table
-from molmix.judges.kinds import DIRECTIONS, parse_judge, score_captions
+from molmix.judges.kinds import DIRECTIONS, parse_judge, score_captions, titles
 from molmix.metrics.families.judges import prefixes
 
 REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
@@ -91,9 +91,9 @@ def measure_judges(
     for test, path in captions.items():
         frame = read_table(path, KEYS).to_pandas()
         directions: dict[str, Any] = {}
-        for name, settings in judges.items():
+        for name, title in titles(judges).items():
             pairs = read_rows_of(nli[name][test], frame["id"].tolist(), path)
-            for label, column, values in _scores(name, settings, pairs):
+            for label, column, values in _scores(title, judges[name], pairs):
                 frame[label], directions[label] = values, DIRECTIONS[column]
         write_table(scores[test], pa.Table.from_pandas(frame, preserve_index=False))
         found = measure_sensitivity(frame, directions, resamples=resamples, level=level, seed=seeds[0])
@@ -111,12 +111,12 @@ def measure_judges(
     return pictured
 
 
-def _scores(name: str, settings: dict[str, Any], pairs: pa.Table) -> Iterator[tuple[str, str, np.ndarray]]:
+def _scores(title: str, settings: dict[str, Any], pairs: pa.Table) -> Iterator[tuple[str, str, np.ndarray]]:
     """What a judge measures, as (label, column, a value a caption); hallucination by every row-wise operation."""
     for operation, chosen in parse_judge(settings).variants().items():
         if operation:
             yield (
-                f"{name} hallucination ({operation})",
+                f"{title} hallucination ({operation})",
                 "hallucination",
                 score_captions(chosen, pairs)["hallucination"].to_numpy(),
             )
@@ -125,17 +125,17 @@ def _scores(name: str, settings: dict[str, Any], pairs: pa.Table) -> Iterator[tu
         if column in measured.column_names and not (
             column == "hallucination" and len(parse_judge(settings).variants()) > 1
         ):
-            yield f"{name} {column}", column, measured[column].to_numpy()
+            yield f"{title} {column}", column, measured[column].to_numpy()
 
 
 def _pictured(judges: Mapping[str, dict[str, Any]]) -> set[str]:
     """Scores that have room in a picture: of each judge what it says of errors and of omissions, by its own operation;
     of the plain one by every operation, which shows why its own is the default."""
-    labels = set()
+    labels, shown = set(), titles(judges)
     for name, prefix in prefixes(judges).items():
         operations = parse_judge(judges[name]).variants() if not prefix else [judges[name].get("operation")]
-        labels |= {f"{name} hallucination ({operation})" for operation in operations}
-        labels |= {f"{name} coverage", f"{name} consistency"}
+        labels |= {f"{shown[name]} hallucination ({operation})" for operation in operations}
+        labels |= {f"{shown[name]} {column}" for column in ("hallucination", "coverage", "consistency")}
     return labels
 
 
@@ -163,7 +163,7 @@ def compare_judges(
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
     """
-    parts = []
+    parts, shown = [], titles(judges)
     for test, path in planted.items():
         variant = read_table(path).to_pandas()
         variant["system"] = variant["edit"] + " " + variant["k"].astype(str)
@@ -173,8 +173,8 @@ def compare_judges(
         ]
         models = pd.concat(systems) if systems else pd.DataFrame()
         for ground, frames in (
-            ("models", {judge: _of_judge(models, prefix) for judge, prefix in prefixes(judges).items()}),
-            ("planted", {judge: _of_planted(variant, judge, judges[judge]) for judge in judges}),
+            ("models", {shown[judge]: _of_judge(models, prefix) for judge, prefix in prefixes(judges).items()}),
+            ("planted", {title: _of_planted(variant, title, judges[judge]) for judge, title in shown.items()}),
         ):
             if ground == "planted" or len(systems) > 1:
                 found = agreement(frames, list(DIRECTIONS), resamples=resamples, level=level, seed=seeds[0])
@@ -192,11 +192,11 @@ def _of_judge(models: pd.DataFrame, prefix: str) -> pd.DataFrame:
     return models[["system", "of", *named]].rename(columns=named)
 
 
-def _of_planted(variant: pd.DataFrame, judge: str, settings: dict[str, Any]) -> pd.DataFrame:
+def _of_planted(variant: pd.DataFrame, title: str, settings: dict[str, Any]) -> pd.DataFrame:
     """One judge's scores of planted captions, by the plain names of its columns."""
     operation = settings.get("operation", "")
-    named = {f"{judge} {column}": column for column in DIRECTIONS} | {
-        f"{judge} hallucination ({operation})": "hallucination"
+    named = {f"{title} {column}": column for column in DIRECTIONS} | {
+        f"{title} hallucination ({operation})": "hallucination"
     }
     named = {label: column for label, column in named.items() if label in variant}
     return variant[["system", "of", *named]].rename(columns=named)

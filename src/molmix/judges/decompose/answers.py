@@ -1,7 +1,8 @@
 """From what a language model answered to atoms, or the reason why it cannot be used.
 
 Tolerant of wrapping (a code fence, prose around the list, an object that holds it), strict about content: a JSON list
-of strings, each of which says something, and nothing that its caption does not say.
+of strings, each of which says something, and nothing that its caption does not say. The prompt of a published metric is
+read as that metric reads it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ REASONS = {
     "refused": "the server withheld the answer (its content filter)",
     "cut": "the answer was cut at `max_new_tokens`, or where the context ends",
     "empty": "the answer says nothing",
-    "no_list": "the answer holds no JSON list, half of one, or several",
+    "no_list": "the answer holds no list, half of one, or several",
     "no_statements": "the list is empty, or holds something other than statements",
     "foreign": "a statement has a word that its caption has not",
 }
@@ -45,6 +46,7 @@ _FREE = re.compile(
 # Scripts without spaces between words (Thai, Lao, Burmese, Khmer, kana, Han) are compared by the character.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_NUMBERED = re.compile(r"\d+\.\s(.*)")
 
 
 class Answer(TypedDict):
@@ -74,11 +76,7 @@ def read_atoms(answer: Answer, caption: str) -> list[str]:
     Raises:
         Unusable: see :data:`REASONS`.
     """
-    if reason := _BY_FINISH.get(answer["finish"]):
-        raise Unusable(reason)
-    text = answer["text"].rpartition("</think>")[2]  # what a reasoning model says to itself
-    if not text.strip():
-        raise Unusable("empty")
+    text = _text_of(answer)
     try:
         statements = _STATEMENTS.validate_python(_the_list(text))
     except ValidationError:
@@ -92,6 +90,33 @@ def read_atoms(answer: Answer, caption: str) -> list[str]:
         if not ({word for word in words if not _FREE.fullmatch(word)} or words) <= said:
             raise Unusable("foreign")
     return atoms
+
+
+def read_numbered_lines(answer: Answer, caption: str) -> list[str]:
+    """Atoms of an answer to the prompt `cross_nli`, as that package reads them: what follows a number, a dot and a
+    blank, to the end of the line. Repeats stay, and an atom may say what the caption does not.
+
+    Args:
+        answer: of the model.
+        caption: that it was asked about.
+
+    Raises:
+        Unusable: see :data:`REASONS`. The package divides by zero where there is no atom.
+    """
+    atoms = [atom for atom in map(clean, _NUMBERED.findall(_text_of(answer))) if says_something(atom)]
+    if not atoms:
+        raise Unusable("no_list")
+    return atoms
+
+
+def _text_of(answer: Answer) -> str:
+    """What was answered, without what a reasoning model says to itself."""
+    if reason := _BY_FINISH.get(answer["finish"]):
+        raise Unusable(reason)
+    text = answer["text"].rpartition("</think>")[2]
+    if not text.strip():
+        raise Unusable("empty")
+    return text
 
 
 def _the_list(text: str) -> list[object]:

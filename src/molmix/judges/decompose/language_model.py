@@ -16,9 +16,10 @@ from molmix.core.errors import fault
 from molmix.core.files import digest
 from molmix.core.jsonl_cache import append_to_cache, read_cache
 from molmix.core.progress import progress
-from molmix.judges.decompose.answers import REASONS, Answer, Unusable, read_atoms
+from molmix.judges.decompose.answers import REASONS, Answer, Unusable, read_atoms, read_numbered_lines
 from molmix.judges.decompose.backends import rules
 from molmix.judges.decompose.backends._decomposer import Asker, Decomposed
+from molmix.judges.decompose.prompt import CROSS_NLI
 from molmix.judges.decompose.text import clean, says_something
 
 # Reasons that say more of the model than of a caption: where they hold for every caption, no atoms are by the model.
@@ -46,10 +47,11 @@ def ask_model(captions: Sequence[str], settings: dict[str, Any], asker: Asker, c
 
             retries = asker.ask(distinct, answers.keys(), keep)
 
+    read = read_numbered_lines if settings["prompt"] == CROSS_NLI else read_atoms
     taken, reasons = {}, {}
     for text in distinct:
         try:
-            taken[text] = read_atoms(answers[text], text)
+            taken[text] = read(answers[text], text)
         except Unusable as error:
             reasons[text] = error.reason
             (taken[text],) = rules.decompose([text])

@@ -1,17 +1,20 @@
-"""What a language model is asked: the default prompt, and the settings that every such backend has."""
+"""What a language model is asked: the default prompt, the presets, and the setting that every such backend has."""
 
 from typing import Annotated
 
 from pydantic import AfterValidator
 
 
-def _one_slot(prompt: str) -> str:
+def _with_one_slot(prompt: str) -> str:
+    """The text of a preset, or a prompt of one's own as it is."""
+    prompt = PRESETS.get(prompt, prompt)
     if prompt.count("{caption}") != 1:
-        raise ValueError("a decomposition prompt must hold {caption} exactly once")
+        presets = ", ".join(PRESETS)
+        raise ValueError(f"a decomposition prompt must hold {{caption}} exactly once, or name a preset ({presets})")
     return prompt
 
 
-Prompt = Annotated[str, AfterValidator(_one_slot)]
+Prompt = Annotated[str, AfterValidator(_with_one_slot)]
 
 # The examples show what goes wrong without them: items of a list that lose their verb, structures that are torn apart,
 # and a "not" that is lost.
@@ -41,6 +44,25 @@ by hydroxy groups.", "The molecule is isolated from Planta imaginaria."]
 
 Description: {caption}
 Answer:"""
+
+# Of the package cross_nli 0.1.0 (MIT), the metric of "Less for More" (arXiv 2405.13984), blank for blank. The model
+# answers with a numbered list: see `read_numbered_lines`.
+CROSS_NLI = (
+    "Break down the following text into independent atomic text units: \n"
+    "                **\n"
+    "                IMPORTANT: \n"
+    "                 - Extract only factual truths from the text.\n"
+    "                 - Do not include any prior knowledge or interpretations.\n"
+    "                 - Take the text at face value when extracting facts.\n"
+    "                 - Ensure each unit is concise and represents the smallest possible factual statement.\n"
+    "                 - Do not include any introductory or explanatory text. Only output the numbered list of atomic "
+    "units.\n"
+    "                **\n"
+    "         {caption}"
+)
+
+# Prompts that a config can name: `prompt: cross_nli`.
+PRESETS = {"cross_nli": CROSS_NLI}
 
 
 def fill(prompt: str, caption: str) -> str:

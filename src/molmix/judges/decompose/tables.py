@@ -52,8 +52,9 @@ def decompose_tables(
     cells = []
     for start, end in pairwise(accumulate(map(len, rows), initial=0)):
         own = [atom for some in atoms[start:end] for atom in some]
-        # What several captions state is stated once; sentences stay as many as they are.
-        cells.append({"atoms": list(dict.fromkeys(own)) if settings else own, "fallback": any(fallback[start:end])})
+        # What several captions state is stated once; the units of one caption stay as many as they are.
+        joined = settings is not None and end - start > 1
+        cells.append({"atoms": list(dict.fromkeys(own)) if joined else own, "fallback": any(fallback[start:end])})
     left = iter(cells)
     for table, out in zip(tables, outs, strict=True):
         write_table(out, [{"id": row["id"], **next(left)} for row in table], ATOMS)

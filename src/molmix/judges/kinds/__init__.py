@@ -8,6 +8,8 @@ pyarrow are imported where something is judged.
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter
@@ -19,7 +21,7 @@ from molmix.judges.matrices import by_shape
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DIRECTIONS", "KINDS", "Judge", "JudgeSettings", "Score", "parse_judge", "score_captions"]
+__all__ = ["DIRECTIONS", "KINDS", "Judge", "JudgeSettings", "Score", "parse_judge", "score_captions", "titles"]
 
 KINDS = plugins.classes(sys.modules[__name__], JudgeSettings)
 Judge = plugins.union(list(KINDS.values()), "kind")
@@ -32,9 +34,20 @@ DIRECTIONS: dict[str, Literal["higher", "lower"]] = {
 }
 
 
-def parse_judge(settings: dict[str, Any]) -> JudgeSettings:
+def parse_judge(settings: JudgeSettings | dict[str, Any]) -> JudgeSettings:
     """The judge of some settings, dumped."""
     return TypeAdapter(Judge).validate_python(settings)
+
+
+def titles(judges: Mapping[str, JudgeSettings] | Mapping[str, dict[str, Any]]) -> dict[str, str]:
+    """What each judge is called in tables that compare judges, by its name.
+
+    Args:
+        judges: settings of each by name, as they are or dumped.
+    """
+    own = {name: parse_judge(settings).title for name, settings in judges.items()}
+    several = {title for title, number in Counter(own.values()).items() if number > 1}
+    return {name: f"{title}: {name}" if title and title in several else title or name for name, title in own.items()}
 
 
 def score_captions(settings: dict[str, Any], pairs: pa.Table) -> pa.Table:

@@ -43,6 +43,7 @@ class JudgeSettings(Section):
         both_ways: whether it reads the backward matrices too, with the caption as premise.
         counts: columns of the pairs' table that stand beside the scores.
         scores: what it measures.
+        title: what the judge is called in tables that compare judges; empty for its name in the config.
         plain_columns: whether the first judge of the config with this has its scores in columns without its name in
             front (`hallucination` instead of `summac.consistency`).
     """
@@ -55,6 +56,7 @@ class JudgeSettings(Section):
     counts: ClassVar[tuple[str, ...]] = ()
     scores: ClassVar[tuple[Score, ...]] = (CONSISTENCY,)
     plain_columns: ClassVar[bool] = False
+    title: ClassVar[str] = ""
 
     @property
     def reference_units(self) -> str:

@@ -49,6 +49,9 @@ class NliModel:
     of a pair does not depend on the pairs beside it. On a CPU in float32 that is true to the last bit (see
     :class:`EvenRows`; measured on x86). Where a matrix library picks its routine by
     the size of the batch (GPUs), a probability differs by at most 1e-5 in float32 and by some 1e-2 in bfloat16.
+
+    Attributes:
+        has_contradiction: whether one of its classes is contradiction; a model of two classes has none.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class NliModel:
         self._tokenizer = tokenizer
         self._inputs = _inputs(model)
         self._order = order
+        self.has_contradiction = LABELS.index("contradiction") in order
         self._max_length = max_length
         self._batch_tokens = batch_tokens if model.device.type == "cuda" else min(batch_tokens, _CPU_TOKENS)
 

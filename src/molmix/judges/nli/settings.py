@@ -54,7 +54,23 @@ class PretrainedNli(NliSettings):
     )
 
 
-Nli = Annotated[MadeNli | PretrainedNli, Field(discriminator="kind")]
+class CrossNliModel(PretrainedNli):
+    """The NLI model of the package cross_nli ("Less for More"), with its classes in its order and no other cut-off."""
+
+    kind: Literal["cross_nli"]  # type: ignore[assignment]
+    id: str = Field("cross-encoder/nli-deberta-base", description="hub id or local folder of this model")
+    revision: Revision | None = Field("main", description="commit hash or tag; `main` can change")
+    labels: list[Literal["entailment", "neutral", "contradiction"]] | None = Field(  # type: ignore[assignment]
+        ["contradiction", "entailment", "neutral"],
+        description="what its classes mean, in order",
+    )
+    max_length: Annotated[Count, Field(ge=16)] = Field(
+        512, description="tokens of a pair; longer ones are cut, counted"
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field("float32", description="number format to compute in")
+
+
+Nli = Annotated[MadeNli | PretrainedNli | CrossNliModel, Field(discriminator="kind")]
 
 
 # ---- the number format ---------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from molmix.judges.kinds import parse_judge, score_captions
+from molmix.judges.kinds import parse_judge, score_captions, titles
 from molmix.metrics import Answers, Metric, Options
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ DIRECTION, POSITION = "mol2cap", 10
 
 def metrics(options: Options) -> tuple[Metric, ...]:
     """How the scores that people compare are shown, judge by judge."""
-    named = prefixes(options.judges)
+    named, shown = prefixes(options.judges), titles(options.judges)
     return tuple(
         Metric(
             f"{prefix}{score.column}",
             score.better,
-            f"{prefix.removesuffix('.')} {score.column}".strip(),
+            f"{shown[name]} {score.column}" if prefix else score.column,
             # Of the judge with the plain columns, or of all where none has them.
             headline=score.headline and (not prefix or "" not in named.values()),
         )

@@ -20,7 +20,8 @@ class Decomposed:
 
     Attributes:
         atoms: one list a caption: none for a caption that says nothing (no letter or digit in it), else at least one.
-            Atoms are sentences that end with a full stop, each once, in the order in which they are stated.
+            Atoms are sentences that end with a full stop, each once, in the order in which they are stated; those of
+            the prompt `cross_nli` are as the model wrote them.
         fallback: bool [n], whether the model's answer could not be used and `rules` split the caption.
         counts: plain JSON. ``captions``; ``distinct`` ones that say something; of these ``cached`` and ``asked`` now,
             with ``retries``; ``prompt_tokens``, ``completion_tokens`` and (where prices are given) ``cost`` of the

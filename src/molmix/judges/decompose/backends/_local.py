@@ -35,7 +35,10 @@ class LocalSettings(ModelSettings):
     batch_tokens: Count = Field(
         16384, description="tokens in a batch, prompt and answer together; those of a step of `vllm`"
     )
-    prompt: Prompt = Field(PROMPT, description="holds {caption} once; goes through the model's chat template, if any")
+    prompt: Prompt = Field(
+        PROMPT,
+        description="holds {caption} once, or names a preset (`cross_nli`); goes through a chat template, if any",
+    )
 
     @property
     def engine(self) -> EngineKind:

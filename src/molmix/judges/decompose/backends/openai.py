@@ -104,7 +104,7 @@ class OpenAISettings(ModelSettings):
     )
     prompt_price: Price | None = Field(None, description="price of a million prompt tokens; null counts no cost")
     completion_price: Price | None = Field(None, description="price of a million tokens of answers")
-    prompt: Prompt = Field(PROMPT, description="holds {caption} once")
+    prompt: Prompt = Field(PROMPT, description="holds {caption} once, or names a preset (`cross_nli`)")
 
     def asker(self, cache: Path, weights: Path | None) -> ServerAsker:
         """What asks the server."""
