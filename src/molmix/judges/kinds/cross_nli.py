@@ -9,7 +9,7 @@ from pydantic import Field
 from molmix.core.schema import Name
 from molmix.judges.kinds import atomic
 from molmix.judges.kinds._judge import JudgeSettings, Score
-from molmix.judges.matrices import MOST_ENTAILED, Cross, Explanation, Scorer
+from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,13 +60,13 @@ class CrossNli(JudgeSettings):
         """See :func:`score`."""
         return score
 
-    def explain(self, cross: Cross) -> Explanation:
+    def explain(self, matrices: PairMatrices) -> Explanation:
         """How the scores are made."""
-        found = atomic.verdicts(cross, "min")
+        found = atomic.verdicts(matrices, "min")
         return Explanation(
             deciding={
-                atomic.REASONS["min"]: atomic.PICKS["min"](cross),
-                MOST_ENTAILED: cross.forward_entailment.argmax(axis=-1),
+                atomic.REASONS["min"]: atomic.PICKS["min"](matrices),
+                MOST_ENTAILED: matrices.forward_entailment.argmax(axis=-1),
             },
             terms={
                 "hallucination": (found.contradiction, "lowest contradiction of the generated atoms"),
@@ -75,14 +75,14 @@ class CrossNli(JudgeSettings):
         )
 
 
-def score(cross: Cross) -> dict[str, np.ndarray]:
+def score(matrices: PairMatrices) -> dict[str, np.ndarray]:
     """Scores of one caption, or of many of one shape.
 
     Args:
-        cross: matrices [..., G, R]; G and R may be 0.
+        matrices: of probabilities [..., G, R]; G and R may be 0.
 
     Returns:
         ``hallucination`` and ``coverage``, arrays [...] in [0, 1]; see :class:`CrossNli` for where there are no atoms.
     """
-    scores = atomic.score(cross, "min")
+    scores = atomic.score(matrices, "min")
     return {name: scores[name] for name in ("hallucination", "coverage")}
