@@ -305,9 +305,9 @@ def run() -> None:
     except MolmixError as error:
         typer.echo(f"molmix: {error}", err=True)
         raise SystemExit(1) from None
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+    except OSError as error:  # no permission, a path that leads through a file, a full disk (which names no file)
+        if not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        said = fault(error.filename or "molmix", str(error.strerror), "run it where you may read and write this file")
+        said = fault(error.filename or "molmix", str(error.strerror), "run it where this file can be read and written")
         typer.echo(f"molmix: {said}", err=True)
         raise SystemExit(1) from None

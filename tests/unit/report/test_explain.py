@@ -13,10 +13,13 @@ from molmix import cli
 from molmix.config import loading
 from molmix.core.errors import MolmixError, escape_control
 from molmix.core.files import read_table, write_table
+from molmix.core.origin import recording
 from molmix.data.corpus import TEST
 from molmix.judges.matrices import PairMatrices
 from molmix.metrics.score import write_scores
+from molmix.pipeline.origins import origin_of_job
 from molmix.report.explain import explain, worst
+from molmix.report.explorer import build_explorer
 
 STUDY = """
 run: tiny
@@ -273,3 +276,19 @@ def test_texts_from_models_cannot_steer_a_terminal(folder: Path, monkeypatch) ->
 def test_visible() -> None:
     assert escape_control("a\tb\r\x00\x9b\u2028\ud800") == r"a\tb\r\x00\x9b\u2028\ud800"
     assert escape_control("שלום 👩‍🔬 é 分子") == "שלום 👩‍🔬 é 分子"
+
+
+def test_scores_of_other_captions_than_are_there_are_refused(folder: Path, monkeypatch, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "run")
+    monkeypatch.chdir(tmp_path / "run")
+    study, captions = loading.load(Path("study.yaml")), Path("results/tiny/predictions/ours/id.parquet")
+    with recording(origin_of_job("score", {"model": "ours"}, {}, [captions])):
+        scores = Path("results/tiny/scores/ours/id.parquet")
+        write_table(scores, read_table(scores))
+    assert list(worst(study, "bleu4", "ours", "id"))
+    answers = read_table(captions).to_pylist()
+    write_table(captions, pa.Table.from_pylist([row | {"text": "Another."} for row in answers]))
+    with pytest.raises(MolmixError, match="was made from another results/tiny/predictions/ours/id.parquet"):
+        list(worst(study, "bleu4", "ours", "id"))
+    with pytest.raises(MolmixError, match="was made from another"):
+        build_explorer(study, Path("pages"))

@@ -18,6 +18,7 @@ from molmix.judges.kinds import DIRECTIONS, parse_judge
 from molmix.metrics import Options, all_metrics
 from molmix.metrics.families.judges import prefixes
 from molmix.pipeline import model_table as models
+from molmix.pipeline.origins import check_origins
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Scores:
         if not path.exists():
             hint = f"run `snakemake --cores all {path}` in this folder, with the same --configfile"
             raise fault(path, "does not exist: these captions are not scored yet", hint)
+        check_origins([path])
         table = read_table(path)
         measured = [name for name in metrics if name in table.column_names]
         if metric not in measured:

@@ -22,6 +22,7 @@ from molmix.judges.matrices import MOST_ENTAILED, PairMatrices
 from molmix.metrics import all_metrics
 from molmix.metrics.aggregate import without_texts
 from molmix.pipeline import model_table
+from molmix.pipeline.origins import check_origins
 from molmix.report.explain.case import judged_folders, metrics_of, options_of
 from molmix.report.explorer.drawings import draw_molecule
 from molmix.report.explorer.tables import judge_columns, read_comparisons, read_figures, rounded
@@ -81,12 +82,16 @@ def build_explorer(study: Config, folder: Path) -> list[str]:
         Missing tables. The pages list them.
 
     Raises:
-        MolmixError: nothing is scored yet, or a table is damaged or belongs to other tables.
+        MolmixError: nothing is scored yet, or a table is damaged or was made from other tables than are there.
     """
     run = Run(study)
-    if not any(run.path(f"scores/{model}", test).exists() for model in run.models for test in run.tests):
+    scores = [
+        path for model in run.models for test in run.tests if (path := run.path(f"scores/{model}", test)).exists()
+    ]
+    if not scores:
         hint = "run snakemake first, in this folder and with the same --configfile"
         raise fault(run.root / "scores", "no captions are scored yet", hint)
+    check_origins(scores)
     with replace_folder(folder) as part:
         for page in PAGES.iterdir():
             with as_file(page) as source:
