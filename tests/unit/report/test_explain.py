@@ -288,7 +288,7 @@ def test_scores_of_other_captions_than_are_there_are_refused(folder: Path, monke
     assert list(worst(study, "bleu4", "ours", "id"))
     answers = read_table(captions).to_pylist()
     write_table(captions, pa.Table.from_pylist([row | {"text": "Another."} for row in answers]))
-    with pytest.raises(MolmixError, match="was made from another results/tiny/predictions/ours/id.parquet"):
+    with pytest.raises(MolmixError, match=r"was made from another results/tiny/predictions/ours/id\.parquet"):
         list(worst(study, "bleu4", "ours", "id"))
     with pytest.raises(MolmixError, match="was made from another"):
         build_explorer(study, Path("pages"))
