@@ -18,6 +18,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from molmix.core.errors import fault
+from molmix.models.loading import check_adapter
 from molmix.models.weights import Weights, damaged
 
 if TYPE_CHECKING:
@@ -45,12 +46,14 @@ class FoldedWeights(Weights):
             start: folder of full weights.
 
         Raises:
-            MolmixError: the adapter is damaged, of another kind, or does not fit the start.
+            MolmixError: the adapter is damaged, not whole (:func:`molmix.models.loading.check_adapter`), of another
+                kind, or does not fit the start.
         """
         super().__init__(start)
         self.dtype = torch.float32
         self.dtypes = dict.fromkeys(self.shapes, self.dtype)
         self._config = _config(adapter)
+        check_adapter(adapter, start)
         self._layers = _layers(adapter)
         if unknown := sorted(self._layers.keys() - self.shapes.keys()):
             hint = "leave out the output layer in `lora.target_modules`, or save the start anew with transformers"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from molmix.core.errors import MolmixError, fault
 from molmix.core.files import read_json
 from molmix.models.manifests import adapter_path, start_manifest, weights_path
-from molmix.models.weights import Weights, check_weights, read_header
+from molmix.models.weights import ADAPTER, Weights, check_weights, read_header
 
 if TYPE_CHECKING:
     import torch
@@ -90,15 +90,8 @@ def check_model(folder: Path, *, classifier: bool = False) -> Any:
             config describes no such model; or a tensor is missing, has another shape, or belongs to a layer that the
             config does not have.
     """
-    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
-
     check_weights(folder)
-    config = load_config(folder)
-    auto: Any
-    if classifier:
-        auto = AutoModelForSequenceClassification
-    else:
-        auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+    auto = _auto_class(load_config(folder), classifier)
     with _told(folder, _kind(classifier)), _quiet():
         model, report = auto.from_pretrained(
             folder,
@@ -120,14 +113,59 @@ def check_model(folder: Path, *, classifier: bool = False) -> Any:
     return auto
 
 
+def check_adapter(adapter: Path, start: Path) -> None:
+    """Refuse an adapter that does not hold every part that its adapter_config.json describes, and nothing else.
+
+    Start and adapter are built by transformers and PEFT without memory for their numbers, and the names and shapes of
+    the adapter's tensors are compared with those that its file's header tells of.
+
+    Args:
+        adapter: folder that PEFT saved.
+        start: folder of the full weights that the adapter lies on.
+
+    Raises:
+        MolmixError: the adapter is damaged or fits no such start; a tensor is missing, has another shape, or is not
+            described.
+    """
+    import torch
+    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
+
+    stored = {name: tensor.shape for name, tensor in read_header(adapter / "adapter_model.safetensors").items()}
+    config = load_config(start)
+    with _told(adapter, "an adapter"), _quiet():
+        with torch.device("meta"):
+            model = _auto_class(config).from_config(config)
+        model = get_peft_model(model, PeftConfig.from_pretrained(str(adapter)), low_cpu_mem_usage=True)
+        expected = {name: tuple(part.shape) for name, part in get_peft_model_state_dict(model).items()}
+    missing, strange = sorted(expected.keys() - stored.keys()), sorted(stored.keys() - expected.keys())
+    if missing:
+        raise _unlike(adapter, "lacks", missing, strange)
+    if strange:
+        raise _unlike(adapter, "stores parts that adapter_config.json does not describe:", strange, [])
+    for name, shape in sorted(expected.items()):
+        if stored[name] != shape:
+            what = f"stores {name} as {list(stored[name])}, and adapter_config.json describes {list(shape)}"
+            raise fault(adapter, what, "restore the adapter_config.json that belongs to it, or make the adapter again")
+
+
+def _auto_class(config: PretrainedConfig, classifier: bool = False) -> Any:
+    """The class of transformers' ``Auto`` classes that builds what a config describes."""
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
+
+    if classifier:
+        return AutoModelForSequenceClassification
+    return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
+
+
 def _kind(classifier: bool) -> str:
     return "a sequence classifier" if classifier else "a language model"
 
 
 def _unlike(folder: Path, verb: str, names: list[str], instead: list[str]) -> MolmixError:
     what = f"{verb} {names[0]}" + (f" and {len(names) - 1} more tensors" if len(names) > 1 else "")
-    what += f"; it stores {instead[0]}, which config.json does not describe" if instead else ""
-    hint = "save the model again with transformers' `save_pretrained`, or restore its config.json"
+    config = ADAPTER if (folder / ADAPTER).exists() else "config.json"
+    what += f"; it stores {instead[0]}, which {config} does not describe" if instead else ""
+    hint = f"save the model again with its library's `save_pretrained`, or restore its {config}"
     return fault(folder, what, hint)
 
 
@@ -206,17 +244,12 @@ def _quiet() -> Iterator[None]:
 
 
 def _with_adapter(start: PreTrainedModel, adapter: Path) -> PreTrainedModel:
-    """A start with an adapter on it, every part of which is stored."""
-    from peft import PeftModel, get_peft_model_state_dict
+    """A start with an adapter on it that :func:`check_adapter` accepts."""
+    from peft import PeftModel
 
+    check_adapter(adapter, Path(start.name_or_path))
     with _told(adapter, "an adapter"):
         model: Any = PeftModel.from_pretrained(start, adapter)  # type: ignore[arg-type]
-        expected = set(get_peft_model_state_dict(model))
-    stored = set(read_header(adapter / "adapter_model.safetensors"))
-    if missing := sorted(expected - stored):
-        raise _unlike(adapter, "lacks", missing, sorted(stored - expected))
-    if strange := sorted(stored - expected):
-        raise _unlike(adapter, "stores parts that adapter_config.json does not describe:", strange, [])
     _check_finite(model, adapter)
     return model.eval()
 

@@ -157,6 +157,27 @@ WHOLE = [
     "The molecule contains sodium and chloride in the ratio 1:2.",
     "The molecule is a mixture of (E)- and (Z)-dimethomorph.",
     "The molecule is moderately toxic to birds and honey bees.",
+    "The molecule has zero rings and halogens.",
+    "The molecule has 0 rings and halogens.",
+    "The molecule has nil toxicity and solubility.",
+    "The molecule contains insufficient iron and zinc.",
+    "The molecule has negligible toxicity and solubility.",
+    "The molecule has a low toxicity and solubility.",
+    "The molecule has under two rings and halogens.",
+    "The molecule is unlikely to be a dye and a wax.",
+    "The molecule is said to be a dye and a wax.",
+    "The molecule is unable to be a dye and a wax.",
+    "The molecule is anything but a dye and a wax.",
+    "The molecule is almost a dye and a wax.",
+    "The molecule is possibly a dye and a wax.",
+    "The molecule is a possible dye and wax.",
+    "The molecule is similar to a dye and a wax.",
+    "The molecule is a dye and not a wax.",
+    "The molecule is a dye, not a wax and a fuel.",
+    "The molecule is a dye, unlike waxes and fuels.",
+    "The molecule is a dye and isn't a wax.",
+    "The molecule is a dye and possibly a wax.",
+    "The molecule is unlikely to be a dye that is a wax.",
 ]
 
 
@@ -168,6 +189,10 @@ def test_no_atom_says_more_than_its_caption(text: str) -> None:
 # What is in a caption beside statements, and statements that run together.
 CLEANED = {
     "It has no rings and a halogen.": ["has no rings", "has a halogen"],
+    "It has a ring and at most two halogens.": ["has a ring", "has at most two halogens"],
+    "It has 10 rings and 2.0 charges.": ["has 10 rings", "has 2.0 charges"],
+    "It is a possible dye and a wax.": ["is a possible dye", "is a wax"],
+    "It is a PC 18:0 and a wax.": ["is a PC 18:0", "is a wax"],
     "It is not a dye and a wax, but is a gum.": ["is not a dye", "is not a wax", "is a gum"],
     "1. It is a dye. 2. It is a wax.": ["is a dye", "is a wax"],
     "(1) It is a dye. (b) It is a wax.": ["is a dye", "is a wax"],

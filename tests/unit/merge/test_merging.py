@@ -470,6 +470,22 @@ def test_adapters_of_another_kind_are_refused(
     assert not (tmp_path / "work").exists()
 
 
+@pytest.mark.parametrize("part", ["lora_B", ""])
+def test_an_adapter_that_lacks_parts_is_refused(
+    make: Callable[..., Path], models: Path, tmp_path: Path, part: str
+) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    manifest = aligned(models / "start" / "manifest.json", "torn", seed=9)
+    path = manifest.parent / "adapter/adapter_model.safetensors"
+    lost = f"layers.1.self_attn.q_proj.{part}"
+    save_file({name: own for name, own in load_file(path).items() if lost not in name}, path, {"format": "pt"})
+    write_manifest(manifest, read_json(manifest), path.parent)
+    with pytest.raises(MolmixError, match=rf"adapter: lacks base_model.*layers\.1\.self_attn\.q_proj\.{part}"):
+        make(SETTINGS["linear"], "start.sft", "start.torn", "start")
+    assert not (tmp_path / "work").exists()
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, write_json
-from molmix.models.loading import check_model, load
+from molmix.models.loading import check_adapter, check_model, load
 from molmix.models.manifests import start_manifest, write_manifest
 from molmix.models.pretrained import fetch, licence
 from molmix.models.small import make_tokenizer
@@ -193,6 +193,18 @@ def test_an_adapter_is_whole(spoilt: Path, part: str) -> None:
     write_manifest(manifest, facts, adapter)
     with pytest.raises(MolmixError, match=rf"adapter: lacks base_model.*layers\.1\.self_attn\.q_proj\.{part}"):
         load(manifest)
+
+
+def test_an_adapter_has_the_rank_that_its_config_tells(spoilt: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    adapter = spoilt.parent / "adapter"
+    lora = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj"], use_dora=True)
+    get_peft_model(LlamaForCausalLM.from_pretrained(spoilt), lora).save_pretrained(adapter)
+    check_adapter(adapter, spoilt)
+    write_json(adapter / "adapter_config.json", read_json(adapter / "adapter_config.json") | {"r": 2})
+    with pytest.raises(MolmixError, match=r"lora_A\.weight as \[4, \d+\], and adapter_config\.json describes \[2, "):
+        check_adapter(adapter, spoilt)
 
 
 def test_an_adapter_for_another_start(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ each atom stands alone. What the rules do not understand stays whole: a clause t
 …", "substituted by …", "… respectively") is one atom, and so is a sentence about something else or in another language.
 
 No atom may say more than its caption. A list is split only where what holds for the whole list is carried to each item:
-the verb with its "not", an article, "an inhibitor of". Where a negation or an upper limit ("no rings and halogens",
-"at most two", "only") or a complement ("soluble in water and ethanol") can also belong to the later items, the list
-stays whole.
+the verb with its "not", an article, "an inhibitor of". Where a negation, an upper limit or a hedge ("no rings and
+halogens", "at most two", "only", "unlikely to be") or a complement ("soluble in water and ethanol") can also belong to
+the later items, the list stays whole. So it does where a later item has a negation of its own ("a dye and not a wax").
 
 List markers, HTML character references and what a cut caption ends in ("… a conjugate base of a") are no statements.
 Nothing else is dropped but repeats and text without a letter or digit. Time is linear in the length of the caption.
@@ -29,8 +29,8 @@ SUBJECT = "The molecule"
 
 _SUBJECTS = r"(?:it|(?:the|this) (?:molecule|compound|substance|chemical|drug))"
 _DETERMINER = re.compile(
-    r"(?:an?|the|no|any|some|several|many|multiple|at least|more than|\d+|one|two|three|four|five|six|seven|eight"
-    r"|nine|ten|eleven|twelve) ",
+    r"(?:an?|the|no|any|some|several|many|multiple|few|little|zero|at least|at most|up to|(?:more|fewer|less) than|\d+"
+    r"|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) ",
     re.I,
 )
 _ARTICLE = re.compile(r"an? ", re.I)
@@ -41,13 +41,24 @@ _USE = re.compile(r"(?:used|employed|useful) ")
 _COMPLEMENT = re.compile(r"(?:^| )(?:for|in|on|of|to|as|against|with) ")
 # An item that leans on the next: "a potent and selective inhibitor", "(E)- and (Z)-dimethomorph".
 _QUALIFIER = re.compile(r"(?:potent|selective|specific|strong|weak|reversible|irreversible|competitive|natural|\S-)$")
-# Words that an item without them would say more than: negations, upper limits, exclusions.
+# Adjectives of the kind of _LIMIT below.
+_SCANT = (
+    r"(?:insufficient|inadequate|negligible|minimal|marginal|insignificant|limited|low|poor|possible|potential|probable"
+    r"|suspected|putative|alleged|presumed|hypothetical|doubtful|former)"
+)
+# Words that an item without them would say more than: negations, upper limits, exclusions, hedges.
 _LIMIT = re.compile(
-    r"\b(?:no|not|none|never|neither|nor|(?<!\ba )few|fewer|little|less than|at most|up to|only|solely|exclusively"
-    r"|hardly|scarcely|rarely|barely|lacking|lacks?|absence of|devoid of|free (?:of|from)|without|except)\b(?!-)",
+    r"\b(?:no|not|cannot|\w+n['’]t|none|never|neither|nor|nil|zero|(?<![.,:/]\b)0(?![.,:/])|(?<!\ba )few|fewer|little"
+    r"|less than|at most|up to|under|below|maximum|only|solely|exclusively|(?:anything|nothing|all) but"
+    r"|hardly|scarcely|rarely|seldom|barely|almost|nearly|virtually|practically|close to|far from|short of"
+    r"|(?:un)?likely|possibly|perhaps|maybe|probably|potentially|presumably|supposedly|allegedly|reportedly|formerly|once"
+    r"|may|might|could|to be|unable|incapable|impossible|fail(?:s|ed|ing)?"
+    r"|lacking|lacks?|absence of|absent|devoid of|free (?:of|from)|without|except|excluding|unlike|other than|apart from"
+    rf"|{_SCANT})\b(?!-)",
     re.I,
 )
-_NO = re.compile(r"no (?!longer |more )", re.I)  # a limit that is its item's own determiner
+# A limit that its item's own article keeps from the next item, where that has an article too.
+_OWN_LIMIT = re.compile(rf"(?:no (?!longer |more )|an? {_SCANT} )", re.I)
 # What is said of the items together: "sodium and chloride in the ratio 1:2", "a mixture of fats and oils".
 _TOGETHER = re.compile(
     r"\b(?:ratio|proportions?|equimolar|together"
@@ -293,10 +304,15 @@ def _share(items: list[str], separators: list[str], verb: str) -> bool:
     complements = [bool(_COMPLEMENT.search(item)) for item in before]
     for index, item in enumerate(before):
         # "no rings and a halogen" can be split, "no rings and halogens" and "no role as a dye and a fuel" cannot.
-        if _LIMIT.search(item) and not (_NO.match(item) and all(own[index + 1 :]) and not complements[index]):
+        limits = len(_LIMIT.findall(item))
+        ends = limits == 1 and _OWN_LIMIT.match(item) and all(own[index + 1 :]) and not complements[index]
+        if limits and not ends:
             return True
+    # "a dye and not a wax", "a dye and isn't a wax": the item does not go with the verb.
+    if any(_LIMIT.match(item) and not determined for item, determined in zip(items[1:], own[1:], strict=True)):
+        return True
     if any(own[1:]):
-        return False
+        return any(complements) and not own[0]  # "similar to a dye and a wax"
     carried = bool(_head(items[0], last))
     return bool(
         separators == [", "]  # "a pale, volatile liquid"
