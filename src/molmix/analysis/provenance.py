@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import molmix
 from molmix.core.files import read_json
+from molmix.metrics.families.judges import count_fallback
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,6 +140,17 @@ def counts(test: str, frames: Mapping[str, pd.DataFrame], held: Mapping[tuple[st
         rows = {m: f["finish"] == "missing" if flaw == "missing" else f[flaw] for m, f in frames.items()}
         numbers = [f"{model} {number}" for model, flawed in rows.items() if (number := int(flawed.sum()))]
         said += [f"{words}: {', '.join(numbers)}"] if numbers else []
+    fallen: dict[str, list[str]] = {}
+    for model, frame in frames.items():
+        for judge, number in count_fallback(frame).items():
+            if number:
+                fallen.setdefault(judge, []).append(f"{model} {number}")
+    for judge, numbers in fallen.items():
+        of = f"judge `{judge}`: " if judge else ""
+        said.append(
+            f"{of}captions that, or whose reference, `rules` split because the decomposer's answer could not be "
+            f"used: {', '.join(numbers)}"
+        )
     left_out = [f"{metric} {number}" for metric, number in undefined.items() if number]
     if left_out:
         said.append(f"undefined scores (over all models), left out of means: {', '.join(left_out)}")

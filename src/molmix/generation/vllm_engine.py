@@ -115,13 +115,15 @@ class VllmEngine(Engine):
         """
         import torch
 
-        from molmix.models.loading import check_memory, check_model, load_tokenizer
+        from molmix.models.loading import check_adapter, check_memory, check_model, load_tokenizer
 
         folder, adapter = find_folders(manifest)
         Vllm().check_folder(manifest, folder)
         if not torch.cuda.is_available():
             raise fault("engine", "'vllm' needs a CUDA GPU, and there is none here", f"run it on one, or {OTHERWISE}")
         check_model(folder)
+        if adapter:
+            check_adapter(adapter, folder)
         check_memory(folder, torch.bfloat16.itemsize, "cuda")
         self.tokenizer = load_tokenizer(folder)
         self.ends = read_ends(folder, self.tokenizer)

@@ -247,7 +247,7 @@ def _with_adapter(start: PreTrainedModel, adapter: Path) -> PreTrainedModel:
     """A start with an adapter on it that :func:`check_adapter` accepts."""
     from peft import PeftModel
 
-    check_adapter(adapter, Path(start.name_or_path))
+    check_adapter(adapter, Path(str(start.name_or_path)))
     with _told(adapter, "an adapter"):
         model: Any = PeftModel.from_pretrained(start, adapter)  # type: ignore[arg-type]
     _check_finite(model, adapter)

@@ -58,6 +58,7 @@ def test_no_csv_holds_a_formula(cell: str, tmp_path: Path) -> None:
 def test_what_stands_below_a_table(tmp_path: Path) -> None:
     frame = pd.DataFrame({"finish": ["stop", "missing", "stop"], "repeated": False})
     frame = frame.assign(empty=[False, False, True], cut=[True, False, True])
+    frame = frame.assign(**{"fallback": False, "minicheck.fallback": [True, True, False]})
     counted = counts("id", {"a": frame, "b": frame.iloc[[0, 0, 2]]}, {("a", "x"): 3, ("b", "x"): 1})
     corpus = tmp_path / "manifest.json"
     train = {"read": 9, "repeated_dropped": 2, "removed_in_tests.id": 1, "rows": 6, "molecules": 5, "digest": "0123"}
@@ -67,8 +68,10 @@ def test_what_stands_below_a_table(tmp_path: Path) -> None:
     lines = provenance(**whole, counted=counted)
     text = "\n".join(lines)
     assert "id: 3 molecules, 2 models; molecules without a caption, counted as empty ones: a 1;" in text
-    assert "empty captions: a 1, b 1; captions cut at the limit of tokens: a 2, b 3; undefined" in text
-    assert "repetition" not in text
+    assert "empty captions: a 1, b 1; captions cut at the limit of tokens: a 2, b 3; judge" in text
+    assert "repetition" not in text and "id: captions that" not in text
+    assert "judge `minicheck`: captions that, or whose reference, `rules` split because the decomposer's" in text
+    assert "answer could not be used: a 2, b 2; undefined" in text
     assert "left out of means: x 2." in text
     assert all(part in text for part in ("c0ffee", "molmix 0.", "seeds 7, 8", "1000", "5000", "numpy"))
     assert "train (read 9, repeated dropped 2, removed in tests.id 1, 6 rows kept, 5 molecules kept)" in text

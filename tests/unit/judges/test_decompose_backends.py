@@ -26,9 +26,11 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 import molmix.generation.transformers_engine
 from molmix.core.errors import MolmixError
+from molmix.core.fingerprint import code_digest
 from molmix.judges.decompose import Decomposed, Decomposer, decompose
 from molmix.judges.decompose.answers import REASONS, Unusable, read_atoms
 from molmix.judges.decompose.backends import rules
+from molmix.judges.decompose.backends.openai import OpenAISettings
 from molmix.judges.decompose.prompt import PROMPT as PROMPT_BY_DEFAULT
 from molmix.judges.decompose.text import clean, sentence
 from molmix.models.small import make_tokenizer
@@ -302,7 +304,7 @@ def test_a_kill_costs_what_was_under_way(tiny, tmp_path, asked, monkeypatch) -> 
     assert len(asked) == resumed.counts["asked"] == len(captions) - 1 and resumed.counts["cached"] == 1
 
 
-def test_captions_that_no_model_is_made_for(tiny, tmp_path) -> None:
+def test_captions_that_no_model_is_made_for(tiny, tmp_path, caplog) -> None:
     captions = [
         "It is a dye. " * 3_333,
         "A\x00 dye\x07.",
@@ -314,6 +316,7 @@ def test_captions_that_no_model_is_made_for(tiny, tmp_path) -> None:
     done = locally(captions, tiny, tmp_path)
     assert [bool(atoms) for atoms in done.atoms] == [True, True, True, True, False, True]
     assert done.fallback == [True, True, True, True, False, True]
+    assert "5 of 6 captions were split by `rules` instead: " in caplog.text
     assert done.counts["fallback_prompt_too_long"] >= 1
     assert done == Decomposed(**vars(locally(captions, tiny, tmp_path / "again")))
 
@@ -570,6 +573,12 @@ def test_token_counts_that_are_none_do_no_harm(faulty, tmp_path, usage) -> None:
         done = decompose([CAPTION], behind(faulty.url, prompt_price=1.0), cache=tmp_path)
         assert done.atoms == [ATOMS] and done.counts["prompt_tokens"] == 0 and done.counts["cost"] == 0
     assert len(faulty.asked) == 1
+
+
+def test_the_key_of_answers_holds_the_code_that_asks(tmp_path) -> None:
+    code = code_digest("molmix.judges.decompose.backends.openai", "molmix.judges.decompose.prompt")
+    settings = OpenAISettings(backend="openai", base_url="http://localhost:1/v1", model="tiny")
+    assert settings.asker(tmp_path, None).fingerprint["code"] == code
 
 
 def test_content_in_parts_is_one_text(faulty, tmp_path) -> None:

@@ -62,6 +62,15 @@ def test_cells_hold_what_the_model_says(stage: dict) -> None:
         assert row["n_truncated"] == 0
 
 
+def test_atoms_that_were_left_to_rules_are_told(stage: dict) -> None:
+    for path, fallen in zip(stage["atoms"]["id"], ("b", "a"), strict=True):
+        rows = [{**row, "fallback": row["id"] == fallen} for row in read_table(path).to_pylist()]
+        write_table(path, rows, ATOMS.append(pa.field("fallback", pa.bool_())))
+    predict_tables(**stage)
+    rows = read_table(stage["outs"]["id"]).to_pylist()
+    assert {row["id"]: row["fallback"] for row in rows} == {"d": False, "b": True, "a": True, "c": False}
+
+
 def test_one_way_asks_for_no_backward_pairs(stage: dict) -> None:
     both = predict_tables(**stage)["id"]
     forward = read_table(stage["outs"]["id"])["forward_entailment"].to_pylist()

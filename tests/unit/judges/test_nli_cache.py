@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from molmix.cli import app
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json
-from molmix.core.fingerprint import environment
+from molmix.core.fingerprint import code_digest, environment
 from molmix.judges.nli.cache import NliCache, as_values, open_cache, pair_keys, text_digests
 
 
@@ -54,6 +54,13 @@ def test_what_was_added_is_found(tmp_path: Path) -> None:
     assert missing.tolist() == [False] * 30 + [True]
     assert np.array_equal(values[:30], values_of(range(100))[30:60])
     assert not NliCache(tmp_path / "s").lookup(keys_of(range(0)))[1].size
+
+
+def test_the_key_holds_the_code_that_answers(tmp_path: Path) -> None:
+    cache = open_cache(tmp_path, name="nli", model="0", max_length=256, dtype="float32", labels=None)
+    cache.add(keys_of(range(3)), values_of(range(3)))
+    modules = ("judges.nli.model", "judges.nli.settings", "models.loading", "models.tokenization", "models.weights")
+    assert read_json(cache.folder / "about.json")["code"] == code_digest(*(f"molmix.{name}" for name in modules))
 
 
 def test_a_store_that_is_not_there_is_empty(tmp_path: Path) -> None:

@@ -72,6 +72,9 @@ def ask_model(captions: Sequence[str], settings: dict[str, Any], asker: Asker, c
         **{f"fallback_{reason}": unusable[reason] for reason in REASONS},
     }
     logger.info("decomposed with %s: %s", settings["backend"], counts)
+    if reasons:
+        why = "; ".join(f"{number} × {REASONS[reason]}" for reason, number in unusable.items())
+        logger.warning("%d of %d captions were split by `rules` instead: %s", unusable.total(), len(texts), why)
     # A caption that says nothing was not asked.
     return Decomposed([taken.get(text, []) for text in texts], [text in reasons for text in texts], counts)
 

@@ -34,7 +34,13 @@ from molmix.core.fingerprint import environment
 # pair was longer than the cut-off.
 VALUE = np.dtype([("entailment", "<f4"), ("contradiction", "<f4"), ("truncated", "?")])
 # The code that an answer is made by, and the libraries that it can change with.
-_CODE = ("molmix.judges.nli.model",)
+_CODE = (
+    "molmix.judges.nli.model",
+    "molmix.judges.nli.settings",
+    "molmix.models.loading",
+    "molmix.models.tokenization",
+    "molmix.models.weights",
+)
 _PACKAGES = ("torch", "transformers", "tokenizers")
 # Probabilities are kept to so many digits, coarser than what separates two machines or, on a GPU, two batches (some
 # 1e-7 in float32): nearly all pairs that are computed again there come out the same.

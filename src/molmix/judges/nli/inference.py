@@ -36,7 +36,9 @@ def predict_tables(
     """Ask an NLI model for all pairs of one system's captions, over any number of test sets.
 
     Writes one table a test set, a row a caption in the order of the generated atoms: ``id``, ``n_generated``,
-    ``n_reference``, ``n_truncated`` (pairs that were cut to fit the model), and four lists of float32, row-major
+    ``n_reference``, ``n_truncated`` (pairs that were cut to fit the model), ``fallback`` (whether `rules` made
+    the atoms of one of the two texts because the decomposer's answer could not be used), and four lists of float32,
+    row-major
     [generated, reference]: ``forward_entailment`` and ``forward_contradiction`` (premise: reference atom, hypothesis:
     generated atom), ``backward_entailment`` and ``backward_contradiction`` (the other way round).
 

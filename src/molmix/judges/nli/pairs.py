@@ -23,25 +23,29 @@ class Atoms:
         ids: of the captions.
         sizes: atoms of each caption, int64 [n].
         texts: all atoms, one caption's after the other's.
+        fallback: of each caption, whether `rules` split it because its decomposer's answer could not be used, bool [n].
     """
 
     ids: pa.Array
     sizes: np.ndarray
     texts: pa.Array
+    fallback: np.ndarray
 
     @staticmethod
     def read(path: Path) -> Atoms:
-        """Read a table (``id``: string, ``atoms``: list of string).
+        """Read a table (``id``: string, ``atoms``: list of string, ``fallback``: bool, false where it lacks).
 
         Raises:
             MolmixError: it is missing, damaged, or names a caption twice.
         """
-        table = read_table(path, columns=["id", "atoms"]).combine_chunks()
+        table = read_table(path).combine_chunks()
         ids, lists = (table[name].combine_chunks() for name in ("id", "atoms"))
         repeated = pc.value_counts(ids).filter(pc.greater(pc.value_counts(ids).field("counts"), 1))
         if len(repeated):
             raise fault(path, f"holds the id {repeated[0]['values']} more than once", "give every caption its own id")
-        return Atoms(ids, pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64), lists.flatten())
+        sizes = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
+        fallback = table["fallback"].to_numpy() if "fallback" in table.column_names else np.zeros(len(ids), bool)
+        return Atoms(ids, sizes, lists.flatten(), fallback)
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,8 @@ class Pairs:
         generated_sizes, reference_sizes: atoms of each caption and its reference, int64 [captions].
         texts: the distinct atoms.
         generated, reference: the two texts of each cell, as indices of ``texts``, int64 [cells].
+        fallback: captions of which, or of whose reference, `rules` made the atoms because the decomposer's answer could
+            not be used, bool [captions].
         both_ways: whether a cell asks for both orders of its texts, or for the reference as the premise only.
     """
 
@@ -95,6 +101,7 @@ class Pairs:
     texts: list[str]
     generated: np.ndarray
     reference: np.ndarray
+    fallback: np.ndarray
     both_ways: bool
 
     @staticmethod
@@ -130,6 +137,7 @@ class Pairs:
             codes.dictionary.to_pylist(),
             own[(np.cumsum(said.sizes) - said.sizes)[caption] + row],
             other[(np.cumsum(given.sizes) - given.sizes)[rows][caption] + column],
+            said.fallback | given.fallback[rows],
             both_ways,
         )
 
@@ -163,6 +171,7 @@ class Pairs:
             "n_generated": pa.array(self.generated_sizes, pa.int32()),
             "n_reference": pa.array(self.reference_sizes, pa.int32()),
             "n_truncated": pa.array(cut.astype(np.int32)),
+            "fallback": pa.array(self.fallback),
         }
         for direction, cell in (("forward", forward), ("backward", backward)):
             for name in ("entailment", "contradiction"):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DIRECTION, POSITION = "mol2cap", 10
+FALLBACK = "fallback"  # column: `rules` made units because the decomposer's answer could not be used
 
 
 def metrics(options: Options) -> tuple[Metric, ...]:
@@ -36,21 +37,36 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 
 
 def measure(answers: Answers) -> pd.DataFrame | None:
-    """Scores of every caption by every judge; None where no NLI was run."""
+    """Scores of every caption by every judge, and whether its units are left to `rules`; None where no NLI was run."""
     import pandas as pd
 
-    judges = answers.options.judges
-    frames = [
-        score_captions(judges[name], answers.nli[name]).drop_columns("id").to_pandas().add_prefix(prefix)
-        for name, prefix in prefixes(judges).items()
-        if name in answers.nli
-    ]
+    judges, frames = answers.options.judges, []
+    for name, prefix in prefixes(judges).items():
+        if name in answers.nli:
+            pairs = answers.nli[name]
+            scores = score_captions(judges[name], pairs).drop_columns("id").to_pandas()
+            if FALLBACK in pairs.column_names:  # tables of earlier versions lack it
+                scores[FALLBACK] = pairs[FALLBACK].to_numpy()
+            frames.append(scores.add_prefix(prefix))
     return pd.concat(frames, axis=1) if frames else None
 
 
 def note(options: Options) -> str:
     """Who the judges are."""
     return " ".join(f"Judge `{name}`: {parse_judge(judge).describe()}." for name, judge in options.judges.items())
+
+
+def count_fallback(frame: pd.DataFrame) -> dict[str, int]:
+    """By judge ("" for the one with the plain columns), how many captions have units that `rules` made.
+
+    Those of the caption or of its reference, because the decomposer's answer could not be used. Scores of earlier
+    versions do not say it.
+
+    Args:
+        frame: a model's scores of one test set.
+    """
+    columns = [column for column in map(str, frame) if column == FALLBACK or column.endswith(f".{FALLBACK}")]
+    return {column.removesuffix(FALLBACK).removesuffix("."): int(frame[column].sum()) for column in columns}
 
 
 def prefixes(judges: Mapping[str, dict[str, Any]]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from molmix.core.errors import MolmixError, fault
+from molmix.core.fingerprint import code_digest
 from molmix.core.schema import Count
 from molmix.judges.decompose.answers import Answer
 from molmix.judges.decompose.backends._decomposer import ModelSettings
@@ -27,7 +28,6 @@ from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, OpenAIError
 
-REQUEST = 2  # part of the cache's key: to be raised with any change of what is asked or how an answer is kept
 MOST_BYTES = 16 * 2**20  # of the body of an answer
 LONGEST_PAUSE = 60  # seconds that the client waits before it tries again, at most, where a server asks for it
 # What servers say of a prompt that does not fit, which is a matter of one caption. No two say it alike.
@@ -118,7 +118,8 @@ class ServerAsker:
         """Note what the answers depend on."""
         self.settings = settings
         named = ("base_url", "model", "prompt", "max_new_tokens")
-        self.fingerprint = {name: settings[name] for name in named} | {"request": REQUEST}
+        code = code_digest(__name__, "molmix.judges.decompose.prompt")
+        self.fingerprint = {name: settings[name] for name in named} | {"code": code}
 
     def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
         """Answer the captions that are not known, as many at a time as the settings say; returns how many retries.

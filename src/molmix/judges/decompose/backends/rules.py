@@ -53,8 +53,8 @@ _LIMIT = re.compile(
     r"|hardly|scarcely|rarely|seldom|barely|almost|nearly|virtually|practically|close to|far from|short of"
     r"|(?:un)?likely|possibly|perhaps|maybe|probably|potentially|presumably|supposedly|allegedly|reportedly|formerly|once"
     r"|may|might|could|to be|unable|incapable|impossible|fail(?:s|ed|ing)?"
-    r"|lacking|lacks?|absence of|absent|devoid of|free (?:of|from)|without|except|excluding|unlike|other than|apart from"
-    rf"|{_SCANT})\b(?!-)",
+    r"|lacking|lacks?|absence of|absent|devoid of|free (?:of|from)|without|except|excluding|unlike|other than"
+    rf"|apart from|{_SCANT})\b(?!-)",
     re.I,
 )
 # A limit that its item's own article keeps from the next item, where that has an article too.
