@@ -81,10 +81,10 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """What makes the package's evaluator, in a folder where its two hub ids are local folders with small models."""
     import torch
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # it asks one pair at a time, and many threads wait for each other
     monkeypatch.chdir(tmp_path)  # it writes a log into the current folder when it is imported
     package = pytest.importorskip("cross_nli", reason="the authors' package cross_nli is not installed")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # it asks one pair at a time, and many threads wait for each other
 
     def make(shape: str) -> Any:
         make_model(tmp_path / NLI, shape, ORDER)
