@@ -16,8 +16,10 @@ import molmix
 from molmix.analysis.bootstrap import mean, value_of
 from molmix.core.errors import MolmixError
 from molmix.core.files import write_table
+from molmix.judges.matrices import PairMatrices
 from molmix.metrics import Answers, Options, all_metrics, load_families
 from molmix.metrics.aggregate import figures_of, read_scores
+from molmix.metrics.families import judges
 from molmix.metrics.score import write_scores
 
 TAXONOMY = '{"Biomedical": ["dye", "ligand"], "Other": ["toxic"]}'
@@ -48,6 +50,27 @@ def test_the_names_of_all_metrics_are_known_without_a_heavy_import() -> None:
         f"print(sorted({HEAVY!r} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_scores_say_which_captions_were_left_to_rules(told: bool) -> None:
+    probabilities = {name: [[0.5]] * 3 for name in PairMatrices.__dataclass_fields__}
+    pairs = pa.table({"id": [*"abc"], "n_generated": [1] * 3, "n_reference": [1] * 3} | probabilities)
+    if told:  # tables of earlier versions do not
+        pairs = pairs.append_column("fallback", pa.array([True, False, True]))
+    judge = {"kind": "fulldoc", "nli": "made"}
+    texts = ["It is a dye."] * 3
+    answers = Answers(
+        direction="mol2cap",
+        texts=texts,
+        molecules=["C"] * 3,
+        references=[[text] for text in texts],
+        facts=[None] * 3,
+        truth=[None] * 3,
+        nli={"full": pairs},
+        options=Options({"full": judge}, None, None, "molecules"),
+    )
+    assert judges.count_fallback(judges.measure(answers)) == ({"full": 2} if told else {})
 
 
 def test_empty_captions_get_no_flattering_score(options: Options) -> None:

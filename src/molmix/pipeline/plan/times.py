@@ -164,11 +164,11 @@ def stages(jobs: Sequence[Job], run: str, estimator: Estimator) -> dict[str, Sta
         stage.jobs += 1
         stage.captions += estimator.captions(job) if job.rule == "decompose" else 0
         estimate = estimator.seconds(job)
-        seen = _seen(job, run)
-        if seen is not None:
+        measured = _measured(job, run)
+        if measured is not None:
             stage.measured += 1
-            stage.gpu += seen[0] if estimator.on_gpu(job) else 0.0
-            stage.cpu += seen[1]
+            stage.gpu += measured[0] if estimator.on_gpu(job) else 0.0
+            stage.cpu += measured[1]
         elif estimate is None:
             stage.unknown += 1
         else:
@@ -177,7 +177,7 @@ def stages(jobs: Sequence[Job], run: str, estimator: Estimator) -> dict[str, Sta
     return found
 
 
-def _seen(job: Job, run: str) -> tuple[float, float] | None:
+def _measured(job: Job, run: str) -> tuple[float, float] | None:
     """Mean wall and CPU seconds of earlier jobs: this very one, its rule's of this run, or of any run; else None."""
     own = Path(f"results/{run}/benchmarks")
     anywhere = [] if job.rule in BY_MODEL else [path for path in Path("results").glob("*/benchmarks") if path != own]
@@ -186,7 +186,7 @@ def _seen(job: Job, run: str) -> tuple[float, float] | None:
         _of_rule(own, job.rule),
         [p for folder in anywhere for p in _of_rule(folder, job.rule)],
     ):
-        times = [time for path in paths if (time := _read(path)) is not None]
+        times = [time for path in paths if (time := _read_benchmark(path)) is not None]
         if times:
             return mean(wall for wall, _ in times), mean(cpu for _, cpu in times)
     return None
@@ -196,7 +196,7 @@ def _of_rule(benchmarks: Path, rule: str) -> list[Path]:
     return [*benchmarks.glob(f"{rule}.tsv"), *(benchmarks / rule).rglob("*.tsv")]
 
 
-def _read(path: Path) -> tuple[float, float] | None:
+def _read_benchmark(path: Path) -> tuple[float, float] | None:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t"))
