@@ -19,28 +19,28 @@ from tests.badinput.studies import BASE, write_files
 PAGE = Path(__file__).resolve().parents[2] / "docs/bad-input.md"
 
 HEAD = """\
-# What bad input meets
+# Messages for bad input
 
-Everything that can be known before a job starts is checked when `snakemake` reads the workflow: every key of the
-config, every name, every file that it names, and the first 100,000 rows of each. What is wrong ends the command with
-one message that names the key or the file (and row), the value and the fix; no job has run, and earlier results are as
-they were. All keys of a wrong kind are told at once. Jobs parse the workflow again, and do not read the files again.
+When `snakemake` reads the workflow, molmix checks every key of the config, every name, every file that the config
+names, and the first 100,000 rows of each file. A fault ends the command with one message. It names the key or the file
+(and row), the value, and what to do. No job has run then, and earlier results are unchanged. Wrong keys and types are
+listed together in one message. Jobs check the config again, but do not read the files again.
 
-The messages below are what the code says (`make docs` writes them, and a test compares). `tests/badinput` spoils
-configs and data files by the hundred from a fixed seed, at least {configs} distinct configs and {tables} distinct files
-a time, and asks the same of every message.
+The messages below are printed by the code (`make docs` writes this page, and a test compares it). `tests/badinput`
+damages at least {configs} distinct configs and {tables} distinct data files at random, from a fixed seed, and checks the
+message of each in the same way.
 
 | kind | for example | message |
 | --- | --- | --- |
 """
 
 FOOT = """
-Rows beyond the first 100,000 are checked by the job that reads them, in the same words. Data sets of the hub and models
-at a revision are read by jobs too, as they may have to be fetched.
+Rows after the first 100,000 are checked by the job that reads them, with the same messages. Jobs also read data sets of
+the hub and models at a revision, because these may have to be downloaded first.
 
-What stays Snakemake's: it reads the config file before anything of molmix runs. A file that is not there, is not UTF-8,
-or whose anchors contain themselves ends in Snakemake's own words (a traceback); `molmix models --configfile <file>`
-says plainly what is wrong with it.
+Some messages are Snakemake's: it reads the config file before molmix starts. If the file does not exist, is not UTF-8,
+or has YAML anchors that contain themselves, Snakemake prints a traceback; `molmix models --configfile <file>`
+says what is wrong with it.
 """
 
 TSV = "SMILES\tdescription\tkey\nCCO\tAn alcohol.\tm0\n"

@@ -60,6 +60,13 @@ def judged(run: Path) -> None:
     assert all(0 <= value <= 1 for value in scores[column].drop_null().to_pylist())
 
 
+def decomposed(run: Path) -> None:
+    """Each atom is a sentence of the caption, so none is found twice."""
+    for row in read_table(run / "atoms/whole-sentences/mol2cap.orpo/id.parquet").to_pylist():
+        assert len(set(row["atoms"])) == len(row["atoms"])
+    assert any("split-by-sentence" in name for name in read_table(run / "scores/mol2cap.orpo/id.parquet").column_names)
+
+
 def measured(run: Path) -> None:
     """Its column stands in the scores and in the leaderboard, between those of the families beside it."""
     scores = read_table(run / "scores/mol2cap.orpo/id.parquet")
@@ -83,6 +90,9 @@ PLUGINS = {
         "src/molmix/merge/methods/task_arithmetic.py", "Merging mol2cap.sft_orpo.arithmetic", merged
     ),
     "judge": Plugin("src/molmix/judges/kinds/sentence_doc.py", "Judging mol2cap.orpo by by-sentence", judged),
+    "decomposer": Plugin(
+        "src/molmix/judges/decompose/backends/sentences.py", "into units (whole-sentences)", decomposed
+    ),
     "metric": Plugin("src/molmix/metrics/families/repetition.py", "Scoring mol2cap.orpo", measured),
     "planted error": Plugin(
         "src/molmix/analysis/judge_validation/perturbations/capitals.py", "Planting errors", planted
