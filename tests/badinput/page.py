@@ -27,8 +27,8 @@ names, and the first 100,000 rows of each file. A fault ends the command with on
 listed together in one message. Jobs check the config again, but do not read the files again.
 
 The messages below are printed by the code (`make docs` writes this page, and a test compares it). `tests/badinput`
-damages at least {configs} distinct configs and {tables} distinct data files at random, from a fixed seed, and checks the
-message of each in the same way.
+damages at least {configs} distinct configs and {tables} distinct data files at random, from a fixed seed, and checks
+the message of each in the same way.
 
 | kind | for example | message |
 | --- | --- | --- |
