@@ -1,4 +1,4 @@
-"""`molmix score`: a study of captions without models, from files and options instead of a config file.
+"""`molmix score`: a study of captions from files, with options instead of a config file.
 
 It writes a config into a folder and runs Snakemake there. So the study can be run again, changed and cited.
 """
