@@ -181,7 +181,7 @@ def recover(
         typer.echo(escape_control(line))
         done = True
     if command:
-        os.execvp(command[0], command)  # noqa: S606 # the person's own command, as given
+        os.execvp(command[0], command)  # noqa: S606 # the user's own command, unchanged
     typer.echo("Now give your snakemake command again." if done else "Nothing to recover.")
 
 

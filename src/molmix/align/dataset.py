@@ -54,7 +54,7 @@ class Rows:
 
 
 def prepare_rows(pairs: Path, tokenizer: PreTrainedTokenizerBase, dataset_type: str, window: int, seed: int) -> Rows:
-    """Read the pairs, check every text that `dataset_type` trains on, and drop what does not fit.
+    """Read the pairs, check every text that `dataset_type` trains on, and drop pairs that do not fit.
 
     Args:
         pairs: Parquet table with the columns of `COLUMNS`; ``chosen`` and ``rejected`` begin with a space.

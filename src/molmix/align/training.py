@@ -237,7 +237,7 @@ def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]
         intervals
         | trl
         | {
-            "use_cpu": cpu,  # also where there is an Apple GPU
+            "use_cpu": cpu,  # even if there is an Apple GPU
             "bf16": not cpu,
             "save_strategy": "steps",
             "save_total_limit": 2,

@@ -107,7 +107,7 @@ class Alignment(Section):
         smallest_batch: smallest `per_device_train_batch_size` that the method can learn from.
         reserved: TRL settings that cannot be changed with this method, by name, with the reason.
         config_class, trainer_class: TRL's classes, as ``<module>.<class>``.
-        bytes_on_4_bit: bytes of an adapter's number where the start is loaded in 4 bits.
+        bytes_on_4_bit: bytes of an adapter's weight if the start is loaded in 4 bits.
     """
 
     method: str

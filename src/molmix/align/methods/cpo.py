@@ -26,8 +26,8 @@ class Cpo(Alignment):
     bytes_on_4_bit = 4  # its trainer leaves the adapter in float32
 
     PRESETS: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
-        # From the code of the paper's authors. It sets no learning rate: TRL's default in mid-2024 (0.8, 0.9) was 5e-5,
-        # linear to zero; today it is 1e-6. Difference: weights are 4-bit only if `quantize` is true.
+        # From the code of the paper's authors. It sets no learning rate: the default of TRL 0.8 and 0.9 (mid-2024) was
+        # 5e-5, linear to zero; today it is 1e-6. Difference: weights are 4-bit only if `quantize` is true.
         "paper": preset(1, 64, LOSS, {"learning_rate": 5e-5, "lr_scheduler_type": "linear"}, PAPER_LORA),
         # CPO's authors trained LoRA at 1e-4, and TRL's example has 8e-5. This is higher than for DPO, because the
         # cloning term is SFT and limits the drift of the policy. Batches of 32 pairs, as for SFT.

@@ -1,4 +1,4 @@
-"""Hours of each stage: measured by the benchmarks of earlier jobs, or computed from what the user states."""
+"""Hours of each stage: measured in benchmarks of earlier jobs, or computed from values that the user states."""
 
 from __future__ import annotations
 

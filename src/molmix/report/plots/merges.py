@@ -50,7 +50,7 @@ class Matrix:
 
     Attributes:
         cells: array (parents, parents): merges above the diagonal, the parents on it; NaN elsewhere.
-        signs: text in each cell beside its value.
+        signs: text after the value in each cell.
     """
 
     cells: np.ndarray
