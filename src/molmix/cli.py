@@ -181,7 +181,7 @@ def recover(
         typer.echo(escape_control(line))
         done = True
     if command:
-        os.execvp(command[0], command)  # noqa: S606 # the person's own command, as given
+        os.execvp(command[0], command)  # noqa: S606 # the user's own command, unchanged
     typer.echo("Now give your snakemake command again." if done else "Nothing to recover.")
 
 
@@ -297,7 +297,7 @@ def score(
 
 
 def run() -> None:
-    """Entry point: what the user can fix ends in one message, not in a traceback."""
+    """Entry point. Errors that the user can fix are printed as one message, without a traceback."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # captions are not all ASCII
     try:
@@ -305,7 +305,7 @@ def run() -> None:
     except MolmixError as error:
         typer.echo(f"molmix: {error}", err=True)
         raise SystemExit(1) from None
-    except OSError as error:  # no permission, a path that leads through a file, a full disk (which names no file)
+    except OSError as error:  # no permission, a file in place of a folder, or a full disk (whose error names no file)
         if not error.filename and error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         said = fault(error.filename or "molmix", str(error.strerror), "run it where this file can be read and written")

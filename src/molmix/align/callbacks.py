@@ -1,4 +1,4 @@
-"""Callbacks of the trainer: progress, an end to diverged trainings, checkpoints by time and before a stop, curves."""
+"""Callbacks of the trainer: progress, stopping diverged trainings, checkpoints by time and before a stop, curves."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from molmix.core.errors import fault
 from molmix.core.progress import progress
 from molmix.core.tracking import TensorBoard
 
-# Most that a kill without warning costs, beside the current step.
+# Maximum training time that a kill without warning loses, in addition to the current step.
 SECONDS_BETWEEN_CHECKPOINTS = 15 * 60
 
 
 class ProgressCallback(TrainerCallback):
-    """Progress, checkpoints and stops; for any TRL trainer."""
+    """Progress, checkpoints and stops, for any TRL trainer."""
 
     def __init__(self, model_id: str) -> None:
         self.model_id = model_id
         self.stop = StopRequest()
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Open the bar, at the step that a resumed training starts from."""
+        """Open the progress bar at the step from which the training starts or resumes."""
         self.saved = time.monotonic()
         self.bar = progress(total=state.max_steps, initial=state.global_step, desc=self.model_id, unit="step")
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
     ) -> None:
-        """Set the epoch of the order of rows: with several processes, accelerate does not where it skips to a step."""
+        """Set the epoch of the row order. With several processes, accelerate does not if it skips to a step."""
         given["train_dataloader"].set_epoch(int(state.epoch or 0))
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Save when it is time, and save and end when a stop was requested.
+        """Save a checkpoint after :data:`SECONDS_BETWEEN_CHECKPOINTS`. If a stop was requested, save one and stop.
 
-        Every step is logged, so another checkpoint, at any step, changes nothing that is logged.
+        Every step is logged, so an additional checkpoint at any step does not change the log.
         """
         self.bar.update()
         end = distributed.any_process(bool(self.stop.signal), args.device)
@@ -51,7 +51,7 @@ class ProgressCallback(TrainerCallback):
         control.should_training_stop |= end
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
-        """Write progress, and end a diverged training before it is saved: a step is logged before its checkpoint.
+        """Write progress, and stop a diverged training before it is saved: a step is logged before its checkpoint.
 
         Raises:
             MolmixError: a loss or a gradient is not a finite number.
@@ -77,7 +77,7 @@ class ProgressCallback(TrainerCallback):
         self.saved = time.monotonic()
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Close the bar.
+        """Close the progress bar.
 
         Raises:
             MolmixError: a stop was requested before the last step.
@@ -92,30 +92,30 @@ class ProgressCallback(TrainerCallback):
 
 
 class CurvesCallback(TrainerCallback):
-    """TensorBoard's curves of an alignment, one file for each model; for any TRL trainer.
+    """TensorBoard curves of an alignment, one file for each model, for any TRL trainer.
 
-    A resumed training writes its history up to the checkpoint again, into a new file: a killed job may have written
-    steps after its last checkpoint, and may not have written all steps before it.
+    A resumed training writes its history up to the checkpoint again, into a new file. The file of a killed job may
+    contain steps after its last checkpoint, and may lack steps before it.
     """
 
     def __init__(self, folder: Path, names: list[str]) -> None:
         self._folder, self._names = folder, names
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Start the curves with the history of the checkpoint; with several processes, the first one writes."""
+        """Start the curves with the history of the checkpoint. With several processes, only the first one writes."""
         self._curves = TensorBoard(self._folder, self._names if state.is_world_process_zero else [])
         for entry in state.log_history:
             self._add(entry)
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
-        """Add what was logged."""
+        """Add the logged numbers."""
         self._add(given["logs"] | {"step": state.global_step})
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Write the rest."""
+        """Write the remaining numbers."""
         self._curves.close()
 
     def _add(self, entry: dict[str, Any]) -> None:
-        # Training and validation may be logged at one step, each with the epoch.
+        # Training and validation may be logged at the same step. Both log the epoch.
         numbers = {name: value for name, value in entry.items() if name not in ("step", "epoch")}
         self._curves.add(int(entry["step"]), numbers)

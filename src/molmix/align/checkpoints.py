@@ -1,8 +1,8 @@
-"""Checkpoints of one alignment: a training resumes only from a complete one, and only from its own.
+"""Checkpoints of one alignment. A training resumes only from a complete checkpoint of the same training.
 
-They lie in ``<work>/<fingerprint>/checkpoint-<step>/``, away from the outputs, which Snakemake deletes before each try.
-The fingerprint is a digest of everything that can change the result; ``run.json`` beside the checkpoints holds it in
-full. A checkpoint is complete when its last file, ``complete.json``, holds the checksum of every other one.
+They are in ``<work>/<fingerprint>/checkpoint-<step>/``, outside of the outputs, which Snakemake deletes before each
+attempt. The fingerprint is a digest of everything that can change the result; ``run.json`` next to the checkpoints
+contains all of that. A checkpoint is complete if its last file, ``complete.json``, has the checksums of all others.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ log = logging.getLogger(__name__)
 
 
 def checkpoint_folder(work: Path, run: dict[str, Any]) -> Path:
-    """The folder for the checkpoints of `run`, made if it is missing.
+    """The folder for the checkpoints of `run`. It is created if it does not exist.
 
     Args:
-        work: folder for the checkpoints of one model; earlier trainings of it, with other settings, may lie there.
+        work: folder for the checkpoints of one model; it may contain earlier trainings with other settings.
         run: everything that can change the result, as plain JSON.
 
     Raises:
-        MolmixError: `work` holds something else than checkpoints of molmix, or ``run.json`` is damaged or is of another
-            training.
+        MolmixError: `work` contains anything except checkpoints of molmix, or ``run.json`` is damaged or belongs to
+            another training.
     """
     if work.exists() and not work.is_dir():
         raise fault(work, "is a file, where a folder of checkpoints belongs", "move it away")
@@ -48,8 +48,8 @@ def checkpoint_folder(work: Path, run: dict[str, Any]) -> Path:
 
 
 def _check(entry: Path) -> None:
-    """Refuse what molmix did not write, because all of `work` is deleted when the training is done."""
-    # Before it has its run.json, a folder holds nothing but parts of one.
+    """Refuse files that molmix did not write, because all of `work` is deleted at the end of the training."""
+    # A folder without run.json contains only temporary files for it.
     begun = entry.is_dir() and all(part.suffix == ".part" for part in entry.iterdir())
     if not begun and not (entry / RUN).is_file():
         raise fault(
@@ -58,12 +58,12 @@ def _check(entry: Path) -> None:
 
 
 def mark_complete(checkpoint: Path) -> None:
-    """Write the checksums of a checkpoint, as its last file."""
+    """Write the checksums of a checkpoint as its last file."""
     write_json(checkpoint / COMPLETE, {"files": _checksums(checkpoint)})
 
 
 def last_complete(folder: Path) -> Path | None:
-    """The checkpoint with the most steps that is complete and undamaged, None where there is none."""
+    """The complete and undamaged checkpoint with the most steps; None if there is none."""
     steps = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]), reverse=True)
     for checkpoint in steps:
         if _is_complete(checkpoint):
@@ -73,7 +73,7 @@ def last_complete(folder: Path) -> Path | None:
 
 
 def remove_checkpoints(work: Path) -> None:
-    """Remove all checkpoints of a model that is done."""
+    """Remove all checkpoints of a model after its training."""
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -98,23 +98,23 @@ def _checksums(checkpoint: Path) -> dict[str, str]:
 
 
 def append_progress(folder: Path, entry: dict[str, Any]) -> None:
-    """Add one line to the record of how far a training is, which is read while it runs; the trainer does not read it.
+    """Append one line to the progress file of a training. `molmix status` reads it; the trainer does not.
 
-    A training that resumes from a checkpoint writes its steps since then again, so the last line holds.
+    A resumed training writes the steps after its checkpoint again, so the last line is the valid one.
 
     Args:
-        folder: of the training's checkpoints.
-        entry: ``step``, ``of`` (the last step), and losses that were logged at it.
+        folder: folder of the training's checkpoints.
+        entry: ``step``, ``of`` (the last step), and the losses logged at this step.
     """
     with (folder / PROGRESS).open("a", encoding="utf-8") as stream:
         stream.write(json.dumps(entry) + "\n")
 
 
 def last_progress(work: Path) -> dict[str, Any] | None:
-    """The newest value of each key; None where nothing is written (yet). Torn lines are passed over.
+    """The newest value of each key; None if nothing is written yet. Incomplete lines are skipped.
 
     Args:
-        work: folder of one model's trainings; the one written to last counts.
+        work: folder of one model's trainings. The training with the newest progress file is used.
     """
     files = sorted(work.glob(f"*/{PROGRESS}"), key=lambda path: path.stat().st_mtime)
     latest: dict[str, Any] = {}

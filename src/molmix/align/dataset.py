@@ -1,10 +1,10 @@
-"""Rows to train on: read, tokenized and checked before TRL sees them, and made into a method's type of data set.
+"""Training rows: read, tokenized and checked before TRL gets them, and converted to a method's type of data set.
 
-TRL tokenizes prompt and completion together and takes what follows the prompt's own tokens as the completion. Where
-the last tokens of the prompt change with the completion, TRL only warns. A row whose prompt fills the window is dropped
-without a message (or, by CPO, trained without a completion), and a pair whose texts differ only after the window's end
-trains on nothing, or (KTO) on one text with both labels. So every text is tokenized here first, in the same way: what
-would train wrongly is refused; what does not fit is dropped and counted.
+TRL tokenizes prompt and completion together, and the tokens after the prompt's own tokens are the completion. TRL only
+warns if the last tokens of the prompt change with the completion. It drops a row whose prompt fills the window without
+a message (CPO trains it without a completion). A pair whose texts differ only after the end of the window trains
+nothing, or (KTO) one text with both labels. So this module first tokenizes every text in the same way. Texts that would
+be trained wrongly are errors. Rows that do not fit are dropped and counted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COLUMNS = ["split", "id", "prompt", "chosen", "rejected"]
 
 COUNTS = ("train", "validation", "dropped_prompt_too_long", "dropped_equal_when_cut", "truncated", "empty_rejected")
 
-# A row as a TRL trainer takes it, and the token ids of its texts.
+# A row in the format of a TRL trainer, and the token ids of its texts.
 Example = tuple[dict[str, Any], tuple[list[int], ...]]
 
 
@@ -41,11 +41,11 @@ class Rows:
     """Rows of one alignment.
 
     Attributes:
-        train, validation: rows as the method's trainer takes them.
-        counts: pairs that are trained on (``train``), validated on (``validation``), dropped because the prompt alone
-            fills the window (``dropped_prompt_too_long``) or because chosen and rejected text are the same after they
-            are cut (``dropped_equal_when_cut``), and used with a text that is cut (``truncated``) or with a rejected
-            text that is empty (``empty_rejected``; 0 where the method does not read rejected texts).
+        train, validation: rows in the format of the method's trainer.
+        counts: numbers of pairs: ``train`` and ``validation`` (used), ``dropped_prompt_too_long`` (dropped because the
+            prompt alone fills the window), ``dropped_equal_when_cut`` (dropped because chosen and rejected text are
+            equal after truncation), ``truncated`` (used with a truncated text) and ``empty_rejected`` (used with an
+            empty rejected text; 0 if the method does not read rejected texts).
     """
 
     train: list[Example] = field(default_factory=list)
@@ -54,17 +54,17 @@ class Rows:
 
 
 def prepare_rows(pairs: Path, tokenizer: PreTrainedTokenizerBase, dataset_type: str, window: int, seed: int) -> Rows:
-    """Read the pairs, check every text that `dataset_type` trains on, and drop what does not fit.
+    """Read the pairs, check every text that `dataset_type` trains on, and drop pairs that do not fit.
 
     Args:
         pairs: Parquet table with the columns of `COLUMNS`; ``chosen`` and ``rejected`` begin with a space.
-        tokenizer: the start's.
-        dataset_type: the method's, see :data:`molmix.align.methods._shared.TEXTS`.
-        window: tokens of prompt, completion and end together; completions are cut there.
-        seed: shuffles unpaired rows, which TRL would otherwise train on in blocks of one label.
+        tokenizer: tokenizer of the start.
+        dataset_type: data set type of the method, see :data:`molmix.align.methods._shared.TEXTS`.
+        window: maximum tokens of prompt, completion and end token together; completions are truncated to fit.
+        seed: seed that shuffles unpaired rows, which TRL would otherwise train in blocks of one label.
 
     Raises:
-        MolmixError: a text that would train wrongly, or no training row left.
+        MolmixError: a text would be trained wrongly, or no training row is left.
     """
     rows = Rows(counts=dict.fromkeys(COUNTS, 0))
     table = read_table(pairs, COLUMNS).to_pylist()
@@ -97,7 +97,7 @@ def prepare_rows(pairs: Path, tokenizer: PreTrainedTokenizerBase, dataset_type: 
 def _tokenized(
     table: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, sides: tuple[str, ...], pairs: Path
 ) -> tuple[list[list[int]], list[tuple[list[int], ...]]]:
-    """Token ids of each row's prompt, and of prompt, completion and end for each of its sides."""
+    """Token ids of each row's prompt, and of prompt, completion and end token together for each of its sides."""
     if not table:
         return [], []
     bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
@@ -129,7 +129,7 @@ def _tokenized(
 
 
 def _shaped(row: dict[str, Any], whole: tuple[list[int], ...], dataset_type: str) -> list[Example]:
-    """The examples that a row makes: one, or one for each text where the method takes texts one by one."""
+    """The examples from a row: one, or one for each text if the method trains on single texts."""
     if dataset_type == "preference":
         return [({"prompt": row["prompt"], "chosen": row["chosen"], "rejected": row["rejected"]}, whole)]
     examples: list[Example] = [
@@ -143,24 +143,24 @@ def _shaped(row: dict[str, Any], whole: tuple[list[int], ...], dataset_type: str
 
 
 class LengthGroupedOrder(Sampler[int]):
-    """An order of rows in which a batch's are of about one length, and batches of all lengths follow each other.
+    """A random order of batches, in which the rows of a batch have similar lengths.
 
-    It follows from the seed and the epoch alone, so that a resumed training continues at the same row, as it does in
-    accelerate's random one. transformers' own sampler (`train_sampling_strategy: group_by_length`) draws from the
-    process's random numbers, and goes from long to short batches some fifty times over.
+    The order depends only on the seed and the epoch, so that a resumed training continues at the same row, as with
+    accelerate's random order. transformers' own sampler (`train_sampling_strategy: group_by_length`) uses the random
+    state of the process, and sorts each group of up to 50 batches from long to short.
     """
 
     def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
         """
         Args:
-            lengths: tokens of each row's longest text.
-            batch: rows of a batch.
-            seed: of the order; an epoch's number is added to it.
+            lengths: length of each row's longest text, in tokens.
+            batch: number of rows in a batch.
+            seed: seed of the order; the number of the epoch is added to it.
         """
         self.lengths, self.batch, self.seed, self.epoch = lengths, batch, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Go on in the order of this epoch, counted from 0."""
+        """Use the order of this epoch, counted from 0."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -170,7 +170,8 @@ class LengthGroupedOrder(Sampler[int]):
         draw = torch.Generator().manual_seed(self.seed + self.epoch)
         order = get_length_grouped_indices(self.lengths, self.batch, generator=draw)
         batches = [order[begin : begin + self.batch] for begin in range(0, len(order), self.batch)]
-        # The first has the longest text, so that too little memory shows at once; the last may be short of rows.
+        # The first batch stays first: it has the longest text, so too little memory fails at once. The last batch stays
+        # last: it may have fewer rows.
         inner = batches[1:-1]
         batches[1:-1] = [inner[index] for index in torch.randperm(len(inner), generator=draw)]
         return itertools.chain.from_iterable(batches)

@@ -1,11 +1,11 @@
-"""One alignment in several processes, and the request to stop one.
+"""One alignment in several processes, and the request to stop an alignment.
 
-:func:`launch` runs :func:`molmix.align.training.align` in several processes, as ``accelerate launch`` does. Each of
-them runs this file. The processes share every batch, and the first one writes the files.
+:func:`launch` runs :func:`molmix.align.training.align` in several processes, as ``accelerate launch`` does. Each
+process runs this file. The processes share every batch, and the first one writes the files.
 
-A stop is requested by a signal. SLURM sends SIGTERM at the time limit, on preemption, requeue and ``scancel``, some
-seconds before SIGKILL; both signals can be sent minutes before the limit (``--signal``). The current step is then
-finished and a checkpoint is written.
+A signal (:data:`SIGNALS`) requests a stop. SLURM sends SIGTERM at the time limit, on preemption, requeue and
+``scancel``, some seconds before SIGKILL. ``--signal`` makes SLURM send a signal minutes before the limit. The training
+then finishes the current step and writes a checkpoint.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 from molmix.core.errors import MolmixError, fault
 
-FOLDER = "MOLMIX_SHARED_FOLDER"  # set by the launcher: a folder that is removed when all processes have ended
+FOLDER = "MOLMIX_SHARED_FOLDER"  # set by `launch`: a folder that is removed after all processes have ended
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
@@ -33,14 +33,14 @@ class StopRequest:
     """Whether a stop was requested.
 
     Attributes:
-        signal: name of the first signal that requested it; None if there was none.
+        signal: name of the first signal that requested a stop; None if there was none.
     """
 
     signal: str | None = None
 
     @contextmanager
     def listen(self) -> Iterator[None]:
-        """Listen to :data:`SIGNALS` while the block runs, in the main thread."""
+        """Handle :data:`SIGNALS` while the block runs. Only for the main thread."""
         before = {number: signal.signal(number, self._remember) for number in SIGNALS}
         try:
             yield
@@ -53,7 +53,7 @@ class StopRequest:
 
 
 def process_count() -> int:
-    """How many processes train together."""
+    """Number of processes that train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
@@ -63,16 +63,16 @@ def is_main_process() -> bool:
 
 
 def own_file(name: str) -> Path:
-    """A path in the folder that the processes share, which only this process writes to."""
+    """A path for this process only, in the folder that the processes share."""
     return Path(os.environ[FOLDER]) / f"{os.environ['RANK']}-{name}"
 
 
 def any_process(flag: bool, device: Any) -> bool:
-    """Logical OR over the processes. They must save and end at the same step; without this they deadlock.
+    """Logical OR over all processes. They must save and stop at the same step, or they deadlock.
 
     Args:
-        flag: of this process.
-        device: where this process trains.
+        flag: flag of this process.
+        device: device on which this process trains.
     """
     if process_count() == 1:
         return flag
@@ -92,7 +92,7 @@ def wait_for_all() -> None:
 
 
 def batch_of_process(trl: dict[str, Any]) -> dict[str, Any]:
-    """Batch settings of one process, so that all processes together take steps on the batch of the settings.
+    """Batch settings of one process, so that a step of all processes together uses the batch of the settings.
 
     Raises:
         MolmixError: the batch cannot be divided by the number of processes.
@@ -114,20 +114,20 @@ def batch_of_process(trl: dict[str, Any]) -> dict[str, Any]:
 def launch(arguments: dict[str, Any], processes: int) -> None:
     """Run :func:`molmix.align.training.align` in several processes.
 
-    The result is that of one process, apart from the order of sums: the batch of the settings is divided.
+    The result is that of one process, except for the order of sums: the batch of the settings is divided.
 
     Args:
-        arguments: of ``align``, by name, as plain values and paths.
-        processes: their number; each gets a GPU of its own if there are any.
+        arguments: arguments of ``align`` by name, as plain values and paths.
+        processes: number of processes; each gets its own GPU if there are GPUs.
 
     Raises:
-        MolmixError: the message of the first process that failed with one.
-        RuntimeError: they failed for another reason; their output is on standard error.
+        MolmixError: a process failed with a :class:`MolmixError`; the message is that of the first such process.
+        RuntimeError: the processes failed for another reason; their output is on standard error.
     """
     with tempfile.TemporaryDirectory(prefix="molmix-align-") as folder:
         given = Path(folder) / "arguments.json"
         given.write_text(json.dumps(arguments, default=str))
-        # Both are torchrun; accelerate's own command line wants MPI for several processes without GPUs.
+        # accelerate uses torchrun too, but its command line needs MPI for several processes without GPUs.
         command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
         command += ["--signals-to-handle", "SIGINT", "-m", "molmix.align.distributed", str(given)]
         threads = str(max(1, arguments["threads"] // processes))
@@ -140,10 +140,10 @@ def launch(arguments: dict[str, Any], processes: int) -> None:
 
 
 def _run_torchrun(command: list[str], environment: dict[str, str], folder: Path) -> int:
-    """Run torchrun to its end; returns its status.
+    """Run torchrun and wait for its end; returns its status.
 
-    A request to stop is passed on to the processes that train, which finish their step and save. torchrun itself
-    ignores the signal: it would kill them 30 seconds later.
+    A request to stop is sent to the training processes, which finish their step and save. torchrun ignores the signal,
+    because it would kill the processes after 30 seconds.
     """
     request = StopRequest()
     with request.listen():
@@ -160,15 +160,15 @@ def _run_torchrun(command: list[str], environment: dict[str, str], folder: Path)
 
 def _pass_on(number: signal.Signals, folder: Path) -> None:
     for process in folder.glob("*.pid"):
-        with suppress(ProcessLookupError, ValueError):  # it has ended, or has not written its number yet
+        with suppress(ProcessLookupError, ValueError):  # the process has ended, or has not written its id yet
             os.kill(int(process.read_text(encoding="ascii")), number)
 
 
 def main(given: Path) -> None:
     """Align with the arguments in a JSON file, as one of several processes.
 
-    Beside the file, the process writes its number (``<rank>.pid``), and the message of a :class:`MolmixError`
-    (``<rank>.fault``).
+    In the folder of the file, the process writes its process id (``<rank>.pid``), and the message of a
+    :class:`MolmixError` (``<rank>.fault``).
     """
     import torch
 

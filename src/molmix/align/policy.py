@@ -1,4 +1,4 @@
-"""The models of an alignment: its start with a tokenizer that can pad, the adapter, and the reference model."""
+"""The models of an alignment: the start with a tokenizer that can pad, the adapter, and the reference model."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def load_start(manifest: Path, quantize: bool) -> tuple[PreTrainedModel, PreTrai
     """Load a start, and its tokenizer with a padding token.
 
     Args:
-        manifest: of the start, a model with full weights.
-        quantize: load it in 4 bits.
+        manifest: manifest of the start, a model with full weights.
+        quantize: whether to load it in 4 bits.
 
     Raises:
         MolmixError: it cannot be loaded, is no decoder-only model, or cannot be trained on this machine.
     """
     device = default_device()
-    # transformers would divide the batches of a single process over all visible GPUs.
+    # transformers would split the batches of a single process over all visible GPUs.
     if device == "cuda" and torch.cuda.device_count() > 1 and distributed.process_count() == 1:
         raise fault(
             "CUDA_VISIBLE_DEVICES",
@@ -74,9 +74,9 @@ def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrained
 def set_padding_token(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
     """Give the tokenizer a padding token that is not EOS.
 
-    Code that masks padding by its id would also mask an EOS, which the model has to learn. A new token would resize the
-    embeddings, and the adapter would no longer fit its start. So a token of the vocabulary that no text uses is taken:
-    a spare padding token (Llama 3.1), ``<unk>`` (Llama 2, Meditron), or a reserved one (Llama 3).
+    Code that masks padding by its id would also mask EOS, which the model must learn. A new token would resize the
+    embeddings, and the adapter would no longer fit its start. So the padding token is a token of the vocabulary that no
+    text uses: a spare padding token (Llama 3.1), ``<unk>`` (Llama 2, Meditron), or a reserved token (Llama 3).
 
     Raises:
         MolmixError: the tokenizer has no EOS, or no such token.
@@ -104,7 +104,7 @@ def lora_config(settings: dict[str, Any]) -> LoraConfig:
     """PEFT's config of an adapter.
 
     Args:
-        settings: every key of :class:`molmix.align.methods._shared.Lora`.
+        settings: all keys of :class:`molmix.align.methods._shared.Lora`.
     """
     from peft import LoraConfig
 
@@ -123,17 +123,17 @@ def reference_model(reference: str, manifest: Path, seed: int) -> PreTrainedMode
     """The model that the preference loss compares the policy with.
 
     Args:
-        reference: ``start`` (None is returned: the policy with its adapter off), ``random`` (the start's shape with
-            weights drawn with the seed), or ``uniform`` (every token as likely as any other, whatever came before, so
-            that a text's log-probability is ``-tokens * log(vocabulary)``).
-        manifest: of the start.
-        seed: of random weights.
+        reference: ``start`` (returns None: the reference is the policy with its adapter off), ``random`` (the start's
+            shape with random weights from the seed), or ``uniform`` (all tokens are equally likely in every context, so
+            the log-probability of a text is ``-tokens * log(vocabulary)``).
+        manifest: manifest of the start.
+        seed: seed of random weights.
     """
     if reference == "start":
         return None
     device = default_device()
     config = load_config(weights_path(manifest))
-    if reference == "uniform":  # logits that are all 0 need no width; of the start, only its vocabulary counts
+    if reference == "uniform":  # logits that are all 0 need only the start's vocabulary, so the model is small
         least: dict[str, Any] = {"hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1}
         config = LlamaConfig(vocab_size=config.get_text_config().vocab_size, num_attention_heads=1, **least)
     torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""What the config says of an alignment: one section for each method."""
+"""Sections of the config for alignments: one section for each method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METHODS = classes(methods, Alignment)  # type: ignore[type-abstract]
 
 
 def _sections() -> dict[str, type[Alignment]]:
-    """Each method with the types of its own settings."""
+    """The section of each method, with the types of its settings, by the name of the method."""
     described = descriptions({method.config_class: Path(inspect.getfile(method)) for method in METHODS.values()})
     return {name: _section(name, method, described) for name, method in METHODS.items()}
 
@@ -40,17 +40,17 @@ def _section(name: str, method: type[Alignment], described: dict[str, Any] | Non
 
 
 def resolve_settings(method: str, **given: Any) -> dict[str, Any]:
-    """All that a training by a method depends on, as the `settings` of :func:`molmix.align.training.align`.
+    """All settings of a training, as the argument `settings` of :func:`molmix.align.training.align`.
 
     Args:
         method: key of `METHODS`.
-        given: keys of its section of the config.
+        given: keys of the method's section of the config.
     """
     return SECTIONS[method](**{"method": method, "starts": ["start"]} | given).resolved()
 
 
 def _again(method: type[Alignment], name: str) -> Any:
-    """A field of the base with the same default and description, for another type."""
+    """A field with the default and the description of the base class, for another type."""
     field = method.model_fields[name]
     return Field(field.default, description=field.description)
 

@@ -1,4 +1,4 @@
-"""One alignment: a start, preference pairs and a method's settings become an adapter."""
+"""One alignment: it trains an adapter on a start, from preference pairs and the settings of a method."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from molmix.models.manifests import PACKAGES, write_manifest
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Checkpoints of a training, about, where its settings do not say otherwise.
+# Approximate number of checkpoints of a training, if its settings do not change it.
 CHECKPOINTS = 5
 
-# Code and libraries that can change a training; a training resumes only where they are the same.
+# Code and libraries that can change a training. A training resumes only if they are the same.
 CODE = ("molmix.align", "molmix.models.loading", "molmix.models.tokenization")
 TRAINED_WITH = ("accelerate", "datasets", "bitsandbytes")
 
-# Numbers that differ from rerun to rerun (times), or once a run was resumed (TRL counts tokens anew).
+# Logged numbers that differ between reruns (times), or after a resume (TRL counts tokens from 0 again).
 VOLATILE = ("runtime", "per_second", "num_tokens", "total_flos", "train_loss")
 
 
@@ -54,24 +54,24 @@ def align(
 ) -> None:
     """Train an adapter on a start and write ``adapter/``, ``log.parquet`` and, last, ``manifest.json``.
 
-    A killed training resumes from its last complete checkpoint and ends in the same bytes as an undisturbed one. On a
+    A killed training resumes from its last complete checkpoint and gives the same bytes as an uninterrupted one. On a
     request to stop (:mod:`molmix.align.distributed`) it writes a checkpoint first.
 
     Args:
         model_id: id in the model table.
-        start: manifest of the model to align, one with full weights.
+        start: manifest of the model to align, which has full weights.
         pairs: preference pairs, see :mod:`molmix.align.dataset`.
         out: the model's folder.
-        work: folder for this model's checkpoints, away from the outputs; it is removed in the end.
-        settings: what :meth:`molmix.align.methods._shared.Alignment.resolved` gives.
-        seed: of the adapter's first weights, of the order of rows, of dropout and of a random reference.
-        threads: CPU cores to use.
-        trackers: where losses are shown, see :mod:`molmix.core.tracking`.
-        curves: folder for TensorBoard's file of this model, in the run's folder of them.
+        work: folder for this model's checkpoints, outside of the outputs; it is removed at the end.
+        settings: the result of :meth:`molmix.align.methods._shared.Alignment.resolved`.
+        seed: seed of the adapter's initial weights, the order of rows, dropout and a random reference.
+        threads: number of CPU cores to use.
+        trackers: trackers that show losses, see :mod:`molmix.core.tracking`.
+        curves: folder for TensorBoard's file of this model, inside the run's folder for TensorBoard.
 
     Raises:
-        MolmixError: a start, rows or settings that cannot be trained with, a loss that is no finite number,
-            too little GPU memory, or a request to stop before the last step.
+        MolmixError: the start, the rows or the settings cannot be used, a loss is not finite, the GPU memory is full,
+            or a stop was requested before the last step.
     """
     torch.set_num_threads(threads)
     training = _prepare(model_id, start, pairs, work, settings, seed)
@@ -84,15 +84,15 @@ def align(
 
 @dataclass(frozen=True)
 class _Training:
-    """What a training starts from.
+    """Everything that a training needs.
 
     Attributes:
-        model_id, start, settings, seed: as :func:`align` takes them.
-        model, tokenizer: of the start.
+        model_id, start, settings, seed: arguments of :func:`align`.
+        model, tokenizer: model and tokenizer of the start.
         rows: checked rows.
-        window: longest text, in tokens.
+        window: maximum length of a text, in tokens.
         inputs: digests of the start's weights and of the pairs.
-        machine: ``device`` and ``dtype`` that it trains on and in.
+        machine: ``device`` and ``dtype`` of the training.
         checkpoints: folder of its checkpoints.
     """
 
@@ -114,12 +114,12 @@ class _Training:
 
 
 def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict[str, Any], seed: int) -> _Training:
-    """Load the start, check the rows, and find the folder of checkpoints."""
+    """Load the start, check the rows, and find the checkpoint folder."""
     method = METHODS[settings["method"]]
     if settings["reference"] != "start" and not method.has_reference:
         raise fault(f"model {model_id}", f"{settings['method']} has no reference model", "give `reference: start`")
     model, tokenizer = load_start(start, settings["quantize"])
-    # What the model was built to read, if its config says so.
+    # The model's own maximum length limits the window, if its config has one.
     window = min(settings["trl"]["max_length"], getattr(model.config, "max_position_embeddings", None) or 2**31)
     rows = prepare_rows(pairs, tokenizer, method.dataset_type, window, seed)
     last_batch = len(rows.train) % settings["trl"]["per_device_train_batch_size"]
@@ -142,7 +142,7 @@ def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict
 
 
 def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any, ProgressCallback]:
-    """TRL's trainer on the checked rows, and its callback that listens to requests to stop."""
+    """TRL's trainer with the checked rows, and its callback that handles requests to stop."""
     settings, rows, trl = training.settings, training.rows, training.settings["trl"]
     arguments = _arguments(trl, len(rows.train), bool(rows.validation)) | {
         "output_dir": str(training.checkpoints),
@@ -167,19 +167,19 @@ def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any,
             train_dataset=_dataset(rows.train, "train"),
             eval_dataset=_dataset(rows.validation, "validation") if rows.validation else None,
             callbacks=[progress, CurvesCallback(curves, trackers if distributed.is_main_process() else [])],
-            **({"ref_model": reference} if reference else {}),  # some methods' trainers take no reference
+            **({"ref_model": reference} if reference else {}),  # trainers of some methods have no such argument
         )
     except (ValueError, NotImplementedError) as error:
         hint = "change `settings` or `lora` of this alignment"
         raise fault(f"model {training.model_id}", f"TRL refuses its settings: {error}", hint) from error
     _check_texts(trainer.train_dataset, training.method.token_columns, rows.train, training.window)
-    # Nobody reads the model card of a checkpoint, and writing it takes most of a checkpoint's time.
+    # The model card of a checkpoint is not used, and writing it takes most of the time of a checkpoint.
     trainer.model.create_or_update_model_card = lambda *_, **__: None
     return trainer, progress
 
 
 def _train(training: _Training, trainer: Any, progress: ProgressCallback) -> None:
-    """Train from the last complete checkpoint, or from the beginning."""
+    """Train from the last complete checkpoint, or from the beginning if there is none."""
     last = checkpoints.last_complete(training.checkpoints)
     try:
         with progress.stop.listen():
@@ -194,7 +194,7 @@ def _train(training: _Training, trainer: Any, progress: ProgressCallback) -> Non
 
 
 def _write(training: _Training, trainer: Any, out: Path) -> None:
-    """Write the model's folder. Others depend on its manifest, which is removed first and written last."""
+    """Write the model's folder. Other jobs depend on its manifest, which is removed first and written last."""
     (out / "manifest.json").unlink(missing_ok=True)
     start = training.start.parent.name
     _write_adapter(trainer.model, training.tokenizer, start, out)
@@ -218,8 +218,8 @@ def _write(training: _Training, trainer: Any, out: Path) -> None:
 
 
 def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]:
-    """Arguments of the TRL config: the settings, and what molmix decides itself."""
-    # The order of rows is molmix's own; TRL would order validation rows too, by a column that its data does not have.
+    """Arguments of the TRL config: the settings, and values that molmix sets."""
+    # molmix orders the rows. TRL would also order validation rows, by a column that the data does not have.
     trl = {
         name: value for name, value in trl.items() if name != "train_sampling_strategy"
     } | distributed.batch_of_process(trl)
@@ -237,15 +237,15 @@ def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]
         intervals
         | trl
         | {
-            "use_cpu": cpu,  # also where there is an Apple GPU
+            "use_cpu": cpu,  # even if there is an Apple GPU
             "bf16": not cpu,
             "save_strategy": "steps",
             "save_total_limit": 2,
-            # By steps, also at an epoch's end: then it stands before the checkpoint of its step.
+            # By steps, even at the end of an epoch: then the validation comes before the checkpoint of the same step.
             "eval_strategy": "steps" if validate else "no",
-            # Sums since the last log are not part of a checkpoint: only so does a resumed run log the same.
+            # Checkpoints do not contain sums since the last log. With every step logged, a resumed run logs the same.
             "logging_steps": 1,
-            "logging_nan_inf_filter": False,  # it puts the mean of earlier losses for an exploding one
+            "logging_nan_inf_filter": False,  # it replaces a NaN or infinite loss by the mean of earlier losses
             "disable_tqdm": True,
         }
     )
@@ -255,45 +255,46 @@ def _dataset(examples: list[Example], name: str) -> Dataset:
     rows = Dataset.from_list([example for example, _ in examples])
     if distributed.process_count() == 1:
         return rows
-    # In a file: beside it one process writes the reference's log-probabilities (`precompute_ref_log_probs`) for all.
+    # With several processes the rows need a file: one process writes the reference's log-probabilities
+    # (`precompute_ref_log_probs`) for all processes next to it.
     return rows.map(cache_file_name=str(distributed.own_file(f"{name}.arrow")))
 
 
 def _check_texts(dataset: Dataset, columns: tuple[str, ...], examples: list[Example], window: int) -> None:
-    """Check that TRL trains on the rows and the tokens that were checked."""
+    """Check that the rows and tokens of TRL's data set are those that molmix checked."""
     texts = zip(*(dataset[column] for column in columns), strict=True)
     if [list(chain(*parts))[:window] for parts in texts] != [ids[0][:window] for _, ids in examples]:
         raise RuntimeError(f"TRL holds other rows or tokens than molmix checked ({len(dataset)}, {len(examples)})")
 
 
 def _write_adapter(model: Any, tokenizer: PreTrainedTokenizerBase, start: str, out: Path) -> None:
-    """Write ``adapter/``: weights, config and tokenizer, the same bytes for the same weights."""
+    """Write ``adapter/``: weights, config and tokenizer. Equal weights give equal bytes."""
     if not all(weight.isfinite().all() for weight in model.parameters() if weight.requires_grad):
         raise fault(f"model {out.name}", "its weights are not finite", "lower `settings.learning_rate`")
-    # The start by its id: a path would differ from machine to machine, and nothing looks it up.
+    # The id of the start, because a path would differ between machines. No code reads this value as a path.
     model.peft_config["default"].base_model_name_or_path = start
     with replace_folder(out / "adapter") as part:
         model.save_pretrained(part, save_embedding_layers=False)
         config = read_json(part / "adapter_config.json")
         if isinstance(config["target_modules"], list):
-            config["target_modules"].sort()  # a set before, in an order of its own in every process
+            config["target_modules"].sort()  # PEFT has a set, whose order differs between processes
         write_json(part / "adapter_config.json", dict(sorted(config.items())))
         tokenizer.save_pretrained(part)
 
 
 def _log(history: list[dict[str, float]]) -> pa.Table:
-    """Columns ``step``, ``epoch`` and every number that was logged, null where it was not; a row a step."""
+    """A row per step, with columns ``step``, ``epoch`` and every logged number; null if it was not logged."""
     rows: dict[int, dict[str, float]] = {}
     for entry in history:
         numbers = {name: value for name, value in entry.items() if not any(word in name for word in VOLATILE)}
         rows.setdefault(int(entry["step"]), {}).update(numbers)
-    # In order of the alphabet: what was logged before a checkpoint comes back from it in another order.
+    # In alphabetical order, because numbers that are restored from a checkpoint have another order.
     names = sorted({name for row in rows.values() for name in row} - {"step", "epoch"})
     columns = [("step", pa.int64()), ("epoch", pa.float64()), *((name, pa.float64()) for name in names)]
     return pa.Table.from_pylist(list(rows.values()), schema=pa.schema(columns))
 
 
 def _last_value(log: pa.Table, column: str) -> float | None:
-    """The last value of a column that is there."""
+    """The last value of a column that is not null; None if there is none."""
     values = log[column].drop_null() if column in log.column_names else []
     return values[-1].as_py() if len(values) else None

@@ -1,9 +1,9 @@
-"""The settings that TRL's config classes take, as types of the config, without importing TRL (10 s).
+"""The settings of TRL's config classes as types of the config, without importing TRL (10 s).
 
-``trl_settings.json`` describes the config classes of molmix's own methods, for the versions of TRL and transformers
-that it names. What it does not hold (a method that was just added, other versions) is looked up once, in another
-process, and kept in the user's cache. Write the file again after a change of TRL: ``python -m
-molmix.align.trl_settings``; a test fails where it is out of date.
+``trl_settings.json`` describes the config classes of molmix's methods, for the versions of TRL and transformers that it
+names. Other classes or versions (such as a new method) are read once from TRL in another process, and stored in the
+user's cache. After a change of TRL, write the file again: ``python -m molmix.align.trl_settings``. A test fails if the
+file is outdated.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from molmix.core.files import digest, file_digest, write_json
 
 SHIPPED = Path(__file__).with_name("trl_settings.json")
 
-# Settings that a study cannot change, by the reason.
+# Settings that a study cannot change, by reason.
 _RESERVED = {
     "molmix decides where files go and which checkpoints are kept": """
         output_dir save_strategy save_total_limit save_only_model save_on_each_node enable_jit_checkpoint
@@ -75,9 +75,10 @@ _RESERVED = {
 }
 RESERVED = {name: reason for reason, names in _RESERVED.items() for name in names.split()}
 
-# Values that TRL takes and a resumed training does not: these two orders follow from seed and epoch alone.
+# Allowed values, if molmix allows fewer than TRL. A resumed training needs an order of rows that depends only on seed
+# and epoch, as these two do.
 _CHOICES = {"train_sampling_strategy": ("random", "group_by_length")}
-_LARGEST = 10**9  # of a whole number; more is a slip, and beyond what a 64-bit counter holds
+_LARGEST = 10**9  # largest whole number; more is a mistake, and can exceed a 64-bit counter
 _POSITIVE = (
     "learning_rate",
     "num_train_epochs",
@@ -89,7 +90,7 @@ _POSITIVE = (
     "save_steps",
 )
 
-# What a value from a YAML file can be, and how a message calls it.
+# Types of values from a YAML file, and their names in messages.
 _PLAIN = {bool: "bool", int: "int", float: "float", str: "str", list: "list", dict: "dict", type(None): "null"}
 _WORDS = {"bool": "true or false", "int": "a whole number", "float": "a number", "str": "text", "list": "a list"}
 _WORDS |= {"dict": "keys with values"}
@@ -102,14 +103,14 @@ Description = dict[str, dict[str, Any]]
 
 
 def settings_type(name: str, described: Description | None, smallest_batch: int, reserved: dict[str, str]) -> Any:
-    """The type of an alignment's `settings`: a dictionary of the settings that were given, each of its own type.
+    """The type of an alignment's `settings`: a dictionary of the given settings, each with its own type.
 
     Args:
-        name: of the type, in the JSON schema and the documentation.
-        described: settings of the TRL config class; None where TRL is not installed: then any key is taken here, and
-            the job that trains, which has TRL, refuses what TRL does not know.
-        smallest_batch: of the method.
-        reserved: settings that this method reserves beside :data:`RESERVED`, with the reason.
+        name: name of the type in the JSON schema and the documentation.
+        described: settings of the TRL config class. None if TRL is not installed: then every key is accepted here, and
+            the training job, which has TRL, refuses unknown keys.
+        smallest_batch: smallest batch of the method.
+        reserved: settings that this method reserves in addition to :data:`RESERVED`, with the reason.
     """
     if described is None:
         return dict[str, Any]
@@ -176,7 +177,7 @@ def _field_type(key: str, entry: dict[str, Any], smallest_batch: int) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """YAML reads 5e-5, without a dot, as text."""
+    """A number from text, because YAML reads 5e-5, without a dot, as text. Other values are returned unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -194,7 +195,7 @@ def _one_of(kinds: Sequence[str]) -> Any:
         return value
 
     union = functools.reduce(operator.or_, (_TYPES[kind] for kind in kinds))
-    return Annotated[union, WrapValidator(check)]  # one message for all of them
+    return Annotated[union, WrapValidator(check)]  # one message for all types
 
 
 def _describe_setting(entry: dict[str, Any]) -> str:
@@ -214,8 +215,8 @@ def descriptions(classes: dict[str, Path]) -> dict[str, Description] | None:
         classes: file of the method that uses a class, by the name of the class, ``<module>.<class>``.
 
     Returns:
-        By class, then by setting: ``type`` (plain types of its values), and where TRL states them ``choices``,
-        ``default`` and ``help``. None where TRL is not installed and the shipped file does not hold all of them.
+        By class, then by setting: ``type`` (plain types of its values), and if TRL states them ``choices``,
+        ``default`` and ``help``. None if TRL is not installed and the shipped file does not contain all classes.
 
     Raises:
         MolmixError: TRL has no such class.
@@ -231,7 +232,7 @@ def descriptions(classes: dict[str, Path]) -> dict[str, Description] | None:
 
 @functools.cache
 def _versions() -> dict[str, str] | None:
-    """Versions of the packages that the settings come from; None where they are not installed."""
+    """Versions of the packages that define the settings; None if one is not installed."""
     try:
         return {name: version(name) for name in ("trl", "transformers")}
     except PackageNotFoundError:
@@ -239,7 +240,7 @@ def _versions() -> dict[str, str] | None:
 
 
 def _cached(name: str, method_file: Path) -> Description:
-    """A description from the user's cache, or from TRL itself."""
+    """A description from the user's cache, or else from TRL."""
     key = digest(name, _versions(), file_digest(method_file), file_digest(Path(__file__)))
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "molmix" / "trl-settings"
     kept = folder / f"{key}.json"
@@ -254,13 +255,13 @@ def _cached(name: str, method_file: Path) -> Description:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise fault(method_file, f"`config_class` {name!r} cannot be read ({last})", "name a config class of TRL")
     found: Description = json.loads(done.stdout.splitlines()[-1])
-    with suppress(OSError):  # a folder that cannot be written: it is looked up again the next time
+    with suppress(OSError):  # the folder cannot be written, so TRL is read again next time
         write_json(kept, found)
     return found
 
 
 def describe_settings(config: Any) -> Description:
-    """Settings of a TRL config class by name: see :func:`descriptions`."""
+    """Settings of a TRL config class by name; see :func:`descriptions`."""
     hints = typing.get_type_hints(config)
     return {
         field.name: {"type": sorted(_types(hints[field.name]))}
@@ -283,7 +284,7 @@ def _types(hint: Any) -> set[str]:
 
 
 def _choices(hint: Any, field: dataclasses.Field) -> dict[str, list[str]]:
-    """The allowed texts: from an enumeration, from the field, or from the list in its help."""
+    """The allowed texts: from an enumeration, from the field, or from a list in the field's help."""
     for kind in typing.get_args(hint) or (hint,):
         if isinstance(kind, type) and issubclass(kind, Enum):
             return {"choices": [member.value for member in kind]}
@@ -294,21 +295,21 @@ def _choices(hint: Any, field: dataclasses.Field) -> dict[str, list[str]]:
 
 
 def _default(field: dataclasses.Field) -> dict[str, Any]:
-    """Its default, where that is a plain value."""
+    """The default of a field, if it is a plain value."""
     value = field.default_factory() if callable(field.default_factory) else field.default
     value = value.value if isinstance(value, Enum) else value
     return {"default": value} if type(value) in _PLAIN else {}
 
 
 def _help(field: dataclasses.Field) -> dict[str, str]:
-    """The first sentence of its help."""
+    """The first sentence of a field's help."""
     text = " ".join(field.metadata.get("help", "").replace("%%", "%").split())
     sentence = re.match(r".*?[.?](?= [A-Z`]|$)", text)
     return {"help": sentence[0] if sentence else text} if text else {}
 
 
 def write() -> None:
-    """Write the shipped file again, one line a setting."""
+    """Write the shipped file again, with one line for each setting."""
     from molmix.align.settings import METHODS
 
     classes = (

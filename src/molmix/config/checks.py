@@ -1,7 +1,7 @@
-"""What one key of a config says about another, checked before any job starts.
+"""Checks that compare keys of a config with each other, before any job starts.
 
-The schema (:mod:`molmix.config.schema`) knows each key alone; names of models are resolved by
-:mod:`molmix.pipeline.model_table`.
+The schema (:mod:`molmix.config.schema`) checks each key alone. :mod:`molmix.pipeline.model_table` checks the names of
+models.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from molmix.models.settings import check_heads
 
 
 def check(config: Config) -> None:
-    """Refuse what is well-formed and still cannot be run.
+    """Check that a config that matches the schema can be run.
 
     Raises:
-        MolmixError: names the key, the value and what to do.
+        MolmixError: it cannot be run; the message names the key, the value and what to do.
     """
     if len(set(config.seeds)) < len(config.seeds):
         raise fault("seeds", f"{config.seeds} holds a seed twice", "name every seed once")
@@ -50,7 +50,7 @@ def check(config: Config) -> None:
 
 
 def _names(config: Config) -> None:
-    """Names become names of files, and some file systems take A for a."""
+    """Refuse names that differ by case only: they become file names, and some file systems ignore case."""
     spaces: dict[str, Iterable[str]] = {
         "data.tests": config.data.tests,
         "data.corpora": config.data.corpora,
@@ -66,7 +66,7 @@ def _names(config: Config) -> None:
 
 
 def _sources(config: Config) -> None:
-    """Where molecules are asked for, and where a training split is."""
+    """Check that the training split, corpora and columns of molecules that the study needs are given."""
     trained = bool(config.align) or any(model.kind == "made" for model in config.initial.values())
     if trained and config.data.train is None:
         raise fault("data.train", "missing, and models are trained", "say where the training split comes from")
@@ -95,7 +95,7 @@ def _has_no_molecules(source: object) -> bool:
 
 
 def _systems(config: Config) -> None:
-    """Every system answers every test set; a molecule to join by is there on both sides."""
+    """Check that every system has predictions for every test set, joined by a column that both files have."""
     names = [system.name for system in config.systems]
     for number, system in enumerate(config.systems):
         key = f"systems.{number}"
@@ -114,7 +114,7 @@ def _systems(config: Config) -> None:
 
 
 def _text2mol(config: Config) -> None:
-    """Every test set with captions has features; ids name molecules within one test set only."""
+    """Check that every test set of captions has a file of features. Ids are unique within one test set only."""
     if config.metrics.text2mol is None:
         return
     key, features = "metrics.text2mol.features", config.metrics.text2mol.features
@@ -134,7 +134,7 @@ def _text2mol(config: Config) -> None:
 
 
 def _ablations(config: Config) -> None:
-    """The baseline is an arm; what arms are chosen by is measured on their test set."""
+    """Check that the baseline is an arm, and that the metric that chooses an arm is measured on its test set."""
     judges = {name: judge.model_dump() for name, judge in config.judges.items()}
     options = Options(judges=judges, domain=config.domain, **config.metrics.options())
     for name, ablation in config.ablations.items():

@@ -1,6 +1,6 @@
-"""What is generated from the config schema: the documented default file, the JSON schema, the key reference, presets.
+"""Generates files from the config schema: the documented default file, JSON schema, key reference and presets.
 
-``python -m molmix.config.documentation`` writes them; a test fails when they differ from what the classes say.
+``python -m molmix.config.documentation`` writes them. A test fails if they differ from the classes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from molmix.config.schema import Config
 
 
 def _small(method: str, starts: list[str], learning_rate: float, epochs: int) -> dict[str, Any]:
-    """An alignment of a tiny model: it needs larger and more steps than the presets, which are for 7B ones."""
+    """An alignment of a tiny model. It needs larger and more steps than the presets, which are for 7B models."""
     batches = {"per_device_train_batch_size": 16, "gradient_accumulation_steps": 1}
     return {
         "method": method,
@@ -33,7 +33,7 @@ def _small(method: str, starts: list[str], learning_rate: float, epochs: int) ->
     }
 
 
-# The study of the embedded default. Only what differs from the schema's own defaults stands here.
+# The study of the default config file. It contains only values that differ from the defaults of the schema.
 DEMO: dict[str, Any] = {
     "run": "demo",
     "data": {
@@ -81,12 +81,12 @@ HEADER = """\
 
 
 def default_yaml() -> str:
-    """The documented default file: every key of the demo with its value and what it means."""
+    """The documented default file: every key of the demo with its value and its description."""
     return HEADER + "\n" + "\n".join(_section(Config, parse(DEMO), 0, explained=set())) + "\n"
 
 
 def _section(cls: type[BaseModel], value: BaseModel, depth: int, explained: set[tuple[str, str | None]]) -> list[str]:
-    # A key is shown and explained where it first occurs; further sections show the keys that they set.
+    # The first occurrence of a key is shown with its description. Later sections show only the keys that they set.
     lines = []
     for name, info in cls.model_fields.items():
         first = (name, info.description) not in explained
@@ -123,7 +123,7 @@ def json_schema() -> str:
 
 
 def reference() -> str:
-    """Key reference in Markdown: one table a section, in the order of the schema."""
+    """Key reference in Markdown: one table per section, in the order of the schema."""
     lines = ["# Configuration reference", "", "Generated from `src/molmix/*/settings.py` by `make docs`.", ""]
     done: set[type] = set()
     waiting: list[type] = [Config]
@@ -151,7 +151,7 @@ def reference() -> str:
 
 
 def _fields(cls: Any) -> dict[str, FieldInfo]:
-    """The keys of a section, or of a dictionary with known keys."""
+    """The keys of a section or of a TypedDict."""
     if typing_extensions.is_typeddict(cls):
         hints = typing_extensions.get_type_hints(cls, include_extras=True)
         return {name: FieldInfo.from_annotation(hint) for name, hint in hints.items()}
@@ -159,7 +159,7 @@ def _fields(cls: Any) -> dict[str, FieldInfo]:
 
 
 def _models(annotation: Any) -> list[type]:
-    """The sections, and the dictionaries with known keys, that a type speaks of."""
+    """The sections and TypedDicts that a type contains."""
     if typing_extensions.is_typeddict(annotation):
         return [annotation]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -1,4 +1,4 @@
-"""The files that a config names are read before any job starts."""
+"""Checks of the files that a config names, before any job starts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from molmix.generation.settings import Predictions
 from molmix.models.settings import HubModel
 from molmix.models.weights import check_weights
 
-CHECKED = 100_000  # rows of a file that are read before a run, about a second's work; the jobs read the rest
+CHECKED = 100_000  # rows of a file that are read before a run, which takes about 1 s; the jobs read all rows
 
 
 def check_files(config: Config) -> None:
-    """Refuse, before any job starts, what is missing or cannot be read; of long files the first rows are read.
+    """Check that all files and local models exist and can be read. Only the first rows of a long file are read.
 
     Raises:
-        MolmixError: names the file with its row, or the key.
+        MolmixError: one of them is missing or cannot be read; the message names the file and row, or the key.
     """
     for source in _files(config):
         if not sum(1 for _ in islice(read_rows(source), CHECKED)):
@@ -44,7 +44,7 @@ def check_files(config: Config) -> None:
 
 
 def _check_engines(config: Config) -> None:
-    """Pretrained models that are on this machine can be run by the engine that is to run them."""
+    """Check that the chosen engines can run the pretrained models that are on this machine."""
     for name, model in config.initial.items():
         if isinstance(model, HubModel) and (folder := _folder(model)):
             ENGINES[config.generation.engine].check_folder(f"initial.{name}.id", folder)
@@ -54,12 +54,12 @@ def _check_engines(config: Config) -> None:
 
 
 def _folder(model: Any) -> Path | None:
-    """Folder of a pretrained model, if it is on this machine."""
+    """Folder of a pretrained model; None if it is not on this machine."""
     return Path(model.id) if is_there(Path(model.id), Path.is_dir) else cached_folder(model.id, model.revision)
 
 
 def _local(key: str, name: str, revision: str | None) -> bool:
-    """Whether a model is a folder here; one of the hub must have its revision."""
+    """Whether a model is a local folder. A model of the hub must have a revision."""
     local = is_there(Path(name), Path.is_dir)
     if not local and revision is None:
         raise fault(key, f"{show_value(name)} is no local folder", "give a hub id its `revision`, or fix the path")

@@ -16,7 +16,7 @@ from molmix.core.validation import describe_error, show_key
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key given twice; plain YAML keeps the last one in silence."""
+    """A YAML loader that refuses repeated keys. PyYAML keeps the last one without a message."""
 
 
 def _unique_mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict:
@@ -36,10 +36,10 @@ _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _u
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML config file, refusing repeated keys and anything that is not a mapping.
+    """Read a YAML config file.
 
     Raises:
-        MolmixError: the file is missing, not UTF-8, not YAML, or not a mapping.
+        MolmixError: the file is missing, is not UTF-8, not YAML or no mapping, or it has a repeated key.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -62,12 +62,12 @@ def parse(content: dict[str, Any], where: str = "config", *, announce: bool = Fa
     """Check plain data against the schema.
 
     Args:
-        content: what the YAML held, as dicts, lists and scalars.
+        content: content of the YAML file, as dicts, lists and scalars.
         where: the file's name, for messages.
-        announce: say on the terminal which keys have a new name, once a process.
+        announce: whether to print which keys have a new name, once per process.
 
     Raises:
-        MolmixError: one message that lists every wrong key with its value and what to do.
+        MolmixError: keys are wrong; one message lists all of them, each with its value and what to do.
     """
     renamed: list[tuple[dict[str, Any], str, str]] = []
     try:
@@ -89,7 +89,7 @@ def _announce(line: str) -> None:
 
 
 def _with_new_names(content: Any, renamed: list[tuple[dict[str, Any], str, str]]) -> Any:
-    """Plain data with renamed keys under their new names, as the errors of the validation tell of them."""
+    """Plain data with the new names of renamed keys, because errors of the validation contain the new names."""
     for section, old, new in renamed:
         path = _path_to(section, content)
         content = _renamed_at(content, path, old, new) if path is not None else content
@@ -105,7 +105,7 @@ def _renamed_at(node: Any, path: list[Any], old: str, new: str) -> Any:
 
 
 def _path_to(section: Any, content: Any) -> list[Any] | None:
-    """Keys that lead to an object inside plain data; a YAML object may occur under several keys, or inside itself."""
+    """Keys that lead to an object inside plain data. A YAML object can occur under several keys, or inside itself."""
     seen: set[int] = set()
     waiting: list[tuple[Any, list[Any]]] = [(content, [])]
     while waiting:
@@ -125,5 +125,5 @@ def _json_schema() -> dict[str, Any]:
 
 
 def load(path: Path) -> Config:
-    """Read and check one config file; see :func:`read_yaml` and :func:`parse` for what is refused."""
+    """Read and check one config file; raises the errors of :func:`read_yaml` and :func:`parse`."""
     return parse(read_yaml(path), str(path), announce=True)

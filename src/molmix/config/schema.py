@@ -1,8 +1,8 @@
-"""The study's configuration: one typed schema that everything else is made from.
+"""The typed schema of a study's config.
 
 The documented default file, the JSON schema for editors and the key reference in ``docs/`` are generated from
-these classes (see :mod:`molmix.config.documentation`). Unknown keys are refused, and every error names the key, the
-value, the file and what to do. Importing this module is cheap: the Snakefile does it on every parse.
+these classes (see :mod:`molmix.config.documentation`). Unknown keys are errors. Every error names the key, the value,
+the file and what to do. This module imports fast, because every parse of the Snakefile imports it.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from molmix.metrics.settings import Metrics
 from molmix.models.settings import HubModel, Initial, Push
 
 NO_RESULT_DEPENDS_ON = {"hardware", "tracking", "push"}  # sections of the config
-# Keys with `exclude_if` came later than others. Dumped settings name caches and rerun jobs: where such a key has its
-# default it is left out, and older results stay what they are.
+# Keys with `exclude_if` are newer than others. Dumped settings are part of cache keys, and changed ones rerun jobs. So
+# such a key is not dumped if it has its default value, and older results stay valid.
 
 
 class Config(Section):
@@ -85,17 +85,17 @@ class Config(Section):
     push: Push | None = Field(None, description="where models are uploaded by `snakemake push`; null for nowhere")
 
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
-        """Every source of rows: training, validation, further corpora, test sets."""
+        """All sources of rows: training, validation, further corpora and test sets."""
         data, tests = self.data, (test.source for test in self.data.tests.values())
         return [s for s in (data.train, data.validation, *data.corpora.values(), *tests) if s]
 
     def shares(self) -> list[float]:
-        """Every share of the training molecules that some alignment sees, and that of the subset, in order."""
+        """All shares of the training molecules that alignments see, and that of the subset, in ascending order."""
         own = (spec.share for spec in self.align.values())
         return sorted({self.data.subset.fraction, *(share for share in own if share)})
 
     def rejected(self) -> dict[Direction, FileRejected | ModelRejected]:
-        """Where rejected texts come from, by direction; none where nothing is aligned."""
+        """Sources of rejected texts, by direction; empty without `preferences`."""
         return self.preferences.rejected if self.preferences else {}
 
     def judge_files(self) -> list[str]:
@@ -107,22 +107,19 @@ class Config(Section):
         return {name: own for name, own in self.decomposers.items() if isinstance(own, LocalSettings)}
 
     def pretrained(self) -> dict[str, Any]:
-        """Every model that comes from the hub or a local folder (it has `id` and `revision`), by its key."""
+        """All models from the hub or from local folders (they have `id` and `revision`), by config key."""
         hub = {f"initial.{name}": model for name, model in self.initial.items() if isinstance(model, HubModel)}
         nli = {f"nli.{name}": model for name, model in self.nli.items() if isinstance(model, PretrainedNli)}
         return hub | nli | {f"decomposers.{name}": model for name, model in self.local_decomposers().items()}
 
     def digest(self, *sections: str) -> str:
-        """Name of what the config says, or some of its sections do: 16 hex digits.
+        """Digest of the config, or of some of its sections: 16 hex digits.
 
-        The hardware and the tracking are left out: they change no result.
+        `hardware`, `tracking` and `push` are left out, because they change no result.
         """
         said = self.model_dump_json(include=set(sections) or None, exclude=NO_RESULT_DEPENDS_ON)
         return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     def uses_world(self) -> bool:
-        """Whether any source is the embedded world."""
+        """Whether a source is the embedded world."""
         return any(source.kind == "demo" for source in self.sources())
-
-
-# ---- loading --------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""The checksum of a Parquet file, stored inside the file, so that damage to any of its bytes is noticed.
+"""The checksum of a Parquet file. It is stored inside the file and detects damage to any byte.
 
 Parquet itself can check its pages, but not its footer. The checksum is an entry of the footer's metadata: the BLAKE2b
-digest (128 bits, in hex) of the file in which zeros stand instead of the digest.
+digest (128 bits, in hex) of the file with zeros in place of the digest.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import re
 from pathlib import Path
 
 CHECKSUM_KEY = "molmix.seal"
-# The value begins with a prefix of its own: the digest is found without parsing the footer. The strings say "seal", as
-# the checksum was once called, so that tables of earlier versions are still checked.
+# A prefix of its own lets the code find the digest without parsing the footer. Earlier versions called the checksum
+# "seal". The strings keep this word, so that tables of earlier versions are still checked.
 PLACEHOLDER = "molmix-seal:" + "0" * 32
 _CHECKSUM = re.compile(rb"molmix-seal:(.{32})", re.DOTALL)
 
 
 def write_checksum(path: Path) -> None:
-    """Put the digest into a file that was written with :data:`PLACEHOLDER` under :data:`CHECKSUM_KEY`."""
+    """Write the digest into a file that was written with :data:`PLACEHOLDER` under :data:`CHECKSUM_KEY`."""
     data = path.read_bytes()
     found = _find(data)
     if not found:
@@ -29,13 +29,13 @@ def write_checksum(path: Path) -> None:
 
 
 def is_damaged(data: bytes) -> bool:
-    """Whether a file's bytes differ from its checksum. A file without a checksum is not damaged: others write none."""
+    """Whether a file does not match its checksum. False if it has none: other programs write no checksum."""
     found = _find(data)
     return found is not None and found[1] != _digest(data, found)
 
 
 def _find(data: bytes) -> re.Match[bytes] | None:
-    """The checksum: the last match in the footer, as the metadata stand behind all data and statistics."""
+    """The checksum: the last match in the footer, because the metadata follow all data and statistics."""
     footer = max(0, len(data) - 8 - int.from_bytes(data[-8:-4], "little"))
     return next(reversed([*_CHECKSUM.finditer(data, footer)]), None)
 

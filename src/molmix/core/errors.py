@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read, and how values and texts are shown in messages."""
+"""The exception whose message is for users, and functions that show values and texts in messages."""
 
 import unicodedata
 from reprlib import Repr
@@ -7,15 +7,15 @@ _short = Repr()
 _short.maxlevel = _short.maxlist = _short.maxdict = 3
 _short.maxstring = _short.maxother = _short.maxlong = 80
 _YAML = {None: "null", True: "true", False: "false"}
-# Line and paragraph separators, and marks that change the writing direction of the text behind them.
+# Line and paragraph separators, and marks that change the writing direction of the text after them.
 _UNSAFE = frozenset("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class MolmixError(Exception):
-    """Something that the user can fix: a wrong config, wrong data, a missing or damaged file.
+    """An error that the user can fix: a wrong config, wrong data, a missing or damaged file.
 
     The message is complete: it names the key or the file (and row), the value, and what to do. The command line and
-    the job wrapper print it alone, without a traceback. It may quote data and answers of servers, so control
+    the job wrapper print only the message, without a traceback. It may quote data and answers of servers, so control
     characters are escaped.
     """
 
@@ -28,22 +28,22 @@ def fault(where: object, what: str, hint: str) -> MolmixError:
 
     Args:
         where: the config key, or the file (with its row) that is wrong.
-        what: what is wrong with it, with the offending value in it.
-        hint: what to do about it, as an instruction.
+        what: what is wrong with it, including the wrong value.
+        hint: what to do, as an instruction.
     """
     return MolmixError(f"{where}: {what}\n  Hint: {hint}")
 
 
 def show_value(value: object) -> str:
-    """A value as messages show it: as YAML or Python write it, and cut where it is long."""
+    """A value as messages show it: in the syntax of YAML or Python, shortened if it is long."""
     return next((text for plain, text in _YAML.items() if value is plain), None) or _short.repr(value)
 
 
 def escape_control(text: str) -> str:
     """The text on one line, with every control character escaped (``\\x1b``, ``\\n``).
 
-    Control characters of a text, which a model or a server may have written, could recolour, overwrite or reorder the
-    terminal. Letters of any script and direction, and emoji with their joiners, stay as they are.
+    A model or a server may have written the text. Its control characters could change colours of the terminal, or
+    overwrite or reorder its text. Letters of any script and direction, and emoji with their joiners, are not changed.
     """
     return "".join(char.encode("unicode_escape").decode("ascii") if _is_control(char) else char for char in text)
 

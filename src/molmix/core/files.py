@@ -1,7 +1,7 @@
-"""Files that a run makes: written under a temporary name and then renamed, and read with a clear error.
+"""Writing and reading the files of a run: files are written under a temporary name, then renamed.
 
-Tables are Parquet, small facts are JSON; both carry a checksum. The parse of the Snakefile needs this file, so nothing
-heavy is imported at its top.
+Tables are Parquet and small facts are JSON. Both contain a checksum. Parsing the Snakefile imports this module, so
+slow imports are inside functions.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOT_FOREIGN = {MARK, ".snakemake_timestamp"}
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the folder of `path`; renamed to it when the block succeeds, removed otherwise."""
+    """Yield a temporary path in the folder of `path`. It is renamed to `path` if the block succeeds, else removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
@@ -45,10 +45,10 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replace_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder; when the block succeeds, it replaces the folder `path`, and is removed otherwise.
+    """Yield a temporary folder. It replaces the folder `path` if the block succeeds, else it is removed.
 
     Raises:
-        MolmixError: `path` holds something that molmix did not write (see :func:`check_replaceable`).
+        MolmixError: `path` contains files that molmix did not write (see :func:`check_replaceable`).
     """
     if path.name in ("", "..") or path.is_symlink():
         path = path.resolve()
@@ -69,10 +69,10 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Make sure that a folder may be replaced: it is not there, or empty, or molmix wrote all that lies in it.
+    """Check that a folder may be replaced: it does not exist, it is empty, or molmix wrote all its files.
 
     Raises:
-        MolmixError: it holds something else.
+        MolmixError: it is a file, or contains files that molmix did not write.
     """
     if not folder.exists():
         return
@@ -83,7 +83,7 @@ def check_replaceable(folder: Path) -> None:
         own = {str(json.loads(line)) for line in mark.read_text(encoding="ascii").splitlines()} | _NOT_FOREIGN
     except (OSError, ValueError):
         own = _NOT_FOREIGN
-    # A mark of an earlier version names a folder, and not the files in it.
+    # A mark of an earlier version lists folders instead of the files in them.
     names = (name for name in _files_below(folder) if own.isdisjoint(map(str, (name, *name.parents))))
     if foreign := sorted(map(str, names)):
         there = f"{show_value(foreign[0])}{f' and {len(foreign) - 1} more' if len(foreign) > 1 else ''}"
@@ -92,7 +92,7 @@ def check_replaceable(folder: Path) -> None:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """Everything in a folder and its folders but folders themselves, by its path below it; links are not followed."""
+    """Relative paths of all files and links in a folder and its subfolders. Links are not followed."""
     for entry in folder.rglob("*"):
         if entry.is_symlink() or not entry.is_dir():
             yield entry.relative_to(folder)
@@ -104,8 +104,9 @@ def _remove_folder(folder: Path) -> None:
 
 
 def _flush(file: Path) -> None:
-    """Make a new file readable by others (mkstemp and safetensors make private ones) and write it to the disk: after a
-    power cut it could otherwise be a file of zeros under its final name.
+    """Make a new file readable by others (mkstemp and safetensors make private files), and flush it to the disk.
+
+    Without the flush, the file could contain only zeros under its final name after a power failure.
     """
     file.chmod(0o666 & ~_umask())
     with file.open("rb") as stream:
@@ -119,13 +120,13 @@ def _umask() -> int:
 
 
 def write_json(path: Path | str, content: dict[str, Any], *, checksum: bool = False) -> None:
-    """Write small facts, keys in the order given, so that the same facts are the same bytes.
+    """Write small facts as JSON. The keys keep their order, so equal facts give equal bytes.
 
     Args:
-        path: where they go.
+        path: the file to write.
         content: plain JSON.
-        checksum: add the origin (:mod:`molmix.core.origin`) and a digest of the content as the last keys;
-            :func:`read_json` checks and removes them.
+        checksum: whether to add the origin (:mod:`molmix.core.origin`) and a digest of the content as the last keys.
+            :func:`read_json` checks the digest and removes both.
     """
     if checksum:
         content = content | origin_entry()
@@ -137,7 +138,7 @@ def write_json(path: Path | str, content: dict[str, Any], *, checksum: bool = Fa
 
 
 def read_json(path: Path | str) -> dict[str, Any]:
-    """Read what :func:`write_json` wrote.
+    """Read a file of :func:`write_json`.
 
     Raises:
         MolmixError: the file is missing or damaged.
@@ -158,9 +159,9 @@ def write_table(path: Path | str, table: pa.Table | list[dict[str, Any]], schema
     """Write a table as Parquet, with its checksum and its origin (:mod:`molmix.core.checksum`, `.origin`).
 
     Args:
-        path: where it goes.
+        path: the file to write.
         table: an Arrow table, or rows.
-        schema: column names and types; required where `table` is rows, so that no rows still make columns.
+        schema: column names and types. Required if `table` is rows, because an empty list has no columns.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -196,13 +197,13 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
 
 
 def read_rows_of(path: Path, ids: Sequence[str], of: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read a table whose rows are those of another one: with the same ids, in the same order.
+    """Read a table and check that it has the rows of another table: the same ids in the same order.
 
     Args:
         path: table with a column `id`.
-        ids: those of the other table.
-        of: the other table.
-        columns: to read, `id` among them; default all.
+        ids: ids of the other table.
+        of: path of the other table.
+        columns: columns to read, including `id`; default all.
 
     Raises:
         MolmixError: the file is missing or damaged, or has other rows.
@@ -214,16 +215,16 @@ def read_rows_of(path: Path, ids: Sequence[str], of: Path, columns: list[str] | 
 
 
 def make_again(*paths: Path | str) -> str:
-    """The hint for files of a run that are missing or wrong: how to have them made again.
+    """The hint for files of a run that are missing or wrong: how to make them again.
 
-    To delete it would not do: Snakemake does without a missing file whose results are there.
+    It does not suggest to delete them: Snakemake does not make a deleted file again if the results from it exist.
     """
     names = " ".join(map(str, paths))
     return f"add `--forcerun {names}` to your snakemake command: that, and what depends on it, is made again"
 
 
 def digest(*parts: Any) -> str:
-    """Short, stable name of some plain content: 16 hex digits of the SHA-256 of its canonical JSON."""
+    """Digest of plain JSON content: the first 16 hex digits of the SHA-256 of its canonical JSON."""
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -1,8 +1,8 @@
-"""What an answer depends on beside its question, the model's weights and the settings.
+"""The code, libraries and hardware that an answer of a model depends on.
 
-Caches that outlive a job (captions, atoms, NLI probabilities) put :func:`environment` into the key of their entries, so
-that neither other hardware, nor another version of a library, nor a change of the code that computes the answer gives
-back what was computed before. Nothing here imports torch where there is no GPU.
+Some caches outlive a job (captions, atoms, NLI probabilities). The keys of their entries contain :func:`environment`,
+so an entry is not used again after a change of the hardware, of a library version, or of the code that computed it.
+This module imports torch only if there is a GPU.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _GPU_FILES = ("nvidia[0-9]*", "dxg", "kfd")
 
 
 def environment(*, code: Iterable[str], packages: Iterable[str], dtype: str) -> dict[str, Any]:
-    """Code, libraries and hardware that an answer depends on, as plain JSON for a cache's key.
+    """Code, libraries and hardware that an answer depends on, as plain JSON for the key of a cache entry.
 
     Args:
         code: full names of the modules or packages of molmix that compute the answer (see :func:`code_digest`).
-        packages: names of the libraries that the answer can change with.
-        dtype: number format that is computed in.
+        packages: names of the libraries that can change the answer.
+        dtype: number format of the computation.
     """
     return {
         "code": code_digest(*code),
@@ -41,16 +41,16 @@ def environment(*, code: Iterable[str], packages: Iterable[str], dtype: str) -> 
 
 @cache
 def code_digest(*modules: str) -> str:
-    """Digest of what modules do: 16 hex digits that change with any statement of theirs.
+    """Digest of the code of modules: 16 hex digits that change with any statement.
 
-    Comments, docstrings and layout are left out, so that a change of words computes nothing again. The modules are
-    read, not imported. A module that these import counts only where it is named too.
+    Comments, docstrings and layout are ignored, so that a change of them computes nothing again. The modules are read,
+    not imported. Modules that they import are included only if they are named too.
 
     Args:
-        modules: full names of modules, or of packages, which stand for all modules below them.
+        modules: full names of modules or packages. A package includes all modules below it.
 
     Raises:
-        ModuleNotFoundError: there is no such module.
+        ModuleNotFoundError: a module does not exist.
     """
     sources: set[tuple[str, Path]] = set()
     for name in modules:
@@ -77,7 +77,7 @@ def _statements(path: Path) -> str:
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:
-    """Version of each package that is installed: not every environment of `envs/` holds all of them."""
+    """Versions of the installed packages, by name. An environment of `envs/` need not contain all of them."""
     found = {}
     for name in names:
         with suppress(PackageNotFoundError):
@@ -86,7 +86,7 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def device_name(devices: Path = Path("/dev")) -> str:
-    """The hardware that models run on here: the name of the first GPU, or ``cpu`` and its architecture."""
+    """The hardware that models run on: the name of the first GPU, or ``cpu`` and the CPU's architecture."""
     if any(next(devices.glob(pattern), None) for pattern in _GPU_FILES):
         import torch
 

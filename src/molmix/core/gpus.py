@@ -1,4 +1,4 @@
-"""The GPUs that a job was to get, counted and measured inside it, before any work is done on the wrong hardware."""
+"""A check inside a job that it has the GPUs that it asked for, before it works on the wrong hardware."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from molmix.core.errors import fault
 
 
 def check_gpus(count: int, memory_mb: int = 0) -> None:
-    """Make sure that a job has the GPUs that the config asks for.
+    """Check that a job has the GPUs that the config asks for.
 
     Args:
-        count: GPUs that it needs; more than that are no mistake. Nothing is looked for where it is 0.
-        memory_mb: memory of each in MB (10^6 bytes), as its driver tells it; 0 for any.
+        count: number of GPUs that the job needs; more are allowed. 0 checks nothing.
+        memory_mb: minimum memory of each GPU in MB (10^6 bytes), as its driver reports it; 0 for any.
 
     Raises:
-        MolmixError: there are fewer, or one of them is too small.
+        MolmixError: there are fewer GPUs, or one of them has less memory.
     """
     if not count:
         return

@@ -1,7 +1,7 @@
-"""Repositories of the Hugging Face hub: from the cache where they are complete there, else over the network.
+"""Access to repositories of the Hugging Face hub: from the cache if they are complete, else over the network.
 
-Jobs run with the hub switched off. The few that download look into the cache first, and use the network only for what
-is missing there; after `molmix prefetch` none does. ``HF_HUB_OFFLINE=1`` forbids even that.
+Jobs run offline. The few jobs that download check the cache first, and use the network only for missing files. After
+`molmix prefetch` no file is missing. ``HF_HUB_OFFLINE=1`` forbids all downloads.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from molmix.core.errors import MolmixError, fault
 
 Kind = Literal["model", "dataset", "tokenizer"]
 
-# What is downloaded of a repository. Tokenizers may be JSON, word lists or sentencepiece files. Of a model also its
-# card, which holds the licence, and weights as safetensors only: other formats can carry code. Of a data set tables,
-# and its card, which says where its splits are.
+# Files to download from a repository. Tokenizers are JSON, word lists or sentencepiece files. A model's card holds its
+# licence. Weights are safetensors only, because other formats can contain code. The card of a data set lists the files
+# of its splits.
 _WORDS = ["*.json", "*.jinja", "*.model", "*.txt"]
 FILES: dict[Kind, list[str]] = {
     "tokenizer": _WORDS,
     "model": [*_WORDS, "*.safetensors", "README.md"],
     "dataset": ["*.parquet", "*.csv", "*.tsv", "*.json", "*.jsonl", "*.txt", "*.arrow", "*.gz", "README.md"],
 }
-_ASKED = os.environ.get("HF_HUB_OFFLINE")  # what the user has set: read before any job switches the hub off
+_ASKED = os.environ.get("HF_HUB_OFFLINE")  # the user's value, read before a job sets the variable
 
 
 def switch_hub_off() -> None:
-    """Keep this process from the hub, except in :func:`snapshot`. Call it before the hub client is imported."""
+    """Block network access to the hub, except in :func:`snapshot`. Call this before the hub client is imported."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
 def snapshot(key: str, repository: str, revision: str, kind: Kind) -> Path:
-    """Folder of a repository's files at a revision; what the cache lacks is downloaded.
+    """Folder of a repository's files at a revision. Files that are not in the cache are downloaded.
 
-    An interrupted download continues with the files that are missing.
+    An interrupted download continues with the missing files.
 
     Args:
-        key: what asks for it, for messages.
+        key: config key that names the repository, for messages.
         repository: ``organisation/name``.
         revision: commit hash, tag or branch.
-        kind: what is wanted of it; see :data:`FILES`.
+        kind: which files are needed; see :data:`FILES`.
 
     Raises:
-        MolmixError: the repository is gated or does not exist, not at that revision, or the hub cannot be reached.
+        MolmixError: the repository is gated, it or the revision does not exist, or the hub cannot be reached.
     """
     os.environ["HF_HUB_OFFLINE"] = _ASKED or "0"  # read when the client is first imported
     from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError, HFValidationError, LocalEntryNotFoundError
 
-    for logger in (logging.getLogger(), logging.getLogger("huggingface_hub")):  # the client logs addresses
+    for logger in (logging.getLogger(), logging.getLogger("huggingface_hub")):  # the client logs URLs
         for handler in logger.handlers:
             handler.addFilter(_hide_password)
     of: Any = {"repo_id": repository, "revision": revision, "repo_type": "dataset" if kind == "dataset" else "model"}
@@ -61,7 +61,7 @@ def snapshot(key: str, repository: str, revision: str, kind: Kind) -> Path:
         folder = Path(snapshot_download(**wanted, local_files_only=True))
         if constants.HF_HUB_OFFLINE:
             return folder
-        get_cached_repo_tree(**of)  # a cache without it cannot tell what is missing from a folder
+        get_cached_repo_tree(**of)  # without this file list, the cache cannot know which files are missing
         return folder
     except HFValidationError:
         raise fault(key, f"{repository!r} is no id of the hub", "write it as organisation/name") from None
@@ -71,14 +71,14 @@ def snapshot(key: str, repository: str, revision: str, kind: Kind) -> Path:
             raise fault(key, what, "run `molmix prefetch` where there is a network, with the same HF_HOME") from None
     try:
         return Path(snapshot_download(**wanted))
-    except Exception as error:  # the hub client raises a family of unrelated errors
+    except Exception as error:  # the hub client raises many unrelated errors
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise _explained(key, f"{repository}@{revision}", repository, error) from None
 
 
 def cached_folder(repository: str, revision: str | None) -> Path | None:
-    """Folder of a model in the hub's cache, which holds its config.json at least; None where it does not."""
+    """Folder of a model in the hub's cache; None if its config.json is not there. Other files may be missing."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -90,7 +90,7 @@ def cached_folder(repository: str, revision: str | None) -> Path | None:
 
 
 def _explained(key: str, what: str, repository: str, error: Exception) -> MolmixError:
-    """The client's error as a message that says what to do."""
+    """The client's error as a message with a hint."""
     from huggingface_hub import constants
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -112,7 +112,7 @@ def _explained(key: str, what: str, repository: str, error: Exception) -> Molmix
     if isinstance(error, HfHubHTTPError):
         status = error.response.status_code
         return fault(key, f"the hub answers {status} to {what}", "check HF_TOKEN, or try again later")
-    if isinstance(error, LocalEntryNotFoundError):  # what the client makes of a connection that cannot be made
+    if isinstance(error, LocalEntryNotFoundError):  # the client raises this if it cannot connect
         hint = "run `molmix prefetch` where there is a network, with the same HF_HOME"
         return fault(key, f"{what} is not complete in the cache, and {endpoint} cannot be reached", hint)
     said = without_password((str(error).splitlines() or [""])[0])
@@ -121,7 +121,7 @@ def _explained(key: str, what: str, repository: str, error: Exception) -> Molmix
 
 
 def without_password(text: str) -> str:
-    """The text without the user and the password that the address of the hub (``HF_ENDPOINT``) may hold."""
+    """The text without the user name and password that the hub's URL (``HF_ENDPOINT``) may contain."""
     login, _, _ = urlsplit(os.environ.get("HF_ENDPOINT", "")).netloc.rpartition("@")
     return text.replace(f"{login}@", "").replace(login, "") if login else text
 

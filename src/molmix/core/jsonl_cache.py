@@ -1,4 +1,4 @@
-"""A cache in JSON lines: answers are appended as they come, so that a killed job loses none of them."""
+"""A cache in JSON lines. Each answer is appended at once, so a killed job does not lose the answers before."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from molmix.core.files import digest
 
 
 def read_cache(path: Path) -> dict[str, Any]:
-    """The answers by their question; none where the file is missing.
+    """The answers by question; empty if the file does not exist.
 
-    A line that a killed job cut, or whose checksum is wrong, is skipped. Of two answers to one question the first
-    counts, so that an answer never changes once a job can have read it.
+    Incomplete lines of a killed job and lines with a wrong checksum are skipped. If a question has two answers, the
+    first is used, because a job may already have read it.
     """
     answers: dict[str, Any] = {}
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
@@ -27,9 +27,9 @@ def read_cache(path: Path) -> dict[str, Any]:
 
 
 def append_to_cache(path: Path, answers: dict[str, Any]) -> None:
-    """Append answers by their question, one a line, in one write.
+    """Append answers by question, one per line, in one write.
 
-    The empty line before them ends a line that a killed job may have cut.
+    The newline before them ends a line that a killed job may have left incomplete.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps([question, answer, digest(question, answer)]) for question, answer in answers.items()]

@@ -1,8 +1,8 @@
-"""The origin of a result: every table and manifest carries the job, the settings and the inputs that made it.
+"""The origin of a result: every table and manifest records the job, the settings and the inputs that made it.
 
-Snakemake knows this too, but only while its own notes (``.snakemake/``) lie beside the results. A copy of a run has
-none, and there a changed setting reruns nothing. So the origin lies in the file itself: in the metadata of a Parquet
-table, or under a key of a JSON manifest. :mod:`molmix.pipeline.origins` follows origins back and compares them.
+Snakemake records this too, but only in ``.snakemake/``. A copy of a run has no such records, so a changed setting
+reruns nothing there. Therefore the file itself contains its origin: in the metadata of a Parquet table, or under a key
+of a JSON manifest. :mod:`molmix.pipeline.origins` compares origins with the current files and settings.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ORIGIN_KEY = "molmix.made"
-# Of the environment, so that the processes and threads of one job write the same origin.
+# An environment variable, so that all processes and threads of a job write the same origin.
 _VARIABLE = "MOLMIX_ORIGIN"
 
 
@@ -25,10 +25,10 @@ class Origin:
 
     Attributes:
         rule: the rule of the workflow.
-        wildcards: of the job, by name.
+        wildcards: wildcards of the job, by name.
         settings: digest of the job's parameters.
-        inputs: checksum of every file that the job was given, by path.
-        file: path of a table below the folder of its run, as it was written; empty in manifests, and in tables of
+        inputs: checksum of every input file of the job, by path.
+        file: path of a table below the folder of its run, when it was written; empty in manifests, and in tables of
             earlier versions.
     """
 
@@ -45,7 +45,7 @@ class Origin:
 
 
 def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
-    """A rule with its wildcards in alphabetical order, as ``generate(model=agnostic.sft)``."""
+    """A rule with its wildcards in alphabetical order, such as ``generate(model=agnostic.sft)``."""
     return f"{rule}({', '.join(f'{name}={value}' for name, value in sorted(wildcards.items()))})"
 
 
@@ -61,7 +61,7 @@ def recording(origin: Origin) -> Iterator[None]:
 
 
 def origin_entry(file: str = "") -> dict[str, str]:
-    """The entry of the origin among a file's metadata; none outside of a job.
+    """The metadata entry with the origin; empty outside of a job.
 
     Args:
         file: :func:`path_in_run` of a table.
@@ -74,5 +74,5 @@ def origin_entry(file: str = "") -> dict[str, str]:
 
 
 def path_in_run(path: Path) -> str:
-    """The path of a result below the folder of its run, so that a run can be renamed; empty of any other file."""
+    """The path of a result below the folder of its run, so that a run can be renamed; empty for any other file."""
     return Path(*path.parts[2:]).as_posix() if path.parts[:1] == ("results",) else ""

@@ -1,8 +1,8 @@
-"""Plug-ins: a folder of one-file modules, each of which registers by being there.
+"""Plug-ins: every module in a plug-in folder is registered automatically. One plug-in is one file.
 
-Alignment methods, merge methods, judge kinds, decomposers, metric families and planted errors are plug-ins. What the
-rest of molmix must know of one stands in its own file. A plug-in is imported when the Snakefile is parsed, so it
-imports torch, pandas and the like only inside its functions.
+Alignment methods, merge methods, judge kinds, decomposers, metric families and planted errors are plug-ins. The file of
+a plug-in states everything that the rest of molmix needs to know about it. Parsing the Snakefile imports all plug-ins,
+so a plug-in imports slow libraries (torch, pandas) only inside its functions.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ Base = TypeVar("Base")
 
 
 def modules(package: ModuleType) -> dict[str, ModuleType]:
-    """Every module in the folder of a package by its name, in alphabetical order, imported.
+    """Import every module of a package; returns the modules by name, in alphabetical order.
 
-    Names that begin with an underscore are left out: they hold what the plug-ins of the folder share.
+    Modules whose names begin with an underscore are left out: they contain code that the plug-ins share.
     """
     names = sorted(found.name for found in iter_modules(package.__path__) if not found.name.startswith("_"))
     return {name: import_module(f"{package.__name__}.{name}") for name in names}
 
 
 def classes(package: ModuleType, base: type[Base]) -> dict[str, type[Base]]:
-    """The subclass of `base` that each plug-in of a package defines, by the plug-in's name.
+    """The subclass of `base` that each plug-in of a package defines, by the name of the plug-in.
 
     Raises:
-        TypeError: a plug-in defines none, or several.
+        TypeError: a plug-in defines no subclass, or several.
     """
     found = {}
     for name, module in modules(package).items():
@@ -49,5 +49,5 @@ def classes(package: ModuleType, base: type[Base]) -> dict[str, type[Base]]:
 
 
 def union(options: Sequence[type], key: str) -> Any:
-    """A type of the config: one of several sections, told apart by the value of a key."""
+    """A type of the config: one of several sections. The value of a key says which one."""
     return Annotated[Union[tuple(options)], Field(discriminator=key)]  # noqa: UP007 (the options are not known here)

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def progress(items: Any = None, **settings: Any) -> Any:
-    """A tqdm bar on the terminal; silent where there is none, so that logs and clusters stay quiet."""
+    """A tqdm bar on the terminal; disabled if standard error is no terminal, such as in logs and on clusters."""
     from tqdm import tqdm
 
     terminal = sys.__stderr__

@@ -1,4 +1,4 @@
-"""Building blocks that every part of the config schema is made of."""
+"""Base class and field types for all parts of the config schema."""
 
 import re
 from typing import Annotated, Any, ClassVar
@@ -17,20 +17,20 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 def _path(text: str) -> str:
-    # Snakemake takes what stands in braces for a wildcard, and lists files one a line.
+    # Snakemake reads braces as wildcards, and lists files one per line.
     if not text.strip() or re.search(r"[{}\x00-\x1f\x7f]", text):
         raise ValueError("name a file whose path has no braces, line breaks or control characters")
     return text
 
 
 def _revision(text: str) -> str:
-    # It becomes part of a path in the hub's cache.
+    # The revision becomes part of a path in the hub's cache.
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", text, re.ASCII):
         raise ValueError("give a commit hash, a tag or a branch")
     return text
 
 
-# What may stand in a file name on every system, and what mergekit does not split a path at ('+', '@').
+# Characters that file names can contain on every system. mergekit splits paths at '+' and '@'.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -43,10 +43,10 @@ _TRUTH = PydanticCustomError("truth", "give no true or false here; put the word 
 
 
 class Section(BaseModel):
-    """A part of the config; extra keys are refused, values are not changed after loading.
+    """A part of the config. Unknown keys are errors, and values cannot be changed after loading.
 
-    A renamed key is still read under its old name. A list that is given as the context of the validation collects what
-    was renamed: the content of the section (the very object), the old and the new name.
+    A renamed key can still be given under its old name. If the validation context is a list, every renamed key is
+    appended to it: the content of the section (the same object), the old name and the new name.
     """
 
     RENAMED: ClassVar[dict[str, str]] = {}  # old key: new key
@@ -75,7 +75,7 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _no_truth_for_a_number(cls, content: Any) -> Any:
-        # Pydantic takes true for 1, and YAML takes `yes` and `on` for true.
+        # Pydantic reads true as 1, and YAML reads `yes` and `on` as true.
         fields = {field.alias or name: field for name, field in cls.model_fields.items()}
         wrong: list[InitErrorDetails] = [
             {"type": _TRUTH, "loc": (key,), "input": value}

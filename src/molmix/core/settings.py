@@ -1,4 +1,4 @@
-"""What the config says of trackers and hardware."""
+"""Sections of the config for trackers and hardware."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pydantic import Field
 
 from molmix.core.schema import Section
 
-# Names of transformers' integrations (`report_to`). They are checked against transformers itself before a run starts:
-# to import it takes seconds, and each job would pay them.
+# Names of transformers' integrations (`report_to`). They are compared with those of transformers once, before a run
+# starts: importing transformers takes seconds, which every job would need.
 Tracker = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", examples=["tensorboard", "wandb", "mlflow", "trackio"])]
 OneGpu = Annotated[int, Field(ge=0, le=1)]
 

@@ -1,7 +1,7 @@
-"""Temporary folders, one a process: two jobs that make the same thing at the same time do not share one.
+"""Temporary folders, one per process: two jobs that make the same file at the same time use different folders.
 
-That happens where a job outlives the Snakemake that started it. The name of a folder tells its machine and its process,
-so that the next job that works there removes what a killed job left.
+Two such jobs run if a job outlives the Snakemake process that started it. The name of a folder contains its machine and
+its process id, so that the next job can remove the folders of killed jobs.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-_ABANDONED = 24 * 3600  # seconds after which a folder of a process on another machine counts as left
+_ABANDONED = 24 * 3600  # seconds after which a folder of a process on another machine counts as abandoned
 
 
 @contextmanager
 def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Give an empty hidden folder in `parent`; it is removed when the block ends, and so are those of killed processes.
+    """Yield an empty hidden folder in `parent`, and remove it after the block. First remove folders of killed jobs.
 
     Args:
-        parent: made where it is missing, and then removed in the end if it is empty.
-        name: of the work; the folder is called ``.<name>.<machine>-<process>.part``.
+        parent: created if it does not exist, and then removed at the end if it is empty.
+        name: what the folder is for; the folder is called ``.<name>.<machine>-<process>.part``.
     """
     left = [old for old in parent.glob(".*.part") if _is_left(old, name)]
     for old in left:

@@ -1,7 +1,7 @@
-"""Where losses are shown while a training runs: TensorBoard by default, other trackers by config, all of them offline.
+"""Trackers, which show losses while a training runs: TensorBoard by default, others by config, all of them offline.
 
-What is shown changes no result, so it is no parameter of any rule and no input of any manifest. `log.parquet` is the
-record; this is for people who look on.
+Trackers change no result, so they are no parameter of a rule and no input of a manifest. The record of a training is
+`log.parquet`; trackers only let people watch it.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from molmix.core.validation import check_name
 
 
 def check_trackers(names: Iterable[str]) -> None:
-    """Refuse a tracker that transformers does not know, or that is not installed.
+    """Check that transformers knows every tracker and that its package is installed.
 
-    transformers is imported only for trackers other than TensorBoard, which comes with molmix.
+    transformers is imported only for trackers other than TensorBoard, which molmix installs.
 
     Raises:
-        MolmixError: names the tracker.
+        MolmixError: a tracker is unknown or not installed.
     """
     if not (chosen := [name for name in names if name != "tensorboard"]):
         return
     from transformers.integrations import integration_utils
 
     installed = set(integration_utils.get_available_reporting_integrations())
-    if integration_utils.is_flytekit_available():  # which transformers leaves out of its list
+    if integration_utils.is_flytekit_available():  # missing from transformers' list of installed trackers
         installed.add("flyte")
     for name in chosen:
         check_name(name, integration_utils.INTEGRATION_TO_CALLBACK, "tracking.to", "tracker")
@@ -37,9 +37,9 @@ def check_trackers(names: Iterable[str]) -> None:
 
 
 def transformers_trackers(names: Sequence[str], folder: Path) -> list[str]:
-    """The trackers that transformers' own callbacks feed, told to keep what they log below a folder.
+    """The trackers for transformers' own callbacks. Environment variables make them write offline below `folder`.
 
-    Where the environment says something else, that holds: `WANDB_MODE=online` goes online.
+    Variables that are already set keep their value: with `WANDB_MODE=online`, W&B is online.
     """
     chosen = [name for name in names if name != "tensorboard"]
     defaults = {
@@ -58,11 +58,11 @@ def transformers_trackers(names: Sequence[str], folder: Path) -> list[str]:
 
 
 class TensorBoard:
-    """TensorBoard's file of one training; files of an earlier training of this model are removed.
+    """TensorBoard's file of one training. Files of earlier trainings of the same model are removed.
 
     Args:
-        folder: of this model's curves.
-        names: trackers that the config asks for; without `tensorboard`, nothing is written.
+        folder: folder for the curves of this model.
+        names: trackers that the config names; without `tensorboard`, nothing is written.
     """
 
     def __init__(self, folder: Path, names: Sequence[str]):
@@ -75,13 +75,13 @@ class TensorBoard:
             self._writer = SummaryWriter(str(folder), flush_secs=10)
 
     def add(self, step: int, numbers: Mapping[str, Any]) -> None:
-        """Add what was logged, by transformers' names: `loss` is ``train/loss``, `eval_loss` ``eval/loss``."""
+        """Add logged numbers by transformers' names: `loss` becomes ``train/loss``, `eval_loss` ``eval/loss``."""
         for name, value in numbers.items() if self._writer else ():
             if isinstance(value, int | float):
                 tag = f"eval/{name.removeprefix('eval_')}" if name.startswith("eval_") else f"train/{name}"
                 self._writer.add_scalar(tag, value, step)
 
     def close(self) -> None:
-        """Write what is left; a job ends without waiting for anybody's threads."""
+        """Write the remaining numbers: at its end, a job does not wait for the writer's thread."""
         if self._writer:
             self._writer.close()

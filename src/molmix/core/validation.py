@@ -1,4 +1,4 @@
-"""Messages about wrong configs: pydantic's errors as one line each, with the key, the value and what to do."""
+"""Messages about wrong configs: one line for each of pydantic's errors, with the key, the value and a hint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from molmix.core.errors import fault, show_value
 
-# Hints by pydantic's name of the error, where pydantic's own words speak of Python.
+# Hints by pydantic's error type, for errors whose message from pydantic uses terms of Python.
 _HINTS = {
     "model_type": "give keys with values",
     "model_attributes_type": "give keys with values",
@@ -27,7 +27,7 @@ _HINTS = {
     "bool_type": "give true or false",
     "bool_parsing": "give true or false",
 }
-# Words of pydantic that hold a bound or a choice, and plainer ones.
+# Phrases of pydantic before a bound or a choice, and simpler phrases for them.
 _WORDS = {
     "Input should be greater than or equal to": "give at least",
     "Input should be greater than": "give more than",
@@ -40,9 +40,9 @@ def describe_error(content: Any, item: dict[str, Any], schema: dict[str, Any]) -
     """One line for one of pydantic's errors.
 
     Args:
-        content: what was checked.
+        content: the config that was checked, as plain data.
         item: one entry of ``ValidationError.errors()``.
-        schema: JSON schema of what it was checked against, which knows the names of the keys.
+        schema: JSON schema of the config, which contains the names of the keys.
     """
     key = _key(content, item["loc"])
     if what := _about_the_key(item, schema):
@@ -54,12 +54,12 @@ def describe_error(content: Any, item: dict[str, Any], schema: dict[str, Any]) -
         hint = "use up to 40 letters, digits, '_' and '-'" if isinstance(item["input"], str) else "put it in quotes"
         return f"  {key}: {value} is no safe name. Hint: {hint}"
     if item["loc"][-1:] in (("key_variable",), ("base_url",)):
-        value = "what is given"  # it may be a key, or an address that holds one
+        value = "what is given"  # the value may be an API key, or a URL that contains one
     return f"  {key}: {value} is refused. Hint: {hint_for(item)}"
 
 
 def _key(content: Any, loc: tuple[Any, ...]) -> str:
-    """The full key. Discriminated unions put the chosen tag into the location, and it is no key."""
+    """The full key. The location also contains the tags of discriminated unions, which are no keys."""
     location: list[str] = []
     node = content
     for part in loc:
@@ -72,7 +72,7 @@ def _key(content: Any, loc: tuple[Any, ...]) -> str:
 
 
 def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None:  # noqa: PLR0911 (one for each kind)
-    """What is wrong with a key, or the tag that says which keys there are; None where it is the value."""
+    """The message if a key is wrong, or the tag that selects the known keys; None if the value is wrong."""
     match item["type"], item.get("ctx", {}):
         case "extra_forbidden", _:
             keys = sorted(_siblings(schema, item["loc"]))
@@ -98,7 +98,7 @@ def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None: 
 
 
 def hint_for(item: Any) -> str:
-    """What to do about one of pydantic's errors, where the value is of the wrong kind or out of range."""
+    """The hint for one of pydantic's errors about a value of the wrong type or out of range."""
     said = item["msg"].removeprefix("Value error, ")
     for words, plainer in _WORDS.items():
         said = said.replace(words, plainer)
@@ -108,28 +108,28 @@ def hint_for(item: Any) -> str:
 
 
 def show_key(part: Any) -> str:
-    """A key as it stands in a message: in quotes where it would not be seen for what it is."""
+    """A key as messages show it: in quotes if it is no short printable text."""
     plain = isinstance(part, str) and part.isprintable() and 0 < len(part) <= 80
     return part if plain else show_value(part)
 
 
 def did_you_mean(name: str, names: Iterable[str], otherwise: str) -> str:
-    """A hint for a name that there is not: the nearest name that there is, or else a text.
+    """A hint for an unknown name: the most similar known name, or else a given text.
 
     Args:
-        name: what was given.
-        names: what there is.
-        otherwise: the hint where no name is near.
+        name: the unknown name.
+        names: the known names.
+        otherwise: the hint if no known name is similar.
     """
     near = difflib.get_close_matches(name[:80], list(names), n=1, cutoff=0.5)
     return f"did you mean {show_value(near[0])}?" if near else otherwise
 
 
 def _siblings(schema: dict[str, Any], loc: tuple[Any, ...]) -> set[str]:
-    """The keys that the schema knows beside an unknown one."""
+    """The keys that the schema allows in the section of an unknown key."""
     nodes = _resolve(schema, schema)
     for part in loc[:-1]:
-        # The tag of a union is part of the location and is no key: it chooses among the nodes.
+        # The tag of a union is in the location but is no key: it selects one of the nodes.
         nodes = (
             [child for node in nodes for child in _children(schema, node, part)]
             or [node for node in nodes if any(key.get("const") == part for key in node.get("properties", {}).values())]
@@ -145,7 +145,7 @@ def _children(schema: dict[str, Any], node: dict[str, Any], part: Any) -> list[d
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:
-    """The object schemas that a node stands for: references followed, unions laid open."""
+    """The object schemas of a node: references are followed, and unions are expanded."""
     if "$ref" in node:
         return _resolve(schema, schema["$defs"][node["$ref"].rsplit("/", 1)[-1]])
     options = node.get("oneOf") or node.get("anyOf")
@@ -153,15 +153,15 @@ def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any
 
 
 def check_name(name: str, names: Iterable[str], key: str, what: str) -> None:
-    """Refuse a name that does not exist.
+    """Check that a name exists.
 
     Args:
-        name, key: what the config says, and where.
+        name, key: the name, and the config key that gives it.
         names: the names that exist.
-        what: what they are names of, for the message.
+        what: kind of thing that is named, for the message.
 
     Raises:
-        MolmixError: names the nearest name, or all.
+        MolmixError: the name does not exist; the hint gives the most similar name, or all names.
     """
     names = list(names)
     if name not in names:

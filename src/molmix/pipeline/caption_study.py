@@ -1,6 +1,6 @@
-"""`molmix score`: a study of captions alone, from files and options instead of a config file.
+"""`molmix score`: a study of captions from files, with options instead of a config file.
 
-The config is written into a folder, and Snakemake runs there. So the study can be run again, changed and cited.
+It writes a config into a folder and runs Snakemake there. So the study can be run again, changed and cited.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CONFIG = "config.yaml"
 TARGETS = ("tables", "explorer")
 HEADER = "# Written by `molmix score`."
 
-# Usual names of columns, in lower case, by what they hold.
+# Usual names of columns, in lower case, by their content.
 USUAL = {
     "id": ("id", "cid", "chebi_id", "molecule_id"),
     "molecule": ("smiles", "molecule", "canonical_smiles"),
@@ -45,25 +45,25 @@ def write_study(
     columns: Mapping[str, str | None] | None = None,
     quoting: str = "minimal",
 ) -> list[str]:
-    """Write the config of a study of captions, checked together with the files that it names.
+    """Write the config of a study of captions, and check it and the files that it names.
 
     Args:
         references: table of the references.
-        captions: table of each system's captions. The systems are named after the files. They are joined to the
+        captions: table of each system's captions. The systems are named after the files. Captions are joined to the
             references by id if both have ids, else by molecule if both have molecules, else by order.
-        out: folder of the study, new, empty, or of an earlier call.
+        out: folder of the study: new, empty, or of an earlier call.
         nli: the NLI model; see :func:`molmix.judges.judge.resolve_model`.
-        labels: what the NLI model's classes mean; None for what it says itself.
-        kinds: of judges, each with its default settings.
-        columns: names of columns by what they hold (:data:`USUAL`), where they are not the usual ones.
-        quoting: how TSV and CSV quote, `minimal` or `none`.
+        labels: meanings of the NLI model's classes; None for those in the model's own config.
+        kinds: kinds of judges, each with its default settings.
+        columns: names of columns by content (keys of :data:`USUAL`), if they are not the usual ones.
+        quoting: quoting in TSV and CSV files, `minimal` or `none`.
 
     Returns:
         The command that runs the study.
 
     Raises:
-        MolmixError: a file, a column or the model cannot be used; the captions are not as many as the references and
-            nothing else joins them; or the folder holds something else than such a study.
+        MolmixError: a file, a column or the model cannot be used; captions that are joined by order are not as many
+            as the references; or `molmix score` did not write the content of the folder.
     """
     from molmix.core.hub import snapshot
     from molmix.judges.judge import check_labels, model_name, resolve_model
@@ -106,10 +106,10 @@ def write_study(
 
 
 def check_folder(out: Path) -> None:
-    """Refuse a folder that something else than `molmix score` made.
+    """Refuse a folder whose files `molmix score` did not write.
 
     Raises:
-        MolmixError: it is a file, or holds files and no config of an earlier call.
+        MolmixError: it is a file, or it contains files but no config of an earlier call.
     """
     if out.exists() and not out.is_dir():
         raise fault(out, "is a file, and a folder is written here", "name another folder")
@@ -136,13 +136,13 @@ def _write(study: dict[str, Any], out: Path) -> list[str]:
 
 
 def _columns(path: Path, text: str, named: Mapping[str, str], quoting: str) -> dict[str, str]:
-    """The columns of a file by what they hold: its text, and if it has them, the ids and the molecules.
+    """The columns of a file by content: the text, and the ids and the molecules if the file has them.
 
     Args:
         path: the file.
-        text: `reference` or `caption`, whatever its text is.
+        text: content of its text column: `reference` or `caption`.
         named: columns that the user names.
-        quoting: how it quotes.
+        quoting: quoting of the file.
     """
     there = column_names(path, quoting)
     if file_format(path) == "lines":
@@ -171,7 +171,7 @@ def _renamed(columns: dict[str, str], **names: str) -> dict[str, str]:
 
 
 def _check_lengths(references: FileSource, captions: Predictions) -> None:
-    """Refuse captions that are joined by order and are not as many as the references."""
+    """Check that captions that are joined by order are as many as the references."""
     own, other = (sum(1 for _ in read_rows(source)) for source in (captions, references))
     if own != other:
         hint = "give one caption a row, in the same order, or a column of ids or molecules in both files"
@@ -179,6 +179,6 @@ def _check_lengths(references: FileSource, captions: Predictions) -> None:
 
 
 def _name(path: Path) -> str:
-    """A name for the config from that of a file, without its endings."""
+    """A name for the config, made from a file name without its extensions."""
     stem = path.with_suffix("").stem if path.suffix == ".gz" else path.stem
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:40] or "captions"

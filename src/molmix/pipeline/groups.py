@@ -1,8 +1,8 @@
-"""Which jobs a cluster runs as one.
+"""Groups of jobs that a cluster runs as one job.
 
-If a job of a group fails, the outputs of the whole group are lost. So the work that takes long is not in a group, or it
-is in a cache: captions as they are written, the answers of decomposers, NLI probabilities. Jobs of a group that depend
-on each other run side by side; the others run one after the other (docs/slurm.md).
+If a job of a group fails, the outputs of the whole group are lost. So long work is not in a group, or its results are
+in a cache: captions as they are written, the answers of decomposers, NLI probabilities. Jobs of a group that depend on
+each other run side by side; the others run one after the other (docs/slurm.md).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from molmix.pipeline.products import Products
 
 @dataclass(frozen=True)
 class Groups:
-    """The group of every rule that has one; None stands for a job of its own.
+    """The group of every rule that can have one; None means no group.
 
     Attributes:
         study: the config.
-        products: what it makes.
+        products: the products of the study.
     """
 
     study: Config
@@ -29,7 +29,7 @@ class Groups:
 
     @property
     def from_hub(self) -> bool:
-        """Whether the corpus is downloaded. Compute nodes often have no network, so Snakemake itself runs that job."""
+        """Whether the corpus is downloaded. Compute nodes often have no network, so Snakemake runs it locally."""
         return any(source.kind == "hub" for source in self.study.sources())
 
     @property
@@ -66,5 +66,5 @@ class Groups:
 
     @property
     def _one_chain(self) -> bool:
-        """Whether all that follows from the captions is one group, tables included: if NLI models need no GPU."""
+        """Whether all jobs after generation, including the tables, are one group: if NLI models need no GPU."""
         return not self.study.hardware.gpus.nli

@@ -1,4 +1,4 @@
-"""The frame of every script of the workflow: its log, its threads, no network, and messages for people."""
+"""Context of every script of the workflow: it sets the log and threads, blocks the network and prints errors."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from molmix.pipeline.origins import check_origins, origin_of_job
 def job(snakemake: Any) -> Iterator[None]:
     """Run the block as a job of the workflow.
 
-    The GPUs that the job asked for are checked first, then whether its inputs fit together. The outputs carry their
-    origin (:mod:`molmix.core.origin`). What libraries print goes to the rule's log.
+    First it checks the GPUs that the job asked for, then whether the inputs fit together. The outputs contain their
+    origin (:mod:`molmix.core.origin`). Output of libraries goes to the rule's log.
 
     If the block raises, the process ends with status 1 and Snakemake prints no traceback: a :class:`MolmixError` is
     printed on the terminal and in the log; any other error gives one line on the terminal and its traceback in the log.
@@ -51,7 +51,7 @@ def job(snakemake: Any) -> Iterator[None]:
     except Exception as error:
         lines = _describe(error, snakemake.rule, path)
         print(*lines, sep="\n", file=terminal, flush=True)
-        with suppress(OSError):  # the disk of the log may be the one that is full
+        with suppress(OSError):  # the disk of the log may be full
             print(*lines, sep="\n", file=log)
             if not isinstance(error, MolmixError):
                 traceback.print_exc(file=log)
@@ -60,21 +60,21 @@ def job(snakemake: Any) -> Iterator[None]:
 
 
 def _set_environment(threads: int) -> None:
-    # Numerical libraries read these when they are first imported, which the block does.
+    # Numerical libraries read these variables at their first import, which is inside the block.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
     switch_hub_off()
-    # The imports of a job create a million objects and no garbage. Looking for garbage takes a tenth of their time.
+    # The imports of a job create a million objects and no garbage. Garbage collection takes a tenth of their time.
     gc.set_threshold(100_000, 20, 100)
 
 
 def _date_back(inputs: Iterable[Path]) -> None:
-    """Give results that are dated in the future the present time.
+    """Set modification times in the future to the present time.
 
-    Another machine's clock may be ahead, or this one was set back. Snakemake fails a job whose outputs are older than
-    its inputs. The date of a folder is that of a file that Snakemake keeps in it.
+    Such times occur if another machine's clock is ahead, or if this clock was set back. Snakemake fails a job whose
+    outputs are older than its inputs. For a folder it uses the time of a file that it keeps in the folder.
     """
     results = (path for path in inputs if path.parts[:1] == ("results",))
     for file in (file for path in results for file in (path, path / ".snakemake_timestamp")):
@@ -84,8 +84,8 @@ def _date_back(inputs: Iterable[Path]) -> None:
 
 
 def _end(log: IO[str], status: int) -> NoReturn:
-    """End the process at once: the outputs are written, and unloading torch takes a second."""
-    with suppress(OSError):  # the disk is full: the log lacks its end, the outputs are checked by who wrote them
+    """End the process at once: the outputs are written, and unloading torch would take a second."""
+    with suppress(OSError):  # the disk is full: the log lacks its end; outputs were checked when they were written
         log.close()
     os._exit(status)
 

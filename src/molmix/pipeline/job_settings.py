@@ -1,4 +1,4 @@
-"""The settings that every job has by today's config, as the rules of the workflow state them."""
+"""The settings of every job under the current config, read from the rules of the workflow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from molmix.pipeline.paths import Paths
 from molmix.pipeline.products import Products
 from molmix.pipeline.snakemake_records import recorded_files
 
-# Options of Snakemake with which it makes results again, or runs nothing.
+# Options with which Snakemake makes results again, or runs no jobs.
 _FORCING = {"-F", "--forceall", "-R", "--forcerun", "-f", "--force", "-t", "--touch"}
 _LOOKING = {
     "--summary",
@@ -41,7 +41,7 @@ _CLEANING = {"--unlock", "--cleanup-metadata", "--cm", "--delete-all-output", "-
 
 
 def rules_with_wildcards(table: ModelTable, products: Products) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every job whose settings figures depend on: its rule and its wildcards."""
+    """Rule and wildcards of every job whose settings change figures."""
     yield "corpus", {}
     for model, row in table.items():
         if row.kind == "merged":
@@ -62,15 +62,15 @@ def rules_with_wildcards(table: ModelTable, products: Products) -> Iterator[tupl
 
 
 def settings_by_job(rules: Any, wanted: Iterable[tuple[str, dict[str, str]]]) -> dict[str, str]:
-    """:func:`settings_digest` of jobs by today's config, by their name.
+    """:func:`settings_digest` of jobs under the current config, by job name.
 
     Args:
-        rules: Snakemake's, once all of them are read.
+        rules: Snakemake's rules, after all of them are read.
         wanted: rules with their wildcards.
     """
     found = {}
     for name, wildcards in wanted:
-        rule = getattr(rules, name).rule  # in a module it may have another name
+        rule = getattr(rules, name).rule  # a Snakemake module may rename the rule
         params = {
             key: _param(value, Wildcards(fromdict=wildcards))
             for key, value in rule.params.items()
@@ -87,27 +87,27 @@ def _param(value: Any, wildcards: Wildcards) -> Any:
 
 
 def wants_current_results(command: Sequence[str]) -> bool:
-    """Whether a command of Snakemake takes the results that are there for current.
+    """Whether a Snakemake command treats existing results as current.
 
-    That is so unless it makes results again, or runs nothing: it unlocks the folder, say, or lists files.
+    False if the command makes results again, or runs no jobs, such as unlocking the folder or listing files.
     """
     return not {word.partition("=")[0] for word in command} & (_FORCING | _LOOKING | _CLEANING)
 
 
 def check_run(paths: Paths, config: str, settings: Callable[[], dict[str, str]]) -> None:
-    """Refuse a run whose results Snakemake would take for current, and that are not.
+    """Refuse a run with outdated results that Snakemake would treat as current.
 
-    Snakemake sees a changed setting by its own records, and a changed file by a newer date. So two kinds of results
-    are looked at: those without a record (the run was copied, or ``.snakemake`` was removed), and those that were made
+    Snakemake detects a changed setting by its own records, and a changed file by a newer date. So two kinds of results
+    are checked: those without a record (the run was copied, or ``.snakemake`` was removed), and those that were made
     from a file of the user.
 
     Args:
-        paths: of the run.
+        paths: paths of the run.
         config: digest of the config.
-        settings: gives :func:`settings_by_job`; called only where results have no record.
+        settings: returns :func:`settings_by_job`; called only if results have no record.
 
     Raises:
-        MolmixError: names a result, what does not agree, and the command that makes it again.
+        MolmixError: a result is outdated; the message names it, the reason, and the command that makes it again.
     """
     recorded = recorded_files(Path(".snakemake/metadata"))
     scores = [path for tests in paths.all_scores().values() for path in tests.values()]
@@ -131,7 +131,7 @@ def check_run(paths: Paths, config: str, settings: Callable[[], dict[str, str]])
 
 
 def _check_sources(result: Path) -> None:
-    """Refuse a file of the user that was replaced by one with an older date, which Snakemake does not notice."""
+    """Refuse a user's file that was replaced by one with an older date, which Snakemake does not detect."""
     origin = origin_of(result) if result.is_file() else None
     for name, made_from in origin.inputs.items() if origin else ():
         source = Path(name)
@@ -143,9 +143,10 @@ def _check_sources(result: Path) -> None:
 
 
 def _check_folder(manifest: Path) -> None:
-    """Refuse a local model whose files were changed: they are no inputs of a job, so Snakemake does not see it.
+    """Refuse a local model whose files were changed. They are no inputs of a job, so Snakemake does not check them.
 
-    The digest is computed only if a file was touched since; that of the inode tells it, whatever date the file has.
+    The digest is computed only if the ctime of a file (the last change of its inode) is newer than the manifest. Tools
+    that set the date of a file do not set its ctime.
     """
     folder = Path(read_json(manifest).get("weights", {}).get("path", ""))
     if not folder.is_absolute() or not folder.is_dir():

@@ -1,9 +1,9 @@
-"""The model table: one row for each model of the config. Every rule works on it.
+"""The model table: one row for each model of the config. All rules use it.
 
-The id of a model tells how it is made, from left to right: ``agnostic`` is an initial model, ``agnostic.sft`` its SFT
-policy, ``agnostic.sft_dpo.ties`` the TIES merge of two policies of one start, ``universal.slerp`` a merge of initial
-models, and ``universal.slerp.cpo`` that merge aligned by CPO. A second or later seed adds ``-s<seed>`` to the name of
-the alignment; the first seed adds nothing, so a further seed renames no model.
+The id of a model says how it is made, from left to right: ``agnostic`` is an initial model, ``agnostic.sft`` its SFT
+policy, ``agnostic.sft_dpo.ties`` the TIES merge of two policies with the same start, ``universal.slerp`` a merge of
+initial models, and ``universal.slerp.cpo`` that merge aligned by CPO. Each seed after the first adds ``-s<seed>`` to
+the name of the alignment. The first seed adds nothing, so adding a seed to the config renames no model.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Model:
     Attributes:
         id: its name, which is safe in a path.
         kind: how it is made.
-        parents: the models that it is made from: the start of an aligned model, the two parents of a merge, the model
-            that an initial one was trained from, if any; none for a system whose captions come from elsewhere.
+        parents: ids of the models that it is made from: the start of an aligned model, the two parents of a merge, the
+            model that an initial one was trained from, if any; empty for a system with captions from elsewhere.
         method: name of the alignment or merge, or the kind of an initial model.
-        settings: all that it depends on beside its parents, with the preset applied.
+        settings: all settings that it depends on, with the preset applied.
         seed: the seed that it is made with.
-        base: of a merge, the common parent that task vectors are computed against.
-        unseeded: the id without its seed: models that share it differ in the seed only.
+        base: for a merge, the base model of its task vectors.
+        unseeded: the id without its seed. Models with the same value differ in the seed only.
     """
 
     id: str
@@ -51,12 +51,12 @@ class Model:
     unseeded: str = ""
 
     def prompts(self, study: Prompts) -> dict[str, str]:
-        """The prompt templates by direction: its own, or else the study's."""
+        """The prompt templates by direction: those in its settings, or else the study's."""
         return self.settings.get("prompts") or study.model_dump()
 
     @property
     def start(self) -> str | None:
-        """The model that it is compared with: the base of a merge, else the parent; None if it has no parent."""
+        """The model that it is compared with: the base of a merge, else the parent; None without a parent."""
         return self.base or next(iter(self.parents), None)
 
 
@@ -64,23 +64,23 @@ class ModelTable(dict[str, Model]):
     """Models by id. Parents come before their children."""
 
     def lineage(self, model: str) -> list[str]:
-        """The models whose weights are read to load `model`: itself, and for an adapter the model that it changes."""
+        """The models whose weights are read to load `model`: itself, and the start if it is an adapter."""
         row = self[model]
         return [model] + (self.lineage(row.parents[0]) if row.kind == "aligned" else [])
 
     def ancestry(self, model: str) -> list[str]:
-        """A model and all models that it was made from, with the bases of merges."""
+        """A model and all models that it was made from, including the bases of merges."""
         row = self[model]
         above = [*row.parents, *([row.base] if row.base else [])]
         return list(dict.fromkeys([model, *(one for name in above for one in self.ancestry(name))]))
 
     def merged_from(self, model: str) -> list[str]:
-        """The models whose weights a merge reads: its parents and their base, each once."""
+        """The models whose weights a merge reads: its parents and its base, each once."""
         row = self[model]
         return list(dict.fromkeys([*row.parents, *([row.base] if row.base else [])]))
 
     def kept(self, every: bool) -> list[str]:
-        """Merges whose weights are kept: those that other models start from, or all of them (`merge.keep_weights`)."""
+        """Merges whose weights are kept: those that models are aligned from, or all (`every`, `merge.keep_weights`)."""
         starts = {row.parents[0] for row in self.values() if row.kind == "aligned"}
         return [model for model in self.of_kind("merged") if every or model in starts]
 
@@ -93,8 +93,8 @@ def build(config: Config) -> ModelTable:
     """Expand a config into its model table.
 
     Raises:
-        MolmixError: a name that does not exist, a loop, an id that is given twice, a setting that the method does not
-            have.
+        MolmixError: a name does not exist, parents form a circle, an id is used twice, or a model cannot be made as
+            the config says.
     """
     check(config)
     table = ModelTable()
@@ -151,7 +151,7 @@ def _parent(spec: HubModel | MadeModel) -> str | None:
 
 
 def _circle(waiting: Mapping[str, HubModel | MadeModel]) -> MolmixError:
-    """What is wrong where every model waits for its parent: some of them form a circle."""
+    """The error if every model waits for its parent: some of the models form a circle."""
     path: list[str | None] = []
     name: str | None = next(iter(waiting))
     while name is not None and name not in path:
@@ -179,14 +179,14 @@ def _add_universal(config: Config, table: ModelTable) -> None:
 def _merges(
     config: Config, stem: str, parents: tuple[str, str], base: str, seed: int, suffix: str = ""
 ) -> Iterator[Model]:
-    """One merge of two models by each merge method. `suffix` marks a further seed."""
+    """One merge of two models for each merge method. `suffix` is that of the seed, see :func:`_seeds`."""
     for name, method in config.merge.methods.items():
         settings = method.model_dump(by_alias=True)
         yield Model(f"{stem}{suffix}.{name}", "merged", parents, name, settings, seed, base, f"{stem}.{name}")
 
 
 def _seeds(config: Config) -> Iterator[tuple[int, str]]:
-    """The seeds, each with its mark in the ids of aligned models; the first has none."""
+    """The seeds, each with its suffix in the ids of aligned models. The first seed has an empty suffix."""
     for number, seed in enumerate(config.seeds):
         yield seed, f"-s{seed}" if number else ""
 

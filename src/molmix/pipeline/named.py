@@ -1,4 +1,4 @@
-"""Names for the files of a rule, so that a script finds each file by what it is and not by its position or path.
+"""Names for the files of a rule, so that a script finds each file by name, and not by position or path.
 
 A rule writes ``**named("scores", {"sft": {"id": path}})``: Snakemake then knows the file as ``scores/sft/id``. The
 script of the rule reads ``nested(snakemake.input, "scores")`` and gets ``{"sft": {"id": path}}`` back.
@@ -15,8 +15,8 @@ def named(kind: str, files: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten a dictionary of files, nested to any depth, into Snakemake's names.
 
     Args:
-        kind: what the files are; the first part of every name.
-        files: a path, or a further dictionary, by key. No key has a slash.
+        kind: kind of the files; the first part of every name.
+        files: a path, or a further dictionary, by key. Keys contain no slash.
     """
     flat: dict[str, Any] = {}
     for key, value in files.items():
@@ -26,11 +26,11 @@ def named(kind: str, files: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def nested(files: Any, kind: str) -> dict[str, Any]:
-    """The files of one kind of a job, as the rule gave them to :func:`named`; empty where it has none.
+    """The files of one kind of a job, nested as the rule gave them to :func:`named`; empty if there are none.
 
     Args:
         files: Snakemake's named list: the input or the output of a job.
-        kind: what the files are.
+        kind: kind of the files.
     """
     found: dict[str, Any] = {}
     for name, path in files.items():

@@ -1,8 +1,8 @@
-"""Results that do not fit together are refused: their origins are followed back and compared with what is there now.
+"""Checks that results fit together: their recorded origins are compared with the current files and settings.
 
-A table of scores names the predictions that it was made from, by their checksums; these name their model, and so on
-back to the corpus and its source files. One result that was replaced, or that was made with other settings than those
-of today's config, makes every table that would be built on it wrong.
+The origin of a table of scores has the checksums of its predictions, their origins have that of the model, and so on
+back to the corpus and its source files. If one result was replaced, or was made with other settings than those of the
+current config, every table that is made from it would be wrong.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from molmix.core.files import digest, file_digest, make_again
 from molmix.core.origin import ORIGIN_KEY, Origin, path_in_run
 
 RESULTS = "results"
-MOST_NAMED = 5  # stale files that a message names; of more it names the rules
+MOST_NAMED = 5  # if more files than this are stale, a message names their rules instead
 
 
 def origin_of_job(rule: str, wildcards: Mapping[str, str], params: Mapping[str, Any], inputs: Iterable[Path]) -> Origin:
-    """The origin of what a job writes; folders among its inputs are left out, as manifests tell what they hold."""
+    """The origin of a job's outputs. Input folders are left out, because manifests have the digests of their files."""
     files = {str(path): checksum_of(path) for path in inputs if path.is_file()}
     return Origin(rule, dict(wildcards), settings_digest(params), files)
 
 
 def settings_digest(params: Mapping[str, Any]) -> str:
-    """Digest of a job's parameters without those that only name a path below ``results/``."""
+    """Digest of a job's parameters, without `made_by` and paths below ``results/``."""
     settings = {name: value for name, value in params.items() if name != "made_by" and not _is_result(value)}
     return digest(json.loads(json.dumps(settings, default=str)))
 
@@ -39,25 +39,25 @@ def _is_result(value: Any) -> bool:
 
 
 def checksum_of(path: Path) -> str:
-    """Checksum of a file: the one that it carries where molmix made it, the SHA-256 of its bytes elsewhere."""
-    # Without the prefix by which a file's own checksum is found.
+    """Checksum of a file: the one inside it if molmix made it, else the SHA-256 of its bytes."""
+    # Without the prefix that marks the checksum in a file.
     return _metadata(path).get(CHECKSUM_KEY, "").rpartition(":")[2] or file_digest(path)
 
 
 def origin_of(path: Path) -> Origin | None:
-    """The origin that a file carries; None where it carries none."""
+    """The origin inside a file; None if there is none."""
     text = _metadata(path).get(ORIGIN_KEY)
     return Origin(**json.loads(text)) if text else None
 
 
 @dataclass(frozen=True)
 class Stale:
-    """A result that does not fit to what is there now.
+    """A result that does not match the current files or settings.
 
     Attributes:
         path: the result.
         rule: the rule that makes it.
-        why: what does not agree.
+        why: what does not match.
     """
 
     path: Path
@@ -66,15 +66,15 @@ class Stale:
 
 
 def find_stale(paths: Iterable[Path], settings: Mapping[str, str] | None = None) -> list[Stale]:
-    """Results that were made from other files, or with other settings, than are there now, or as another file.
+    """Results that were made from other files or with other settings than the current ones, or copied to another path.
 
-    Origins are followed back through all results that they name. Files that are gone are passed over, and so are
-    results without an origin (those of molmix 0.1).
+    The check follows origins back through all results that they name. It skips files that do not exist, and results
+    without an origin (those of molmix 0.1).
 
     Args:
         paths: files that are about to be read.
-        settings: :func:`settings_digest` of jobs by today's config, by their name
-            (:func:`molmix.core.origin.job_name`). Jobs that are not named are not compared.
+        settings: :func:`settings_digest` of jobs under the current config, by job name
+            (:func:`molmix.core.origin.job_name`). Settings of other jobs are not compared.
     """
     stale, checksums = list[Stale](), dict[str, str]()
     waiting, seen = list(paths), set[Path]()
@@ -103,10 +103,10 @@ def find_stale(paths: Iterable[Path], settings: Mapping[str, str] | None = None)
 
 
 def check_origins(paths: Iterable[Path], settings: Mapping[str, str] | None = None) -> None:
-    """Refuse results that do not fit to what is there now; see :func:`find_stale`.
+    """Refuse results that do not match the current files or settings; see :func:`find_stale`.
 
     Raises:
-        MolmixError: names one result, what does not agree, and the command that makes all of them again.
+        MolmixError: there are such results; the message names one, the reason, and the command that makes all again.
     """
     if stale := find_stale(paths, settings):
         files = sorted({str(found.path) for found in stale})
@@ -116,7 +116,7 @@ def check_origins(paths: Iterable[Path], settings: Mapping[str, str] | None = No
 
 
 def _metadata(path: Path) -> dict[str, str]:
-    """The entries of a table's or a manifest's own metadata; none of any other file."""
+    """Checksum and origin from the metadata of a table or a manifest; empty for any other file."""
     if path.parts[:1] != (RESULTS,):
         return {}
     if path.suffix == ".parquet":
@@ -125,7 +125,7 @@ def _metadata(path: Path) -> dict[str, str]:
 
         try:
             found = pq.read_metadata(path).metadata or {}
-        except (OSError, pa.ArrowException):  # whoever reads it says what is wrong with it
+        except (OSError, pa.ArrowException):  # the job that reads the table reports the error
             return {}
         entries = {key.decode(): value.decode() for key, value in found.items() if key.startswith(b"molmix.")}
     elif path.suffix == ".json":

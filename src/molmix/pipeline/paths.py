@@ -1,4 +1,4 @@
-"""Where the files of a study are: those that several rules name. A rule gives its other files in its own `output`."""
+"""Paths of the files that several rules of the workflow name. Other files are only in the `output` of their rule."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ATOMS_CACHE = "results/store/atoms"
 class Paths:
     """The paths of one run, relative to the working directory.
 
-    Any argument may be a wildcard in braces, such as ``"{model}"``, where a rule wants the pattern.
+    Arguments may be wildcards in braces, such as ``"{model}"``, if a rule needs the pattern.
 
     Attributes:
         study: the config.
         table: its model table.
-        products: what it makes.
+        products: the products of the study.
     """
 
     study: Config
@@ -42,18 +42,18 @@ class Paths:
 
     @property
     def benchmarks(self) -> str:
-        """Folder of the times and memory that Snakemake measures."""
+        """Folder of the run times and memory use that Snakemake measures."""
         return f"{self.results}/benchmarks"
 
     # ---- data
 
     def tests(self, *, judged: bool = False) -> dict[str, str]:
-        """Test sets by name; with `judged` those whose answers are captions."""
+        """Test sets by name; with `judged`, only those whose answers are captions."""
         names = self.products.judged if judged else self.products.tests
         return {test: f"{self.results}/data/tests/{test}.parquet" for test in names}
 
     def splits(self) -> dict[str, dict[str, str]]:
-        """Training tables by corpus and split. The study's own corpus is called ``""``; empty if nothing is trained."""
+        """Tables by corpus and split. The key of `data.train` is ``""``; empty without `data.train`."""
         if not self.study.data.train:
             return {}
         folders = {"": ""} | {name: f"corpora/{name}/" for name in self.study.data.corpora}
@@ -75,7 +75,7 @@ class Paths:
         return f"{self.results}/preferences/{self._corpus(model)}{folder}"
 
     def rejected(self) -> dict[str, str]:
-        """Rejected texts by direction: a file of the user, or one that a model writes, for the wildcard `corpus`."""
+        """Rejected texts by direction: a file of the user, or one with the wildcard `corpus` that a model writes."""
         return {
             direction: (
                 source.path
@@ -92,7 +92,7 @@ class Paths:
     # ---- models
 
     def manifest(self, model: str) -> str:
-        """What a model is and what it was made from: later jobs depend on it, and not on the weights."""
+        """Manifest: what a model is and what it was made from. Later jobs depend on it and not on the weights."""
         return f"{self.results}/models/{model}/manifest.json"
 
     def parents(self, model: str) -> list[str]:
@@ -100,11 +100,11 @@ class Paths:
         return [self.manifest(parent) for parent in self.table[model].parents]
 
     def manifests(self, models: Any = None) -> dict[str, str]:
-        """Manifests by model, of some models or all."""
+        """Manifests by model; default all models."""
         return {model: self.manifest(model) for model in (self.table if models is None else models)}
 
     def weights(self, *models: str) -> list[str]:
-        """Folders that are read to load some models: weights and adapters that are made here."""
+        """Folders that are read to load some models: weights and adapters that the study makes."""
         return [
             f"{self.results}/models/{row}/{'adapter' if self.table[row].kind == 'aligned' else 'weights'}"
             for model in models
@@ -113,7 +113,7 @@ class Paths:
         ]
 
     def training_log(self, model: str) -> str:
-        """Losses of a training."""
+        """Log of a training: its losses."""
         return f"{self.results}/models/{model}/log.parquet"
 
     def nli_model(self, name: str) -> str:
@@ -121,17 +121,17 @@ class Paths:
         return f"{self.results}/nli_models/{name}/manifest.json"
 
     def nli_weights(self, name: str) -> list[str]:
-        """Weights of an NLI model, where they are made here."""
+        """Weights of an NLI model that the study trains; empty for other NLI models."""
         return [f"{self.results}/nli_models/{name}/weights"] if name in self.products.trained_nli else []
 
     def decomposer(self, name: str) -> str:
         """Manifest of a decomposer that is a local language model."""
         return f"{self.results}/decomposers/{name}/manifest.json"
 
-    # ---- captions and what is measured of them
+    # ---- captions and their scores
 
     def predictions(self, model: str, tests: Any = None) -> dict[str, str]:
-        """What a model answered, by test set."""
+        """The answers of a model, by test set."""
         names = self.products.tests if tests is None else tests
         return {test: f"{self.results}/predictions/{model}/{test}.parquet" for test in names}
 
@@ -145,12 +145,12 @@ class Paths:
         return {test: f"{self.atoms}/{units}/{author}/{test}.parquet" for test in self.products.judged}
 
     def reference_units(self, judge: str, author: str) -> dict[str, str]:
-        """What a judge compares an author's captions with: the units of the references, by test set."""
+        """The units of the references that a judge compares an author's captions with, by test set."""
         reference = "planted-reference" if author == "planted" else "reference"
         return self.units(self.products.judges[judge].reference_units, reference)
 
     def generated_units(self, judge: str, author: str) -> dict[str, str]:
-        """The units of an author's captions as a judge reads them, by test set."""
+        """The units of an author's captions that a judge reads, by test set."""
         return self.units(self.products.judges[judge].generated_units, author)
 
     @property
@@ -163,16 +163,16 @@ class Paths:
         return {test: f"{self.results}/nli/{judge}/{author}/{test}.parquet" for test in self.products.judged}
 
     def text2mol(self, model: str) -> dict[str, str]:
-        """Text2Mol similarities of a model's captions, by test set; none where the study does not ask for them."""
+        """Text2Mol similarities of a model's captions, by test set; empty if the study does not ask for them."""
         return {test: f"{self.results}/text2mol/{model}/{test}.parquet" for test in self.products.text2mol_tests}
 
     def scores(self, model: str, *, judged: bool = False) -> dict[str, str]:
-        """Every metric of every answer of a model, by test set."""
+        """All metrics of all answers of a model, by test set."""
         names = self.products.judged if judged else self.products.tests
         return {test: f"{self.results}/scores/{model}/{test}.parquet" for test in names}
 
     def all_scores(self, models: Any = None, *, judged: bool = False) -> dict[str, dict[str, str]]:
-        """Scores by model and test set, of some models or all."""
+        """Scores by model and test set; default all models."""
         chosen = self.table if models is None else models
         return {model: self.scores(model, judged=judged) for model in chosen}
 
@@ -196,11 +196,11 @@ class Paths:
 
 
 def units_of_models(folder: Path, test: str) -> list[Path]:
-    """The units of the captions of all models that were cut so far.
+    """Existing tables of the units of the models' captions.
 
     Args:
-        folder: of one kind of units.
-        test: the test set.
+        folder: folder of one kind of units.
+        test: name of the test set.
     """
     authors = [author for author in sorted(folder.iterdir()) if author.name not in RESERVED]
     return [path for author in authors if (path := author / f"{test}.parquet").is_file()]

@@ -1,7 +1,7 @@
-"""Everything that a study takes from the hub, fetched into its cache ahead: for nodes without a network.
+"""Downloads everything that a study needs from the hub into its cache, for nodes without a network.
 
-METEOR's WordNet, the word lists of the published metrics and files of captions are local paths in the config: there
-is nothing to fetch of them but to see that they are there.
+METEOR's WordNet, the word lists of the published metrics and files of captions are local paths in the config. They are
+only checked.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True)
 class Download:
-    """Something to fetch.
+    """A repository to download.
 
     Attributes:
-        key: where the config asks for it.
+        key: config key that names it.
         repository: its hub id.
         revision: commit hash, tag or branch.
         kind: which of its files are needed.
-        sources: of a data set, what is read of it.
+        sources: for a data set, the splits and columns that are read.
     """
 
     key: str
@@ -42,18 +42,18 @@ class Download:
 
     @property
     def pinned(self) -> bool:
-        """Whether the revision is a commit hash, which nobody can move."""
+        """Whether the revision is a commit hash, which cannot change."""
         return bool(COMMIT.fullmatch(self.revision))
 
 
 @dataclass(frozen=True)
 class CachedDownload:
-    """Something in the cache.
+    """A repository in the cache.
 
     Attributes:
-        download: what was asked for.
-        commit: hash of what its revision stands for.
-        size: bytes of its files.
+        download: the download that was asked for.
+        commit: commit hash of its revision.
+        size: size of its files in bytes.
     """
 
     download: Download
@@ -62,7 +62,7 @@ class CachedDownload:
 
 
 def downloads(study: Config) -> list[Download]:
-    """What a study takes from the hub, each repository and revision once."""
+    """The downloads that a study needs, each repository and revision once."""
     found: dict[tuple[str, str, Kind], Download] = {}
     for key, model in study.pretrained().items():
         if not Path(model.id).is_dir():
@@ -91,12 +91,12 @@ def _sources(study: Config) -> Iterator[tuple[str, HubSource]]:
 
 
 def prefetch(study: Config) -> Iterator[CachedDownload]:
-    """Fetch what is missing from the cache, and look into everything: weights whole, splits and columns there.
+    """Download what is missing in the cache, and check all of it: weights are complete, splits and columns exist.
 
-    Called again, it goes on with the files that are missing.
+    A second call downloads only missing files.
 
     Raises:
-        MolmixError: once all that can be had was had, one message for everything that cannot.
+        MolmixError: something cannot be downloaded or used. It is raised last, with one message for all of them.
     """
     check_files(study)
     refused = []

@@ -1,4 +1,4 @@
-"""What a study makes: which test sets are judged, which tables and figures there are, and the facts that jobs get."""
+"""The products of a study: its judged test sets, its tables and figures, and the parameters of jobs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VALIDATION = {
 
 @dataclass(frozen=True)
 class Products:
-    """What one study makes.
+    """The products of one study.
 
     Attributes:
         study: the config.
@@ -49,12 +49,12 @@ class Products:
 
     @cached_property
     def judged(self) -> list[str]:
-        """Test sets whose answers are captions: judges read no molecules."""
+        """Test sets whose answers are captions. Judges do not read molecules."""
         return [name for name, direction in self.tests.items() if direction == "mol2cap"]
 
     @cached_property
     def judges(self) -> dict[str, JudgeSettings]:
-        """Judges by name; none where no test set has captions for answers."""
+        """Judges by name; empty if no test set has captions as answers."""
         return self.study.judges if self.judged else {}
 
     @cached_property
@@ -64,12 +64,12 @@ class Products:
 
     @cached_property
     def judge_titles(self) -> dict[str, str]:
-        """What judges are called in tables that compare them, by name."""
+        """Titles of the judges in tables that compare them, by name."""
         return titles(self.judges)
 
     @cached_property
     def units(self) -> set[str]:
-        """Everything that captions are cut into: decomposers, sentences …"""
+        """All kinds of units that captions are cut into: names of decomposers, sentences …"""
         return {units for judge in self.judges.values() for units in (judge.reference_units, judge.generated_units)}
 
     @cached_property
@@ -81,22 +81,22 @@ class Products:
 
     @cached_property
     def trained_nli(self) -> list[str]:
-        """NLI models that are trained here."""
+        """NLI models that the study trains."""
         return [name for name, model in self.study.nli.items() if model.kind == "made"]
 
     @cached_property
     def local_decomposers(self) -> list[str]:
-        """Decomposers that are language models of this machine: they have weights, and use a GPU."""
+        """Decomposers that are local language models: they have weights and use a GPU."""
         return list(self.study.local_decomposers())
 
     def environment_of(self, units: str) -> str:
-        """The file of `envs/` that captions are cut into some units in."""
+        """The environment of `envs/` for the jobs that cut captions into some units."""
         decomposer = self.study.decomposers.get(units)
         return decomposer.environment if decomposer else "models"
 
     @cached_property
     def model_decomposers(self) -> list[str]:
-        """Decomposers that are language models, here or behind an endpoint: they take hours."""
+        """Decomposers that are language models, local or behind an endpoint. They take hours."""
         return [name for name, spec in self.study.decomposers.items() if spec.asks_model]
 
     @cached_property
@@ -106,12 +106,12 @@ class Products:
 
     @cached_property
     def temporary_merges(self) -> list[str]:
-        """Merges whose weights are deleted once they have answered the test sets."""
+        """Merges whose weights are deleted after they have answered the test sets."""
         return [model for model in self.table.of_kind("merged") if model not in self.kept_merges]
 
     @cached_property
     def generating(self) -> list[str]:
-        """Models that a job of their own loads to answer the test sets."""
+        """Models that answer the test sets in their own `generate` job."""
         left_out = {*self.temporary_merges, *self.systems}
         return [model for model in self.table if model not in left_out]
 
@@ -123,7 +123,7 @@ class Products:
 
     @cached_property
     def uploadable(self) -> list[str]:
-        """Models made here whose weights are kept."""
+        """Models that the study aligns or merges and whose weights are kept."""
         return [*self.table.of_kind("aligned"), *self.kept_merges]
 
     @cached_property
@@ -134,7 +134,7 @@ class Products:
 
     @cached_property
     def systems(self) -> dict[str, dict[str, Any]]:
-        """The files of every system whose captions come from elsewhere, by system and test set."""
+        """The files of systems whose captions come from elsewhere, by system and test set."""
         return {
             system.name: {test: source.model_dump() for test, source in system.predictions.items()}
             for system in self.study.systems
@@ -144,7 +144,7 @@ class Products:
 
     @cached_property
     def compared(self) -> list[str]:
-        """Tables of the rule `comparisons`: those that the study has models for."""
+        """Tables of the rule `comparisons` for which the study has models."""
         alignments = self.table.of_kind("aligned")
         wanted = {
             "comparisons": True,
@@ -161,7 +161,7 @@ class Products:
 
     @cached_property
     def figures(self) -> dict[str, dict[str, Any]]:
-        """Figures of the rule `plots` by name: their kind and test sets. The study has something to draw for each."""
+        """Figures of the rule `plots` by name: kind and test sets. Only figures for which the study has data."""
         figures: dict[str, dict[str, Any]] = {}
         if self.trained:
             figures["training"] = {"kind": "training", "tests": []}
@@ -176,16 +176,16 @@ class Products:
         return figures | {"cost": {"kind": "cost", "tests": []}}
 
     def shown_tables(self, folder: Path) -> list[str]:
-        """Tables of the report. Those of the target `judge` are shown if they are there: the report does not make them.
+        """Tables of the report. Those of the target `judge` are shown if they exist: the report does not make them.
 
         Args:
-            folder: of the tables.
+            folder: folder of the tables.
         """
         ablations = [f"ablation-{name}" for name in self.study.ablations]
         return ["leaderboard", *self.compared, *ablations, *self._validated(folder)]
 
     def shown_figures(self, folder: Path) -> list[str]:
-        """Figures of the report; `folder` is that of the tables."""
+        """Figures of the report. `folder` is the folder of the tables."""
         ablations = [f"ablation-{name}" for name in self.study.ablations]
         judges = [f"judges-{test}" for test in self.judged if "judges" in self._validated(folder)]
         return [*self.figures, *ablations, *judges]
@@ -193,11 +193,11 @@ class Products:
     def _validated(self, folder: Path) -> list[str]:
         return [name for name in VALIDATION if (folder / f"{name}.md").exists()]
 
-    # ---- what jobs are told
+    # ---- parameters of jobs
 
     @cached_property
     def metric_options(self) -> dict[str, Any]:
-        """What scores depend on: the judges and the files of the metrics, dumped."""
+        """Settings that scores depend on: the judges and the files of the metrics, as plain data."""
         return {
             "judges": {name: judge.model_dump() for name, judge in self.judges.items()},
             "domain": self.study.domain,
@@ -206,7 +206,7 @@ class Products:
 
     @cached_property
     def model_facts(self) -> dict[str, dict[str, Any]]:
-        """What tables and figures need to know of every model."""
+        """Facts about every model for tables and figures, by id."""
         return {
             model: {
                 "kind": row.kind,

@@ -1,4 +1,4 @@
-"""What jobs ask for: memory, run time, GPUs and CPU cores. Memory and run time grow with each retry."""
+"""Resources that jobs request: memory, run time, GPUs and CPU cores. Memory and run time grow with each retry."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ Need = int | Callable[[Any], int]
 
 
 def grows(need: Need) -> Callable[[Any, int], int]:
-    """Memory in MB or run time in minutes, once for the first try, twice for the second …
+    """Memory in MB or run time in minutes, multiplied by the number of the attempt.
 
     Args:
-        need: of the first try; may be a function of the wildcards.
+        need: value for the first attempt, or a function of the wildcards that returns it.
     """
     return lambda wildcards, attempt: attempt * (need(wildcards) if callable(need) else need)
 
 
 @dataclass(frozen=True)
 class JobResources:
-    """What the jobs of one study ask for.
+    """Resources that the jobs of one study request.
 
     Attributes:
         study: the config.
         table: its model table.
-        products: what it makes.
+        products: the products of the study.
         partitions: the profile's default resources `slurm_partition` and `gpu_partition`; may be empty.
     """
 
@@ -49,7 +49,7 @@ class JobResources:
 
         Args:
             stage: a key of `hardware.gpus`.
-            where: which of its jobs use them, by the wildcards.
+            where: function of the wildcards: whether a job uses them.
         """
         count, memory = self._count(stage), self.study.hardware.gpu_memory_gb or 0
         if not count:
@@ -80,13 +80,13 @@ class JobResources:
 
         Args:
             stage: a key of `hardware.gpus`.
-            least: MB beside the weights.
-            model_of: the model, by the wildcards.
+            least: MB in addition to the weights.
+            model_of: function of the wildcards: id of the model.
         """
         return grows(lambda wildcards: least + _mb(self._weights(stage, self._shapes[model_of(wildcards)])))
 
     def to_merge(self, least: int, *, generates: bool) -> Callable[[Any, int], int]:
-        """Memory of a job that merges the model of its wildcards, and with `generates` loads the result."""
+        """Memory of a job that merges the model of its wildcards. With `generates`, the job also loads the result."""
 
         def need(wildcards: Any) -> int:
             shape = self._shapes[wildcards.model]
@@ -109,7 +109,7 @@ class JobResources:
         return sizes(self.study, self.table).shapes
 
     def _weights(self, stage: str, shape: Shape | None) -> int:
-        """Bytes of a model's weights: 16 bits a number on a GPU, else 32. 0 where its shape is not known."""
+        """Bytes of a model's weights: 16 bits per weight on a GPU, else 32; 0 if its shape is not known."""
         return (2 if self._count(stage) else 4) * shape.parameters if shape else 0
 
     # ---- run time in minutes
@@ -119,7 +119,10 @@ class JobResources:
         return 240 if wildcards.units in self.products.model_decomposers else 5
 
     def nli_minutes(self, wildcards: Any) -> int:
-        """Run time of an NLI job: a share of the whole, as the times of a group add up. The first job does it all."""
+        """Run time of an NLI job: its share of the total, because the times of a group are added.
+
+        The first job of the group does all the work.
+        """
         least, whole = (2, 120) if self._judge_is_small(wildcards.judge) else (20, 1440)
         return max(least, whole // (len(self.table) * len(self.products.judges)))
 
@@ -132,7 +135,7 @@ def _mb(size: int) -> int:
 
 
 def _bytes_to_merge(shape: Shape | None) -> int:
-    """Bytes that mergekit holds at most. Measured (`python -m benchmarks merge_memory`): TIES holds some fifty for each
-    number of the largest tensor, and a shard that is to be written.
+    """Peak memory of mergekit in bytes. Measured (`python -m benchmarks merge_memory`): TIES needs about 50 bytes for
+    each weight of the largest tensor, and memory for one output shard.
     """
     return 50 * shape.largest + min(2 * GB, shape.stored) if shape else 0

@@ -1,4 +1,4 @@
-"""Set-up of a study before any job starts: its config is checked, its model table built, its data files are read."""
+"""Set-up of a study before any job starts: checks the config, builds the model table and reads the data files."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from molmix.pipeline import model_table
 
 
 def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -> tuple[Config, model_table.ModelTable]:
-    """Check all that can be checked before a job starts.
+    """Check everything that can be checked before a job starts.
 
     Args:
-        content: the config as Snakemake put it together, from one file or several, and from ``--config``.
+        content: the config that Snakemake combined from one or several files and from ``--config``.
         files: the config files.
-        read_files: whether to read the data files too. Jobs parse the workflow again and need not.
+        read_files: whether to read the data files too. Jobs parse the workflow again and do not need this.
 
     Raises:
-        MolmixError: one message with the key or file, the value, and what to do.
+        MolmixError: something is wrong; the message has the key or file, the value, and what to do.
     """
     for path in files:
         read_yaml(path)  # refuses a key that is given twice, which Snakemake's own reader accepts
@@ -39,10 +39,10 @@ def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -
 
 
 def find_snakefile() -> Path:
-    """The Snakefile of the checkout that this library belongs to.
+    """The Snakefile of the checkout that contains this library.
 
     Raises:
-        MolmixError: there is none.
+        MolmixError: there is no Snakefile.
     """
     snakefile = Path(__file__).resolve().parents[3] / "Snakefile"
     if not snakefile.exists():
@@ -51,12 +51,12 @@ def find_snakefile() -> Path:
 
 
 def deny_others_writing() -> None:
-    """Let only the owner and the group write into a run, whatever the umask of the shell is.
+    """Allow only the owner and the group to write into a run, with any umask of the shell.
 
-    Every job does this too, as it parses the workflow.
+    Every job does this too, because it parses the workflow.
     """
     os.umask(os.umask(0o022) | stat.S_IWOTH)
-    # Snakemake makes these before it reads the workflow. It runs the scripts of jobs from the first.
+    # Snakemake makes these folders before it reads the workflow. The first one contains the scripts of jobs.
     folder = Path(".snakemake")
     for path in [folder, folder / "log", *folder.glob("log/*")]:
         with suppress(OSError):  # it does not exist, or belongs to someone else

@@ -1,4 +1,4 @@
-"""Snakemake's records of files, in ``.snakemake/``: those that a job has begun, and how finished ones were made."""
+"""Snakemake's records of files, in ``.snakemake/``: files that jobs have begun, and how finished files were made."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 
 
 def recorded_files(folder: Path) -> dict[str, Path]:
-    """The record of every file that a folder of records has, by the file.
+    """The records in a folder, by the path of the file that they describe.
 
-    A record's name is the file's in URL-safe base64; a long one is cut into folders that begin with `@`.
+    The name of a record is the path of its file in URL-safe base64. A long name is split into folders that begin with
+    `@`.
 
     Args:
-        folder: ``.snakemake/incomplete`` (files that a job is making now, or was when it was killed) or
+        folder: ``.snakemake/incomplete`` (files that a job is making now, or was making when it was killed) or
             ``.snakemake/metadata`` (finished files).
     """
     records = {}

@@ -1,1 +1,1 @@
-"""Everything that a person looks at: figures, the explorer, explanations of scores, and reports as HTML."""
+"""Output for people: figures, the explorer, explanations of scores, and HTML reports."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from molmix.core.errors import fault
 from molmix.core.files import make_again, write_atomically
 
-# No script runs and nothing is loaded, whatever text a table contains.
+# The page runs no scripts and loads nothing, for any text in a table.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --head: light-dark(#f2f2f2, #2a2a2a); }
@@ -30,7 +30,7 @@ def html_page(title: str, text: str) -> str:
 
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     body = reader.render(text)
-    # Wide tables get their own scroll bar, and can be scrolled by keyboard.
+    # Wide tables get their own scroll bar and can be scrolled with the keyboard.
     body = body.replace("<table>", '<div class="table" tabindex="0"><table>').replace("</table>", "</table></div>")
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{escape(title)}</title>\n'

@@ -1,4 +1,4 @@
-"""Snakemake's own report of a run, made by a job of the run."""
+"""Snakemake's report of a run, made by a job of the run."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ ABOUT = "MOLMIX_ABOUT"  # environment variable: file with the first page of the 
 def write_report(*, config: Mapping[str, Any], targets: Sequence[str], about: Sequence[str], page: Path) -> None:
     """Let Snakemake write its report of finished results: one HTML file that opens from disk.
 
-    A second Snakemake starts inside the running one. It only reads: the jobs from ``.snakemake/metadata``, and the
-    results that the workflow marks with `report()`.
+    A second Snakemake starts inside the running one. It only reads jobs from ``.snakemake/metadata``, and results that
+    the workflow marks with `report()`.
 
     Args:
         config: the whole config of the run.
@@ -59,7 +59,7 @@ def write_report(*, config: Mapping[str, Any], targets: Sequence[str], about: Se
 
 
 def _as_rst_list(title: str, items: Sequence[str]) -> str:
-    """Items of a Markdown list as reStructuredText, escaped for it and for Jinja, which Snakemake applies first."""
+    """Items of a Markdown list as reStructuredText. They are also escaped for Jinja, which Snakemake applies first."""
     special = str.maketrans({character: f"\\{character}" for character in "\\*`|_"})
     lines = [f"- {item.removeprefix('- ').translate(special)}" for item in items]
     return "\n".join(["", f"**{title}**", "", "{% raw %}", "", *lines, "", "{% endraw %}", ""])

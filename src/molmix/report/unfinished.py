@@ -1,4 +1,4 @@
-"""Report of an unfinished run: tables of the models that are scored, and a list of those that are not."""
+"""Report of an unfinished run: tables of the scored models, and a list of the other models."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def write_unfinished_report(
         tests: direction of each test set by name.
         root: folder of the run.
         others: further Markdown tables; those that exist are shown too.
-        folder: where to write.
-        config, seeds, statistics, options: as of :func:`molmix.analysis.leaderboard.leaderboard`.
+        folder: folder to write to.
+        config, seeds, statistics, options: see :func:`molmix.analysis.leaderboard.leaderboard`.
     """
     from molmix.analysis.comparison.compare import compare_models
     from molmix.analysis.leaderboard import leaderboard
@@ -58,7 +58,7 @@ def write_unfinished_report(
 
 
 def comparable(models: Mapping[str, dict[str, Any]], scored: set[str]) -> dict[str, dict[str, Any]]:
-    """The scored models whose starting model and parents are all scored too: each is compared with them."""
+    """The scored models whose start and parents are all scored too, because each model is compared with them."""
     shown: dict[str, dict[str, Any]] = {}
     for model, row in models.items():  # parents come first
         if model in scored and {*row["parents"], *filter(None, [row["start"]])} <= shown.keys():

@@ -1,4 +1,4 @@
-"""Alignment methods. Each file is one method and registers by being here: see :class:`._shared.Alignment`.
+"""Alignment methods. Each file in this folder is one method, registered automatically: see :class:`._shared.Alignment`.
 
-Importing a method's file is cheap: TRL is imported when a trainer is made.
+Importing the file of a method is fast, because TRL is imported only when a trainer is created.
 """

@@ -1,7 +1,7 @@
-"""What the alignment methods share: their section of the config, the kinds of rows, the adapter, and parts of presets.
+"""Shared code of the alignment methods: their config section, types of rows, the adapter, and parts of presets.
 
-A method is one file of this folder with one subclass of :class:`Alignment`, which states every fact that the rest of
-molmix needs of the method. The file's name is the method's name in the config.
+A method is one file of this folder with one subclass of :class:`Alignment`. The subclass states all facts about the
+method that the rest of molmix needs. The name of the file is the name of the method in the config.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing_extensions import TypedDict
 
 from molmix.core.schema import Count, Name, Section, Share
 
-# The texts of a preference pair that a method trains on, by TRL's name of its type of data set:
-# `prompt-completion` is (prompt, completion), `preference` is (prompt, chosen, rejected), and `unpaired-preference` is
-# (prompt, completion, label), two rows a pair.
+# The texts of a preference pair that a method trains on, by TRL's name of the data set type. The columns are
+# (prompt, completion) for `prompt-completion`, (prompt, chosen, rejected) for `preference`, and
+# (prompt, completion, label) with two rows per pair for `unpaired-preference`.
 TEXTS: dict[str, tuple[str, ...]] = {
     "prompt-completion": ("chosen",),
     "preference": ("chosen", "rejected"),
@@ -60,11 +60,11 @@ class Lora(TypedDict, total=False):
 
 
 _PLAIN = {"use_dora": False, "use_rslora": False}
-# The authors' code; its SFT run adds DoRA.
+# From the code of the paper's authors. Their SFT run also uses DoRA.
 PAPER_LORA: dict[str, Any] = {"r": 64, "alpha": 16, "dropout": 0.05, "target_modules": "all-linear", **_PLAIN}
 # Schulman et al. 2025, "LoRA Without Regret", and TRL's guide of that name: adapters on all linear layers, alpha 32, no
-# dropout. Rank 32 makes the scale alpha / r equal to 1, so rsLoRA is not needed (the paper's 16 / 64 quarters every
-# update). A 7B model gets some 80 million trainable weights for about a million caption tokens.
+# dropout. Rank 32 makes the scale alpha / r equal to 1, so rsLoRA is not needed (the paper's scale is 16 / 64 = 0.25).
+# A 7B model gets about 80 million trainable weights for about a million caption tokens.
 MODERN_LORA: dict[str, Any] = {"r": 32, "alpha": 32, "dropout": 0.0, "target_modules": "all-linear", **_PLAIN}
 
 
@@ -73,10 +73,10 @@ def preset(
 ) -> dict[str, dict[str, Any]]:
     """One preset: settings of the TRL config (``trl``) and of the adapter (``lora``).
 
-    Every preset is one epoch, with at most 1,024 tokens a text and without gradient checkpointing.
+    Every preset has one epoch, at most 1,024 tokens per text and no gradient checkpointing.
 
     Args:
-        batch, accumulation: rows of a batch, and batches of a step.
+        batch, accumulation: rows per batch, and batches per step.
         loss: settings of the loss.
         optimisation: learning rate, schedule and gradient norm.
         lora: settings of the adapter.
@@ -107,7 +107,7 @@ class Alignment(Section):
         smallest_batch: smallest `per_device_train_batch_size` that the method can learn from.
         reserved: TRL settings that cannot be changed with this method, by name, with the reason.
         config_class, trainer_class: TRL's classes, as ``<module>.<class>``.
-        bytes_on_4_bit: bytes of an adapter's number where the start is loaded in 4 bits.
+        bytes_on_4_bit: bytes of an adapter's weight if the start is loaded in 4 bits.
     """
 
     method: str
@@ -145,24 +145,24 @@ class Alignment(Section):
 
     @classmethod
     def texts(cls) -> tuple[str, ...]:
-        """The texts of a pair that the policy reads: ``chosen``, and ``rejected`` where the loss needs it."""
+        """The texts of a pair that the policy reads: ``chosen``, and ``rejected`` if the loss needs it."""
         return TEXTS[cls.dataset_type]
 
     @classmethod
     def trainer(cls, arguments: dict[str, Any], *, order: Any = None, **parts: Any) -> Any:
-        """Make TRL's trainer, one that writes no model cards.
+        """Create TRL's trainer. It writes no model cards.
 
         Args:
-            arguments: of the TRL config class.
+            arguments: arguments of the TRL config class.
             order: sampler of training rows; None for TRL's own.
             parts: ``model``, ``processing_class``, ``train_dataset``, ``eval_dataset``, ``peft_config``, ``callbacks``,
-                and ``ref_model`` where the reference is another model than the start (with LoRA, TRL takes the policy
-                with its adapter switched off).
+                and ``ref_model`` if the reference is not the start (for the start, TRL uses the policy with its adapter
+                switched off).
         """
 
         class Trainer(load_class(cls.trainer_class)):  # type: ignore[misc]  # known when it is loaded
             def create_model_card(self, *_: Any, **__: Any) -> None:
-                """Nobody reads the card of a checkpoint, and writing it takes most of a checkpoint's time."""
+                """Write nothing: the card of a checkpoint is not used, and takes most of a checkpoint's time."""
 
             def _get_train_sampler(self, *given: Any) -> Any:
                 return super()._get_train_sampler(*given) if order is None else order
@@ -170,7 +170,7 @@ class Alignment(Section):
         return Trainer(args=load_class(cls.config_class)(**arguments), **parts)
 
     def resolved(self) -> dict[str, Any]:
-        """All that a training depends on beside its data: the preset with the replaced values, as plain JSON."""
+        """All settings of a training: the preset with the values that the config replaces, as plain JSON."""
         chosen = self.PRESETS[self.preset]
         return {
             "trl": chosen["trl"] | self.settings,
@@ -184,6 +184,6 @@ class Alignment(Section):
 
 
 def load_class(name: str) -> Any:
-    """The class of a name ``<module>.<class>``; imports the module."""
+    """The class with the name ``<module>.<class>``; imports the module."""
     module, _, attribute = name.rpartition(".")
     return getattr(importlib.import_module(module), attribute)

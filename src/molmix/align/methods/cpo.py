@@ -1,9 +1,10 @@
 """CPO: contrastive preference optimisation (Xu et al. 2024, arXiv 2401.08417; TRL, experimental).
 
-The loss of a batch is the mean over its pairs of ``-log sigmoid(beta * (log p(chosen) - log p(rejected)))``: DPO with a
-reference that gives every text the same probability (the paper calls it uniform; ``reference: uniform`` of DPO is
-uniform over tokens), plus `cpo_alpha` times the mean over all tokens of ``-log p(chosen)``, which clones the chosen
-texts. ``cpo_alpha: 0.0`` removes the second term.
+The loss of a batch has two terms. The first is the mean over its pairs of
+``-log sigmoid(beta * (log p(chosen) - log p(rejected)))``. This is DPO with a reference that gives every text the same
+probability. The paper calls this reference uniform; ``reference: uniform`` of DPO is uniform over tokens. The second
+term is `cpo_alpha` times the mean over all tokens of ``-log p(chosen)`` (behaviour cloning of the chosen texts).
+``cpo_alpha: 0.0`` removes the second term.
 """
 
 import copy
@@ -25,11 +26,11 @@ class Cpo(Alignment):
     bytes_on_4_bit = 4  # its trainer leaves the adapter in float32
 
     PRESETS: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
-        # The authors' code, which sets no learning rate: 5e-5, linear to zero, was TRL's default in mid-2024 (0.8,
-        # 0.9); today's is 1e-6. Different here: weights are 4-bit only where `quantize` is true.
+        # From the code of the paper's authors. It sets no learning rate: the default of TRL 0.8 and 0.9 (mid-2024) was
+        # 5e-5, linear to zero; today it is 1e-6. Difference: weights are 4-bit only if `quantize` is true.
         "paper": preset(1, 64, LOSS, {"learning_rate": 5e-5, "lr_scheduler_type": "linear"}, PAPER_LORA),
-        # CPO's authors trained LoRA at 1e-4 and TRL's example says 8e-5: more than DPO's, because the cloning term is
-        # SFT and keeps the policy close. Batches of 32 pairs as for SFT.
+        # CPO's authors trained LoRA at 1e-4, and TRL's example has 8e-5. This is higher than for DPO, because the
+        # cloning term is SFT and limits the drift of the policy. Batches of 32 pairs, as for SFT.
         "modern": preset(
             8, 4, LOSS, {"learning_rate": 8e-5, "lr_scheduler_type": "cosine", "warmup_steps": 0.1}, MODERN_LORA
         ),
@@ -37,10 +38,10 @@ class Cpo(Alignment):
 
     @classmethod
     def trainer(cls, arguments: dict[str, Any], *, order: Any = None, **parts: Any) -> Any:
-        """As every method's, with a tokenizer that says whether it begins texts with BOS.
+        """As for all methods, but with a tokenizer that has a BOS token only if it begins texts with it.
 
-        This trainer puts the BOS token before every text, also where the tokenizer has one and does not use it (as
-        GPT-2's). The other trainers, and generation, do what the tokenizer does.
+        CPO's trainer puts BOS before every text if the tokenizer has a BOS token, even if the tokenizer does not use it
+        (such as GPT-2's). The other trainers, and generation, follow the tokenizer.
         """
         tokenizer = copy.deepcopy(parts["processing_class"])
         if tokenizer("x")["input_ids"][0] != tokenizer.bos_token_id:

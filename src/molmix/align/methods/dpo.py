@@ -1,8 +1,8 @@
 """DPO: direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290; TRL).
 
 The loss of a pair is ``-log sigmoid(beta * ((log p - log r)(chosen) - (log p - log r)(rejected)))`` with the policy p
-and the reference r. Other losses of the family are a setting: ``loss_type: ipo``, or ``[sigmoid, sft]`` with
-``loss_weights: [1.0, 0.2]`` to keep the probability of the chosen texts up.
+and the reference r. Settings select other losses of the family: ``loss_type: ipo``, or ``[sigmoid, sft]`` with
+``loss_weights: [1.0, 0.2]``, which keeps the probability of the chosen texts high.
 """
 
 from typing import Any, ClassVar
@@ -22,8 +22,8 @@ class Dpo(Alignment):
     trainer_class = "trl.DPOTrainer"
 
     PRESETS: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
-        # The authors' code. Different here: its run called DPO used `loss_type="kto_pair"`, which TRL has dropped, and
-        # this is DPO's own loss; weights are 4-bit only where `quantize` is true.
+        # From the code of the paper's authors. Differences: their DPO run used `loss_type="kto_pair"`, which TRL has
+        # removed, and this preset has DPO's own loss; weights are 4-bit only if `quantize` is true.
         "paper": preset(
             1,
             64,
@@ -31,10 +31,10 @@ class Dpo(Alignment):
             {"learning_rate": 5e-5, "lr_scheduler_type": "cosine", "warmup_steps": 0.1, "max_grad_norm": 0.3},
             PAPER_LORA,
         ),
-        # 5e-6 is TRL's own example for LoRA and ten times its example for full fine-tuning (5e-7, also that of Zephyr
-        # and Tulu 3); with a higher rate DPO drifts: the probability of the chosen text falls with the rejected one's
-        # (Razin et al. 2024, arXiv 2410.08847). Batches of 32 pairs as for SFT. The reference's log-probabilities are
-        # computed in each step: over one epoch `precompute_ref_log_probs` saves nothing, over several it does.
+        # 5e-6 is TRL's own example for LoRA, and ten times its example for full fine-tuning (5e-7, as in Zephyr and
+        # Tulu 3). With a higher rate DPO drifts: the probability of the chosen text falls with that of the rejected one
+        # (Razin et al. 2024, arXiv 2410.08847). Batches of 32 pairs, as for SFT. The reference's log-probabilities are
+        # computed in each step: `precompute_ref_log_probs` saves time only with several epochs.
         "modern": preset(
             8, 4, LOSS, {"learning_rate": 5e-6, "lr_scheduler_type": "cosine", "warmup_steps": 0.1}, MODERN_LORA
         ),

@@ -1,1 +1,1 @@
-"""What a study will cost, before anything runs: jobs, hours, disk and downloads, or that it is not known."""
+"""The cost of a study, before it runs: jobs, hours, disk and downloads, as far as they are known."""

@@ -1,4 +1,4 @@
-"""How many rows and captions a study has to work through."""
+"""Numbers of rows and captions of a study."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from molmix.data.corpus import count_keys
 from molmix.data.settings import HubSource, Source
 from molmix.data.sources import read_file
 
-# Rows of data sets that the shipped configs name, by hub id and split; of L+M-24 only the whole training set is
-# published (Edwards et al. 2024, arXiv 2403.00791), which its `split_train` is a part of; of MolTextNet a round number
-# (Zhu et al. 2025, arXiv 2506.00009).
+# Rows of the data sets in the shipped configs, by hub id and split. For L+M-24, the paper gives only the number of the
+# whole training set (Edwards et al. 2024, arXiv 2403.00791), and `split_train` is a part of it. The number of
+# MolTextNet is rounded (Zhu et al. 2025, arXiv 2506.00009).
 PUBLISHED = {
     "language-plus-molecules/LPM-24_train": {"split_train": 160_492},
     "liupf/ChEBI-20-MM": {"train": 26_407, "validation": 3_301, "test": 3_300},
     "liuganghuggingface/moltextnet": {"train": 2_500_000},
 }
 DEMO = {"train": 0.825, "id": 0.08, "ood": 0.08, "validation": 0.015, "long": 0.08}  # shares of the world's molecules
-HELD_OUT = 0.05  # of the subset, where no validation source is given
+HELD_OUT = 0.05  # share of the subset, if no validation source is given
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Corpus:
     """Rows that models are trained on.
 
     Attributes:
-        train: captions that initial models see.
-        validation: captions held out.
-        shares: captions that alignment sees, by its share of the training molecules.
+        train: number of captions for initial models.
+        validation: number of held-out captions.
+        shares: number of captions for alignments, by share of the training molecules.
     """
 
     train: int
@@ -44,9 +44,9 @@ class Counts:
     """Rows of a study.
 
     Attributes:
-        corpora: by name, the study's own as ""; one of a source whose size is not known here is missing.
-        tests: molecules of each test set.
-        known: whether the corpus is there, and these are counts of it.
+        corpora: corpora by name; "" is `data.train`. A corpus of unknown size is missing.
+        tests: number of molecules of each test set.
+        known: whether the corpus exists and the numbers are its counts; else they are estimates.
     """
 
     corpora: dict[str, Corpus]
@@ -55,18 +55,18 @@ class Counts:
 
     @property
     def captions(self) -> int:
-        """Answers that each model writes."""
+        """Number of answers that each model writes."""
         return sum(self.tests.values())
 
 
 def count(study: Config) -> Counts | None:
-    """Rows of the corpora, or what they will be about; None where a test set's size is not known here.
+    """Rows of the corpora, counted or estimated; None if the size of a test set is not known.
 
-    A manifest of before the study had one of its test sets, corpora or shares is passed over: all will be made anew.
+    A manifest that lacks one of the study's test sets, corpora or shares is ignored: all will be made again.
     """
     manifest = Path(f"results/{study.run}/data/manifest.json")
     counts = read_json(manifest)["counts"] if manifest.is_file() else {}
-    own = [""] if study.data.train else []  # a study that only scores has none
+    own = [""] if study.data.train else []  # a study that only scores has no training data
     found = {name: corpus for name in (*own, *study.data.corpora) if (corpus := _counted(study, name, counts))}
     whole = len(found) == len(own) + len(study.data.corpora)
     if whole and all(f"tests.{name}" in counts for name in study.data.tests):
@@ -83,7 +83,7 @@ def count(study: Config) -> Counts | None:
 
 
 def _counted(study: Config, name: str, counts: dict[str, Any]) -> Corpus | None:
-    """A corpus by the manifest of the data; None where that is of before the study had it, or one of its shares."""
+    """A corpus from the counts of the manifest; None if the manifest lacks the corpus or one of the study's shares."""
     train, subset, validation = (counts.get(part) for part in count_keys(name))
     if train is None or subset is None:
         return None
@@ -118,12 +118,12 @@ def _rows(study: Config, source: Source) -> int | None:
 
 
 def _published(source: HubSource) -> int | None:
-    """Rows of a split, or of a slice of one (`train[:1000]`, `train[:10%]`)."""
+    """Rows of a split or of a slice of a split (`train[:1000]`, `train[:10%]`); None if not known."""
     from datasets import ReadInstruction
 
     splits = PUBLISHED.get(source.id, {})
     try:
         parts = ReadInstruction.from_spec(source.split).to_absolute(splits)
-    except ValueError:  # a split that is not among them, or no way to name one: `corpus` will say so
+    except ValueError:  # an unknown or malformed split, which the rule `corpus` reports
         return None
     return sum(part.to - part.from_ for part in parts)

@@ -1,4 +1,4 @@
-"""Bytes on disk: what is downloaded, what is kept, and what a job holds while it runs."""
+"""Disk use in bytes: downloads, kept results, and temporary files of running jobs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from molmix.pipeline.model_table import ModelTable
 from molmix.pipeline.plan.shapes import Sizes
 from molmix.pipeline.prefetch import Download, downloads
 
-TOKENIZER = 45_000  # bytes of a made model's tokenizer, beside its weights and every adapter
-MADE_NLI = 1_200_000  # an NLI model made in the graph
+TOKENIZER = 45_000  # bytes of a made model's tokenizer, stored with its weights and with every adapter
+MADE_NLI = 1_200_000  # bytes of an NLI model that the study trains
 
 
 @dataclass(frozen=True)
 class Held:
-    """Something on disk.
+    """Files on disk.
 
     Attributes:
-        what: for people.
-        size: bytes; None where it is not known.
-        when: `hub` in the hub's cache, `kept` below results/, `running` for as long as a job of it runs.
+        what: description for the user.
+        size: bytes; None if not known.
+        when: `hub` for the hub's cache, `kept` for results/, `running` for files that exist while their job runs.
     """
 
     what: str
@@ -32,10 +32,10 @@ class Held:
 
 
 def held(study: Config, table: ModelTable, sizes: Sizes, at_once: int) -> list[Held]:
-    """What a study puts on disk, with `at_once` jobs that merge or train at one time.
+    """The files that a study writes, with `at_once` merges or trainings at the same time.
 
-    Models are computed from their shapes. How much the tables of captions, atoms and probabilities take is not known
-    before they are made.
+    Sizes of models are computed from their shapes. Sizes of the tables of captions, atoms and probabilities are not
+    known before they are made.
     """
     found = [Held(f"{one.repository}", _of(one)[0], "hub") for one in downloads(study)]
     found.append(Held("initial models made here", _initial(study, table, sizes), "kept"))
@@ -49,20 +49,22 @@ def held(study: Config, table: ModelTable, sizes: Sizes, at_once: int) -> list[H
     found.append(Held("corpus, captions, atoms, probabilities, scores", None, "kept"))
     merges = [_full(sizes, model) for model in table.of_kind("merged")]
     found.append(Held(f"{at_once} merge(s) under way", _most(merges, at_once), "running"))
-    trainings = [None if size is None else 2 * 3 * size for size in adapters]  # and two moments, twice
+    trainings = [
+        None if size is None else 2 * 3 * size for size in adapters
+    ]  # weights and two moments of Adam, in two checkpoints
     found.append(Held(f"{at_once} training(s) under way, checkpoints", _most(trainings, at_once), "running"))
     return found
 
 
 def left_to_fetch(study: Config) -> tuple[int, list[str]]:
-    """Bytes that are not in the hub's cache yet, and the repositories whose size is not known."""
+    """Bytes that are not in the hub's cache, and the repositories of unknown size."""
     sizes = {one.repository: _of(one) for one in downloads(study)}
     unknown = [name for name, (size, cached) in sizes.items() if size is None and not cached]
     return sum(size or 0 for size, cached in sizes.values() if not cached), unknown
 
 
 def _of(one: Download) -> tuple[int | None, bool]:
-    """Bytes of a repository, and whether they are here."""
+    """Bytes of a repository (None if not known), and whether it is in the hub's cache."""
     from huggingface_hub import constants
 
     if one.kind != "dataset":

@@ -1,4 +1,4 @@
-"""The shape of every model of the table, and whether it wants a GPU."""
+"""The shape of every model of the table, and whether it needs a GPU."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from molmix.models.settings import MadeModel
 from molmix.models.sizes import Shape
 from molmix.pipeline.model_table import Model, ModelTable
 
-NUMBER = 4  # bytes of an adapter's number: PEFT trains and saves it in float32
+NUMBER = 4  # bytes of an adapter's weight: PEFT trains and saves it in float32
 
 
 @dataclass(frozen=True)
@@ -19,29 +19,29 @@ class Sizes:
     """Shapes of a study's models.
 
     Attributes:
-        shapes: of the full weights that each model of the table is of, or lies on; None where it is not known.
-        gpu: whether it wants one: models made in the graph are small enough for a CPU.
+        shapes: shape of each model's full weights, by id; for an adapter, that of its start. None if not known.
+        gpu: whether a model needs a GPU, by id. Models of kind `made` are small enough for a CPU.
     """
 
     shapes: dict[str, Shape | None]
     gpu: dict[str, bool]
 
     def adapter(self, row: Model) -> int | None:
-        """Bytes of an aligned model's adapter; None where its shape is not known."""
+        """Bytes of an aligned model's adapter; None if the shape is not known."""
         shape, settings = self.shapes[row.id], row.settings
         size = METHODS[settings["method"]].bytes_on_4_bit if settings["quantize"] else NUMBER
         return size * settings["lora"]["r"] * shape.ends if shape else None
 
 
 def sizes(study: Config, table: ModelTable) -> Sizes:
-    """Look all shapes up."""
+    """The shapes of all models of the table."""
     found: dict[str, Shape | None] = {}
     gpu: dict[str, bool] = {}
     for name, row in table.items():
         spec = study.initial.get(name)
         if row.kind == "external":
             found[name], gpu[name] = None, False
-        elif spec is None:  # aligned: its start's; merged: that of its parents, which are alike
+        elif spec is None:  # an aligned model has the shape of its start; the parents of a merge have one shape
             found[name], gpu[name] = found[row.parents[0]], gpu[row.parents[0]]
         elif isinstance(spec, MadeModel):
             found[name] = shapes.made(spec) if spec.parent is None else found[spec.parent]

@@ -1,4 +1,4 @@
-"""The plan, for people."""
+"""The plan as text and tables for the terminal."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def plan_report(
     rows: Counts | None,
     stated: str | None,
 ) -> Iterator[Table | Text]:
-    """What to print, part by part.
+    """The parts of the plan to print.
 
     Args:
         run: the study's name.
         stages: costs by rule.
-        disk: what will lie on disk.
-        fetch: bytes still to download, and repositories of a size that nobody here knows.
-        rows: of the corpus.
-        stated: what hours are computed from, as text; None where the user states nothing.
+        disk: disk use.
+        fetch: bytes still to download, and repositories of unknown size.
+        rows: rows of the study; None if not known.
+        stated: values that hours are computed from, as text; None if the user states none.
     """
     jobs = sum(stage.jobs for stage in stages.values())
     yield Text(f"{run}: {jobs} jobs to run", style="bold")
@@ -85,7 +85,7 @@ def _gb(size: int | None) -> str:
 
 
 def _seen(name: str, corpus: Corpus) -> str:
-    """Captions that alignments see of a corpus, the least and the most."""
+    """Minimum and maximum number of captions of a corpus that alignments use, as text."""
     least, most = min(corpus.shares.values()), max(corpus.shares.values())
     number = f"{most:,}" if least == most else f"{least:,} to {most:,}"
     return f"{number} {f'of {name}' if name else 'captions'} to align on"

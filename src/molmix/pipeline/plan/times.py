@@ -1,4 +1,4 @@
-"""Hours of each stage: measured by the benchmarks of earlier jobs, or computed from what the user states."""
+"""Hours of each stage: measured in benchmarks of earlier jobs, or computed from values that the user states."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from molmix.pipeline.plan.counts import Corpus, Counts
 from molmix.pipeline.plan.shapes import Sizes
 from molmix.pipeline.status.graph import Job
 
-# Stages whose time goes by the size of a model: another study's times say nothing of it.
+# Stages whose time depends on the size of a model, so that times of other studies are not used.
 BY_MODEL = (
     "train_initial",
     "generate_rejected",
@@ -29,17 +29,17 @@ BY_MODEL = (
     "decompose",
     "nli",
 )
-TRAINED_ON = ("train_initial", "generate_rejected", "align")  # those of them whose time goes by the size of a corpus
-COMPUTED = (*TRAINED_ON, "generate")  # those whose time can be computed from what the user states
+TRAINED_ON = ("train_initial", "generate_rejected", "align")  # stages whose time also depends on the size of a corpus
+COMPUTED = (*TRAINED_ON, "generate")  # stages whose time can be computed from values that the user states
 
 
 @dataclass(frozen=True)
 class Stated:
-    """What hours are computed from, as the user states it.
+    """Values that hours are computed from, as the user states them.
 
     Attributes:
-        flops: floating-point operations a second that jobs reach.
-        bandwidth: bytes of memory a second that jobs reach.
+        flops: floating-point operations per second that jobs reach.
+        bandwidth: memory bandwidth that jobs reach, in bytes per second.
         prompt: tokens of a prompt.
         answer: tokens of an answer.
     """
@@ -52,14 +52,14 @@ class Stated:
 
 @dataclass
 class Stage:
-    """What the jobs of a rule cost.
+    """The cost of the jobs of a rule.
 
     Attributes:
-        jobs: that are to run.
+        jobs: number of jobs to run.
         gpu, cpu: seconds.
-        measured: jobs among them whose time is that of earlier ones.
-        unknown: jobs among them whose time is not known.
-        captions: that language models are asked to decompose, at most: equal captions are asked once.
+        measured: number of these jobs whose time is taken from earlier jobs.
+        unknown: number of these jobs whose time is not known.
+        captions: maximum number of captions for language models to decompose; equal captions are asked once.
     """
 
     jobs: int = 0
@@ -71,7 +71,7 @@ class Stage:
 
 
 class Estimator:
-    """Seconds of single jobs, from the study, the shapes of its models and what the user states."""
+    """Seconds of single jobs, from the study, the shapes of its models and the values that the user states."""
 
     def __init__(
         self, study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, stated: Stated | None
@@ -79,10 +79,9 @@ class Estimator:
         self.study, self.table, self.sizes, self.rows, self.stated = study, table, sizes, rows, stated
 
     def seconds(self, job: Job) -> float | None:
-        """Seconds that the models of a job compute, from what the user states; starting the job comes on top.
+        """Seconds that the models of a job compute, from the stated values, without the time to start the job.
 
-        None where nothing is stated, the rule is not one of :data:`COMPUTED`, or a shape or a number of rows is not
-        known.
+        None if no values are stated, the rule is not in :data:`COMPUTED`, or a shape or a number of rows is not known.
         """
         if job.rule not in COMPUTED or self.rows is None or self.stated is None:
             return None
@@ -115,7 +114,7 @@ class Estimator:
         return asked.get(job.rule, 0) > 0
 
     def _model(self, job: Job) -> str:
-        """The model that a job runs, in the model table."""
+        """Id of the model that a job runs."""
         if job.rule != "generate_rejected":
             return job.name
         # corpora/<corpus>/<direction>, or the direction alone for the study's own corpus
@@ -133,7 +132,7 @@ class Estimator:
         return self._write(max(corpus.shares.values()) + corpus.validation, shape, stated)
 
     def _align(self, settings: dict[str, Any], size: int, corpus: Corpus, stated: Stated) -> float:
-        """Forward and backward through frozen weights are 4 operations a weight and token, a reference's forward 2."""
+        """Forward and backward passes through frozen weights need 4 operations per weight and token, a reference 2."""
         trl, method = settings["trl"], METHODS[settings["method"]]
         passes = 4 + 2 * bool(trl.get("gradient_checkpointing")) + 2 * method.has_reference
         tokens = len(method.texts()) * (stated.prompt + stated.answer)
@@ -142,7 +141,7 @@ class Estimator:
         return size * tokens * steps / stated.flops
 
     def _write(self, number: int, shape: Shape, stated: Stated) -> float:
-        """Reading prompts is bound by arithmetic, writing answers by reading the weights once a token and batch."""
+        """Reading prompts is limited by arithmetic, and writing answers by reading all weights per token and batch."""
         longest = self.study.generation.max_new_tokens
         batch = max(1, self.study.generation.batch_tokens // (stated.prompt + longest))
         reading = 2 * shape.parameters * number * stated.prompt / stated.flops
@@ -155,7 +154,7 @@ class Estimator:
 
 
 def stages(jobs: Sequence[Job], run: str, estimator: Estimator) -> dict[str, Stage]:
-    """Costs by rule, of the jobs that Snakemake would run."""
+    """Costs by rule of the jobs that Snakemake would run."""
     found: dict[str, Stage] = {}
     for job in jobs:
         if not job.needed:
@@ -178,7 +177,7 @@ def stages(jobs: Sequence[Job], run: str, estimator: Estimator) -> dict[str, Sta
 
 
 def _measured(job: Job, run: str) -> tuple[float, float] | None:
-    """Mean wall and CPU seconds of earlier jobs: this very one, its rule's of this run, or of any run; else None."""
+    """Mean wall and CPU seconds of the same job, else of its rule in this run, else in other runs; None if none ran."""
     own = Path(f"results/{run}/benchmarks")
     anywhere = [] if job.rule in BY_MODEL else [path for path in Path("results").glob("*/benchmarks") if path != own]
     for paths in (
@@ -201,5 +200,5 @@ def _read_benchmark(path: Path) -> tuple[float, float] | None:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t"))
         return float(rows[-1]["s"]), float(rows[-1]["cpu_time"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError):  # none, or one that a kill cut
+    except (OSError, ValueError, KeyError, IndexError, TypeError):  # no file, or an incomplete one of a killed job
         return None

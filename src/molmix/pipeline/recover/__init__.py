@@ -1,9 +1,9 @@
 """After Snakemake was killed: cancel or end the jobs that it left, find unfinished results, and unlock the folder.
 
-A Snakemake that was killed without warning (SIGKILL, a power cut, the cleaning of a login node) leaves its lock, and
-jobs that run on, in SLURM or as processes here. A new Snakemake knows nothing of them: it would start the same jobs
-again. Snakemake's SLURM executor cannot take jobs over, so they are cancelled; what they have stored (checkpoints,
-captions, NLI probabilities) serves the new ones.
+A Snakemake process that was killed without warning (SIGKILL, a power failure, the cleanup of a login node) leaves its
+lock and its running jobs, in SLURM or as local processes. A new Snakemake does not know them and would start the same
+jobs again. Snakemake's SLURM executor cannot take jobs over, so they are cancelled. New jobs use what the cancelled
+ones have stored (checkpoints, captions, NLI probabilities).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from molmix.pipeline.recover.records import Records
 
 
 def recover(run: str, folder: Path, ended_on: str | None = None) -> Iterator[str]:
-    """Make a run ready for a new Snakemake; gives a line for each thing that was done.
+    """Prepare a run for a new Snakemake process; yields one line for each action.
 
     Args:
         run: name of the study, as in ``results/<run>``.
-        folder: the folder that Snakemake ran in.
+        folder: working folder of Snakemake.
         ended_on: another machine, on which the user knows that no Snakemake of the run is left.
 
     Raises:

@@ -1,8 +1,7 @@
-"""Processes on this machine that belong to a Snakemake in one folder: Snakemakes that run, and jobs of one that was
-killed (Linux only).
+"""Local processes of Snakemake in one folder: running Snakemakes, and jobs of a killed one (Linux only).
 
-A process is told by its program: the script or module that Python runs. What is only named among the words of a command
-line is no evidence: an editor and ``tail -f`` name the scripts of jobs too.
+A process is identified by its program: the script or module that Python runs. Other words of the command line are not
+used, because an editor and ``tail -f`` name the scripts of jobs too.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from molmix.core.errors import fault
 
 PROC = Path("/proc")
 GRACE = 60  # seconds between SIGTERM (a training then saves a checkpoint) and SIGKILL
-TRAINING = "molmix.align.distributed"  # one of several processes of a training; they outlive their script
+TRAINING = "molmix.align.distributed"  # module of a training with several processes, which outlive their script
 _WITH_VALUE = {"-W", "-X", "--check-hash-based-pycs"}  # options of Python whose value is the next word
 
 
 def running_snakemakes(folder: Path) -> list[int]:
-    """Snakemake processes in `folder` that hand out jobs, by number.
+    """Ids of the Snakemake processes in `folder` that start jobs.
 
-    One that another program started in itself is found by its log, which it keeps open for writing.
+    If another program runs Snakemake inside its own process, it is found by its log, which it keeps open for writing.
     """
     logs = str((folder / ".snakemake/log").resolve()) + "/"
     return [
@@ -36,9 +35,9 @@ def running_snakemakes(folder: Path) -> list[int]:
 
 
 def orphans(folder: Path) -> dict[int, str]:
-    """This user's processes in `folder` that run jobs of a Snakemake, with their rules; jobs in SLURM are left out.
+    """Ids of this user's processes in `folder` that run jobs of Snakemake, with their rules, without jobs in SLURM.
 
-    They are orphans if no Snakemake runs: see :func:`running_snakemakes` first.
+    They are orphans only if no Snakemake runs, so check :func:`running_snakemakes` first.
     """
     scripts = (folder / ".snakemake/scripts").resolve()
     found = {}
@@ -50,10 +49,10 @@ def orphans(folder: Path) -> dict[int, str]:
 
 
 def end(pids: Iterable[int]) -> None:
-    """Send SIGTERM, after :data:`GRACE` SIGKILL, and wait until all processes have ended.
+    """Send SIGTERM, after :data:`GRACE` seconds SIGKILL, and wait until all processes have ended.
 
     Raises:
-        MolmixError: one does not end.
+        MolmixError: a process does not end.
     """
     left = set(pids)
     for signum, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, 10)):
@@ -69,10 +68,10 @@ def end(pids: Iterable[int]) -> None:
 
 
 def program(words: list[str]) -> tuple[str, str]:
-    """What a command line makes Python run: ``("module", name)`` or ``("script", path)``, and else two empty strings.
+    """The program that Python runs: ``("module", name)`` or ``("script", path)``, else two empty strings.
 
     Args:
-        words: of the command line, the interpreter first.
+        words: words of the command line, including the interpreter.
     """
     if not words or not Path(words[0]).name.startswith("python"):
         return "", ""
@@ -97,7 +96,7 @@ def _is_snakemake(words: list[str]) -> bool:
 
 
 def _job(words: list[str], folder: Path, scripts: Path) -> str | None:
-    """The rule of a job: a script of it, a process of a training, or the Snakemake inside a job; None for others."""
+    """The rule of a process that runs a job, ``snakemake`` for a Snakemake inside a job, None for other processes."""
     kind, name = program(words)
     path = folder / name
     if kind == "script" and path.resolve().parent == scripts and path.name.count(".") >= 2:
@@ -108,16 +107,16 @@ def _job(words: list[str], folder: Path, scripts: Path) -> str | None:
 
 
 def _in_folder(folder: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and command line of the other processes in `folder`, as far as this user may see them."""
+    """Ids and command lines of the other processes in `folder` that this user may see."""
     for entry in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # it has ended, or is another user's
+        with suppress(OSError):  # the process has ended, or belongs to another user
             if int(entry.name) != os.getpid() and (entry / "cwd").resolve(strict=True) == folder.resolve():
                 words = (entry / "cmdline").read_bytes().decode(errors="replace").rstrip("\0").split("\0")
                 yield int(entry.name), words
 
 
 def _writes_below(pid: int, folder: str) -> bool:
-    """Whether a process has a file open for writing in a folder."""
+    """Whether a process has a file in a folder open for writing."""
     with suppress(OSError):
         for link in (PROC / str(pid) / "fd").iterdir():
             with suppress(OSError, ValueError, IndexError):
@@ -142,7 +141,7 @@ def _in_slurm(pid: int) -> bool:
 
 def _alive(pid: int) -> bool:
     try:
-        # A zombie has ended: its parent has not looked yet.
+        # A zombie has ended, but its parent has not read its status.
         return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False

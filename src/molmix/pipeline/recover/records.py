@@ -1,8 +1,8 @@
 """Snakemake's records of a run in ``.snakemake/``: its locks, the files that jobs have begun, how results were made,
 and which jobs in SLURM it started.
 
-All SLURM jobs of one Snakemake share one name, which its log tells before the first of them. (The record of a begun
-file holds the number of its job too, but only until the Snakemake inside that job writes the record again.)
+All SLURM jobs of one Snakemake process have the same name. Its log contains this name before the first job. (The record
+of a begun file has the id of its job too, but only until the Snakemake inside that job writes the record again.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CLOCKS = 10  # seconds that clocks on a shared file system may differ by
 
 
 class Records:
-    """The records of one run; those of other runs in the same folder are left alone."""
+    """The records of one run. Records of other runs in the same folder are not changed."""
 
     def __init__(self, run: str, snakemake: Path) -> None:
         self.run, self.prefix, self.folder = run, f"results/{run}/", snakemake
@@ -38,7 +38,7 @@ class Records:
         self._runs_by_name = {name: set(_RUN.findall(text)) for name, text in named}
 
     def check_locks(self, ended_on: str | None) -> None:
-        """Make sure that the locks of this run may be removed: nobody's Snakemake may be running that cannot be seen.
+        """Check that the locks of this run may be removed: no Snakemake that is not visible here may be running.
 
         Args:
             ended_on: a machine on which the user knows that no Snakemake of the run is left.
@@ -58,7 +58,7 @@ class Records:
             raise fault(self.folder, what, hint)
 
     def _host(self) -> str | None:
-        """The machine that the last Snakemake of this run was started on, by its log; None where no log tells."""
+        """The machine on which the last Snakemake of this run was started, from its log; None if no log has it."""
         logs = sorted((age, text) for age, text in self._logs if self.run in _RUN.findall(text))
         found = _HOST.search(logs[-1][1]) if logs else None
         return found[1] if found else None
@@ -68,16 +68,16 @@ class Records:
         return bool(self._locks("output")) and any(self.run in runs for runs in self._runs_by_name.values())
 
     def names_of_others(self) -> set[str]:
-        """Names in SLURM of the jobs of other runs."""
+        """SLURM names of the jobs of other runs."""
         return {name for name, runs in self._runs_by_name.items() if runs and self.run not in runs}
 
     def unfinished(self) -> list[str]:
-        """Files that exist and that no job has finished: `rerun-incomplete` makes them again."""
+        """Existing files that no job has finished. `rerun-incomplete` makes them again."""
         return [path for path in self.begun if path.startswith(self.prefix) and Path(path).exists()]
 
     def unrecorded(self) -> tuple[list[str], list[str]]:
-        """Results that exist without a record of how they were made: those made since the killed Snakemake took its
-        lock, which are now recorded as begun so that they are made again, and older ones.
+        """Existing results without a record of how they were made: those made since the killed Snakemake took its lock,
+        and older ones. The former are recorded as begun, so that Snakemake makes them again.
         """
         young: list[str] = []
         older: list[str] = []
@@ -101,7 +101,7 @@ class Records:
         return young, older
 
     def unlock(self) -> bool:
-        """Remove this run's locks, and no others; whether there were any."""
+        """Remove the locks of this run only; returns whether there were any."""
         runs = {lock.name.partition(".")[0] for lock in self._locks("output")}
         for lock in self.locks:
             if lock.name.partition(".")[0] in runs:

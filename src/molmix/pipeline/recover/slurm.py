@@ -1,4 +1,4 @@
-"""Jobs in SLURM that a killed Snakemake left: found by the folder they work in, cancelled, and waited for."""
+"""SLURM jobs of a killed Snakemake: finds them by working folder, cancels them, and waits until they end."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from pathlib import Path
 
 from molmix.core.errors import fault
 
-ANSWER = 30  # seconds that a client of SLURM may take
-GONE = 180  # seconds until a cancelled job must be gone: SLURM kills after KillWait, 30 s by default
+ANSWER = 30  # time limit of a SLURM client, in seconds
+GONE = 180  # seconds until a cancelled job must have ended: SLURM kills after KillWait, 30 s by default
 
 
 @dataclass(frozen=True)
 class Queued:
-    """A job that waits or runs.
+    """A waiting or running job.
 
     Attributes:
-        id: SLURM's number of it.
-        state: in SLURM's words.
-        what: the rules and wildcards that Snakemake noted with it.
+        id: its id in SLURM.
+        state: its state in SLURM.
+        what: its rules and wildcards, from Snakemake's comment.
     """
 
     id: str
@@ -33,11 +33,11 @@ class Queued:
 
 @dataclass(frozen=True)
 class Queue:
-    """What SLURM answered.
+    """The answer of SLURM.
 
     Attributes:
-        jobs: of the run.
-        unread: lines of squeue of an unknown form.
+        jobs: jobs of the run.
+        unread: lines of squeue in an unknown format.
     """
 
     jobs: list[Queued]
@@ -45,15 +45,15 @@ class Queue:
 
 
 def queued(folder: Path, required: bool, others: Collection[str] = ()) -> Queue:
-    """This user's jobs that a Snakemake in `folder` handed out, and that have not ended.
+    """This user's jobs that a Snakemake in `folder` submitted, and that have not ended.
 
     Args:
-        folder: where Snakemake ran.
-        required: whether there must be an answer; if not, no answer means that there are no jobs.
+        folder: working folder of Snakemake.
+        required: whether SLURM must answer; if not, no answer means that there are no jobs.
         others: names of the jobs of other runs in the same folder.
 
     Raises:
-        MolmixError: an answer is required and none comes.
+        MolmixError: an answer is required and SLURM gives none.
     """
     try:
         lines = _ask("squeue", "-h", "-u", str(os.getuid()), "-o", "%i|%T|%j|%k|%Z").splitlines()
@@ -77,10 +77,10 @@ def queued(folder: Path, required: bool, others: Collection[str] = ()) -> Queue:
 
 
 def cancel(jobs: Sequence[Queued]) -> None:
-    """Cancel jobs, and wait until SLURM has forgotten or finished them.
+    """Cancel jobs, and wait until squeue does not list them.
 
     Raises:
-        MolmixError: SLURM does not answer, or a job is still there after some minutes.
+        MolmixError: SLURM does not answer, or a job has not ended after :data:`GONE` seconds.
     """
     ids = {job.id for job in jobs}
     try:
@@ -97,7 +97,7 @@ def cancel(jobs: Sequence[Queued]) -> None:
 
 
 class _NoAnswer(Exception):
-    """A client of SLURM that is missing, fails, or gets no answer."""
+    """A SLURM client is not installed, fails, or does not answer in time."""
 
 
 def _ask(*command: str) -> str:

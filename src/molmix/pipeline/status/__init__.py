@@ -1,1 +1,1 @@
-"""How far a run is, from what it leaves on disk: jobs by state, times, losses. Starts nothing, changes nothing."""
+"""The progress of a run: jobs by state, times and losses. It only reads files of the run and starts no job."""

@@ -1,4 +1,4 @@
-"""The jobs of a study, and which of them Snakemake would still run."""
+"""The jobs of a study, and whether Snakemake would run them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class Job:
     """One job of the graph.
 
     Attributes:
-        rule: its stage.
-        name: what it is of, as ``atomic/trained``: its wildcards but empty ones; empty where the rule has one job.
+        rule: its rule, which is its stage.
+        name: its wildcards without empty ones, such as ``atomic/trained``; empty if the rule has one job.
         outputs: files and folders that it makes.
-        log: what it writes while it runs.
-        benchmark: what Snakemake writes when it has ended well.
-        needed: whether Snakemake would run it: something of it is missing, or older than what it is made from.
+        log: file that it writes while it runs.
+        benchmark: file that Snakemake writes after the job has succeeded.
+        needed: whether Snakemake would run it: an output is missing or outdated.
     """
 
     rule: str
@@ -36,14 +36,14 @@ class Job:
 
 
 def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
-    """Ask Snakemake for its plan, stage by stage. It only reads files, also while a run is under way.
+    """The jobs of Snakemake's plan, ordered by stage. This only reads files, so a run may be in progress.
 
     Args:
-        configfile: the study.
-        targets: rules or files, as one gives them to Snakemake; none for the tables.
+        configfile: config file of the study.
+        targets: rules or files, as for Snakemake; empty for the tables.
 
     Raises:
-        MolmixError: the workflow is not there, or Snakemake refuses the config or the targets.
+        MolmixError: there is no workflow, or Snakemake refuses the config or the targets.
     """
     from snakemake.api import SnakemakeApi
     from snakemake.exceptions import RuleException, WorkflowError
@@ -65,13 +65,13 @@ def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
                 config_settings=ConfigSettings(configfiles=[configfile]),
                 snakefile=snakefile,
             )
-            with redirect_stdout(StringIO()):  # the summary itself has a row a file, and not which files a job makes
-                # As in the profiles: code that changed reruns nothing.
+            with redirect_stdout(StringIO()):  # the summary lists files and not jobs, so it is not shown
+                # As in the profiles: changed code reruns nothing.
                 triggers = frozenset(RerunTrigger.all() - {RerunTrigger.CODE})
                 plan.dag(DAGSettings(targets=frozenset(targets), rerun_triggers=triggers)).summary()
         except (WorkflowError, RuleException) as error:
             raise fault(configfile, f"Snakemake makes no plan of it: {error}", "try snakemake -n") from None
-        workflow = plan._workflow  # its API tells of no jobs
+        workflow = plan._workflow  # the public API does not list jobs
         order = {rule.name: number for number, rule in enumerate(workflow.rules)}
         found = [
             Job(
@@ -83,14 +83,14 @@ def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
                 bool(workflow.dag.needrun(job)),
             )
             for job in workflow.dag.jobs
-            if job.output  # targets such as `all` only collect
+            if job.output  # targets such as `all` have no outputs
         ]
     return sorted(found, key=lambda job: (order[job.rule], job.name))
 
 
 @contextmanager
 def _records_read_only() -> Iterator[None]:
-    """Let Snakemake read its records in ``.snakemake/``; the folders that it makes even for a plan go elsewhere."""
+    """Let Snakemake read its records in ``.snakemake/``, and redirect the folders that it creates even for a plan."""
     import snakemake.workflow
 
     original = snakemake.workflow.FilePersistence

@@ -1,4 +1,4 @@
-"""The status of a study, for people: stages, what runs, what failed, and an estimate of the rest."""
+"""The status of a study for the terminal: stages, running and failed jobs, and the estimated time left."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from molmix.align.checkpoints import last_progress
 from molmix.core.errors import escape_control
 from molmix.pipeline.status.state import JobStatus, State
 
-MOST = 10  # jobs that are told of one by one, of each state
+MOST = 10  # maximum number of jobs of each state that are listed
 
 
 def status_report(run: str, statuses: Sequence[JobStatus], since: float | None, work: Path) -> Iterator[Table | Text]:
-    """What to print, part by part.
+    """The parts of the status to print.
 
     Args:
         run: the study's name.
-        statuses: of its jobs, stage by stage.
-        since: when the run under way began, in seconds of the epoch; None where none is.
+        statuses: statuses of its jobs, ordered by stage.
+        since: start time of the current run, in seconds since the epoch; None if no run is in progress.
         work: folder of the run's trainings.
     """
     now = time.time()
@@ -49,7 +49,7 @@ def _headline(run: str, statuses: Sequence[JobStatus], since: float | None, now:
 
 
 def _stages(statuses: Sequence[JobStatus]) -> Table:
-    """A row a stage."""
+    """A table with one row for each stage."""
     table = Table("stage", box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for state in (*get_args(State), "each took"):
         table.add_column(state, justify="right", no_wrap=True)
@@ -90,7 +90,7 @@ def _failed(status: JobStatus, now: float, work: Path) -> list[str]:
 
 
 def _rest(statuses: Sequence[JobStatus], now: float) -> Iterator[str]:
-    """How long the rest takes, from how long finished jobs of the same stages took."""
+    """The estimated time left, from the times of finished jobs of the same stages."""
     open_jobs = [status for status in statuses if status.state != "done"]
     if not open_jobs:
         yield "Nothing is left to do."
@@ -108,7 +108,7 @@ def _rest(statuses: Sequence[JobStatus], now: float) -> Iterator[str]:
 
 
 def _times(statuses: Sequence[JobStatus]) -> dict[str, list[float]]:
-    """Seconds of the jobs that have ended well, by stage."""
+    """Seconds of the jobs that have succeeded, by stage."""
     times: dict[str, list[float]] = {}
     for status in statuses:
         times.setdefault(status.job.rule, []).extend([] if status.seconds is None else [status.seconds])
@@ -120,7 +120,7 @@ def _count(statuses: Sequence[JobStatus], state: str) -> int:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: 0 s, 59 s, 3 min 05 s, 2 h 07 min."""
+    """A duration as text: 0 s, 59 s, 3 min 05 s, 2 h 07 min."""
     whole = round(max(0.0, seconds))
     if whole < 60:
         return f"{whole} s"

@@ -1,4 +1,4 @@
-"""Where each job stands, by the files of the run and Snakemake's records in ``.snakemake/``."""
+"""The state of each job, from the files of the run and Snakemake's records in ``.snakemake/``."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Literal
 from molmix.pipeline.snakemake_records import recorded_files
 from molmix.pipeline.status.graph import Job
 
-CLOCKS = 2  # seconds by which the times of two files may be off: of file systems, and of a cluster's nodes
+CLOCKS = 2  # seconds: tolerance between file times, because file systems and nodes of a cluster have different clocks
 State = Literal["done", "running", "failed", "left"]
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """A job and where it stands.
+    """A job and its state.
 
     Attributes:
         job: the job.
-        state: running, failed (its last try did not end well), left (Snakemake would run it), or done.
-        since: when it was handed out, in seconds of the epoch; None where it is not running.
-        cluster_id: what a cluster calls it, where it runs on one.
-        message: what it ended with, where it failed.
-        seconds: how long it took when it last ended well; None where it never did.
+        state: running, failed (its last attempt did not succeed), left (Snakemake would run it), or done.
+        since: when it was submitted, in seconds since the epoch; None if it is not running.
+        cluster_id: its id on a cluster; None if it does not run on one.
+        message: the error message of a failed job; empty for other states.
+        seconds: run time of its last success; None if it never succeeded.
     """
 
     job: Job
@@ -38,18 +38,18 @@ class JobStatus:
 
     @property
     def waits(self) -> bool:
-        """Whether it was handed out and has not begun: it has written no log since."""
+        """Whether it was submitted but has not started: it has written no log since."""
         return self.since is not None and not (
             self.job.log.exists() and self.job.log.stat().st_mtime > self.since - CLOCKS
         )
 
 
 def job_statuses(jobs: Iterable[Job], snakemake: Path = Path(".snakemake")) -> tuple[list[JobStatus], float | None]:
-    """Every job's status, and since when a run of them is under way (seconds of the epoch; None: none is).
+    """The status of every job, and the start time of the current run (seconds since the epoch; None if none runs).
 
     Args:
-        jobs: of one study.
-        snakemake: where Snakemake keeps its records.
+        jobs: jobs of one study.
+        snakemake: folder of Snakemake's records.
     """
     jobs = list(jobs)
     since = _locked({output for job in jobs for output in job.outputs}, snakemake / "locks")
@@ -62,10 +62,10 @@ def _job_status(job: Job, begun: dict[str, Path], since: float) -> JobStatus:
     for mark in (begun[output] for output in job.outputs if output in begun):
         try:
             handed_out, cluster_id = mark.stat().st_mtime, json.loads(mark.read_text())["external_jobid"]
-        except (OSError, ValueError):  # it ends this very moment, or is being written
+        except (OSError, ValueError):  # the job ends at this moment, or the record is being written
             continue
         return JobStatus(job, "running", handed_out, cluster_id, seconds=seconds)
-    # Snakemake does without a file that is missing where what was made from it is there.
+    # Snakemake does not make a missing file again if the results from it exist.
     if job.needed or not all(Path(output).exists() for output in job.outputs):
         message = _message(job, since)
         if message:
@@ -74,8 +74,8 @@ def _job_status(job: Job, begun: dict[str, Path], since: float) -> JobStatus:
 
 
 def _message(job: Job, since: float) -> str:
-    """What the last try ended with; empty where there was none since the job last ended well, or since `since`."""
-    # A job that ends well leaves its benchmark after its log. A run under way tries anew what failed before it.
+    """The message of the last attempt; empty without an attempt after the job's last success or after `since`."""
+    # A successful job writes its benchmark after its log. A run in progress tries earlier failed jobs again.
     well = job.benchmark.stat().st_mtime if job.benchmark.exists() else 0.0
     if not job.log.exists() or job.log.stat().st_mtime < max(well + CLOCKS, since - CLOCKS):
         return ""
@@ -96,11 +96,11 @@ def _seconds(benchmark: Path) -> float | None:
 
 
 def _locked(outputs: set[str], locks: Path) -> float | None:
-    """When the run that holds the lock on some of these files took it."""
+    """The time at which the current run locked some of these files; None if there is no lock."""
     for lock in locks.glob("*.output.lock"):
         try:
             if outputs & set(lock.read_text().splitlines()):
                 return lock.stat().st_mtime
-        except OSError:  # released this very moment
+        except OSError:  # the lock is released at this moment
             continue
     return None

@@ -1,7 +1,7 @@
-"""Everything behind one number: texts, atoms, probabilities, and the sum that makes the score.
+"""Explanation of one score: its texts, atoms and probabilities, and how the score is computed from them.
 
-All of it is read from the tables of the run and combined by the same functions that make the scores. Lines may contain
-text from models: print them through :func:`molmix.core.errors.escape_control`.
+All values are read from the tables of the run and combined by the same functions that compute the scores. Lines may
+contain text from models, so print them through :func:`molmix.core.errors.escape_control`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from molmix.report.explain.case import Case, Scores
 
 
 def explain(study: Config, metric: str, model: str, test: str, caption: str) -> Iterator[str]:
-    """Lines that show how the value of one caption comes about.
+    """Lines that show how the value of one caption is computed.
 
     Args:
         study: the config of a run in the working folder.
         metric: a column of the scores.
-        model, test: whose caption, of which test set.
+        model, test: the model and the test set of the caption.
         caption: id of the caption.
 
     Raises:
@@ -43,7 +43,7 @@ def worst(study: Config, metric: str, model: str, test: str, most: int = 10) -> 
 
     Args:
         study, metric, model, test: as for :func:`explain`.
-        most: how many.
+        most: maximum number of captions.
 
     Raises:
         MolmixError: as :func:`explain`.
@@ -63,7 +63,7 @@ def worst(study: Config, metric: str, model: str, test: str, most: int = 10) -> 
 
 
 def format_value(value: float) -> str:
-    """A value with four decimals; NaN is an undefined score."""
+    """A value with four decimals. NaN is an undefined score."""
     return "undefined" if value != value else f"{value:.4f}"  # noqa: PLR0124 - only NaN differs from itself
 
 
@@ -82,7 +82,7 @@ def _texts(case: Case) -> Iterator[str]:
 
 
 def _evidence(case: Case) -> Iterator[str]:
-    """What the value was made from; it depends on the kind of metric."""
+    """The data that the value was computed from, by kind of metric."""
     from molmix.report.explain import counts
 
     if case.judge:
@@ -97,7 +97,7 @@ def _evidence(case: Case) -> Iterator[str]:
 
 
 def _explain_judge(case: Case) -> Iterator[str]:
-    """The judge's units and pairs of the caption, from its tables."""
+    """The units and pairs of the caption, from the judge's tables."""
     from molmix.judges.explanation import explain_caption
 
     assert case.judge is not None

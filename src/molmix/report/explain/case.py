@@ -1,4 +1,4 @@
-"""The tables behind one number: of one metric, model and test set, and one caption's row of each table."""
+"""The tables from which one score was computed: for one metric, model and test set, and the rows of one caption."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Scores:
         return Scores(study, metric, better, judge, model, test, measured, path, table)
 
     def from_worst(self) -> list[dict[str, Any]]:
-        """Rows with a value, the worst first; equal values keep the order of the table."""
+        """Rows with a value, the worst first. Equal values keep the order of the table."""
         rows = self.table.select(["id", "text", self.metric]).to_pylist()
         defined = [row for row in rows if row[self.metric] is not None and row[self.metric] == row[self.metric]]
         return sorted(defined, key=lambda row: row[self.metric], reverse=self.better == "lower")
@@ -112,23 +112,23 @@ class Case:
 
     @cached_property
     def row(self) -> dict[str, Any]:
-        """Its scores."""
+        """Scores of the caption."""
         return self.row_of(self.scores.path).to_pylist()[0]
 
     @property
     def value(self) -> float:
-        """Its value; NaN where the metric is undefined."""
+        """The caption's value of the metric; NaN if it is undefined."""
         value = self.row[self.metric]
         return float("nan") if value is None else float(value)
 
     @cached_property
     def given(self) -> dict[str, Any]:
-        """Its row of the test set."""
+        """The caption's row of the test set."""
         return self.row_of(self.path("data/tests")).to_pylist()[0]
 
     @property
     def files(self) -> list[Path]:
-        """Every table with a row of this caption."""
+        """All tables with a row of this caption."""
         folders = [
             "data/tests",
             f"predictions/{self.scores.model}",
@@ -179,7 +179,7 @@ def options_of(study: Config) -> Options:
 
 
 def metrics_of(study: Config) -> dict[str, tuple[str, str | None]]:
-    """Every metric of the config: its better direction, and the judge that gives it (None for any other metric)."""
+    """All metrics of the config: the better direction, and the judge that gives the metric (None for other metrics)."""
     options = options_of(study)
     judges = options.judges
     shown = {metric.column: metric.better for metric in all_metrics(options)}

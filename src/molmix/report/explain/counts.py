@@ -1,4 +1,4 @@
-"""Explanation of a value that is made from counts: n-grams, facts, properties."""
+"""Explanation of values that are computed from counts of n-grams, facts or properties."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FACTS = ("precision", "recall", "f1")
 
 
 def explain_bleu(case: Case) -> Iterator[str]:
-    """The n-grams that match, and the sentence BLEU that they make."""
+    """The numbers of matching n-grams, and the sentence BLEU computed from them."""
     row, orders = case.row, range(1, BLEU[case.metric] + 1)
     units = "tokens" if case.direction == "mol2cap" else "characters"
     matches, totals = ([row[f"bleu_{kind}_{n}"] for n in orders] for kind in ("match", "total"))
@@ -35,7 +35,7 @@ def explain_bleu(case: Case) -> Iterator[str]:
 
 
 def explain_facts(case: Case) -> Iterator[str]:
-    """The facts that the caption states, those that are true, and those of the reference."""
+    """The facts that the caption states, the true facts, and the facts of the reference."""
     from molmix.data.synthetic.captions import parse
 
     stated, due, true = set(parse(case.row["text"])), set(case.given["facts"]), set(case.given["truth"])
@@ -51,7 +51,7 @@ def explain_facts(case: Case) -> Iterator[str]:
 
 
 def explain_properties(case: Case) -> Iterator[str]:
-    """The properties that the caption states, and those of the reference."""
+    """The properties that the caption states, and the properties of the reference."""
     from molmix.metrics.families.properties import DUE, STATED
 
     stated, due = (set(case.row[column]) for column in (STATED, DUE))

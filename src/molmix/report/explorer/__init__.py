@@ -1,7 +1,7 @@
-"""The explorer: static pages that show everything behind the values of a run, molecule by molecule.
+"""The explorer: static pages that show the data from which the values of a run are computed, for each molecule.
 
-The pages open from disk, without a server. All values were computed by the rest of the library; the explorer reads them
-and writes them in chunks, which a page loads when it needs them (``docs/explorer.md`` describes the files).
+The pages open from disk, without a server. The explorer computes no values: it reads those of the run and writes them
+in chunks, which a page loads when it needs them (``docs/explorer.md`` describes the files).
 """
 
 from molmix.report.explorer.build import build_explorer

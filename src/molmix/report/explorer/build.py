@@ -28,7 +28,7 @@ from molmix.report.explorer.drawings import draw_molecule
 from molmix.report.explorer.tables import judge_columns, read_comparisons, read_figures, rounded
 
 PAGES = files("molmix.report.explorer") / "pages"
-BLOCK = 50  # molecules whose drawings, units or probabilities are in one file
+BLOCK = 50  # number of molecules whose drawings, units or probabilities are in one file
 
 
 class Run:
@@ -37,8 +37,8 @@ class Run:
     Attributes:
         study: the config of the run.
         root: folder of the run.
-        models, tests, judges, metrics: names; their order gives the numbers in the file names of the pages.
-        units: every way in which the judges split the references.
+        models, tests, judges, metrics: names. Their indices are the numbers in the file names of the pages.
+        units: kinds of units that the judges split the references into.
         missing: tables that do not exist (yet).
     """
 
@@ -72,17 +72,17 @@ class Run:
 
 
 def build_explorer(study: Config, folder: Path) -> list[str]:
-    """Write the explorer of a run in the working folder, with everything that is scored by now.
+    """Write the explorer of a run in the working folder, with all scores that exist.
 
     Args:
         study: the config of the run.
-        folder: where to write; an older explorer there is replaced.
+        folder: folder to write to. An older explorer there is replaced.
 
     Returns:
         Missing tables. The pages list them.
 
     Raises:
-        MolmixError: nothing is scored yet, or a table is damaged or was made from other tables than are there.
+        MolmixError: nothing is scored yet, a table is damaged, or a table was not made from the current tables.
     """
     run = Run(study)
     scores = [
@@ -160,14 +160,14 @@ def _index(run: Run) -> dict[str, Any]:
 
 
 def _explanation_of(judge: JudgeSettings) -> dict[str, Any]:
-    """Whether a judge gives verdicts on single units, and why it picks a reference unit (empty: it picks none)."""
+    """Whether a judge gives verdicts on single units, and why it picks a reference unit (empty if it picks none)."""
     explanation = judge.explain(PairMatrices(*[np.zeros((1, 1))] * 4))
     reasons = [reason for reason in explanation.deciding if reason != MOST_ENTAILED]
     return {"verdicts": explanation.verdicts is not None, "reason": reasons[0] if reasons else ""}
 
 
 def _write_test(run: Run, folder: Path, test: str, figures: dict, pairs: dict) -> dict[str, pd.DataFrame]:
-    """Write everything about a test set; returns the scores of every system, without texts."""
+    """Write all files of a test set; returns the scores of every system, without texts."""
     path, frames = run.path("data/tests", test), {}
     scored = [model for model in run.models if run.has(run.path(f"scores/{model}", test))]
     if not scored or not run.has(path):
@@ -209,7 +209,7 @@ def _reference_units(run: Run, way: str, test: str, rows: int) -> list[list[str]
 
 
 def _write_system(run: Run, folder: Path, test: str, model: str, scores: pa.Table, whole: dict[str, Any]) -> None:
-    """Write ``t<test>/s<system>/scores``, ``…/j<judge>-<block>``, and ``…/m<block>`` where answers are molecules.
+    """Write ``t<test>/s<system>/scores``, ``…/j<judge>-<block>``, and ``…/m<block>`` if answers are molecules.
 
     Args:
         run, folder, test, model: the run, the folder of the pages, names of the test set and of the system.
@@ -243,12 +243,12 @@ def _blocks(rows: int) -> Iterable[tuple[int, slice]]:
 
 
 def write_chunk(folder: Path, name: str, content: Any) -> None:
-    """Write ``<folder>/data/<name>.js``: a page opened from disk may load scripts, but may not fetch data.
+    """Write ``<folder>/data/<name>.js``. It is a script, because a page opened from disk cannot load other data.
 
-    Names from configs and models are values in a chunk, never its keys or the name of its file.
+    Names from configs and models are values in a chunk, never keys or file names.
 
     Args:
-        folder: of the pages.
+        folder: folder of the pages.
         name: the name by which a page asks for the chunk, such as ``t0/s3/scores``.
         content: plain lists, dicts, text and finite numbers.
     """
@@ -257,6 +257,6 @@ def write_chunk(folder: Path, name: str, content: Any) -> None:
 
 
 def chunk_script(name: str, content: Any) -> str:
-    """A script that hands `content` to the page: ASCII without ``<``, so that no text in it can end it or be markup."""
+    """A script that passes `content` to the page: ASCII without ``<``, so that no text can end it or be markup."""
     text = json.dumps(content, ensure_ascii=True, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return f'molmix.chunk("{name}",{text});\n'

@@ -10,11 +10,11 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from molmix.data.smiles import parse_smiles
 
 BOND = 26.0  # pixels
-# RDKit's layout takes cubic time: up to .3 s for 200 atoms, 11 s for 1,000, and 100,000 crash it. A model that repeats
-# itself can write such molecules, so they are not drawn.
+# RDKit's layout takes cubic time: up to 0.3 s for 200 atoms, 11 s for 1,000, and 100,000 crash it. A model that repeats
+# itself can write such molecules, so large ones are not drawn.
 MOST_ATOMS = 200
 MOST_CHARACTERS = 20 * MOST_ATOMS  # even reading a SMILES is slow, or fails, if it is very long
-# Colours of elements (-1: any other): readable on white and, inverted, on black. RDKit's own sulphur is not.
+# Colours by atomic number (-1: other elements), readable on white and, inverted, on black. RDKit's sulphur is not.
 PALETTE = {
     -1: (0.0, 0.0, 0.0),
     7: (0.1, 0.25, 0.75),

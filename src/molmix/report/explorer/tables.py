@@ -1,4 +1,4 @@
-"""What the explorer shows, read from the tables of a run: judges' units and probabilities, values, comparisons."""
+"""Data of the explorer, read from the tables of a run: units and probabilities of judges, values, comparisons."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def judge_columns(judge: JudgeSettings, reference: Path, generated: Path, pairs:
         ``matrices`` (two or four lists of thousandths, row-major [generated, reference], in the order of
         :data:`MATRICES`; empty if a text has no units) and ``nearest`` (index of the reference unit that entails each
         generated unit most). A judge that gives verdicts also has ``verdicts``, ``contradiction`` and ``picks`` (index
-        of the reference unit that the row-wise operation takes) of the generated units, and ``covered``, ``coverage``
-        and ``covering`` of the reference units.
+        of the reference unit that the row-wise operation selects) for the generated units, and ``covered``,
+        ``coverage`` and ``covering`` for the reference units.
 
     Raises:
         MolmixError: a table is missing or damaged, or the tables do not belong together.
@@ -58,7 +58,7 @@ def judge_columns(judge: JudgeSettings, reference: Path, generated: Path, pairs:
 
 
 def _columns_of_shape(judge: JudgeSettings, matrices: PairMatrices) -> dict[str, Any]:
-    """The columns of captions of one shape; matrices [captions, G, R]."""
+    """The columns of captions with matrices of one shape, [captions, G generated units, R reference units]."""
     many, generated, reference = matrices.forward_entailment.shape
     explanation = judge.explain(matrices.or_zeros())
     if not generated or not reference:
@@ -87,7 +87,7 @@ def _columns_of_shape(judge: JudgeSettings, matrices: PairMatrices) -> dict[str,
 
 
 def read_figures(path: Path, metrics: Sequence[str]) -> dict[Owner, list[list[float | None] | None]]:
-    """Value, low and high of every metric, in the order given; None where the leaderboard has no value.
+    """Value, low and high of every metric, in the given order; None if the leaderboard has no value.
 
     Raises:
         MolmixError: the file is not a leaderboard.
@@ -118,7 +118,7 @@ def read_comparisons(path: Path, metrics: Sequence[str], models: Sequence[str]) 
 
 
 def rounded(values: Iterable[float | None], digits: int) -> list[float | None]:
-    """Rounded values; None where a score is undefined."""
+    """Rounded values; None for undefined scores."""
     return [None if value is None or not math.isfinite(value) else round(float(value), digits) for value in values]
 
 

@@ -1,5 +1,5 @@
 """Figures of a study: one file for each kind of figure, all in one style.
 
-They fit a paper's column, work in grey print and for colour-blind readers. A figure that leaves models out says how
-many. `style` holds the shared settings, `figures` draws the figures that a study needs.
+They fit the text width of a paper, and can be read in grey print and by colour-blind readers. A figure that leaves
+models out says how many. `style` has the shared settings, and `figures` draws the figures of a study.
 """

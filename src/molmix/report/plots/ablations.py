@@ -1,4 +1,4 @@
-"""Figure of an ablation: bars of differences from the baseline, or a curve where the arms are numbers."""
+"""Figure of an ablation: bars of differences from the baseline, or a curve if the arms are numbers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from molmix.report.plots.style import INK, PAGE, PALE, TALLEST, message_figure, 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_METRICS = 4  # at most; the table holds the others
-_WIDE = 20  # the axis is logarithmic if the largest number is so many times the smallest
+_METRICS = 4  # maximum number of metrics; the table has the others
+_WIDE = 20  # the axis is logarithmic if the ratio of the largest to the smallest number is greater
 
 
 def draw_ablation(csv: Path, *, title: str, factor: str, options: dict[str, Any], svg: Path, png: Path) -> None:
@@ -27,7 +27,7 @@ def draw_ablation(csv: Path, *, title: str, factor: str, options: dict[str, Any]
 
     Args:
         csv: table of :func:`molmix.analysis.comparison.ablations.compare_arms`.
-        title, factor: of the ablation, as the config gives them.
+        title, factor: title and factor of the ablation from the config.
         options: as in :class:`molmix.metrics.Options`.
         svg, png: files to write.
     """
@@ -85,7 +85,7 @@ def _draw_differences(axes: Axes, own: pd.DataFrame) -> None:
 
 
 def _draw_curve(axes: Axes, own: pd.DataFrame, numbers: np.ndarray) -> None:
-    """Values with their intervals; x is the number of the arm."""
+    """Values with their intervals. x is the number of the arm."""
     order = np.argsort(numbers)
     own, x = own.iloc[order], numbers[order]
     value, low, high = (own[name].to_numpy(dtype=float) for name in ("value", "low", "high"))

@@ -26,11 +26,11 @@ def draw_bars(
     """Draw a bar from zero for each difference, the first on top.
 
     Args:
-        axes: with :data:`BAR_HEIGHT` of height for each bar.
+        axes: axes with a height of :data:`BAR_HEIGHT` for each bar.
         labels: name of each bar.
         differences: in the unit of the metric; NaN is drawn as a dash.
-        lows, highs: ends of the intervals; NaN for none.
-        stars: text behind the outer end of each bar; a bar with such a text is dark.
+        lows, highs: ends of the intervals; NaN for no interval.
+        stars: text next to the outer end of each bar. A bar with a text is dark.
     """
     y = np.arange(len(labels))
     value, low, high = (np.asarray(values, dtype=float) for values in (differences, lows, highs))

@@ -1,4 +1,4 @@
-"""One test set against another: how much models lose out of distribution."""
+"""Comparison of two test sets: how much lower the scores of models are out of distribution."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from molmix.report.plots.style import INK, PAGE, PALE, message_figure, short
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MODELS, _METRICS = 44, 6  # at most on a page
+_MODELS, _METRICS = 44, 6  # maximum numbers on a page
 _ROW = 0.17  # inches of height for each model
-_APART = 0.17  # distance of its two values from the middle of its row, in rows
+_APART = 0.17  # distance of a model's two values from the middle of its row, in rows
 
 
 def distribution(results: Results, first: str, other: str) -> Figure:
@@ -50,7 +50,7 @@ def distribution(results: Results, first: str, other: str) -> Figure:
         axes.set_title(titled(metric), loc="left")
         axes.spines["left"].set_visible(False)
         axes.set_ylim(len(models) - 0.4, -0.6)
-        axes.set_yticks([])  # `sharey` would lay out every name again for every metric
+        axes.set_yticks([])  # with `sharey`, the layout would process all names again for every metric
     columns[0].set_yticks(y, [short(model) for model in models])
     columns[0].tick_params(axis="y", length=0)
     note = omitted_note(models, known, f"the best {leading.title} on {first}")

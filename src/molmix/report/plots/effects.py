@@ -1,4 +1,4 @@
-"""Gain over the starting model: the difference of every model from its own start, for each metric."""
+"""Gains over the start: the difference of every model from its start, for each metric."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from molmix.report.plots.style import PAGE, message_figure, short
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MODELS, _METRICS = 50, 6  # at most on a page
+_MODELS, _METRICS = 50, 6  # maximum numbers on a page
 
 
 def effects(results: Results, test: str) -> Figure:
@@ -42,7 +42,7 @@ def effects(results: Results, test: str) -> Figure:
         axes.set_title(titled(metric), loc="left")
         axes.spines["left"].set_visible(False)
     for axes in columns[1:]:
-        axes.set_yticks([])  # `sharey` would lay out every name again for every metric
+        axes.set_yticks([])  # with `sharey`, the layout would process all names again for every metric
     note = omitted_note(models, known, f"the greatest gains in {leading.title}")
     figure.supxlabel(f"{test}: difference from the model's own starting point" + (f" ({note})" if note else ""))
     return figure

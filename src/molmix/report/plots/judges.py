@@ -1,4 +1,4 @@
-"""Figure of the judge validation: which planted errors each score detects, and how it changes with their number."""
+"""Figure of the judge validation: which planted errors each score detects, and how scores change with their number."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from molmix.report.plots.style import LINES, MARKERS, message_figure, save, shad
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_PALE = 0.45  # black text from this value of the colour scale on, white text below
+_PALE = 0.45  # text is black above this value of the colour scale, else white
 _ACROSS = 3  # panels of doses in a row
 
 
 def draw_judges(measured: pd.DataFrame, *, svg: Path, png: Path) -> None:
     """Draw a heat map of AUROC by score and edit, and below it the mean change of each score by dose.
 
-    Changes are in standard deviations of the score over all captions; up is worse. Where no reference could be edited,
+    Changes are in standard deviations of the score over all captions; up is worse. If no reference could be edited,
     the figure says so.
 
     Args:
@@ -82,7 +82,7 @@ def _draw_heat_map(axis: Axes, measured: pd.DataFrame, columns: list[str], edits
 
 
 def _draw_doses(axis: Axes, rows: pd.DataFrame, columns: list[str]) -> None:
-    """One edit: a line for each score, starting at no edits. The lines are shifted so that none hides another."""
+    """One edit: a line for each score, starting at 0 edits. The lines are shifted so that none hides another."""
     colours = shades(len(columns))
     for number, column in enumerate(columns):
         own = rows[(rows["column"] == column) & rows["k"].notna()].sort_values("k")

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ACROSS, _LARGEST = 4, 12  # at most: merge methods, and models on each side of a matrix
-_METRICS = 3  # at most for each group of models
+_ACROSS, _LARGEST = 4, 12  # maximum numbers of merge methods, and of models on each side of a matrix
+_METRICS = 3  # maximum number for each group of models
 _CELL, _NAMES = 0.22, 1.1  # inches: height of a cell, width of the names
-_ROOMY = 6  # values fit into the cells up to so many models on each side
-_PALE = 0.45  # black text from this share of the colour scale on, white text below
-_SIGNS = {"better": "▲", "worse": "▼"}  # significantly, than both parents
+_ROOMY = 6  # maximum number of models on each side for which values fit into the cells
+_PALE = 0.45  # text is black above this share of the colour scale, else white
+_SIGNS = {"better": "▲", "worse": "▼"}  # significantly better or worse than both parents
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Matrix:
 
     Attributes:
         cells: array (parents, parents): merges above the diagonal, the parents on it; NaN elsewhere.
-        signs: text in each cell beside its value.
+        signs: text after the value in each cell.
     """
 
     cells: np.ndarray

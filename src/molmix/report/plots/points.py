@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-MOST = 40  # numbered models; the others are dots
+MOST = 40  # maximum number of numbered models; the others are dots
 SIZE = 4.5  # marker size in points
 NUMBERS = 6.0  # font size of the numbers
-_NEAR = 7.5  # points: a number further away than this gets a line to its point
-_DOTS = 200  # the numbers avoid at most this many dots: a cloud of a thousand has no gaps
+_NEAR = 7.5  # points: a number farther away than this gets a line to its point
+_DOTS = 200  # the numbers avoid at most this many dots, because a thousand dots leave no gaps
 _DIGIT, _HEIGHT = 0.64 * NUMBERS, NUMBERS  # width and height of a digit
-_RINGS = (6.5, 9.0, 12.0, 16.0, 21.0, 27.0, 34.0, 42.0, 52.0)  # points: tried distances of a label from its point
+_RINGS = (6.5, 9.0, 12.0, 16.0, 21.0, 27.0, 34.0, 42.0, 52.0)  # points: candidate distances of a label from its point
 _ANGLES = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 _GAP = np.array([1.5, 0.5])  # minimum gap in points: 5 and 7 side by side must not read 57
 _KINDS = ("initial", "aligned", "merged", "external")
@@ -52,7 +52,7 @@ def draw_points(axes: Axes, x: pd.DataFrame, y: pd.DataFrame, styles: Mapping[st
     """Draw a point for each model. Models without a style are small dots.
 
     Args:
-        axes: its limits must be set before.
+        axes: axes whose limits are already set.
         x, y: value, low and high by model (:meth:`molmix.report.plots.results.Results.figures`).
         styles: from :func:`point_styles`, by model.
     """
@@ -67,9 +67,9 @@ def draw_points(axes: Axes, x: pd.DataFrame, y: pd.DataFrame, styles: Mapping[st
 
 
 def number_points(axes: Axes, styles: Mapping[str, dict[str, Any]], numbers: Mapping[str, int]) -> None:
-    """Write each point's number beside it, with a line where the number is far away. The layout must be final.
+    """Write the number of each point next to it, with a line if it is far away. The layout must be final.
 
-    A point gets no number where no free position is near.
+    A point gets no number if no free position is near.
     """
     to_points = 72 / axes.figure.dpi
     lines = {str(line.get_label()): line for line in axes.lines if line.get_label() in styles}
@@ -137,9 +137,9 @@ def draw_key(figure: SubFigure, styles: Mapping[str, dict[str, Any]], numbers: M
 def label_positions(
     points: np.ndarray, sizes: np.ndarray, bounds: np.ndarray, *, radius: float, others: np.ndarray
 ) -> np.ndarray:
-    """Positions of labels beside their points, so that no label covers another label or a point.
+    """Positions of labels near their points, so that no label covers another label or a point.
 
-    The most crowded points come first. Each gets the nearest free position.
+    The points with the most neighbours come first. Each gets the nearest free position.
 
     Args:
         points: array (n, 2). All lengths are in typographic points.
@@ -149,7 +149,7 @@ def label_positions(
         others: array (m, 2): further markers to avoid.
 
     Returns:
-        Array (n, 2): centres of the labels; NaN where no free position is near.
+        Array (n, 2): centres of the labels; NaN if no free position is near.
     """
     if not len(points):
         return np.empty((0, 2))
@@ -165,7 +165,7 @@ def label_positions(
         clear = ~_overlap(middles, half, markers, np.full((len(markers), 2), radius)).any(axis=1)
         done = ~np.isnan(found[:, 0])
         clear &= ~_overlap(middles, half, found[done], sizes[done] / 2).any(axis=1)
-        # The line from a label to its point must not cross a label either.
+        # The line from a label to its point must not cross another label.
         for step in (0.35, 0.55, 0.75):
             between = points[index] + step * (middles - points[index])
             clear &= ~_overlap(between, np.zeros(2), found[done], sizes[done] / 2).any(axis=1)

@@ -1,4 +1,4 @@
-"""The tables of a study and the rows of its model table, as the figures use them."""
+"""The tables of a study and the rows of its model table, for the figures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Results:
     merges: pd.DataFrame
 
     def headlines(self, tests: Iterable[str]) -> list[Metric]:
-        """The main metrics with a value of at least one model on each of these test sets."""
+        """The main metrics that have a value on each of these test sets, for at least one model."""
         boards = [self.leaderboard[self.leaderboard["test"] == test] for test in tests]
         return [
             metric
@@ -45,14 +45,14 @@ class Results:
         ]
 
     def figures(self, test: str, column: str) -> pd.DataFrame:
-        """Columns value, low and high of one metric, a row for each model; NaN where a model has no value."""
+        """Columns value, low and high of one metric, with a row for each model; NaN if a model has no value."""
         board = self.leaderboard[self.leaderboard["test"] == test].set_index("model")
         names = {column: "value", f"{column}_low": "low", f"{column}_high": "high"}
         return board.reindex(index=list(self.models), columns=list(names)).rename(columns=names).astype(float)
 
 
 def read_result_table(path: Path) -> pd.DataFrame:
-    """Read a CSV table of the run. Names stay text, whatever they look like.
+    """Read a CSV table of the run. Names are always read as text.
 
     Raises:
         MolmixError: the file is missing or damaged.
@@ -74,12 +74,12 @@ def best_models(values: pd.Series, most: int, *, lowest: bool = False) -> list[s
 
 
 def omitted_note(shown: Sequence[str], known: Sequence[str], why: str) -> str:
-    """Note of a figure that leaves models out; empty where it shows all."""
+    """Note for a figure that leaves models out; empty if it shows all."""
     return f"{len(shown)} of {len(known)} models: {why}" if len(shown) < len(known) else ""
 
 
 def axis_limits(frames: Iterable[pd.DataFrame]) -> tuple[float, float]:
-    """Limits around every value and interval, with a margin; 0 and 1 where there is no value."""
+    """Axis limits around all values and intervals, with a margin; 0 and 1 if there are no values."""
     numbers = np.concatenate([frame.to_numpy(dtype=float).ravel() for frame in frames])
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):

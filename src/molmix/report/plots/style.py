@@ -1,4 +1,4 @@
-"""Shared style of all figures: fonts, markers, lines and colours that also work in grey print; and saving."""
+"""Shared style of all figures: fonts, and markers, lines and colours for grey print too. Functions to save figures."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMN, PAGE = 3.3, 6.8  # inches: widths of a paper's column and of its text
-TALLEST = 9.0  # inches: a page
+TALLEST = 9.0  # inches: height of a page
 
 # Curves and points differ by marker and line first, and by shade second.
 MARKERS = "osD^vP*X<>hp"
 LINES = ("-", "--", ":", "-.")
 INK, PALE = "0.15", "0.7"  # greys: text and outlines; background lines
 SETTINGS: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the figure is the same everywhere
-    "text.parse_math": False,  # a `$` in a name or a title is a `$`, and no formula
+    "font.family": "DejaVu Sans",  # included in matplotlib, so figures are the same on every machine
+    "text.parse_math": False,  # a `$` in a name or a title begins no formula
     "text.usetex": False,
     "font.size": 7.5,
     "axes.titlesize": 7.5,
@@ -46,7 +46,7 @@ SETTINGS: dict[Any, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Context with the style of molmix; the previous settings return at its end."""
+    """Use the style of molmix in the block, and restore the previous settings after it."""
     from matplotlib import rc_context
 
     with rc_context(SETTINGS):
@@ -54,7 +54,7 @@ def style() -> Iterator[None]:
 
 
 def shades(number: int) -> list[Any]:
-    """`number` colours from dark to light, evenly spaced in grey too (cividis); none is too light for paper."""
+    """`number` colours from dark to light (cividis), evenly spaced in grey too. None is too light for print."""
     import numpy as np
     from matplotlib import colormaps
 
@@ -62,7 +62,7 @@ def shades(number: int) -> list[Any]:
 
 
 def message_figure(text: str) -> Figure:
-    """A figure that holds one line of text: the reason why there is nothing to draw."""
+    """A figure with one line of text: the reason why there is nothing to draw."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(PAGE, 0.6))
@@ -71,7 +71,7 @@ def message_figure(text: str) -> Figure:
 
 
 def short(name: str, most: int = 30) -> str:
-    """A name, cut in the middle where it is too long for a figure."""
+    """A name, shortened in the middle if it is longer than `most` characters."""
     if len(name) <= most:
         return name
     head = (most - 1) // 2
@@ -79,7 +79,7 @@ def short(name: str, most: int = 30) -> str:
 
 
 def settle(figure: Figure) -> None:
-    """Lay a figure out now, once for both files."""
+    """Compute the layout of a figure now, once for both files."""
     engine = figure.get_layout_engine()
     if engine:
         engine.execute(figure)
@@ -87,14 +87,14 @@ def settle(figure: Figure) -> None:
 
 
 def save_svg(figure: Figure, svg: Path) -> None:
-    """Write a figure as SVG; equal figures make equal bytes."""
+    """Write a figure as SVG. Equal figures give equal bytes."""
     settle(figure)
     with write_atomically(svg) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
-    """Write a figure as SVG and as PNG; equal figures make equal bytes."""
+    """Write a figure as SVG and as PNG. Equal figures give equal bytes."""
     save_svg(figure, svg)
     with write_atomically(png) as temporary:
         figure.savefig(temporary, format="png", dpi=200)

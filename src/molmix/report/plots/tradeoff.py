@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PANELS, _ACROSS = 6, 2  # test sets on a page, and in a row
-_HEIGHT, _ROW = 3.1, 0.135  # inches: of a panel, of a row of the key
+_PANELS, _ACROSS = 6, 2  # maximum numbers of test sets on a page, and in a row
+_HEIGHT, _ROW = 3.1, 0.135  # inches: height of a panel, and of a row of the key
 
 
 def tradeoff(results: Results, tests: Sequence[str]) -> Figure:

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PANELS, _CURVES = 12, 12  # at most: methods, and starting models of each
-_POINTS = 60  # at most on a curve: each point is the mean over several steps, because single losses are noisy
+_PANELS, _CURVES = 12, 12  # maximum numbers of methods, and of starts
+_POINTS = 60  # maximum number on a curve: each point is the mean over several steps, because single losses are noisy
 
 
 def training(models: Mapping[str, dict[str, Any]], logs: Mapping[str, pd.DataFrame]) -> Figure:
-    """A panel for each method, a line for each starting model; markers are the validation loss.
+    """A panel for each method, and a line for each start. Markers show the validation loss.
 
     Args:
         models: rows of the model table by id.
-        logs: by model, columns step, loss and, if there was a validation, eval_loss; may contain NaN.
+        logs: tables by model, with columns step, loss and, if there was a validation, eval_loss; may contain NaN.
     """
     from matplotlib.figure import Figure
 
@@ -67,7 +67,7 @@ def training(models: Mapping[str, dict[str, Any]], logs: Mapping[str, pd.DataFra
 
 
 def _start(models: Mapping[str, dict[str, Any]], model: str) -> str:
-    """Name of a curve: the starting model, or the name of an initial model itself."""
+    """Name of a curve: the start of an aligned model, or the initial model itself."""
     return models[model]["start"] if models[model]["kind"] == "aligned" else model
 
 
