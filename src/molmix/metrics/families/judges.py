@@ -45,7 +45,8 @@ def measure(answers: Answers) -> pd.DataFrame | None:
         if name in answers.nli:
             pairs = answers.nli[name]
             scores = score_captions(judges[name], pairs).drop_columns("id").to_pandas()
-            if FALLBACK in pairs.column_names:  # tables of earlier versions lack it
+            # A judge of sentences has no decomposer to fall back from; tables of earlier versions lack the column.
+            if parse_judge(judges[name]).decomposed_by and FALLBACK in pairs.column_names:
                 scores[FALLBACK] = pairs[FALLBACK].to_numpy()
             frames.append(scores.add_prefix(prefix))
     return pd.concat(frames, axis=1) if frames else None
