@@ -58,7 +58,7 @@ def test_scores_say_which_captions_were_left_to_rules(told: bool) -> None:
     pairs = pa.table({"id": [*"abc"], "n_generated": [1] * 3, "n_reference": [1] * 3} | probabilities)
     if told:  # tables of earlier versions do not
         pairs = pairs.append_column("fallback", pa.array([True, False, True]))
-    judge = {"kind": "fulldoc", "nli": "made"}
+    judge = {"kind": "atomic", "nli": "made"}
     texts = ["It is a dye."] * 3
     answers = Answers(
         direction="mol2cap",
@@ -70,7 +70,7 @@ def test_scores_say_which_captions_were_left_to_rules(told: bool) -> None:
         nli={"full": pairs},
         options=Options({"full": judge}, None, None, "molecules"),
     )
-    assert judges.count_fallback(judges.measure(answers)) == ({"full": 2} if told else {})
+    assert judges.count_fallback(judges.measure(answers)) == ({"": 2} if told else {})
 
 
 def test_empty_captions_get_no_flattering_score(options: Options) -> None:
