@@ -24,8 +24,9 @@ from types import SimpleNamespace
 from molmix.pipeline.job import job
 folder, threads, out, first, second, base, settings = sys.argv[1:]
 models, log = Path(folder, "models"), Path(folder, "logs", out)
-with job(SimpleNamespace(threads=int(threads), log=[log], rule="merge", input=[], resources={})):
-    from molmix.merge.run import merge
+own = {"rule": "merge", "wildcards": {}, "params": {}}
+with job(SimpleNamespace(threads=int(threads), log=[log], input=[], resources={}, **own)):
+    from molmix.merge.merging import merge
     merge(model_id=out, parents=[models / first / "manifest.json", models / second / "manifest.json"],
           base=models / base / "manifest.json", out=models / out, work=Path(folder, "work", out),
           settings=json.loads(settings), seed=1)

@@ -243,7 +243,7 @@ def _cut(folder: Path, author: str, captions: list[str]) -> None:
     import pyarrow as pa
 
     from molmix.core.files import write_table
-    from molmix.judges.decompose import RulesSettings
+    from molmix.judges.decompose.backends.rules import RulesSettings
     from molmix.judges.decompose.tables import decompose_tables
 
     table, out = folder / "captions" / f"{author}.parquet", folder / author / "test.parquet"

@@ -15,8 +15,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from molmix.align import checkpoints
-from molmix.align.methods import METHODS
-from molmix.align.settings import resolve_settings
+from molmix.align.methods._shared import load_class
+from molmix.align.settings import METHODS, resolve_settings
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_table, write_table
 
@@ -147,7 +147,7 @@ def compare(folder: Path, methods: list[str], figure: Path) -> float:
 
     torch.set_num_threads(1)  # other threads than this one do not come along in a fork
     for method in methods:
-        METHODS[method].config()
+        load_class(METHODS[method].trainer_class)
     prepare(folder)
     found: dict[str, dict[str, tuple[int, int, float, float]]] = {}
     print("| method | signal | at step | on from | log | adapter |\n| --- | --- | ---: | ---: | ---: | ---: |")

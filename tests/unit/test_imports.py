@@ -1,9 +1,14 @@
-"""No heavy import where none is needed."""
+"""No heavy import where none is needed, and none of a name that does not exist."""
 
+import ast
 import subprocess
 import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 HEAVY = ("torch", "transformers", "trl", "mergekit")
 LIGHT = {
@@ -34,3 +39,25 @@ def test_scripts_that_need_no_torch_do_not_import_it(modules: str, heavy: tuple[
     code = f"import sys, {modules}; print(sorted(set({heavy!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_name_that_is_imported_from_the_library_exists() -> None:
+    """Benchmarks, faults and scripts import much of it inside functions, where neither tests nor mypy look."""
+    missing = []
+    for folder in ("benchmarks", "faults", "workflow/scripts", "tests", "envs", "docs"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+                if module.partition(".")[0] == "molmix":
+                    missing += [f"{path}: {module}.{name.name}" for name in node.names if not found(module, name.name)]
+    assert missing == []
+
+
+def found(module: str, name: str) -> bool:
+    try:
+        if hasattr(import_module(module), name):
+            return True
+        import_module(f"{module}.{name}")
+    except ModuleNotFoundError:
+        return False
+    return True

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from molmix.align.dataset import prepare
+from molmix.align.dataset import prepare_rows
 from molmix.core.errors import MolmixError
 from molmix.models.small import make_tokenizer
 from molmix.models.tokenization import decode_answer, end_tokens, tokenize_prompts
@@ -64,7 +64,7 @@ def test_training_refuses_the_same_prompts(tokenizer: Any, tmp_path: Path, case:
     row = {"split": "train", "id": "1", "prompt": prompt, "chosen": " It is a dye.", "rejected": " It is a fuel."}
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "pairs.parquet")
     with pytest.raises(MolmixError, match=rf"a prompt {'ends' if case == 'eos' else 'begins'} with"):
-        prepare(tmp_path / "pairs.parquet", tokenizer, "prompt-completion", 100, 1)
+        prepare_rows(tmp_path / "pairs.parquet", tokenizer, "prompt-completion", 100, 1)
 
 
 # ---- answers --------------------------------------------------------------------------------------------------
