@@ -1,10 +1,10 @@
-"""The corpus: sources are read, cleaned and split; every row that is left out is counted, with the reason.
+"""Build the corpus: read, clean and split the sources. Every dropped row is counted, with the reason.
 
-Tables that are written here:
+This module writes these tables:
 
-* ``train``, ``validation``: one row a caption, columns of `CORPUS`; ``subset``: the same, columns of `SUBSET`.
-* ``corpora/<name>/``: the same three of a further corpus (`data.corpora`).
-* ``tests/<name>``: one row a molecule with all its reference captions, columns of `TEST`.
+* ``train``, ``validation``: one row per caption, columns of `CORPUS`; ``subset``: the same, columns of `SUBSET`.
+* ``corpora/<name>/``: the same three tables of a further corpus (`data.corpora`).
+* ``tests/<name>``: one row per molecule with all its reference captions, columns of `TEST`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _FACTS = [
     ("truth", pa.list_(pa.string())),
 ]
 CORPUS = pa.schema([("id", pa.string()), ("molecule", pa.string()), ("caption", pa.string()), *_FACTS])
-# `smiles` is the molecule as its source writes it. `rows` and `ids` are those of the source's rows that a test row was
-# made from: captions that a system wrote for the same source are joined by them.
+# `smiles` is the molecule as its source writes it. `rows` and `ids` are the numbers and ids of the source's rows that a
+# test row was made from. Captions of external systems for the same source are joined by them.
 TEST = pa.schema(
     [
         ("id", pa.string()),
@@ -47,11 +47,11 @@ TEST = pa.schema(
         *_FACTS,
     ]
 )
-# `share` is the smallest of the study's shares of the training molecules that holds the row's molecule.
+# `share` is the smallest of the study's shares of the training molecules that contains the row's molecule.
 SUBSET = CORPUS.append(pa.field("share", pa.float64()))
-# Atoms. A larger molecule is its own scaffold: RDKit takes cubic time for one (300 atoms 0.03 s, 2,000 atoms 32 s).
+# Atoms. A larger molecule is its own scaffold: RDKit's time is cubic (300 atoms take 0.03 s, 2,000 atoms 32 s).
 LARGEST_WITH_SCAFFOLD = 300
-SHARE_HELD_OUT = 0.05  # of the subset, where no validation source is given
+SHARE_HELD_OUT = 0.05  # of the subset, if no validation source is given
 
 
 def build_corpus(
@@ -68,24 +68,25 @@ def build_corpus(
 ) -> None:
     """Write every table of the corpus.
 
-    Molecules of a test set are removed from training and validation, and molecules of validation from training: those
-    that equal one at the level of ``data.leakage`` or at a narrower one (:data:`molmix.data.smiles.LEVELS`; under
-    ``domain: text``, equal texts). The manifest counts the rows of every level, removed or kept.
+    Molecules of a test set are removed from training and validation, and molecules of validation from training. A
+    molecule is removed if it equals a held-out one at the level of ``data.leakage`` or at a narrower level
+    (:data:`molmix.data.smiles.LEVELS`; under ``domain: text``, if the texts are equal). The manifest counts the rows
+    of every level, removed or kept.
 
     Args:
         data: the config's `data` section, dumped.
         domain: `molecules` or `text`.
         seed: of the subset and of the draws.
-        world: table of the embedded world; None where no source is of kind `demo`.
+        world: table of the embedded world; None if no source is of kind `demo`.
         tests, manifest: files to write.
-        corpora: by corpus (the study's own is called ""), the folder to write its ``train.parquet``,
-            ``subset.parquet`` and ``validation.parquet`` into; none where there is no training split.
-        properties: file of molecules' properties as L+M-24 publishes it, for test rows that have none.
-        shares: of the training molecules that alignments see besides `data.subset.fraction`. The subset is as large as
-            the largest of them, and each is a part of the next larger one.
+        corpora: by corpus (the study's own is ""), the folder for its ``train.parquet``, ``subset.parquet`` and
+            ``validation.parquet``; empty if there is no training split.
+        properties: file of molecules' properties in the format of L+M-24, for test rows that have none.
+        shares: shares of the training molecules that alignments use besides `data.subset.fraction`. The subset has the
+            largest share. Each share is a part of the next larger one.
 
     Raises:
-        MolmixError: a source is refused (:func:`molmix.data.sources.read_rows`), or has fewer rows than asked for.
+        MolmixError: a source is refused (:func:`molmix.data.sources.read_rows`), or has fewer rows than requested.
     """
     spec = TypeAdapter(Data).validate_python(data)
     draw = np.random.default_rng(seed)
@@ -119,13 +120,13 @@ def build_corpus(
 
 
 def count_keys(corpus: str) -> tuple[str, str, str]:
-    """Keys of a corpus (the study's own is "") in the manifest's counts: training split, subset and validation."""
+    """Keys of a corpus (the study's own is "") in the manifest's counts: of training split, subset and validation."""
     train = f"corpora.{corpus}" if corpus else "train"
     return (train, f"{train}.subset", f"{train}.validation") if corpus else (train, "subset", "validation")
 
 
 def _look_up(rows: list[Row], path: Path, counts: dict[str, Any]) -> None:
-    """Fill in properties from a file where rows have none; molecules that it lacks are counted."""
+    """Fill in properties from a file for rows that have none. Count the molecules that the file lacks."""
     bare = [row for row in rows if row.get("properties") is None]
     found = read_properties(path, {row["molecule"] for row in bare})
     for row in bare:
@@ -143,7 +144,7 @@ def _build_splits(
     counts: dict[str, Any],
     folder: Path,
 ) -> None:
-    """Write the training split of a corpus, its subset and validation, without what test sets hold."""
+    """Write the training split of a corpus, its subset and validation, without the molecules of test sets."""
     valid: list[Row] = []
     source, validation = (spec.corpora[name], None) if name else (spec.train, spec.validation)
     train, subset, held_out = count_keys(name)
@@ -177,7 +178,7 @@ def _build_splits(
 
 
 def _read_source(source: Source, world: Path | None, name: str) -> list[Row]:
-    """Rows of a source, each with an id and with its number (from 1) and id in lists, to which repeats are added."""
+    """Rows of a source, each with an id. Its number (from 1) and id are also in lists, which get those of repeats."""
     if isinstance(source, DemoSource):
         assert world is not None
         table = read_table(world)
@@ -194,14 +195,14 @@ def _read_source(source: Source, world: Path | None, name: str) -> list[Row]:
 
 
 def _clean(rows: list[Row], domain: str, unparsable: str, name: str, counts: dict[str, Any]) -> list[Row]:
-    """Canonical molecules, captions on one line, repeated rows dropped; what was done is counted."""
+    """Canonicalise molecules, put captions on one line, drop repeated rows, and count every change."""
     tally: Counter[str] = Counter()
     clean: list[Row] = []
     seen: dict[tuple[str, str], Row] = {}
     for row in rows:
         caption = " ".join(row["caption"].split())
         tally["whitespace_normalised"] += caption != row["caption"]
-        if "molecule" not in row:  # references without molecules: every row stands for itself
+        if "molecule" not in row:  # references without molecules: rows are never joined
             clean.append({**row, "molecule": "", "caption": caption})
             continue
         if domain == "molecules" and canonical(row["molecule"]) is None:
@@ -223,7 +224,7 @@ def _clean(rows: list[Row], domain: str, unparsable: str, name: str, counts: dic
 
 
 def _long_enough(rows: list[Row], words: int, counts: dict[str, Any]) -> list[Row]:
-    """Rows whose caption has at least so many words; the others are counted."""
+    """Rows whose caption has at least ``words`` words; the others are counted."""
     kept = [row for row in rows if len(row["caption"].split()) >= words]
     if len(kept) < len(rows):
         counts["shorter_dropped"] = len(rows) - len(kept)
@@ -231,7 +232,7 @@ def _long_enough(rows: list[Row], words: int, counts: dict[str, Any]) -> list[Ro
 
 
 def _group(rows: list[Row]) -> list[Row]:
-    """One row a molecule, with every reference caption; properties and facts of its rows are joined."""
+    """One row per molecule, with all its reference captions. Properties and facts of its rows are joined."""
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         groups[row["molecule"] or row["id"]].append(row)
@@ -249,15 +250,16 @@ def _group(rows: list[Row]) -> list[Row]:
 
 
 def _union(rows: Iterable[Row], key: str) -> list[str] | None:
-    """What the rows' lists hold, each item once, in the order of the rows; None where no row has a list."""
+    """Items of the rows' lists, each once, in the order of the rows; None if no row has a list."""
     lists = [row[key] for row in rows if row.get(key) is not None]
     return list(dict.fromkeys(item for items in lists for item in items)) if lists else None
 
 
 def _remove_leaks(rows: list[Row], held: HeldOut, level: str, counts: dict[str, Any]) -> list[Row]:
-    """Rows whose molecule equals no held-out one at this level; leaks of every level are counted by the set that leaks.
+    """Rows whose molecule equals no held-out one at this level or a narrower one. Leaks of every level are counted.
 
-    ``counts["leakage"]`` gets the number of rows by set and level, ``counts["removed_in_<set>"]`` of those removed.
+    ``counts["leakage"]`` gets the number of leaked rows by held-out set and level, ``counts["removed_in_<set>"]`` the
+    number of removed rows.
     """
     found = {molecule: held.find(molecule) for molecule in dict.fromkeys(row["molecule"] for row in rows)}
     leaks = Counter(leak for row in rows if (leak := found[row["molecule"]]))
@@ -295,14 +297,14 @@ def _subset(
 def _permuted(items: Sequence[str], draw: np.random.Generator) -> list[str]:
     """The items in random order.
 
-    Their indices are permuted: NumPy would copy the items into strings that are all as long as the longest, and cut
-    NULs from their ends.
+    Indices are permuted instead of the items: NumPy would pad all strings to the length of the longest, and remove NULs
+    at their ends.
     """
     return [items[index] for index in draw.permutation(len(items))]
 
 
 def _by_scaffold(molecules: list[str], draw: np.random.Generator, counts: dict[str, Any]) -> list[str]:
-    """Molecules of whole Bemis-Murcko scaffolds, scaffolds in random order; where a share ends, the last one is cut."""
+    """Molecules by Bemis-Murcko scaffold, scaffolds in random order. The end of a share can split its last scaffold."""
     from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
     groups: dict[str, list[str]] = defaultdict(list)
@@ -311,7 +313,7 @@ def _by_scaffold(molecules: list[str], draw: np.random.Generator, counts: dict[s
         molecule = parse_smiles(smiles)
         large = molecule is not None and molecule.GetNumAtoms() > LARGEST_WITH_SCAFFOLD
         too_large += large
-        # A molecule that RDKit cannot read (`unparsable: keep`) is its own scaffold, as a large one is.
+        # A molecule that RDKit cannot read (`unparsable: keep`) is its own scaffold, like a large one.
         groups[smiles if large or molecule is None else MurckoScaffoldSmiles(smiles)].append(smiles)
     if too_large:
         counts["too_large_for_a_scaffold"] = too_large
@@ -319,10 +321,10 @@ def _by_scaffold(molecules: list[str], draw: np.random.Generator, counts: dict[s
 
 
 def _by_property(rows: list[Row], molecules: list[str], draw: np.random.Generator) -> list[str]:
-    """Molecules in an order of which every beginning holds each stratum in proportion, as nearly as possible.
+    """Molecules in an order in which the first m, for every m, keep the proportions of the strata as well as possible.
 
-    A molecule's stratum is the rarest of its properties. Strata take turns by the Webster/Sainte-Laguë method: with k
-    of its n molecules taken, the stratum with the smallest (k + 1/2) / n is next.
+    A molecule's stratum is its rarest property. The order of strata follows the Webster/Sainte-Laguë method: the next
+    stratum is the one with the smallest (k + 1/2) / n, where k of its n molecules are already taken.
     """
     by_molecule: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -343,7 +345,7 @@ def _by_property(rows: list[Row], molecules: list[str], draw: np.random.Generato
 
 
 def _hold_out(rows: list[Row], draw: np.random.Generator) -> list[Row]:
-    """Rows of a random share of the molecules, for validation; none where the share is less than one molecule."""
+    """Rows of a random share of the molecules, for validation; none if the share is less than one molecule."""
     molecules = list(dict.fromkeys(row["molecule"] for row in rows))
     chosen = set(_permuted(molecules, draw)[: int(SHARE_HELD_OUT * len(molecules))])
     return [row for row in rows if row["molecule"] in chosen]

@@ -1,8 +1,8 @@
 """Preference pairs: chosen is the reference text, rejected a weaker text for the same molecule.
 
-A table of pairs has one row a pair, with the columns of `PAIRS`. Chosen and rejected text begin with the one space that
-separates them from the prompt (see :mod:`molmix.data.prompts`). A row makes no pair if it has no rejected text, if that
-text is empty, or if both texts are equal; each reason is counted.
+A table of pairs has one row per pair, with the columns of `PAIRS`. Chosen and rejected text begin with the one space
+that separates them from the prompt (see :mod:`molmix.data.prompts`). A row gives no pair if it has no rejected text, if
+that text is empty, or if both texts are equal. Each reason is counted.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from molmix.data.smiles import canonical, join_key
 from molmix.data.sources import read_rows
 
 PAIRS = pa.schema([(name, pa.string()) for name in ("split", "id", "direction", "prompt", "chosen", "rejected")])
-# Per direction: the column that the prompt shows, and the column that is to be written.
+# Per direction: the column that the prompt shows, and the column that the model writes.
 SIDES = {"mol2cap": ("molecule", "caption"), "cap2mol": ("caption", "molecule")}
-MOST_EMPTY = 0.5  # larger share of empty rejected texts: the file or the model that wrote them is broken
+MOST_EMPTY = 0.5  # if a larger share of rejected texts is empty, their file or their model is broken
 
 Row = dict[str, Any]
-Finder = Callable[[str, Row], str | None]  # the rejected text of a row of a split; None where there is none
+Finder = Callable[[str, Row], str | None]  # the rejected text of a row of a split; None if there is none
 
 
 def rejection_prompts(corpus: Mapping[str, Path], direction: str, template: str) -> tuple[list[str], list[str]]:
@@ -71,11 +71,12 @@ def build_pairs(
             :func:`rejection_prompts`).
         templates: prompt templates by direction.
         domain: `molecules` joins files by canonical SMILES, `text` by the text itself.
-        share: of the training molecules, one of those that the subset was made for.
+        share: of the training molecules; one of the shares that the subset was made for.
         pairs, manifest: files to write.
 
     Raises:
-        MolmixError: a file of rejected texts is refused, most rejected texts of a split are empty, or no pair is left.
+        MolmixError: a file of rejected texts is refused, most rejected texts of a split are empty, or no training pair
+            is left.
     """
     built: list[Row] = []
     counts: dict[str, dict[str, int]] = {}
@@ -100,7 +101,7 @@ def build_pairs(
 def _pairs(
     rows: list[Row], find: Finder, split: str, direction: str, template: str
 ) -> tuple[list[Row], dict[str, int]]:
-    """The pairs of one split and direction, and how many rows made none, by reason."""
+    """The pairs of one split and direction, and the number of rows without a pair, by reason."""
     shown, wanted = SIDES[direction]
     tally = {"rows": len(rows), "no_rejected_text": 0, "empty_dropped": 0, "equal_dropped": 0}
     pairs = []
@@ -133,7 +134,7 @@ def _from_model(table: Path) -> Finder:
 def _from_file(source: FileRejected, domain: str) -> tuple[Finder, dict[str, int]]:
     """Find the rejected text of a row by its molecule, and count the file's rows whose SMILES RDKit cannot read.
 
-    Several rows of a molecule take its texts in turn.
+    If a molecule has several rows, they use its texts in turn.
     """
     texts: dict[str, list[str]] = defaultdict(list)
     unreadable = 0

@@ -1,12 +1,12 @@
-"""Prompts and answers: how the two are joined.
+"""Prompts and answers, and how they are joined.
 
 The answer follows the prompt after one space, ``prompt + " " + answer``. A byte-level BPE tokenizer puts that space
-into the first token of the answer, so that prompt and answer have the same tokens together and apart.
+into the first token of the answer. So the tokens of the joined text are those of the prompt and those of the answer.
 """
 
 
 def prompt(template: str, direction: str, text: str) -> str:
-    """Fill the slot of a template by plain replacement: braces in a molecule or a caption stay as they are."""
+    """Fill the slot of a template by plain replacement, which keeps braces in a molecule or a caption."""
     return template.replace("{molecule}" if direction == "mol2cap" else "{caption}", text)
 
 

@@ -12,19 +12,19 @@ from molmix.data.smiles import canonical
 
 
 def read_properties(path: Path, molecules: Collection[str]) -> dict[str, frozenset[str]]:
-    """Look up molecules in a file of properties, one a line: SMILES, a tab, a Python set of names.
+    """Look up molecules in a file of properties. Each line is a SMILES, a tab and a Python set of names.
 
     Args:
-        path: the file, gzipped where its name ends in ``.gz``.
+        path: the file, gzipped if its name ends in ``.gz``.
         molecules: canonical SMILES.
 
     Returns:
-        The properties of each of the molecules that the file has; several lines of a molecule are joined. The file's
-        SMILES are canonicalised only if one of the molecules is not in the file as it is written (about 2 minutes for
+        The properties of each molecule that the file has; several lines of one molecule are joined. The file's SMILES
+        are canonicalised only if one of the molecules is not in the file literally (this takes about 2 minutes for
         L+M-24's training split).
 
     Raises:
-        MolmixError: the file is missing, or the line of one of the molecules is something else.
+        MolmixError: the file is missing, or the line of one of the molecules has another format.
     """
     try:
         raw = path.read_bytes()

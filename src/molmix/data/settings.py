@@ -1,4 +1,4 @@
-"""Sections of the config for the corpus, the prompts, the preference pairs and captions of other systems."""
+"""Config sections of the corpus, the prompts, the preference pairs and the captions of external systems."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Columns(Section):
     properties: str | None = Field(None, description="column of a list of properties, for `strategy: stratified`")
 
     def mapping(self) -> dict[str, str]:
-        """molmix's name of each column, with its name in the source."""
+        """Column names in the source, by molmix's names."""
         return {name: column for name, column in self.model_dump().items() if column is not None}
 
 
@@ -60,7 +60,7 @@ class FileSource(TableFile):
     columns: Columns = Field(Columns(), description="column mapping")
 
     def mapping(self) -> dict[str, str]:
-        """molmix's name of each column that is read, with its name in the file."""
+        """Names of the columns to read in the file, by molmix's names."""
         return self.columns.mapping()
 
 
@@ -75,7 +75,7 @@ class HubSource(Section):
     columns: Columns = Field(Columns(), description="column mapping")
 
     def mapping(self) -> dict[str, str]:
-        """molmix's name of each column that is read, with its name in the data set."""
+        """Names of the columns to read in the data set, by molmix's names."""
         return self.columns.mapping()
 
 
@@ -158,7 +158,7 @@ class FileRejected(TableFile):
     text: str = Field("caption", description="column of the rejected text")
 
     def mapping(self) -> dict[str, str]:
-        """molmix's name of each column that is read, with its name in the file."""
+        """Names of the columns to read in the file, by molmix's names."""
         return {"molecule": self.molecule, "text": self.text}
 
 
@@ -192,6 +192,6 @@ class Predictions(TableFile):
     molecule: str | None = Field(None, description="column of the SMILES; ignored if `id` is set")
 
     def mapping(self) -> dict[str, str]:
-        """molmix's name of each column that is read, with its name in the file."""
+        """Names of the columns to read in the file, by molmix's names."""
         keys = {"id": self.id} if self.id else {"molecule": self.molecule} if self.molecule else {}
         return {"text": self.text} | keys

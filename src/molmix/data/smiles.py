@@ -1,6 +1,6 @@
-"""SMILES: reading them, their canonical form, the key that molecules are joined by, and leakage between sets.
+"""Parse and canonicalise SMILES, make the key that joins molecules, and find leakage between sets.
 
-Everything that compares molecules goes through this file, so that two readers never disagree on what is the same one.
+All code that compares molecules uses this file, so that all parts agree on which molecules are the same.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rdkit import Chem
 
-LONGEST = 5000  # characters; RDKit's recursion ends the process on much longer chains
-# How near a molecule comes to a held-out one, from the narrowest to the widest: the same canonical SMILES; the same
-# without stereochemistry; the same parent (without salts, charges, isotopes and stereochemistry, as one tautomer).
+LONGEST = 5000  # characters; on much longer chains RDKit's recursion crashes the process
+# Levels at which two molecules are equal, from the narrowest to the widest: the same canonical SMILES; the same without
+# stereochemistry; the same parent (without salts, charges, isotopes and stereochemistry, as one tautomer).
 LEVELS = ("exact", "stereo", "parent")
-_ORGANIC = "H B C N O F Si P S Cl As Se Br Te I At".split()  # noqa: SIM905 - what RDKit does not disconnect as a metal
+_ORGANIC = "H B C N O F Si P S Cl As Se Br Te I At".split()  # noqa: SIM905 - elements that RDKit does not disconnect as a metal
 
 
 def parse_smiles(text: str) -> Chem.Mol | None:
     """Read a SMILES string with RDKit.
 
-    RDKit itself takes what follows a blank for the name of the molecule, so that "I cannot help." is iodine to it, and
-    stops at a NUL. Here such texts are no SMILES.
+    RDKit itself reads the text after a blank as the name of the molecule ("I cannot help." is iodine), and stops at a
+    NUL. Here such texts are not SMILES.
 
     Returns:
-        None where the text is no SMILES, holds no atom, or has more than `LONGEST` characters.
+        None if the text is not a SMILES, has no atom, or has more than `LONGEST` characters.
     """
     from rdkit import Chem, rdBase
 
@@ -42,10 +42,10 @@ def parse_smiles(text: str) -> Chem.Mol | None:
 
 @lru_cache(maxsize=2**20)  # one job asks for the same molecules several times
 def canonical(smiles: str) -> str | None:
-    """RDKit's canonical SMILES, without atom maps; None where :func:`parse_smiles` finds no molecule.
+    """RDKit's canonical SMILES, without atom maps; None if :func:`parse_smiles` finds no molecule.
 
-    The canonical SMILES of some molecules has another canonical SMILES: it is taken again until it stays the same (of a
-    cycle, the first in the alphabet), so that ``canonical(canonical(x)) == canonical(x)``.
+    For some molecules, the canonical SMILES of the canonical SMILES is another one. So it is computed again until it
+    does not change (in a cycle, the alphabetically first is taken): ``canonical(canonical(x)) == canonical(x)``.
     """
     from rdkit import Chem
 
@@ -62,29 +62,29 @@ def canonical(smiles: str) -> str | None:
 
 
 def join_key(molecule: str, domain: str) -> str:
-    """The key that rows of different sources are joined by.
+    """The key for joining rows of different sources.
 
     Args:
         molecule: a SMILES, or any text under ``domain: text``.
         domain: `molecules` or `text`.
 
     Returns:
-        The canonical SMILES. Where there is none (``unparsable: keep``, or ``domain: text``), the text with single
+        The canonical SMILES. If there is none (``unparsable: keep``, or ``domain: text``), the text with single
         blanks.
     """
     return (canonical(molecule) if domain == "molecules" else None) or " ".join(molecule.split())
 
 
 class HeldOut:
-    """Molecules that must not be trained on, and how near another molecule comes to one of them.
+    """Molecules that training must not use. :meth:`find` says at which level another molecule equals one of them.
 
-    A parent takes about 20 ms to compute, so parents are compared only among molecules with the same skeleton, which
-    takes less than 1 ms and is the same for every form of a molecule. Of molecules that RDKit cannot read, and under
+    A parent takes about 20 ms to compute. So parents are compared only for molecules with the same skeleton, which
+    takes less than 1 ms and is the same for every form of a molecule. For molecules that RDKit cannot read, and under
     ``domain: text``, only equal texts are found.
     """
 
     def __init__(self, domain: str) -> None:
-        """Hold nothing yet."""
+        """Start without molecules."""
         self.domain = domain
         self._names: dict[str, str] = {}
         self._by_skeleton: dict[str, list[str]] = defaultdict(list)
@@ -93,8 +93,8 @@ class HeldOut:
         """Hold out molecules.
 
         Args:
-            molecules: keys as :func:`join_key` gives them.
-            name: of the set that holds them; of several sets with one molecule, the last is named.
+            molecules: keys from :func:`join_key`.
+            name: of the set that contains them. If several sets contain one molecule, the last name is kept.
         """
         for molecule in dict.fromkeys(molecules):
             known = molecule in self._names
@@ -103,7 +103,7 @@ class HeldOut:
                 self._by_skeleton[skeleton].append(molecule)
 
     def find(self, molecule: str) -> tuple[str, str] | None:
-        """The narrowest of `LEVELS` at which a molecule equals a held-out one, and the set that holds that one."""
+        """The narrowest of `LEVELS` at which a molecule equals a held-out one, and the name of that one's set."""
         if molecule in self._names:
             return "exact", self._names[molecule]
         candidates = self._by_skeleton.get(_skeleton(molecule), []) if self.domain == "molecules" else []
@@ -122,9 +122,9 @@ def _mol(canonical_smiles: str) -> Chem.Mol:
 
 @lru_cache(maxsize=2**20)
 def _skeleton(smiles: str) -> str:
-    """What no tautomer and no proton changes: the parent's graph of elements, and its hydrogens less its charge.
+    """A key that all tautomers and protonation states share: the parent's element graph, and hydrogens minus charge.
 
-    Empty for what is no SMILES.
+    Empty if the text is not a SMILES.
     """
     from rdkit import Chem
     from rdkit.Chem import rdMolHash
@@ -164,7 +164,7 @@ def _parent(smiles: str) -> str:
 
 
 def _quietly(standardize, molecule: Chem.Mol) -> Chem.Mol:  # type: ignore[no-untyped-def]
-    """A standardised molecule; the molecule itself where RDKit's standardizer fails on it."""
+    """A standardised molecule; the molecule itself if RDKit's standardizer fails on it."""
     from rdkit import rdBase
 
     with rdBase.BlockLogs():

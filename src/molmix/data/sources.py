@@ -1,8 +1,8 @@
-"""Tables from elsewhere: TSV, CSV, JSONL and Parquet files, gzipped or not, and data sets of the hub.
+"""Read the user's tables: TSV, CSV, JSONL and Parquet files, gzipped or not, and data sets of the hub.
 
-:func:`read_rows` yields the rows of a source that the config names, under molmix's column names. The check before a run
-and the jobs both use it, so that what the check accepts does not stop a job hours later. Errors name the file and the
-row.
+:func:`read_rows` yields the rows of a source that the config names, under molmix's column names. Both the check before
+a run and the jobs use it, so that a table that passes the check does not stop a job hours later. Errors name the file
+and the row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from molmix.core.validation import did_you_mean
 from molmix.data.settings import FileRejected, FileSource, HubSource, Predictions
 
 Row = dict[str, Any]
-Rule = tuple[Callable[[Any], bool], str]  # whether a value is right, and what to do where it is not
+Rule = tuple[Callable[[Any], bool], str]  # whether a value is valid, and what to do if it is not
 
 ENDINGS = {
     ".tsv": "tsv",
@@ -32,7 +32,7 @@ ENDINGS = {
     ".pq": "parquet",
     ".txt": "lines",
 }
-# First bytes of files that are not what their name says, with what they are. Other errors would not say it so clearly.
+# First bytes of files whose format is not the one of their name. Without this check the errors would be less clear.
 MAGIC = {
     b"\x1f\x8b": ("is gzipped", "let its name end in .gz"),
     b"PAR1": ("is a Parquet file", "let its name end in .parquet, or set `format: parquet`"),
@@ -74,8 +74,8 @@ _CORPUS: dict[str, Rule] = {
     "caption": (_is_filled, _FILL),
     "properties": (_is_list_or_none, "give lists of text, which JSONL and Parquet can hold"),
 }
-# By kind of source, what its columns must hold. Rejected texts and captions of other systems may be empty, as a model
-# can answer nothing.
+# Rules for the columns of each kind of source. Rejected texts and captions of external systems may be empty, because a
+# model can give an empty answer.
 RULES: dict[type, dict[str, Rule]] = {
     FileSource: _CORPUS,
     HubSource: _CORPUS,
@@ -86,11 +86,11 @@ _ID: dict[str, Rule] = {"id": (_is_id, "give every row an id (text or a number),
 
 
 def read_rows(source: FileSource | HubSource | FileRejected | Predictions) -> Iterator[Row]:
-    """Yield the rows of a file or of a data set of the hub under molmix's column names, each checked.
+    """Yield the checked rows of a file or of a data set of the hub, under molmix's column names.
 
     Raises:
-        MolmixError: as :func:`read_file` and :func:`read_hub`; or a row holds something else than text where text
-            belongs, has no id or the id of another row, or half a character.
+        MolmixError: as :func:`read_file` and :func:`read_hub`; or a row has no text in a text column, has no id or the
+            id of another row, or holds half a character (one half of a surrogate pair).
     """
     if isinstance(source, HubSource):
         where, rows = f"{source.id}@{source.revision}", read_hub(source)
@@ -112,7 +112,7 @@ def read_rows(source: FileSource | HubSource | FileRejected | Predictions) -> It
 
 
 def _can_be_encoded(values: Iterable[Any]) -> bool:
-    """Whether UTF-8 can hold the values: JSON can hold one half of a surrogate pair, UTF-8 cannot."""
+    """Whether UTF-8 can encode the values: JSON can hold one half of a surrogate pair, UTF-8 cannot."""
     try:
         for value in values:
             for text in value if isinstance(value, list) else [value]:
@@ -126,7 +126,7 @@ def _can_be_encoded(values: Iterable[Any]) -> bool:
 
 
 def file_format(path: Path, format: str = "auto") -> str:
-    """Format of a table file; of `auto`, by the file's ending."""
+    """Format of a table file; for `auto`, decided by the file's ending."""
     if format != "auto":
         return format
     ending = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
@@ -136,16 +136,17 @@ def file_format(path: Path, format: str = "auto") -> str:
 
 
 def read_file(path: Path, columns: dict[str, str], format: str = "auto", quoting: str = "minimal") -> Iterator[Row]:
-    """Yield the rows of a table file under molmix's column names; what they hold is not checked.
+    """Yield the rows of a table file under molmix's column names. Their values are not checked.
 
     Args:
-        path: the file; read as UTF-8, through gzip where its name ends in ``.gz``.
-        columns: molmix's name of each column that is wanted, with its name in the file.
+        path: the file; read as UTF-8, through gzip if its name ends in ``.gz``.
+        columns: the name of each wanted column in the file, by molmix's name.
         format: tsv, csv, jsonl, parquet, lines or auto.
-        quoting: how TSV and CSV quote, `minimal` (RFC 4180) or `none`.
+        quoting: quoting of TSV and CSV, `minimal` (RFC 4180) or `none`.
 
     Raises:
-        MolmixError: the file is missing or damaged, is not UTF-8, lacks a column, or has a ragged row.
+        MolmixError: the file is missing or damaged, is not UTF-8, lacks a column, or has a row with too few or too many
+            fields.
     """
     if not is_there(path, Path.is_file):
         raise fault(path, "there is no such file", "change the path; it is relative to the working folder")
@@ -167,18 +168,18 @@ def read_file(path: Path, columns: dict[str, str], format: str = "auto", quoting
 
 
 def column_names(path: Path, quoting: str = "minimal") -> list[str]:
-    """Names of the columns of a table file, in order; of a file of JSON lines the keys of its first row.
+    """Names of the columns of a table file, in order; for JSON lines, the keys of the first row.
 
     Args:
-        path: the file. One with a text a line has no columns.
-        quoting: how TSV and CSV quote, `minimal` (RFC 4180) or `none`.
+        path: the file. A file with one text per line has no columns.
+        quoting: quoting of TSV and CSV, `minimal` (RFC 4180) or `none`.
 
     Raises:
         MolmixError: as :func:`read_file`.
     """
     format = file_format(path)
     if format != "lines":
-        next(read_file(path, {}, quoting=quoting), None)  # refuses what cannot be read
+        next(read_file(path, {}, quoting=quoting), None)  # refuses an unreadable file
     match format:
         case "parquet":
             import pyarrow.parquet as pq
@@ -195,7 +196,7 @@ def column_names(path: Path, quoting: str = "minimal") -> list[str]:
 
 
 def is_there(path: Path, kind: Callable[[Path], bool] = Path.exists) -> bool:
-    """Whether there is such a file or folder; False for a path that the system refuses (a name too long, say)."""
+    """Whether this file or folder exists; False for a path that the system refuses (for example, if it is too long)."""
     try:
         return kind(path)
     except OSError:
@@ -203,7 +204,7 @@ def is_there(path: Path, kind: Callable[[Path], bool] = Path.exists) -> bool:
 
 
 def _check_first_bytes(path: Path, format: str) -> None:
-    """Refuse an empty file, and one whose first bytes are of another format."""
+    """Refuse an empty file, and a file whose first bytes belong to another format."""
     try:
         with path.open("rb") as stream:
             first = stream.read(4)
@@ -227,7 +228,7 @@ def _open(path: Path, newline: str = "") -> IO[str]:
 
 
 def _first_bad_line(path: Path) -> int:
-    """Number of the first line that is not UTF-8, or cannot be read; a reader decodes blocks and does not know it."""
+    """Number of the first line that is not UTF-8 or cannot be read. A reader does not know it: it decodes blocks."""
     number = 0
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
         try:
@@ -236,7 +237,7 @@ def _first_bad_line(path: Path) -> int:
                 line.decode()
         except UnicodeDecodeError:
             return number
-        except (OSError, EOFError, zlib.error):  # damaged behind the bytes that are not UTF-8
+        except (OSError, EOFError, zlib.error):  # damaged after the bytes that are not UTF-8
             return number + 1
     return number
 
@@ -280,7 +281,7 @@ def _jsonl(path: Path, columns: dict[str, str], format: str, quoting: str) -> It
 
 
 def _object(where: str, pairs: list[tuple[str, Any]]) -> Row:
-    """A JSON object; of a key that it has twice, Python's reader would keep the last value in silence."""
+    """A JSON object. Refuses a repeated key, of which Python's reader would silently keep the last value."""
     record = dict(pairs)
     if len(record) < len(pairs):
         names = [name for name, _ in pairs]
@@ -304,18 +305,18 @@ def _parquet(path: Path, columns: dict[str, str], format: str, quoting: str) -> 
 
 
 def _lines(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[Row]:
-    """One text a line, for the one column that is wanted."""
+    """One text per line, for the one wanted column."""
     if len(columns) > 1:
         others = ", ".join(f"`{name}`" for name in columns if name not in ("caption", "text"))
         raise fault(path, f"holds one text a line, and no {others}", f"set {others} to null, or give a table")
     (name,) = columns
-    with _open(path, newline="\n") as stream:  # a lone carriage return may stand inside a caption
+    with _open(path, newline="\n") as stream:  # a caption may contain a carriage return
         for line in stream:
             yield {name: line.removesuffix("\n").removesuffix("\r")}
 
 
 def _require(where: object, columns: dict[str, str], there: Iterable[str]) -> None:
-    """Refuse a table that lacks a wanted column, or has it twice."""
+    """Refuse a table that lacks a wanted column or has it twice."""
     names = list(there)
     for name, column in columns.items():
         if column not in names:
@@ -336,7 +337,7 @@ def read_hub(source: HubSource) -> Iterator[Row]:
     """Yield the rows of a hub data set at its pinned revision, from the cache or over the network.
 
     Raises:
-        MolmixError: the data set, revision, configuration, split or a column is not there; or its card names data
+        MolmixError: the data set, revision, configuration, split or a column does not exist; or its card names data
             files outside of the data set.
     """
     where = f"{source.id}@{source.revision}"
@@ -344,9 +345,9 @@ def read_hub(source: HubSource) -> Iterator[Row]:
     from datasets import load_dataset
 
     check_card(folder, where)
-    try:  # from the folder: by its id, `datasets` would take any revision that it finds in its own cache
+    try:  # from the folder: for an id, `datasets` would use any revision in its own cache
         rows = load_dataset(str(folder), source.config, split=source.split)
-    except Exception as error:  # `datasets` raises a family of unrelated errors
+    except Exception as error:  # `datasets` raises many unrelated errors
         raise _unreadable(where, error) from None
     columns = source.mapping()
     _require(where, columns, rows.column_names)
@@ -355,14 +356,14 @@ def read_hub(source: HubSource) -> Iterator[Row]:
 
 
 def check_card(folder: Path, where: str) -> None:
-    """Refuse a data set whose card names files outside of it, which `datasets` would read as rows.
+    """Refuse a data set whose card names files outside of it: `datasets` would read them as rows.
 
     Args:
         folder: snapshot of the data set.
         where: the data set, for the message.
 
     Raises:
-        MolmixError: a path of `data_files` or `data_dir` is absolute, is a URL, or leads upwards; or the card cannot be
+        MolmixError: a path of `data_files` or `data_dir` is absolute, is a URL, or contains `..`; or the card cannot be
             read.
     """
     import yaml
@@ -374,7 +375,7 @@ def check_card(folder: Path, where: str) -> None:
             cards.append(DatasetCard.load(card).data.to_dict())
         if (card := folder / ".huggingface.yaml").is_file():
             cards.append(yaml.safe_load(card.read_text(encoding="utf-8")))
-    except Exception as error:  # of YAML, of the file system, of the hub client
+    except Exception as error:  # from YAML, the file system or the hub client
         raise _unreadable(where, error) from None
     lists = [card.get("configs") for card in cards if isinstance(card, dict)]
     configs = [config for configs in lists if isinstance(configs, list) for config in configs]
@@ -386,7 +387,7 @@ def check_card(folder: Path, where: str) -> None:
 
 
 def _strings(content: Any) -> Iterator[str]:
-    """Every string in nested lists and dictionaries, keys left out; what YAML aliases repeat is read once."""
+    """Every string in nested lists and dictionaries, without keys. Parts that YAML aliases repeat are read once."""
     stack, seen = [content], set()
     while stack:
         item = stack.pop()

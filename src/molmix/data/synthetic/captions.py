@@ -1,8 +1,8 @@
-"""The English of the embedded world: captions in the manner of L+M-24 from facts, and facts back from captions.
+"""The English of the embedded world: write captions in the style of L+M-24 from facts, and read facts from captions.
 
-The grammar is regular on purpose, so that a splitter that knows no chemistry can take a caption apart. A sentence is
-``subject verb item, item and item.``: one verb and one list. Lists never nest, and no item holds a comma or "and".
-Repeating the verb for each item gives exactly the stand-alone sentences of :func:`atoms`.
+The grammar is regular, so that a splitter without chemistry can split a caption. A sentence is
+``subject verb item, item and item.``: one verb and one list. Lists never nest, and no item contains a comma or "and".
+If the verb is repeated for each item, the result is exactly the stand-alone sentences of :func:`atoms`.
 """
 
 import re
@@ -15,7 +15,7 @@ from molmix.data.synthetic.vocabulary import CATEGORIES, COUNT_VALUES, COUNTS, R
 
 COUNT_VERBS = ("contains", "has", "bears", "carries")
 ROLE_VERBS = ("is", "acts as", "has a role as", "serves as")
-# How a verb is denied. All verbs of the world are here.
+# The denial of each verb. All verbs of the world are here.
 DENIALS = {
     "contains": "does not contain",
     "has": "does not have",
@@ -28,9 +28,9 @@ DENIALS = {
     "shows": "does not show",
 }
 
-# Digits from thirteen on
+# Numbers from thirteen on are written in digits
 _NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
-# The noun of a count, where it is not the attribute itself
+# The noun of a count, if it is not the attribute itself
 _NOUNS = {"donor": "hydrogen bond donor", "acceptor": "hydrogen bond acceptor"}
 # (adjective, noun phrase) of each class
 _CLASS_WORDS = {
@@ -51,8 +51,8 @@ _CLASS_WORDS = {
     },
 }
 SUBJECTS = ("The molecule", "It")
-_PARALLEL = len(COUNT_VERBS)  # how many forms are parallel within each kind of fact
-_MOST_FACTS = 10  # stated in one caption
+_PARALLEL = len(COUNT_VERBS)  # number of parallel forms of each kind of fact
+_MOST_FACTS = 10  # that one caption states
 _LONGEST_LIST = 5
 
 # The longest verb first, so that "has a role as" is not read as "has"
@@ -62,20 +62,20 @@ _SEPARATOR = re.compile(r",? and |, ")
 
 
 def caption(facts: Sequence[str], rng: Random) -> tuple[str, list[str]]:
-    """A caption that states some of a molecule's facts, and the facts it states (in the order stated).
+    """A caption that states some of a molecule's facts, and the stated facts in their order.
 
     Args:
         facts: canonical facts, not empty and consistent with each other.
-        rng: the draw of facts and phrasing.
+        rng: draws facts and phrasing.
     """
-    # Mostly long captions, in the facts' own order: a model can learn what comes next from the molecule.
+    # Mostly long captions, in the order of the facts: a model can learn the next fact from the molecule.
     number = min(len(facts), round(rng.triangular(1, _MOST_FACTS, _MOST_FACTS)))
     kept = sorted(rng.sample(range(len(facts)), number))
     return state_facts([facts[index] for index in kept], rng)
 
 
 def state_facts(facts: Iterable[str], rng: Random) -> tuple[str, list[str]]:
-    """A caption that states all of the facts, kind by kind, and the facts in the order stated."""
+    """A caption that states all facts, kind by kind, and the facts in their order in it."""
     listed = [Fact.read(fact) for fact in facts]
     lists: list[list[Fact]] = []
     for kind, holds in product(("count", "category", "role"), (True, False)):
@@ -92,8 +92,8 @@ def state_facts(facts: Iterable[str], rng: Random) -> tuple[str, list[str]]:
 def parse(text: str) -> list[str]:
     """The facts that a text states, true or not, each once and in order.
 
-    The inverse of :func:`caption` and :func:`atoms`. Sentences that are not exactly in their words are ignored, so any
-    text can be read, and garbage states nothing.
+    The inverse of :func:`caption` and :func:`atoms`. Sentences with any other wording are ignored. So any text can be
+    read, and garbage states nothing.
     """
     stated: dict[str, None] = {}
     for sentence in re.split(r"[.!?;]", text.lower()):
@@ -110,12 +110,12 @@ def atoms(fact: str) -> list[str]:
 
 
 def atom(fact: str, rng: Random | None = None) -> str:
-    """A sentence that states one fact and nothing else: the plainest, or one drawn with ``rng``."""
+    """A sentence that states one fact and nothing else: the simplest, or one drawn with ``rng``."""
     return rng.choice(atoms(fact)) if rng else atoms(fact)[0]
 
 
 def _predicate(items: Sequence[Fact], rng: Random) -> str:
-    """One verb and the list of what is said with it; items are of one kind, all said or all denied."""
+    """One verb and its list of items. The items are of one kind, all stated or all denied."""
     phrasing = rng.randrange(_PARALLEL)
     verb = forms(items[0])[phrasing][0]
     said = [forms(item)[phrasing][1] for item in items]
@@ -129,7 +129,7 @@ def _predicate(items: Sequence[Fact], rng: Random) -> str:
 
 @cache
 def forms(fact: Fact) -> tuple[tuple[str, str], ...]:
-    """Every (verb, item) that says a fact. The first four run parallel: form ``i`` of a kind has one verb."""
+    """Every (verb, item) that states a fact. The first four are parallel: form ``i`` of a kind has one verb."""
     if fact.kind == "count":
         return _count_forms(fact)
     if fact.kind == "role":
@@ -142,7 +142,7 @@ def forms(fact: Fact) -> tuple[tuple[str, str], ...]:
 
 @cache
 def meanings() -> dict[tuple[str, str], str]:
-    """The fact that each (verb, item) says: the inverse of :func:`forms` over the whole vocabulary."""
+    """The fact that each (verb, item) states: the inverse of :func:`forms` over the whole vocabulary."""
     counts = [Fact(name, value) for name in COUNTS for value in COUNT_VALUES]
     classes = [Fact(name, value) for name, values in CATEGORIES.items() for value in values]
     roles = [Fact("role", role) for role in ROLES]

@@ -18,12 +18,12 @@ FEWEST = 50  # molecules, so that no split is empty
 
 
 def corpus(molecules: int, seed: int) -> pd.DataFrame:
-    """One row a molecule; the seed decides all of it.
+    """One row per molecule. The same seed gives the same corpus.
 
     Columns: ``id`` (``w00017``), ``molecule`` (canonical SMILES), ``caption``, ``facts`` (list of those the
     caption states), ``truth`` (list of all true facts), ``scaffold`` (Bemis-Murcko SMILES, empty without a
-    ring) and ``split``. Scaffolds of ``ood`` are in no other split; those of ``id`` and ``validation`` are all in
-    ``train`` too.
+    ring) and ``split``. Scaffolds of ``ood`` are in no other split. All scaffolds of ``id`` and ``validation`` are also
+    in ``train``.
     """
     if molecules < FEWEST:
         raise fault("world.molecules", f"{molecules} are too few to split", f"ask for {FEWEST} at least")
@@ -39,7 +39,7 @@ def corpus(molecules: int, seed: int) -> pd.DataFrame:
 
 
 def world_table(molecules: int, seed: int) -> pd.DataFrame:
-    """The corpus and one more split, ``long``: the molecules of ``id`` with captions of 100 words and more."""
+    """The corpus and the split ``long``: the molecules of ``id`` with captions of 100 words and more."""
     frame = corpus(molecules, seed)
     return pd.concat([frame, long_rows(frame[frame["split"] == "id"], seed)], ignore_index=True)
 

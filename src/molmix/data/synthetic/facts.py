@@ -17,7 +17,7 @@ POLARITY_LIMITS = (30.0, 65.0)  # topological polar surface (Å²) where moderat
 def facts(smiles: str) -> list[str]:
     """All facts that are true of a molecule, as canonical strings in the order of the vocabulary.
 
-    What a molecule has none of is not listed; :func:`molmix.data.synthetic.logic.close` adds the absences.
+    Absences are not listed; :func:`molmix.data.synthetic.logic.close` adds them.
     """
     molecule = parse_smiles(smiles)
     if molecule is None:
@@ -37,7 +37,7 @@ def _patterns() -> dict[str, Chem.Mol]:
 
 
 def _counts(molecule: Chem.Mol) -> dict[str, int]:
-    """How many there are of each count attribute."""
+    """The number of occurrences of each count attribute."""
     found = {name: len(molecule.GetSubstructMatches(pattern)) for name, pattern in _patterns().items()}
     found["ring"] = rdMolDescriptors.CalcNumRings(molecule)
     found["aromatic ring"] = rdMolDescriptors.CalcNumAromaticRings(molecule)

@@ -1,10 +1,10 @@
-"""What follows from what: every label of the embedded world is computed here.
+"""Entailment and contradiction between facts. This module computes every label of the embedded world.
 
 Every fact bounds a whole number ("how many hydroxyl groups" or, as 0 or 1, "is the charge negative", "is it a
-dye"), so a set of facts is a box of intervals. The few laws that tie numbers together narrow the box: a
-benzene ring is an aromatic ring and so a ring, and exactly one class of each category is true. Nothing else
-is known here: no chemistry (a hydroxyl group says nothing about donors) and no role rules (roles neither
-follow from a text nor exclude one another).
+dye"). So a set of facts is a box of intervals. A few laws between numbers narrow the box: a benzene ring is an
+aromatic ring and therefore a ring, and exactly one class of each category is true. There are no other rules: no
+chemistry (a hydroxyl group says nothing about donors) and no rules for roles (no text entails a role, and roles
+do not exclude each other).
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,11 @@ _MANY = 1_000_000  # stands for no upper limit
 
 
 def relation(premise: Iterable[str], hypothesis: Iterable[str]) -> str:
-    """Label of a hypothesis that states all of its facts, given a premise that states all of its own.
+    """Label of a hypothesis (its facts), given a premise (its facts).
 
-    ``contradiction`` if both cannot be true, ``entailment`` if the premise makes every stated fact true,
-    ``neutral`` otherwise. A hypothesis that states nothing (broken text) is neutral. A premise that
-    contradicts itself contradicts all that is said about the same topic (a group, a category, or rings of any
-    sort), and only that.
+    ``contradiction`` if both cannot be true, ``entailment`` if the premise makes every fact of the hypothesis true,
+    ``neutral`` otherwise. A hypothesis without facts (broken text) is neutral. A premise that contradicts itself
+    contradicts every statement about the same topic (a group, a category, or rings of any sort), and no other.
     """
     stated = [_bounds(fact) for fact in hypothesis]
     topics = {_topic(number) for number, _ in stated}
@@ -39,10 +38,10 @@ def relation(premise: Iterable[str], hypothesis: Iterable[str]) -> str:
 
 
 def close(truth: Iterable[str]) -> list[str]:
-    """All that is true of a molecule, absences said, from the complete list of what it has.
+    """All true facts of a molecule, absences included, from the complete list of what it has.
 
-    A group or role missing from a text is unknown; missing from the *complete* truth, it is absent. So
-    ``relation(close(truth), [fact])`` is entailment for a true fact, contradiction for a false one, never
+    A group or role that a text does not mention is unknown; one that the *complete* truth lacks is absent. So
+    ``relation(close(truth), [fact])`` is entailment for a true fact and contradiction for a false one, never
     neutral.
     """
     facts = list(truth)
@@ -64,26 +63,26 @@ def _bounds(text: str) -> tuple[str, Limits]:
 
 
 _CLASSES = {name: tuple(f"{name}={value}" for value in values) for name, values in CATEGORIES.items()}
-# By topic, the laws between its numbers: (total, parts, is the total exactly their sum?), parts' parts first.
+# By topic, the laws between its numbers: (total, parts, is the total exactly their sum?). Parts of parts come first.
 _LAWS = {"ring": [(total, parts, False) for total, parts in KINDS_OF.items()]}
 _LAWS |= {name: [(name, parts, True)] for name, parts in _CLASSES.items()}
 _TOPIC = {number: topic for topic, laws in _LAWS.items() for law in laws for number in (law[0], *law[1])}
 
 
 def _topic(number: str) -> str:
-    """Numbers that laws tie together share a topic; any other is its own."""
+    """Topic of a number. Numbers that a law relates share a topic; any other number is its own topic."""
     return _TOPIC.get(number, number)
 
 
 def _free(number: str) -> Limits:
-    """The limits of a number of which nothing is known."""
+    """The limits of a number about which nothing is known."""
     if number in _CLASSES:
         return (1, 1)  # the classes of a category that are true
     return (0, 1) if "=" in number else (0, _MANY)
 
 
 def _narrow(bounds: Iterable[tuple[str, Limits]]) -> Box:
-    """The box that all bounds leave, narrowed by the laws; limits that cross cannot all hold."""
+    """The intersection of all bounds, narrowed by the laws. If low is above high, the bounds contradict each other."""
     by_topic: dict[str, set[tuple[str, Limits]]] = {}
     for bound in bounds:
         by_topic.setdefault(_topic(bound[0]), set()).add(bound)
@@ -100,19 +99,19 @@ def _narrow_topic(topic: str, bounds: frozenset[tuple[str, Limits]]) -> Box:
     for number, limits in bounds:
         box[number] = _cut(box.get(number, _free(number)), limits)
     laws = _LAWS.get(topic, [])
-    for law in laws * len(laws):  # enough rounds for every limit to reach every other number
+    for law in laws * len(laws):  # enough rounds for every limit to affect every other number
         _apply(box, *law)
     return box
 
 
 def _apply(box: Box, total: str, parts: tuple[str, ...], exact: bool) -> None:
-    """Narrow a total and its parts by one another, in place."""
+    """Narrow a total and its parts by each other, in place."""
     inside = [box.get(part) or _free(part) for part in parts]
     least = sum(low for low, _ in inside)
     most = sum(high for _, high in inside) if exact else _MANY
     low, high = box[total] = _cut(box.get(total) or _free(total), (least, most))
     for part, own in zip(parts, inside, strict=True):
-        # What the other parts leave to this one; unless exact, something unnamed can make up the total.
+        # The rest that the other parts leave for this one. If not exact, unnamed parts can fill the total.
         box[part] = _cut(own, (low - (most - own[1]) if exact else 0, high - (least - own[0])))
 
 

@@ -1,8 +1,8 @@
 """Captions of 100 words and more, whose sentences refer to each other by pronoun and order.
 
-They test how well a decomposer cuts connected prose into atoms: "Two uses of it are known. The first of these is as a
-dye." The facts of such a caption are known, as every passage states facts that it was given, but
-:func:`molmix.data.synthetic.captions.parse` does not find them all: it reads plain sentences one by one.
+They test how well a decomposer splits connected prose into atoms: "Two uses of it are known. The first of these is as a
+dye." The facts of such a caption are known, because every passage is made from given facts. But
+:func:`molmix.data.synthetic.captions.parse` does not find all of them: it reads single plain sentences.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from molmix.data.synthetic.captions import forms, state_facts
 from molmix.data.synthetic.logic import close
 from molmix.data.synthetic.vocabulary import SOME, Fact
 
-WORDS = 100  # of a caption at least, where there are facts enough
+WORDS = 100  # minimum of a caption, if there are enough facts
 _LENGTHS = (1, 2, 2, 3, 4)  # of passages, in facts
 _OPENERS = ("It", "It", "The molecule", "It also", "It also", "It also", "Besides that, it", "What is more, it")
 
@@ -23,14 +23,14 @@ PassageMaker = Callable[[Sequence[Fact], Random], str]
 
 
 def long_rows(frame: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The molecules of a split of the world's table with long captions, as a split named ``long``.
+    """Molecules of a split of the world's table with long captions, as a split named ``long``.
 
     Args:
         frame: rows of :func:`molmix.data.synthetic.corpus.corpus`.
         seed: of the captions; the caption of a row does not depend on the other rows.
 
     Returns:
-        The columns of ``frame``, row for row; ids are those of ``frame`` after ``long-``.
+        The columns of ``frame``, row for row. Each id is ``long-`` and the id in ``frame``.
     """
     captions = [
         long_caption(truth, close(truth), Random(f"long {seed} {name}"))
@@ -50,11 +50,11 @@ def long_caption(facts: Sequence[str], closed: Sequence[str], rng: Random) -> tu
     Args:
         facts: canonical facts of a molecule, not empty.
         closed: all that is true of it, absences included (:func:`molmix.data.synthetic.logic.close`).
-        rng: the draw of absences and phrasing.
+        rng: draws absences and phrasing.
 
     Returns:
-        The text, of at least :data:`WORDS` words unless ``closed`` has too few facts for that, and the facts stated,
-        each once.
+        The text, and the stated facts, each once. The text has at least :data:`WORDS` words unless ``closed`` has too
+        few facts.
     """
     present = [Fact.read(fact) for fact in facts]
     absent = [fact for fact in map(Fact.read, closed) if _is_absence(fact) and fact not in present]
@@ -64,7 +64,7 @@ def long_caption(facts: Sequence[str], closed: Sequence[str], rng: Random) -> tu
     for number, chunk in enumerate([*rest, *rng.sample(more, len(more))]):
         if number >= len(rest) and len(text.split()) >= WORDS:
             break
-        # A passage that can refer to its context mostly does
+        # Prefer passages that refer to their context
         referring = [make for fits, make in _MAKERS if fits(chunk)]
         text += " " + rng.choice([_plain, *referring * 3])(chunk, rng)
         stated += map(str, chunk)
@@ -85,7 +85,7 @@ def _is_absence(fact: Fact) -> bool:
     return not fact.holds or fact.value == "0"
 
 
-# --- the ways to write a passage, and the facts that each can state
+# --- the kinds of passage, and the facts that each can state
 
 
 def _plain(facts: Sequence[Fact], rng: Random) -> str:
@@ -131,14 +131,14 @@ def _neither(facts: Sequence[Fact], rng: Random) -> str:
 
 
 def _class(facts: Sequence[Fact], rng: Random) -> str:
-    """A class, by the noun of its category."""
+    """A class, stated with the noun of its category."""
     (fact,) = facts
     adjective = {"medium": "medium", "nonpolar": "low", "moderately polar": "moderate", "polar": "high"}
     return f"Its {fact.attribute} is {adjective.get(fact.value, fact.value)}."
 
 
 def _noun(fact: Fact) -> str:
-    """What a count is of, in the plural."""
+    """The counted thing, in the plural."""
     return forms(Fact(fact.attribute, "2"))[0][1].removeprefix("two ")
 
 

@@ -1,4 +1,4 @@
-"""Molecules of the embedded world: small organic ones, built by putting substituents on scaffolds."""
+"""Molecules of the embedded world: small organic molecules, made by adding substituents to scaffolds."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -27,7 +27,7 @@ RINGS = """
 """.split()  # noqa: SIM905 - easier to read than a list
 CHAIN_SHARE = 0.15  # of molecules, without any ring
 
-# Substituents by the element that they bind to, by their first atom; a repeated one is drawn more often.
+# Substituents, by the element that their first atom binds to. A repeated one is drawn more often.
 _ON_CARBON = """
     O O O O O N N N C(=O)O C(=O)O C(=O)[O-] C(=O)[O-] [NH3+] [NH3+]
     [N+](C)(C)C C(=O)OC C(=O)OCC OC(C)=O C(N)=O C(=O)NC NC(C)=O [N+](=O)[O-] [N+](=O)[O-]
@@ -42,7 +42,7 @@ SUBSTITUENTS = {"C": _ON_CARBON, "N": _ON_NITROGEN}
 NUMBER_WEIGHTS = (25, 45, 30)  # of one, two and three substituents
 SAME_SHARE = 0.3  # of molecules whose substituents are all the same, so that counts above one are common
 LENGTHS = range(7, 46)  # characters of a SMILES string
-_MOST_DRAWS = 60  # per molecule, before there are taken to be no more
+_MOST_DRAWS = 60  # per molecule; after so many, no further molecule is assumed to exist
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Molecule:
 
 
 def molecules(n: int, seed: int) -> list[Molecule]:
-    """The first ``n`` distinct molecules of the sequence that belongs to the seed."""
+    """The first ``n`` distinct molecules of the seed's sequence."""
     rng = Random(f"molecules {seed}")
     found: dict[str, Molecule] = {}
     for _ in range(_MOST_DRAWS * n):
@@ -88,9 +88,9 @@ def _draw(rng: Random) -> str:
 
 @cache
 def _attachment_sites(scaffold: str) -> tuple[Chem.Mol, tuple[int, ...]]:
-    """A scaffold and the indices of the atoms that take a substituent.
+    """A scaffold and the indices of the atoms that can bind a substituent.
 
-    These are aromatic CH, saturated CH away from N, O and S (no aminals, acetals and their like) and
+    These are aromatic CH, saturated CH not next to N, O and S (to avoid aminals, acetals and similar) and
     saturated NH.
     """
     molecule = Chem.MolFromSmiles(scaffold)
@@ -100,7 +100,7 @@ def _attachment_sites(scaffold: str) -> tuple[Chem.Mol, tuple[int, ...]]:
 
 @cache
 def _fragment(smiles: str) -> Chem.Mol:
-    # Not sanitised: the open valence of the first atom is filled only when it is bound.
+    # Not sanitised: the first atom has an open valence until it is bound.
     return Chem.MolFromSmiles(smiles, sanitize=False)
 
 

@@ -1,8 +1,8 @@
 """Labelled premise-hypothesis pairs for training the small NLI model that judges atoms in the embedded world.
 
-Facts are drawn from the vocabulary, not from molecules, so that any count can meet any other, as in captions of weak
-models. The label of every pair comes from :func:`molmix.data.synthetic.logic.relation` on the facts that its two texts
-state, whatever kind of pair was drawn.
+Facts are drawn from the vocabulary, not from molecules, so that any two counts can be compared, as in captions of weak
+models. The label of every pair, of any kind, is :func:`molmix.data.synthetic.logic.relation` of the facts that its two
+texts state.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,8 +18,8 @@ from molmix.data.synthetic.logic import relation
 from molmix.data.synthetic.vocabulary import AROMATIC_RINGS, CATEGORIES, COUNTS, OTHER_RINGS, ROLES, SOME, Fact
 
 SPLITS = ("train", "heldout")
-HELDOUT_SHARE = 5  # one text pair in so many belongs to the held-out split
-_MOST_FACTS = 8  # stated in one caption
+HELDOUT_SHARE = 5  # one of so many text pairs belongs to the held-out split
+_MOST_FACTS = 8  # that one caption states
 _USUAL_COUNTS = (1, 1, 1, 2, 2, 3, 4)
 _RINGS = ("ring", "aromatic ring", *AROMATIC_RINGS, *OTHER_RINGS)
 _TOPICS = (*COUNTS, *CATEGORIES, *["role"] * 6)  # a fact is drawn by topic; there are many roles
@@ -39,9 +39,8 @@ Pair = tuple[Text, Text]  # premise, hypothesis
 def nli_pairs(n: int, seed: int, split: str) -> pd.DataFrame:
     """``n`` labelled pairs, with columns ``premise``, ``hypothesis``, ``label``, ``kind`` (of :data:`KINDS`).
 
-    A hash of its two texts decides which split a pair belongs to, so no pair of ``train`` is ever in
-    ``heldout``, whatever the sizes and seeds, not even the other way round. Within a split, common pairs can
-    repeat.
+    A hash of its two texts decides the split of a pair. So no pair of ``train`` is in ``heldout``, in either order, for
+    any sizes and seeds. Within a split, common pairs can repeat.
     """
     if split not in SPLITS:
         raise fault("split", f"there is no NLI split {split!r}", f"choose one of {', '.join(SPLITS)}")
@@ -68,7 +67,7 @@ def split_of(premise: str, hypothesis: str) -> str:
 
 
 def _value(attribute: str, rng: Random) -> str:
-    """A value of an attribute; counts are mostly small, as in molecules, but any number word turns up."""
+    """A value of an attribute. Counts are mostly small, as in molecules, but every number word occurs."""
     if attribute in CATEGORIES:
         return rng.choice(CATEGORIES[attribute])
     if attribute == "role":
@@ -94,7 +93,7 @@ def _facts(number: int, rng: Random) -> list[str]:
 
 
 def _other(fact: Fact, rng: Random) -> Fact:
-    """The same attribute with another value; counts are off by one or two as often as by anything."""
+    """The same attribute with another value. Half of the counts change by one or two, half are drawn anew."""
     while True:
         value = _value(fact.attribute, rng)
         if fact.kind == "count" and rng.random() < 0.5:
@@ -125,13 +124,13 @@ def _same(rng: Random) -> Pair:
 
 
 def _existence(rng: Random) -> Pair:
-    """A count entails that there is some; that there is some entails no count."""
+    """A count entails ``some``; ``some`` entails no count."""
     fact = _fact(rng, COUNTS)
     return _flip((_said(fact, rng), _said(Fact(fact.attribute, SOME), rng)), rng)
 
 
 def _value_against_value(rng: Random) -> Pair:
-    """Exclusive, except for roles: a molecule may have several."""
+    """Two values of an attribute exclude each other, except roles: a molecule may have several."""
     fact = _fact(rng)
     return _said(fact, rng), _said(_other(fact, rng), rng)
 
@@ -150,7 +149,7 @@ def _denial_of_other(rng: Random) -> Pair:
 
 
 def _unrelated(rng: Random) -> Pair:
-    """Two atoms of different topics, the usual cell of a cross matrix; some are absences or denials."""
+    """Two atoms of different topics, the most common cell of a cross matrix; some are absences or denials."""
     one, other = (Fact.read(fact) for fact in _facts(2, rng))
     if rng.random() < 0.15:
         other = other.denied()
@@ -158,7 +157,7 @@ def _unrelated(rng: Random) -> Pair:
 
 
 def _rings(rng: Random) -> Pair:
-    """Rings against rings, which are kinds of each other or not, some of them absent or uncounted."""
+    """Two rings, one of which may be a kind of the other. Some are absent or not counted."""
     one, other = (_fact(rng, _RINGS) for _ in range(2))
     if rng.random() < 0.4:
         other = Fact(other.attribute, rng.choice(("0", SOME)))
@@ -183,14 +182,14 @@ def _caption_leaves_open(rng: Random) -> Pair:
 
 
 def _atom_for_caption(rng: Random) -> Pair:
-    """One fact against a caption that states it, alone or with others, or states another value of it."""
+    """One fact, and a caption that states it (alone or with others) or states another value of it."""
     facts = _facts(rng.randint(1, 4), rng)
     fact = Fact.read(facts[0])
     return _said(_other(fact, rng) if rng.random() < 0.4 else fact, rng), _told(facts, rng)
 
 
 def _caption_for_caption(rng: Random) -> Pair:
-    """A caption against a part of it, as it is, or with one fact more or one altered."""
+    """A caption, and a part of it: unchanged, with one more fact, or with one changed fact."""
     facts = _facts(rng.randint(3, _MOST_FACTS), rng)
     part = rng.sample(facts[1:], rng.randint(1, len(facts) - 1))
     change = rng.randrange(3)
@@ -202,7 +201,7 @@ def _caption_for_caption(rng: Random) -> Pair:
 
 
 def _broken(rng: Random) -> Pair:
-    """A corrupted atom, mostly as the hypothesis, against a text about the same fact or about others."""
+    """A corrupted atom, mostly as the hypothesis, and a text about the same fact or about others."""
     facts = _facts(rng.randint(1, 4), rng)
     whole = _said(Fact.read(facts[0]), rng) if rng.random() < 0.6 else _told(facts, rng)
     broken = Text(corrupt(atom(rng.choice(facts), rng), rng), [])
@@ -210,13 +209,13 @@ def _broken(rng: Random) -> Pair:
 
 
 def _weakened(fact: str, rng: Random) -> Fact:
-    """The fact, or at times, of a count, only that there is some."""
+    """The fact itself; for a count, sometimes ``some`` instead of the number."""
     read = Fact.read(fact)
     return Fact(read.attribute, SOME) if read.kind == "count" and rng.random() < 0.25 else read
 
 
 def corrupt(text: str, rng: Random) -> str:
-    """A sentence that states no fact, broken as by a weak model: cut off, words repeated, lost or cut."""
+    """A sentence that states no fact, broken as by a weak model: truncated, or with words repeated, lost or cut."""
     while True:
         words = text.rstrip(".").split()
         index = rng.randrange(len(words))
@@ -234,7 +233,7 @@ def corrupt(text: str, rng: Random) -> str:
             return corrupted
 
 
-# By kind, its weight and its maker. Unrelated atoms have the largest weight: they are most of a cross matrix.
+# Weight and function of each kind. Unrelated atoms have the largest weight: they are most of a cross matrix.
 KINDS: dict[str, tuple[int, Callable[[Random], Pair]]] = {
     "same": (16, _same),
     "existence": (7, _existence),

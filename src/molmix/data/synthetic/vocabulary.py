@@ -1,15 +1,14 @@
-"""What can be said of a molecule in the embedded world: a closed, typed list of facts.
+"""The facts of the embedded world: a closed, typed list of statements about a molecule.
 
-Three kinds of fact, told apart by their attribute:
+There are three kinds of fact, which differ in their attribute:
 
-* **count**: how many of a group, ring, atom or hydrogen-bond site there are (``hydroxyl group=2``). The value
-  is a number, or ``some`` for "at least one"; ``hydroxyl group=0`` is how the absence of a group is said.
-* **category**: the one of a few exclusive classes a molecule is in (``charge=negative``).
-* **role**: what the molecule is used as (``role=dye``); a molecule may have several.
+* **count**: the number of a group, ring, atom or hydrogen-bond site (``hydroxyl group=2``). The value is a number,
+  or ``some`` for "at least one"; ``hydroxyl group=0`` states the absence of a group.
+* **category**: the molecule's class among a few exclusive ones (``charge=negative``).
+* **role**: the use of the molecule (``role=dye``); a molecule may have several.
 
-Categories and roles can be denied (``charge!=neutral``, ``role!=dye``). The roles are this world's own: they
-follow from the structure by the fixed rules below, so that they are known exactly, and claim nothing about
-real use.
+Categories and roles can be denied (``charge!=neutral``, ``role!=dye``). The roles are invented: they follow from
+the structure by the fixed rules below, so that they are known exactly. They say nothing about real use.
 """
 
 import re
@@ -20,11 +19,11 @@ from functools import cache
 from molmix.core.errors import fault
 
 SOME = "some"
-COUNT_LIMIT = 99  # the largest count that can be said
+COUNT_LIMIT = 99  # the largest count
 COUNT_VALUES = (*map(str, range(COUNT_LIMIT + 1)), SOME)
 
 # Each pattern matches one atom per occurrence (the rest is recursive SMARTS), so the number of matches is the count.
-_CARBON = "[#6;!$(C=[O,N,S])]"  # a carbon that is no carbonyl
+_CARBON = "[#6;!$(C=[O,N,S])]"  # a carbon that is not a carbonyl
 GROUPS = {
     "hydroxyl group": f"[OX2H;$(O{_CARBON})]",
     "amino group": f"[NX3H2;+0;$(N{_CARBON})]",
@@ -44,9 +43,9 @@ GROUPS = {
     "fluorine atom": "[FX1]",
     "chlorine atom": "[ClX1]",
     "bromine atom": "[BrX1]",
-    "long alkyl chain": "[CH3;$(C[CH2][CH2][CH2][CH2][CH2])]",  # an end with at least five CH2 behind it
+    "long alkyl chain": "[CH3;$(C[CH2][CH2][CH2][CH2][CH2])]",  # an end with at least five CH2 after it
 }
-# Each pattern matches one whole ring, whatever it is fused to.
+# Each pattern matches one whole ring, fused or not.
 AROMATIC_RINGS = {
     "benzene ring": "c1ccccc1",
     "pyridine ring": "n1ccccc1",
@@ -63,7 +62,7 @@ OTHER_RINGS = {
 PATTERNS = GROUPS | AROMATIC_RINGS | OTHER_RINGS
 COUNTS = (*GROUPS, "ring", "aromatic ring", *AROMATIC_RINGS, *OTHER_RINGS, "donor", "acceptor")
 
-# Which counted things are kinds of which others: every benzene ring is an aromatic ring, and so a ring.
+# The kinds of each counted thing: every benzene ring is an aromatic ring, and therefore a ring.
 KINDS_OF = {
     "aromatic ring": tuple(AROMATIC_RINGS),
     "ring": ("aromatic ring", *OTHER_RINGS),
@@ -75,7 +74,7 @@ CATEGORIES = {
     "polarity": ("nonpolar", "moderately polar", "polar"),  # polar surface (Å²): below 30, below 65, more
 }
 
-# Structure as the rules see it: occurrences by count attribute, 1 or 0 by "attribute=value" of a category.
+# Input of the rules: occurrences by count attribute, 1 or 0 by "attribute=value" of a category.
 Structure = Mapping[str, int]
 MOST_ROLES = 3  # a molecule has the first three roles, in this order, whose rule holds
 ROLES: dict[str, Callable[[Structure], object]] = {
@@ -115,14 +114,14 @@ ROLES: dict[str, Callable[[Structure], object]] = {
 
 @dataclass(frozen=True, order=True)
 class Fact:
-    """One statement about a molecule; ``str(fact)`` is its canonical form, which :meth:`read` reads back."""
+    """One statement about a molecule. ``str(fact)`` is its canonical form, which :meth:`read` parses."""
 
     attribute: str
     value: str
     holds: bool = True
 
     def __str__(self) -> str:
-        """``attribute=value``, or ``attribute!=value`` when denied."""
+        """``attribute=value``, or ``attribute!=value`` if denied."""
         return f"{self.attribute}{'=' if self.holds else '!='}{self.value}"
 
     @property
@@ -133,7 +132,7 @@ class Fact:
         return "category" if self.attribute in CATEGORIES else "count"
 
     def denied(self) -> "Fact":
-        """A fact that cannot be true together with this one: the absence of what it counts, or its denial."""
+        """A fact that contradicts this one: the absence of the counted thing, or the denial."""
         if self.kind == "count":
             return Fact(self.attribute, SOME if self.value == "0" else "0")
         return Fact(self.attribute, self.value, not self.holds)
@@ -141,7 +140,7 @@ class Fact:
     @staticmethod
     @cache
     def read(text: str) -> "Fact":
-        """The fact that a canonical string stands for."""
+        """The fact of a canonical string."""
         match = re.fullmatch(r"([^=!]+)(!?=)(.+)", text)
         fact = Fact(match[1], match[3], match[2] == "=") if match else None
         if fact is None or not _is_known(fact):

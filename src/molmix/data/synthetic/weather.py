@@ -1,7 +1,7 @@
-"""The embedded world outside chemistry: records of the weather, and reports that state them.
+"""The embedded world outside chemistry: weather records, and reports that state them.
 
-A record is a line of ``topic=value``; a report states most of it, each topic in one of two wordings. Two values of a
-topic exclude each other, and topics are independent, so that equality decides what follows from what.
+A record is a line of ``topic=value``. A report states most of it, each topic in one of two wordings. Two values of a
+topic exclude each other, and topics are independent. So equality decides entailment and contradiction.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ LEAST = 4  # topics in a report
 
 
 def world_table(records: int, seed: int) -> pd.DataFrame:
-    """One row a record, with the columns of :func:`molmix.data.synthetic.corpus.corpus`; facts and truth are null.
+    """One row per record, with the columns of :func:`molmix.data.synthetic.corpus.corpus`; facts and truth are null.
 
-    ``scaffold`` is sky and wind together: pairs of ``ood`` are in no other split.
+    ``scaffold`` is the pair of sky and wind: pairs of ``ood`` are in no other split.
 
     Raises:
-        MolmixError: there are not so many records.
+        MolmixError: there are fewer records.
     """
     every = [dict(zip(WORDINGS, values, strict=True)) for values in product(*WORDINGS.values())]
     if records > len(every):
@@ -74,7 +74,7 @@ def world_table(records: int, seed: int) -> pd.DataFrame:
 
 
 def report(record: Record, rng: Random) -> str:
-    """Sentences of one or two statements, over most topics of a record or all of them."""
+    """Sentences of one or two statements, about most or all topics of a record."""
     indices = sorted(rng.sample(range(len(record)), min(len(record), rng.randint(LEAST, len(WORDINGS)))))
     topics = [list(record)[index] for index in indices]
     said = [_said(topic, record[topic], rng) for topic in topics]
@@ -93,7 +93,7 @@ def nli_pairs(n: int, seed: int, split: str) -> pd.DataFrame:
     rng = Random(f"weather nli {split} {seed}")
     rows: list[tuple[str, str, str, str]] = []
     while len(rows) < n:
-        # Pairs of single statements are drawn most often: they are the cells of a cross matrix.
+        # Pairs of single statements are the most frequent kind: they are the cells of a cross matrix.
         (kind,) = rng.choices(list(KINDS), (6, 3, 1))
         premise, hypothesis, label = KINDS[kind](rng)
         if split_of(premise, hypothesis) == split:
@@ -132,7 +132,7 @@ def _two_statements(rng: Random) -> tuple[str, str, str]:
 
 
 def _within(rng: Random) -> tuple[str, str, str]:
-    """A report of some topics against a statement on one of them, or on another."""
+    """A report of some topics, and a statement on one of them or on another topic."""
     record = _record(rng)
     topic = rng.choice(list(record))
     others = [other for other in record if other != topic]
@@ -149,7 +149,7 @@ def _within(rng: Random) -> tuple[str, str, str]:
 
 
 def _broken(rng: Random) -> tuple[str, str, str]:
-    """A statement cut off before its value: it says nothing."""
+    """A statement that ends before its value: it says nothing."""
     record = _record(rng)
     topic, other = rng.choices(list(record), k=2)
     words = WORDINGS[topic][record[topic]][0].split()
