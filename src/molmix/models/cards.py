@@ -1,4 +1,4 @@
-"""Model cards: what a model was made from and with, and how well it does, as the hub wants it told."""
+"""Model cards in the format of the hub: lineage, data, settings, results and licence of a model."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def write_card(
     Args:
         model: id in the model table.
         run: the study's name.
-        manifests: folder that holds ``<id>/manifest.json`` of it and all it was made from.
+        manifests: folder with ``<id>/manifest.json`` of the model and of all models that it was made from.
         data: manifest of the corpus.
-        pairs: manifests of the preference pairs that it, or what it was made from, was aligned with.
+        pairs: manifests of the preference pairs that the model and its ancestors were aligned with.
         leaderboard: the CSV of the leaderboard.
         level: confidence level of its intervals.
         out: the file to write.
@@ -131,7 +131,7 @@ def write_card(
 
 
 def _lineage(manifests: Path, model: str) -> dict[str, dict[str, Any]]:
-    """Manifests of a model and all it was made from, it first."""
+    """Manifests of a model and of all models that it was made from, its own first."""
     facts = read_json(manifests / model / "manifest.json")
     found = {model: facts}
     for parent in dict.fromkeys([*facts["parents"], *([facts["base"]] if facts.get("base") else [])]):
@@ -140,7 +140,7 @@ def _lineage(manifests: Path, model: str) -> dict[str, dict[str, Any]]:
 
 
 def _roots(lineage: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Those that were made from no other: what licences come from."""
+    """The models that were made from no other model. The licences come from them."""
     return {name: made for name, made in lineage.items() if not made["parents"]}
 
 
@@ -178,7 +178,7 @@ def _line(made: dict[str, Any]) -> str:
 
 
 def _corpora(lineage: dict[str, dict[str, Any]]) -> list[str]:
-    """Names of the corpora that a model, and what it was made from, was trained on; the study's own is ""."""
+    """Names of the corpora that a model and its ancestors were trained on; the study's own is ""."""
     trained = [made for made in lineage.values() if made["method"] == "made" or made["kind"] == "aligned"]
     return sorted({made["settings"].get("corpus", "") for made in trained})
 
@@ -197,7 +197,7 @@ def _data(data: dict[str, Any], corpora: list[str], pairs: list[dict[str, Any]])
 
 
 def _figures(leaderboard: Path, model: str) -> dict[str, list[tuple[str, ...]]]:
-    """Metric, value and both ends of its interval, by test set; metrics that have none are left out."""
+    """Metric, value and both ends of its interval, by test set; metrics without an interval are left out."""
     with leaderboard.open(encoding="utf-8", newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["model"] == model]
     if not rows:
@@ -215,10 +215,10 @@ def _table(test: str, figures: Sequence[tuple[str, ...]]) -> str:
 
 
 def merge_card(facts: dict[str, Any], lineage: dict[str, dict[str, Any]], recipe: str) -> str:
-    """Text of the model card that a merge is written with, before it is scored.
+    """Text of the model card that is written together with a merge, before it is scored.
 
     Args:
-        facts: what goes into its manifest.
+        facts: content of its manifest.
         lineage: manifests of the parents, the base and the starts of adapters, by id.
         recipe: the mergekit recipe as YAML.
     """

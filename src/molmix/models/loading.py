@@ -1,7 +1,7 @@
-"""Load models of the table, and refuse folders whose files do not make the model that they describe.
+"""Load models of the table, and refuse folders whose weights do not match their config.
 
-:func:`check_model` decides what a model folder is. Whoever reads one calls it first: generation, alignment, merges,
-judges, and the job that fetches a pretrained model.
+:func:`check_model` decides whether a folder is a valid model. All code that reads a model folder calls it first:
+generation, alignment, merges, judges, and the job that fetches a pretrained model.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 def load(
     manifest: Path, dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model of the table in eval mode; an aligned model is its adapter on its start.
+    """Load a model of the table in eval mode. For an aligned model, its start is loaded with its adapter.
 
     Args:
         manifest: ``models/<id>/manifest.json``.
         dtype: of the weights; default bfloat16 on CUDA, float32 elsewhere.
-        device: default CUDA where there is one.
+        device: default CUDA if there is a GPU.
 
     Raises:
-        MolmixError: weights are gone, are not the model that their config describes (:func:`check_model`), or do
-            not fit into the memory that is free.
+        MolmixError: weights are missing, do not match their config (:func:`check_model`), or do not fit into the free
+            memory.
     """
     device = device or default_device()
     dtype = dtype or default_dtype(device)
@@ -54,8 +54,8 @@ def load_folder(
 
     Args:
         folder: of full weights.
-        bytes_per_weight: memory that a number takes once it is loaded.
-        device: that the model will run on, for the check of memory.
+        bytes_per_weight: memory of one loaded weight.
+        device: device that the model will run on, for the memory check.
         classifier: load a sequence classifier; otherwise a language model.
         settings: of ``from_pretrained``.
 
@@ -73,22 +73,22 @@ def load_folder(
 
 
 def check_model(folder: Path, *, classifier: bool = False) -> Any:
-    """Refuse a folder that does not hold the whole model that its config describes, and nothing else.
+    """Refuse a folder unless it holds exactly the model that its config describes.
 
-    The model is built by transformers without memory for its numbers, and the names and shapes of its tensors are
-    compared with those that are stored. Tied weights are stored once.
+    transformers builds the model without memory for its weights. Then the names and shapes of its tensors are compared
+    with the stored ones. Tied weights are stored once.
 
     Args:
         folder: of full weights.
-        classifier: whether it is to be a sequence classifier; otherwise a language model.
+        classifier: True checks for a sequence classifier, False for a language model.
 
     Returns:
-        The class of transformers' ``Auto`` classes that loads it.
+        transformers' ``Auto`` class that loads it.
 
     Raises:
         MolmixError: its files are missing, damaged or ambiguous (:func:`molmix.models.weights.weight_files`); the
-            config describes no such model; or a tensor is missing, has another shape, or belongs to a layer that the
-            config does not have.
+            config does not describe such a model; or a tensor is missing, has another shape, or belongs to a layer that
+            the config does not have.
     """
     check_weights(folder)
     auto = _auto_class(load_config(folder), classifier)
@@ -96,7 +96,7 @@ def check_model(folder: Path, *, classifier: bool = False) -> Any:
         model, report = auto.from_pretrained(
             folder,
             device_map="meta",
-            ignore_mismatched_sizes=True,  # told below, with names
+            ignore_mismatched_sizes=True,  # reported below, with names
             output_loading_info=True,
             use_safetensors=True,
             trust_remote_code=False,
@@ -114,18 +114,18 @@ def check_model(folder: Path, *, classifier: bool = False) -> Any:
 
 
 def check_adapter(adapter: Path, start: Path) -> None:
-    """Refuse an adapter that does not hold every part that its adapter_config.json describes, and nothing else.
+    """Refuse an adapter unless it holds exactly the tensors that its adapter_config.json describes.
 
-    Start and adapter are built by transformers and PEFT without memory for their numbers, and the names and shapes of
-    the adapter's tensors are compared with those that its file's header tells of.
+    transformers and PEFT build start and adapter without memory for their weights. Then the names and shapes of the
+    adapter's tensors are compared with those in the header of its file.
 
     Args:
         adapter: folder that PEFT saved.
-        start: folder of the full weights that the adapter lies on.
+        start: folder of the full weights that the adapter was trained on.
 
     Raises:
-        MolmixError: the adapter is damaged or fits no such start; a tensor is missing, has another shape, or is not
-            described.
+        MolmixError: the adapter is damaged or does not fit this start; a tensor is missing, has another shape, or is
+            not in adapter_config.json.
     """
     import torch
     from peft import PeftConfig, get_peft_model, get_peft_model_state_dict
@@ -149,7 +149,7 @@ def check_adapter(adapter: Path, start: Path) -> None:
 
 
 def _auto_class(config: PretrainedConfig, classifier: bool = False) -> Any:
-    """The class of transformers' ``Auto`` classes that builds what a config describes."""
+    """transformers' ``Auto`` class that builds the model of a config."""
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoModelForSequenceClassification
 
     if classifier:
@@ -174,10 +174,10 @@ def _numberless(name: str) -> str:
 
 
 def load_config(folder: Path) -> PretrainedConfig:
-    """Configuration of a model, as transformers reads it.
+    """transformers' configuration of a model.
 
     Raises:
-        MolmixError: it is missing or damaged, or of a kind that this version of transformers does not know.
+        MolmixError: it is missing or damaged, or this version of transformers does not know its model type.
     """
     from transformers import AutoConfig
 
@@ -191,7 +191,7 @@ def load_tokenizer(folder: Path, model: PreTrainedModel | None = None, **setting
 
     Args:
         folder: of full weights.
-        model: the model, where it is loaded: its embedding must have a row for each token.
+        model: the loaded model, if there is one: its embedding must have a row for each token.
         settings: of ``from_pretrained``.
 
     Raises:
@@ -216,12 +216,12 @@ def load_tokenizer(folder: Path, model: PreTrainedModel | None = None, **setting
 
 @contextmanager
 def _told(folder: Path, what: str) -> Iterator[None]:
-    """Turn what transformers and PEFT raise for a folder that they cannot load into one message."""
+    """Turn errors of transformers and PEFT for a folder that they cannot load into one message."""
     try:
         yield
     except (MolmixError, MemoryError):
         raise
-    except Exception as error:  # a config can break any line of a model's code
+    except Exception as error:  # a wrong config can raise any error in the code of a model
         said = " ".join(str(error).split())[:300]
         hint = "have the model made or fetched again, or name one that this version of transformers loads"
         raise fault(folder, f"cannot be loaded as {what} ({type(error).__name__}: {said})", hint) from error
@@ -229,7 +229,7 @@ def _told(folder: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' own report of what does not fit, and its progress bar."""
+    """Switch off transformers' own report of mismatches, and its progress bar."""
     from transformers.utils import logging
 
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -244,7 +244,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _with_adapter(start: PreTrainedModel, adapter: Path) -> PreTrainedModel:
-    """A start with an adapter on it that :func:`check_adapter` accepts."""
+    """A start with its adapter, which :func:`check_adapter` must accept."""
     from peft import PeftModel
 
     check_adapter(adapter, Path(str(start.name_or_path)))
@@ -255,7 +255,7 @@ def _with_adapter(start: PreTrainedModel, adapter: Path) -> PreTrainedModel:
 
 
 def _check_finite(model: PreTrainedModel, folder: Path) -> None:
-    """Refuse weights that hold NaN or infinity: one pass over them, and no copy."""
+    """Refuse weights that hold NaN or infinity, in one pass over them and without a copy."""
     for name, weight in model.named_parameters():
         if weight.is_floating_point() and weight.numel():
             least, most = weight.detach().aminmax()
@@ -265,15 +265,15 @@ def _check_finite(model: PreTrainedModel, folder: Path) -> None:
 
 
 def check_memory(folder: Path, bytes_per_weight: float, device: torch.device | str) -> None:
-    """Refuse weights that do not fit into memory, by their headers, before any of them is read.
+    """Refuse weights that do not fit into memory. Only their headers are read.
 
     Args:
         folder: of full weights.
-        bytes_per_weight: memory that a number takes once it is loaded.
-        device: where to.
+        bytes_per_weight: memory of one loaded weight.
+        device: device to load them on.
 
     Raises:
-        MolmixError: more is needed than is free. Where the system does not say what is free, nothing is refused.
+        MolmixError: more memory is needed than is free. If the system does not report free memory, nothing is refused.
     """
     needed, free = bytes_per_weight * Weights(folder).parameters, _free_memory(device)
     if free is not None and needed > free:
@@ -282,7 +282,7 @@ def check_memory(folder: Path, bytes_per_weight: float, device: torch.device | s
 
 
 def _free_memory(device: torch.device | str) -> int | None:
-    """Bytes that are free on a device; on a CPU those of this job's control group, where that is the lower limit."""
+    """Free bytes of a device; on a CPU those of this job's control group, if that limit is lower."""
     if str(device).startswith("cuda"):
         import torch
 
@@ -290,20 +290,20 @@ def _free_memory(device: torch.device | str) -> int | None:
     try:
         lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines())
         free = 1024 * int(lines["MemAvailable"].split()[0])
-    except (OSError, ValueError, KeyError):  # no Linux
+    except (OSError, ValueError, KeyError):  # not Linux
         return None
     try:
         name = Path("/proc/self/cgroup").read_text(encoding="utf-8").strip().rpartition(":")[2].lstrip("/")
         group = Path("/sys/fs/cgroup") / name
         most = int((group / "memory.max").read_text(encoding="utf-8"))
         counts = dict(line.split() for line in (group / "memory.stat").read_text(encoding="utf-8").splitlines())
-        return min(free, most - int(counts["anon"]))  # cached files make room when it is needed
+        return min(free, most - int(counts["anon"]))  # the memory of cached files can be freed
     except (OSError, ValueError, KeyError):  # no such group, or no limit ("max")
         return free
 
 
 def default_device() -> str:
-    """``cuda`` where there is a GPU, ``cpu`` elsewhere."""
+    """``cuda`` if there is a GPU, else ``cpu``."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,8 +1,8 @@
-"""Models of the table on disk: what their manifests hold, and where their weights are.
+"""Models of the table on disk: their manifests, and the paths of their weights.
 
-A model's folder is ``results/<run>/models/<id>/``: ``manifest.json``, and ``weights/`` (full weights) or
-``adapter/`` (a PEFT adapter and the start that it was trained on), each with its tokenizer. Stages depend on manifests,
-which carry the digest of the weights; they load the weights only by :func:`molmix.models.loading.load`.
+A model's folder is ``results/<run>/models/<id>/``. It holds ``manifest.json``, and ``weights/`` (full weights) or
+``adapter/`` (a PEFT adapter for the start that it was trained on), each with its tokenizer. Stages depend on manifests,
+which hold the digest of the weights. They load the weights only by :func:`molmix.models.loading.load`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ PACKAGES = ("molmix", "torch", "transformers", "trl", "peft", "mergekit", "safet
 
 
 def write_manifest(path: Path, facts: dict[str, Any], weights: Path) -> None:
-    """Write a model's manifest: what it was made from, with what, and how it went.
+    """Write a model's manifest: its parents, inputs, settings and results of training.
 
-    It holds only what is the same in a rerun (wall time and memory are in ``benchmarks/``), so that a rerun that
-    changes nothing writes the same bytes, and nothing that depends on it is rerun.
+    It holds only facts that are the same in a rerun (wall time and memory are in ``benchmarks/``). So a rerun without
+    changes writes the same bytes, and no job that depends on it is rerun.
 
     Args:
-        path: the manifest; the weights' path is stored relative to its folder if it is below it.
+        path: the manifest; the weights' path is stored relative to its folder if it is inside it.
         facts: ``id``, ``kind``, ``method``, ``parents``, ``settings``, ``seed``, … as plain JSON.
         weights: folder of full weights or of an adapter.
     """
@@ -46,12 +46,12 @@ def write_manifest(path: Path, facts: dict[str, Any], weights: Path) -> None:
 
 
 def weights_path(manifest: Path) -> Path:
-    """Folder of the weights or the adapter that a manifest describes, to be loaded.
+    """Folder of the weights or the adapter that a manifest describes.
 
     All files are read once, to check that they are unchanged: some seconds for 14 GB.
 
     Raises:
-        MolmixError: the folder is gone, or its files are other ones than the manifest was written for.
+        MolmixError: the folder is missing, or its files differ from the manifest's digest.
     """
     weights = read_json(manifest)["weights"]
     folder = manifest.parent / weights["path"]
@@ -67,7 +67,7 @@ def start_manifest(manifest: Path) -> Path:
     """Manifest of the model that an aligned model's adapter was trained on.
 
     Raises:
-        MolmixError: that model's weights are other ones than the adapter was trained on.
+        MolmixError: that model's weights are no longer those that the adapter was trained on.
     """
     facts = read_json(manifest)
     start = manifest.parent.parent / facts["parents"][0] / "manifest.json"
@@ -79,11 +79,11 @@ def start_manifest(manifest: Path) -> Path:
 
 
 def adapter_path(manifest: Path) -> Path:
-    """Folder of an aligned model's adapter, to be loaded.
+    """Folder of an aligned model's adapter.
 
     Raises:
-        MolmixError: as :func:`weights_path`; or there are no safetensors in it, where loaders would look for a pickle,
-            then on the hub.
+        MolmixError: as :func:`weights_path`; or it has no safetensors. Loaders would then look for a pickle, and after
+            that on the hub.
     """
     adapter = weights_path(manifest)
     if not (adapter / "adapter_model.safetensors").is_file():

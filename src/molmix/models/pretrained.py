@@ -17,18 +17,17 @@ MOST_LICENCES = 10  # a card can name several
 
 
 def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manifest: Path) -> None:
-    """Fetch a pretrained model where it is not local, check it, and write its manifest.
+    """Fetch a pretrained model if it is not local, check it, and write its manifest.
 
     Args:
         model_id: its id in the model table (`nli` for the judge's model).
-        kind: `initial`, `nli`, `decomposer`, or `text` for an encoder of which only
-            config and vocabulary are used.
+        kind: `initial`, `nli`, `decomposer`, or `text` for an encoder whose config and vocabulary alone are used.
         source: hub id, or a local folder.
         revision: commit hash or tag; None for a local folder.
         manifest: the manifest to write; the weights stay in the local folder or the hub's cache.
 
     Raises:
-        MolmixError: there is no such model or revision, or its files do not make one
+        MolmixError: there is no such model or revision, or its files are not a valid model
             (:func:`molmix.models.loading.check_model`).
     """
     facts: dict[str, Any] = {"id": model_id, "kind": kind, "method": "pretrained", "parents": [], "source": source}
@@ -39,14 +38,14 @@ def fetch(*, model_id: str, kind: str, source: str, revision: str | None, manife
         raise fault(model_id, f"{source!r} is no local folder", "give a hub id its `revision`, or correct the path")
     else:
         folder = snapshot(model_id, source, revision, "tokenizer" if kind == "text" else "model")
-        facts |= {"revision": revision, "commit": folder.name}  # what a tag or a branch stood for
+        facts |= {"revision": revision, "commit": folder.name}  # the commit that a tag or a branch named
     if kind != "text":
         check_model(folder.resolve(), classifier=kind == "nli")
     write_manifest(manifest, facts | {"license": licence(folder)}, folder.resolve())
 
 
 def licence(folder: Path) -> str:
-    """The licence that a model's card states; `unknown` where it states none that a card can have."""
+    """The licence that a model's card states; `unknown` if it states none, or not in a valid form."""
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
     try:
@@ -56,5 +55,5 @@ def licence(folder: Path) -> str:
     stated = head.get("license") if isinstance(head, dict) else None
     stated = stated if isinstance(stated, list) else [stated]
     names = [name for name in stated if isinstance(name, str) and name]
-    # Aliases of YAML make a list of any length out of a few bytes.
+    # With YAML aliases, a few bytes can give a list of any length.
     return ", ".join(names)[:LONGEST_LICENCE] if names and len(names) == len(stated) <= MOST_LICENCES else "unknown"

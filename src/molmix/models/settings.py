@@ -1,4 +1,4 @@
-"""Sections of the config about initial models and uploads."""
+"""Config sections of initial models and uploads."""
 
 from __future__ import annotations
 
@@ -72,7 +72,8 @@ def check_heads(name: str, hidden_size: int, heads: int) -> None:
 
     Args:
         name: id of the initial model.
-        hidden_size, heads: its width, and its attention heads. Each has an even part of the width (rotary positions).
+        hidden_size, heads: its width, and its attention heads. A head's part of the width must be even (rotary
+            positions).
     """
     if hidden_size % (2 * heads):
         what = f"{heads} heads do not divide a hidden_size of {hidden_size} into even parts"

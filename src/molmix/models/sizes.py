@@ -1,4 +1,4 @@
-"""How large models are: by the headers of their safetensors where they are on this machine, else as published."""
+"""Sizes of models: from the headers of their safetensors if they are on this machine, else published ones."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from molmix.core.hub import cached_folder
 from molmix.models.settings import MadeModel
 from molmix.models.weights import Weights
 
-_IN_BLOCK = re.compile(r"\.\d+\..*weight$")  # names of weights in a block, which adapters are put on
+_IN_BLOCK = re.compile(r"\.\d+\..*weight$")  # names of weights in a block, which adapters can adapt
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How large a model is.
+    """Size of a model.
 
     Attributes:
-        parameters: how many numbers its weights are.
-        largest: how many numbers its largest tensor is, most often the embedding.
-        ends: inputs and outputs of all linear layers of its blocks added up: an adapter of rank r on all of them is
-            r times as many numbers.
+        parameters: number of its parameters.
+        largest: number of parameters of its largest tensor, most often the embedding.
+        ends: sum of inputs and outputs over all linear layers of its blocks. An adapter of rank r on all of them has
+            r times as many parameters.
         stored: bytes of its weights on disk.
         cached: whether its weights are on this machine.
     """
@@ -35,8 +35,8 @@ class Shape:
     cached: bool = False
 
 
-# Sizes of the models that the shipped configs name, by hub id, for plans before they are downloaded: counted on models
-# that transformers built from the config.json on their pages. MolT5: from those of T5 1.1, which it continues.
+# Sizes of the models in the shipped configs, by hub id, for plans before the download. They were counted on models that
+# transformers built from the published config.json. MolT5: from the configs of T5 1.1, which it continues.
 _LLAMA_7B = Shape(6_738_554_880, 131_141_632, 2_498_560, 13_477_109_760)  # with the 32,017 tokens of Meditron
 _MOLT5 = {
     "small": Shape(76_961_152, 16_449_536, 159_744, 307_844_608),
@@ -54,11 +54,11 @@ PUBLISHED: dict[str, Shape] = {
 
 
 def pretrained(name: str, revision: str | None) -> Shape | None:
-    """Shape of a hub id or a local folder; None where it is not known."""
+    """Size of a hub id or a local folder; None if it is not known."""
     folder = Path(name) if Path(name).is_dir() else cached_folder(name, revision)
     try:
         weights = Weights(folder) if folder else None
-    except MolmixError:  # not whole, as in a cache that holds the config only
+    except MolmixError:  # incomplete, for example a cache with the config only
         weights = None
     return _stored(weights) if weights else PUBLISHED.get(name)
 
@@ -71,12 +71,12 @@ def _stored(weights: Weights) -> Shape:
 
 
 def made(root: MadeModel) -> Shape:
-    """Shape of a model made in the graph, from the settings of the one that it goes back to.
+    """Size of a model made in the graph, from the settings of its first ancestor.
 
-    The exact formula of the small Llama of :mod:`molmix.models.small`, so that a plan builds no model.
+    This is the exact formula for the small Llama of :mod:`molmix.models.small`, so that a plan need not build it.
     """
     d, layers = root.hidden_size, root.layers
     f = 8 * ceil(d / 3)
-    embedding = root.vocabulary * d  # tied: it is the output layer, too
+    embedding = root.vocabulary * d  # tied: it is also the output layer
     parameters = embedding + layers * (4 * d * d + 3 * d * f + 2 * d) + d
     return Shape(parameters, embedding, layers * (4 * 2 * d + 3 * (d + f)), 4 * parameters)

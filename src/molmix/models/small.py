@@ -1,7 +1,7 @@
-"""Initial models that the graph trains itself: small Llamas, from random weights or from a parent's.
+"""Initial models that the graph trains itself: small Llamas, from random weights or from a parent's weights.
 
-A model without a parent also trains its tokenizer. Training is one plain loop on the CPU in fp32: it takes about a
-minute and gives the same bytes for the same seed. A killed job starts again from the beginning.
+For a model without a parent, the tokenizer is trained too. Training is one simple loop on the CPU in fp32. It takes
+about a minute and gives the same bytes for the same seed. A killed job starts again from the beginning.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from molmix.models.tokenization import tokenize_prompts
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-CONTEXT = 512  # tokens; the longest text that a model made here can read
+CONTEXT = 512  # tokens; the longest text that these models can read
 WARM_UP = 0.05  # share of the steps
 CLIP = 1.0  # gradient norm
-BUCKET = 16  # batches whose rows are sorted by length together
+BUCKET = 16  # number of batches whose rows are sorted by length together
 SLOTS = {"mol2cap": "molecule", "cap2mol": "caption"}  # of a prompt, by direction
 LOG = pa.schema({"step": pa.int64(), "epoch": pa.float64(), "loss": pa.float64(), "learning_rate": pa.float64()})
 
-# Token ids, and how many of the first have no loss.
+# Token ids, and the number of first tokens without a loss.
 Row = tuple[list[int], int]
 
 
@@ -60,7 +60,7 @@ def train_initial(
         seed: of the weights and of the order of rows.
         threads: CPU cores to use.
         trackers: see :mod:`molmix.core.tracking`; only TensorBoard is used here.
-        curves: folder for its file of this model.
+        curves: folder for TensorBoard's file of this model.
 
     Raises:
         MolmixError: no text fits, the heads do not divide the width, or the loss is not finite.
@@ -71,7 +71,7 @@ def train_initial(
     torch.manual_seed(seed)
     pairs = [(row["molecule"], row["caption"]) for row in read_table(train, ["molecule", "caption"]).to_pylist()]
     if parent:
-        # On the CPU even where there is a GPU: fast enough at this size, and the same bytes in every run.
+        # On the CPU even if there is a GPU: fast enough at this size, and the same bytes in every run.
         model, tokenizer = load(parent, torch.float32, "cpu")
     else:
         tokenizer = make_tokenizer(pairs, settings["prompts"], settings["vocabulary"])
@@ -84,7 +84,7 @@ def train_initial(
     log = _train(f"initial.{model_id}", model, fitting, settings, seed, shown)
     shown.close()
 
-    # Others depend on the manifest: it is deleted first and written last.
+    # Other jobs depend on the manifest: it is deleted first and written last.
     (out / "manifest.json").unlink(missing_ok=True)
     with replace_folder(out / "weights") as part:
         model.save_pretrained(part)
@@ -112,13 +112,13 @@ def train_initial(
 def make_tokenizer(pairs: list[tuple[str, str]], templates: dict[str, str], size: int) -> PreTrainedTokenizerBase:
     """Train a byte-level BPE tokenizer on both prompts with their answers.
 
-    It encodes any text without loss. It puts ``<s>`` before a text, as Llama's does, and nothing behind it. Tokens do
+    It encodes any text without loss. It adds ``<s>`` before a text, as Llama's does, and nothing after it. Tokens do
     not cross a space, so that ``prompt + answer`` has the tokens of the prompt and those of the answer.
 
     Args:
         pairs: molecule and caption of each row.
         templates: prompt template by direction.
-        size: tokens in all, with the four special ones and the 256 bytes.
+        size: total number of tokens, including the four special ones and the 256 bytes.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
@@ -143,11 +143,11 @@ def make_tokenizer(pairs: list[tuple[str, str]], templates: dict[str, str], size
 def encode(
     tokenizer: PreTrainedTokenizerBase, pairs: list[tuple[str, str]], task: str, templates: dict[str, str]
 ) -> list[Row]:
-    """Texts of a task as token ids, each with one ``<s>`` in front and ``</s>`` at its end.
+    """Texts of a task as token ids, each with one ``<s>`` at its start and ``</s>`` at its end.
 
     The texts of a direction are prompts with their answers; the answer and ``</s>`` have a loss. The texts of
-    ``unpaired`` are the beginnings of the prompts up to and with the molecule or the caption: every molecule and every
-    caption once, and never both in one text.
+    ``unpaired`` are the beginnings of the prompts, up to and including the molecule or the caption. Every molecule and
+    every caption occurs once, never both in one text.
     """
     if task == "unpaired":
         texts = [
@@ -190,7 +190,7 @@ def _random_model(model_id: str, tokenizer: PreTrainedTokenizerBase, settings: d
 def _train(
     name: str, model: PreTrainedModel, rows: list[Row], settings: dict[str, Any], seed: int, shown: TensorBoard
 ) -> list[dict[str, Any]]:
-    """AdamW with linear warm-up and cosine decay to zero; one entry of :data:`LOG` a step."""
+    """AdamW with linear warm-up and cosine decay to zero; one entry of :data:`LOG` per step."""
     import torch
 
     an_epoch = math.ceil(len(rows) / settings["batch_size"])
@@ -201,7 +201,7 @@ def _train(
     batches = _batches(rows, settings["batch_size"], seed)
     for step in progress(range(1, steps + 1), desc=name, unit="step"):
         ids, labels = _padded([rows[index] for index in next(batches)], model.config.pad_token_id)
-        # No attention mask: padding is on the right, and causal attention does not look to the right.
+        # No attention mask: padding is on the right, and causal attention reads only to the left.
         loss = model(input_ids=ids, labels=labels).loss
         if not math.isfinite(loss.item()):
             raise fault(name, f"the loss is {loss.item()} at step {step}", "lower its `learning_rate`")
@@ -217,13 +217,13 @@ def _train(
 
 
 def _share(step: int, steps: int) -> float:
-    """Share of the peak learning rate at a step, counted from 1: linear warm-up, then a cosine towards zero."""
+    """Share of the peak learning rate at a step (from 1): linear warm-up, then cosine decay to zero."""
     warm_up = math.ceil(WARM_UP * steps)
     return min(step / warm_up, (1 + math.cos(math.pi * (step - warm_up) / (steps - warm_up + 1))) / 2)
 
 
 def _batches(rows: list[Row], size: int, seed: int) -> Iterator[list[int]]:
-    """Indices of rows, without end: each epoch in a new random order, rows of similar length in a batch."""
+    """Endless batches of row indices: each epoch in a new random order, with rows of similar length in a batch."""
     import numpy as np
 
     random = np.random.default_rng(seed)
@@ -236,7 +236,7 @@ def _batches(rows: list[Row], size: int, seed: int) -> Iterator[list[int]]:
 
 
 def _padded(rows: list[Row], pad: int) -> tuple[Any, Any]:
-    """Ids and labels, each (rows, longest); -100 where there is no loss."""
+    """Ids and labels, each (rows, longest); a label of -100 has no loss."""
     import torch
 
     width = max(len(ids) for ids, _ in rows)

@@ -1,4 +1,4 @@
-"""The tokens of prompts and answers, the same in training, in generation and in decomposition.
+"""Tokenize prompts and decode answers, in the same way for training, generation and decomposition.
 
 Importing this file is cheap.
 """
@@ -11,25 +11,26 @@ from typing import Any
 
 from molmix.core.errors import fault
 
-# Tokens that only structure a text, by the names that tokenizers give them.
+# Tokens that only structure a text, by their names in tokenizers.
 CORE = ("bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token")
-# How control tokens are written that have no such name: <|im_start|>, <extra_id_0>, <|reserved_special_token_3|>.
+# Pattern of control tokens without such a name: <|im_start|>, <extra_id_0>, <|reserved_special_token_3|>.
 CONTROL = re.compile(r"<[^<>\s]*>")
 
 
 def tokenize_prompts(
     tokenizer: Any, prompts: Sequence[str], where: object, *, encoder_decoder: bool = False
 ) -> list[list[int]]:
-    """Token ids of prompts, each with what the tokenizer puts around a text.
+    """Token ids of prompts, with the special tokens that the tokenizer adds to a text.
 
     Args:
         tokenizer: from transformers.
         prompts: any texts.
-        where: what the prompts are of, for messages.
-        encoder_decoder: whether the model reads the prompt with an encoder, which wants its EOS.
+        where: source of the prompts, for messages.
+        encoder_decoder: whether the model reads the prompt with an encoder, which needs EOS.
 
     Raises:
-        MolmixError: a prompt begins with BOS twice, or ends with EOS: the model would answer to a text that has ended.
+        MolmixError: a prompt begins with BOS twice; or it ends with EOS, so that the model would answer to a text that
+            has ended.
     """
     if not prompts:
         return []
@@ -48,8 +49,8 @@ def tokenize_prompts(
 def end_tokens(generation_config: Any, tokenizer: Any, where: object) -> list[int]:
     """Ids of the tokens that end an answer, sorted.
 
-    Those of the model's own GenerationConfig (a chat model's end of turn), and the tokenizer's EOS, which training puts
-    behind every text: where the two differ, a model that was aligned ends with the second.
+    These are the ends in the model's own GenerationConfig (a chat model's end of turn), and the tokenizer's EOS, which
+    training adds to every text. If the two differ, an aligned model ends with the second.
 
     Raises:
         MolmixError: there are none.
@@ -67,12 +68,12 @@ def end_tokens(generation_config: Any, tokenizer: Any, where: object) -> list[in
 def decode_answer(tokenizer: Any, tokens: Sequence[int], ends: Collection[int]) -> str:
     """Text of an answer without control tokens, and without the space between prompt and answer.
 
-    Dropped are the tokens of :data:`CORE`, and special tokens that end an answer or are written as :data:`CONTROL`.
-    What the vocabulary of a domain adds as special (``Cl``, ``[nH]``) is text and stays.
+    It drops the tokens of :data:`CORE`, and special tokens that end an answer or match :data:`CONTROL`. Special tokens
+    of a domain's vocabulary (``Cl``, ``[nH]``) are text and stay.
 
     Args:
         tokenizer: from transformers.
-        tokens: ids that were written.
+        tokens: generated ids.
         ends: see :func:`end_tokens`.
     """
     dropped = {getattr(tokenizer, f"{name}_id", None) for name in CORE}

@@ -1,6 +1,6 @@
-"""A folder of full weights: which of its files a model is read from, and what they hold.
+"""A folder of full weights: the files that hold them, and their tensors.
 
-Every reader uses :func:`weight_files`: loaders, merges, the memory check and the planner see the same tensors.
+All readers use :func:`weight_files`. So loaders, merges, the memory check and the planner see the same tensors.
 Importing this file is cheap.
 """
 
@@ -25,26 +25,26 @@ SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ADAPTER = "adapter_config.json"
 SHARD_NAME = re.compile(r"[\w-][\w.-]*\.safetensors")
-OWN_NAME = re.compile(r"model(-\d+-of-\d+)?\.safetensors")  # what transformers and mergekit call weights
+OWN_NAME = re.compile(r"model(-\d+-of-\d+)?\.safetensors")  # names of weights by transformers and mergekit
 
-# Safetensors' names of the types that weights can be merged in, and PyTorch's; quantised ones cannot.
+# Types of weights that can be merged, by safetensors' names, with PyTorch's names. Quantised types cannot be merged.
 DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 
-# In weights saved up to 2023: follows from the config; transformers ignores it, mergekit leaves it out.
+# A tensor in weights saved up to 2023. It follows from the config: transformers ignores it, mergekit leaves it out.
 IGNORED = "rotary_emb.inv_freq"
 
 HEADER_LIMIT = 100_000_000  # bytes; safetensors' own limit
 
-# Files that neither a model nor a tokenizer is read from: weights in other formats, texts for people, pictures.
+# Files that no model or tokenizer is read from: weights in other formats, texts for people, images.
 UNREAD = {".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx", ".ot", ".gguf", ".md", ".png", ".jpg", ".svg"}
-TEMPLATES = "additional_chat_templates"  # the one folder below it that a tokenizer is read from
+TEMPLATES = "additional_chat_templates"  # the only subfolder that a tokenizer is read from
 
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Content of a model's config.json.
 
     Raises:
-        MolmixError: it is missing, or holds no JSON object.
+        MolmixError: it is missing, or is not a JSON object.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -59,21 +59,21 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def check_weights(folder: Path) -> None:
-    """Refuse a folder whose files are not those of one model, without reading its numbers or importing torch.
+    """Refuse a folder whose files are not those of one model. It reads no tensor data and does not import torch.
 
     Raises:
-        MolmixError: there is no config.json that can be read, or as :class:`Weights`.
+        MolmixError: there is no readable config.json, or as :class:`Weights`.
     """
     read_config(folder)
     Weights(folder)
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors that a folder's weights are read from: one file, or the shards that its index names.
+    """The safetensors files of a folder's weights: one file, or the shards that its index names.
 
     Raises:
-        MolmixError: there are none, a shard is missing, or is elsewhere; there are two sets of weights, or an adapter
-            beside them, so that two readers could see two models.
+        MolmixError: there are none, or a shard is missing or outside of the folder; or there are two sets of weights or
+            an additional adapter, so that two readers could load two different models.
     """
     if (folder / ADAPTER).exists():
         what = f"{ADAPTER} lies beside full weights: loaders would put that adapter on them"
@@ -111,7 +111,7 @@ def _shards(index: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Stored:
-    """Where a tensor is stored: its file, safetensors' name of its type, and its shape."""
+    """A stored tensor: its file, its type as named by safetensors, and its shape."""
 
     file: Path
     dtype: str
@@ -119,10 +119,10 @@ class Stored:
 
 
 def read_header(path: Path) -> dict[str, Stored]:
-    """The tensors of a safetensors file by name; its numbers are not read.
+    """The tensors of a safetensors file by name; their data are not read.
 
     Raises:
-        MolmixError: it is no such file, or is cut short.
+        MolmixError: it is not a safetensors file, or is truncated.
     """
     try:
         with path.open("rb") as stream:
@@ -146,11 +146,11 @@ def read_header(path: Path) -> dict[str, Stored]:
 
 
 class Weights:
-    """Names, shapes and types of a folder's tensors; a tensor's numbers are read when it is asked for.
+    """Names, shapes and types of a folder's tensors. :meth:`tensor` reads the data of one.
 
     Attributes:
         folder: of the weights.
-        files: the safetensors that they are in.
+        files: their safetensors files.
         shapes: shape of each tensor by name, in order of name.
     """
 
@@ -158,7 +158,7 @@ class Weights:
         """Read the headers of a folder's weights.
 
         Raises:
-            MolmixError: as :func:`weight_files`; or a file is damaged, or two hold one tensor.
+            MolmixError: as :func:`weight_files`; or a file is damaged, or two files hold the same tensor.
         """
         self.folder = folder
         self._stored: dict[str, Stored] = {}
@@ -174,7 +174,7 @@ class Weights:
 
     @cached_property
     def dtypes(self) -> dict[str, torch.dtype | None]:
-        """Type of each tensor by name; None for a type that weights cannot be merged in."""
+        """Type of each tensor by name; None for a type that cannot be merged."""
         import torch
 
         types = {name: getattr(torch, known) for name, known in DTYPES.items()}
@@ -182,10 +182,10 @@ class Weights:
 
     @cached_property
     def dtype(self) -> torch.dtype:
-        """The type that most numbers are stored in.
+        """The most frequent type, counted by parameters.
 
         Raises:
-            MolmixError: it is a quantised one.
+            MolmixError: it is a quantised type.
         """
         sizes: Counter[torch.dtype | None] = Counter()
         for name, shape in self.shapes.items():
@@ -197,11 +197,11 @@ class Weights:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the weights are; tied ones are stored, and count, once."""
+        """Number of parameters; tied weights are stored, and count, once."""
         return sum(map(prod, self.shapes.values()))
 
     def tensor(self, name: str) -> torch.Tensor:
-        """One tensor as it is stored; its file stays open for as long as the tensor lives, and no longer."""
+        """One tensor as it is stored. Its file stays open only as long as the tensor exists."""
         from safetensors import safe_open
 
         with safe_open(self._stored[name].file, "pt") as file:
@@ -209,21 +209,21 @@ class Weights:
 
 
 def damaged(path: Path, what: str) -> MolmixError:
-    """The error of a file of weights that is not as it was written."""
+    """The error for a damaged file of weights."""
     manifest = path.parent.parent / "manifest.json"  # of a model of a run
     return fault(path, what, make_again(manifest) if manifest.exists() else "fetch or copy the model again")
 
 
 def weights_digest(folder: Path) -> str:
-    """Digest of all files of a folder that a model, an adapter or a tokenizer is read from (16 hex digits)."""
+    """Digest of all files that a model, an adapter or a tokenizer is read from (16 hex digits)."""
     return digest([(path.relative_to(folder).as_posix(), file_digest(path)) for path in _read_files(folder)])
 
 
 def files_stamp(folder: Path) -> str:
-    """What changes when a file of a folder is written, put there or taken away (16 hex digits).
+    """A stamp that changes if a file of the folder is written, added or removed (16 hex digits).
 
-    For a cache of :func:`weights_digest`, which reads every byte. It holds the time of the last change of each file's
-    inode, which no program can set: a file that was edited in place and given its old time back is noticed.
+    It is the key of a cache of :func:`weights_digest`, which reads every byte. It includes the time of the last change
+    of each file's inode. No program can set that time, so an edited file is noticed even if its old time is restored.
     """
     stats = [(path.relative_to(folder).as_posix(), path.stat()) for path in _read_files(folder)]
     times = [(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) for name, stat in stats]
@@ -231,7 +231,7 @@ def files_stamp(folder: Path) -> str:
 
 
 def _read_files(folder: Path) -> list[Path]:
-    """Files that a model or a tokenizer is read from, sorted; what a person or another program reads is left out."""
+    """Files that a model or a tokenizer is read from, sorted; files for people and other programs are left out."""
     files = [*folder.iterdir(), *(folder / TEMPLATES).glob("*")]
     return sorted(
         path
