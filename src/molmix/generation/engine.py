@@ -1,4 +1,4 @@
-"""What every engine does around generation itself: prompts to tokens, and the tokens that it generates to answers."""
+"""Base class of engines: it tokenizes prompts and decodes generated tokens to answers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Engine(ABC):
         manifest: of the model.
         tokenizer: of the model, from transformers.
         encoder_decoder: whether the model is one.
-        settings: ``max_new_tokens``, and what else the engine reads of the config's `generation` section.
+        settings: ``max_new_tokens``, and other keys of the config's `generation` section that the engine reads.
         seed: of sampling.
-        context: tokens that the model can hold.
+        context: length of the model's context, in tokens.
         ends: ids of the tokens that end an answer.
     """
 
@@ -33,7 +33,7 @@ class Engine(ABC):
 
     @abstractmethod
     def batches(self, prompts: list[str]) -> Iterator[list[str]]:
-        """Prompts in the batches that they are to be answered in; the same for the same list."""
+        """The prompts in batches; the same list gives the same batches."""
 
     def answers(self, batch: list[str]) -> list[dict[str, Any]]:
         """Text, number of tokens and finish of each prompt; see :func:`molmix.generation.generate.generate`."""
@@ -52,9 +52,9 @@ class Engine(ABC):
         return tokenize_prompts(self.tokenizer, prompts, self.manifest, encoder_decoder=self.encoder_decoder)
 
     def _limit(self, prompt: int) -> int:
-        """How many tokens fit after a prompt of so many; none where it does not fit itself."""
+        """How many tokens fit after a prompt of ``prompt`` tokens; 0 or less if the prompt itself does not fit."""
         return self.context - prompt
 
     @abstractmethod
     def _generate(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
-        """Token ids generated after each prompt, up to its end, which is among them, or its limit (at least 1)."""
+        """Token ids generated after each prompt, up to and including an end token, or up to its limit (at least 1)."""

@@ -1,9 +1,9 @@
-"""Captions of other systems: files that are joined to the references of every test set.
+"""Captions of external systems: files that are joined to the references of every test set.
 
 The config of a system says whether its captions are joined by id, by canonical molecule or by order. Every reference
-gets one answer. Where the system has none, the answer is empty and its finish is ``missing``, so that all systems of a
-test set are measured on the same molecules. References without a caption and captions without a reference are counted
-and listed.
+gets one answer. If the system has no caption for it, the answer is empty and its finish is ``missing``, so that all
+systems of a test set are measured on the same molecules. References without a caption and captions without a reference
+are counted and listed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from molmix.generation.generate import ANSWERS
 
 Row = dict[str, Any]
 
-# What was not joined. `side` is `reference` (a molecule without a caption: `id` is its id), or `prediction` (a caption
-# without a molecule: `row` is its row in the file, `why` the reason).
+# Rows that were not joined. `side` is `reference` (a molecule without a caption: `id` is its id), or `prediction` (a
+# caption without a molecule: `row` is its row in the file, `why` the reason).
 UNJOINED = pa.schema(
     [
         ("test", pa.string()),
@@ -53,15 +53,15 @@ def join_captions(
         name: the system's id in the model table.
         predictions: by test set, the config's `systems[].predictions`, dumped.
         tests: the test sets (columns of :data:`molmix.data.corpus.TEST`).
-        corpus: manifest of the corpus, which counts the rows that were read for each test set.
+        corpus: manifest of the corpus, with the number of rows that were read for each test set.
         domain: `molecules` joins molecules by canonical SMILES, `text` by the text itself.
         outs: by test set, the table of answers to write (columns of :data:`molmix.generation.generate.ANSWERS`).
         unjoined: table to write (columns of :data:`UNJOINED`).
         manifest: the system's manifest to write.
 
     Raises:
-        MolmixError: a file cannot be read, has another number of rows than the references it is joined to by order,
-            names an id twice, or joins to no reference at all.
+        MolmixError: a file cannot be read, has another number of rows than the references (if joined by order), names
+            an id twice, or joins to no reference.
     """
     facts: dict[str, Any] = {"id": name, "kind": "external", "method": "file", "parents": []}
     facts |= {"inputs": {}, "joined": {}}
@@ -102,12 +102,12 @@ def join_captions(
 
 
 def _read_captions(spec: Predictions) -> list[Row]:
-    """Rows of a file of captions, numbered from 1; a missing caption is an empty one."""
+    """Rows of a file of captions, numbered from 1; a missing caption is read as an empty one."""
     return [{**row, "text": row["text"] or "", "row": number} for number, row in enumerate(read_rows(spec), start=1)]
 
 
 def _join_keys(spec: Predictions, references: list[Row]) -> tuple[str, dict[Any, str]]:
-    """What captions are joined by, and the id of the reference for each key."""
+    """The kind of join (`id`, `molecule` or `order`), and the id of the reference for each key."""
     if spec.id:
         return "id", {key: row["id"] for row in references for key in row["ids"]}
     if spec.molecule:
@@ -116,7 +116,7 @@ def _join_keys(spec: Predictions, references: list[Row]) -> tuple[str, dict[Any,
 
 
 def _key(caption: Row, by: str, domain: str) -> Any:
-    """What a caption is joined by."""
+    """The join key of a caption."""
     if by == "molecule":
         return join_key(str(caption.get("molecule") or ""), domain)
     return str(caption.get("id")) if by == "id" else caption["row"]

@@ -1,9 +1,9 @@
-"""Answers of one model to the prompts of its test sets, batched, resumable and the same in every run.
+"""Answers of one model to the prompts of its test sets: in batches, resumable and the same in every run.
 
-What a model answers depends on its weights, the settings, the seed, the engine's code, libraries and hardware, and the
-*set* of prompts that it is asked in one test set: batches are made from the sorted distinct prompts, so that neither
-the order of rows nor another test set changes a rounding. Finished batches are kept in a file that is named by the
-digest of all this and outlives the job.
+The answers depend on the model's weights, the settings, the seed, the engine's code, libraries and hardware, and the
+*set* of prompts of a test set. Batches are made from the sorted distinct prompts, so that neither the order of rows nor
+another test set changes a rounding. Finished batches are kept in a file after the job. The file is named by the digest
+of all these inputs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from molmix.models.manifests import start_manifest
 
 ANSWERS = pa.schema([("id", pa.string()), ("text", pa.string()), ("tokens", pa.int32()), ("finish", pa.string())])
 
-# The columns of ANSWERS but `id`.
+# The columns of ANSWERS without `id`.
 Answer = dict[str, Any]
 
 logger = logging.getLogger(__name__)
@@ -42,14 +42,13 @@ def generate(
 ) -> None:
     """Let a model answer every test set.
 
-    Writes a table for each test set, columns of `ANSWERS`, in the order of the rows given. ``text`` is
-    without control tokens and without the space between prompt and answer. ``tokens`` counts what was
-    generated, the token that ends the text included. ``finish`` is ``stop``, ``length`` (cut at
-    ``max_new_tokens`` or where the model's context ends) or ``prompt_too_long`` (no token fits after the
-    prompt; the text is empty).
+    Writes a table for each test set, columns of `ANSWERS`, in the order of the given rows. ``text`` is without
+    control tokens and without the space between prompt and answer. ``tokens`` is the number of generated tokens,
+    including the end token. ``finish`` is ``stop``, ``length`` (cut at ``max_new_tokens`` or at the end of the
+    model's context) or ``prompt_too_long`` (no token fits after the prompt; the text is empty).
 
-    An interrupted call continues with the first unfinished batch. Where nothing is left to generate, the model
-    is not loaded.
+    An interrupted call continues with the first unfinished batch. If nothing is left to generate, the model is not
+    loaded.
 
     Args:
         manifest: ``models/<id>/manifest.json``.
@@ -57,10 +56,10 @@ def generate(
         outs: the tables to write, by test set.
         settings: the config's `generation` section, dumped.
         seed: of sampling; greedy answers do not depend on it.
-        cache: folder of finished batches, a file for each model and test set; losing it costs time only.
+        cache: folder of finished batches, a file for each model and test set; its loss costs only time.
 
     Raises:
-        MolmixError: the model's weights are gone or cannot be loaded; or the engine, or its GPU, is not here.
+        MolmixError: the model's weights are missing or cannot be loaded; or the engine is not installed, or has no GPU.
     """
     kind = ENGINES[settings.get("engine", "transformers")]  # the default is not in the settings: see their schema
     depends_on = (_weights_digests(manifest), settings, seed, kind.depends_on())
@@ -91,7 +90,7 @@ def test_prompts(
 
     Args:
         tests: tables of test sets (columns of `molmix.data.corpus.TEST`) by name.
-        directions: `mol2cap`, which asks with the molecule, or `cap2mol`, with the first reference caption.
+        directions: by test set, `mol2cap` (the prompt has the molecule) or `cap2mol` (the first reference caption).
         templates: prompt templates by direction.
     """
     prompts = {}
@@ -104,7 +103,7 @@ def test_prompts(
 
 
 def _weights_digests(manifest: Path) -> list[str]:
-    """Digests of all weights that a model is loaded from: its own, and those of the start of an adapter."""
+    """Digests of all weights that a model is loaded from: its own, and for an adapter those of its start."""
     facts = read_json(manifest)
     under = _weights_digests(start_manifest(manifest)) if facts["kind"] == "aligned" else []
     return [facts["weights"]["digest"], *under]

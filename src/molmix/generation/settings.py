@@ -1,4 +1,4 @@
-"""Sections of the config about generation and captions from elsewhere."""
+"""Config sections of generation and external systems."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Generation(Section):
 
 
 class System(Section):
-    """A system whose captions come from elsewhere."""
+    """An external system: its captions come from files."""
 
     name: Name = Field(description="id in the model table")
     predictions: dict[Name, Predictions] = Field(min_length=1, description="its captions, for every test set")

@@ -1,4 +1,4 @@
-"""A loaded model that answers batches of prompts: the part of :mod:`molmix.generation.generate` that needs torch."""
+"""The engine that runs models by transformers. It imports torch, unlike :mod:`molmix.generation.generate`."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from molmix.generation.engine import Engine
 from molmix.models.loading import load
 from molmix.models.tokenization import end_tokens
 
-STRIDE = 16  # tokens between two looks at which rows have finished
+STRIDE = 16  # tokens between two checks for finished rows
 ROOM = 64  # tokens by which the cache grows
 
 
 class TransformersEngine(Engine):
-    """A model of the table with its settings of generation, run by transformers."""
+    """A model of the table with its generation settings, run by transformers."""
 
     def __init__(self, manifest: Path, settings: dict[str, Any], seed: int) -> None:
-        """Load the model; see :func:`molmix.generation.generate.generate` for the arguments and for what is raised."""
-        model: Any  # transformers types its models as torch modules, without what generation needs
+        """Load the model; see :func:`molmix.generation.generate.generate` for the arguments and errors."""
+        model: Any  # in transformers' types, models lack the methods of generation
         tokenizer: Any
         model, tokenizer = load(manifest)
         if hasattr(model, "merge_and_unload"):
-            # Merged, an adapter costs nothing a token; in bfloat16 merging would round small updates away.
+            # A merged adapter costs no time per token. But in bfloat16, merging would lose small updates by rounding.
             model = model.merge_and_unload() if model.dtype == torch.float32 else model.get_base_model()
         own = model.generation_config
         self.ends = end_tokens(own, tokenizer, manifest)
@@ -40,7 +40,7 @@ class TransformersEngine(Engine):
             hint = "set it in its generation_config.json (T5's is the id of its padding token)"
             raise fault(manifest, "is an encoder-decoder model without a `decoder_start_token_id`", hint)
         self.pad = self.ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
-        # Whatever else a published model brings (a penalty, a temperature) is no setting of this study.
+        # Other generation settings of a published model (a penalty, a temperature) do not belong to this study.
         model.generation_config = GenerationConfig(
             bos_token_id=own.bos_token_id,
             eos_token_id=self.ends,
@@ -52,14 +52,14 @@ class TransformersEngine(Engine):
         )
         self.manifest, self.model, self.tokenizer, self.settings, self.seed = manifest, model, tokenizer, settings, seed
         self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
-        # What grows with the answer, of the arguments of the model's `generate`.
+        # Arguments of the model's `generate` that grow with the answer.
         if self.encoder_decoder:
             self.ids, self.mask = "decoder_input_ids", "decoder_attention_mask"
         else:
             self.ids, self.mask = "input_ids", "attention_mask"
 
     def batches(self, prompts: list[str]) -> Iterator[list[str]]:
-        """Batches of prompts of about one length, the longest first, within the budget of padded tokens."""
+        """Batches of prompts of similar length, the longest first, within the budget of padded tokens."""
         lengths = dict(zip(prompts, map(len, self._tokenize(prompts)), strict=True))
         batch: list[str] = []
         for prompt in sorted(prompts, key=lambda prompt: (-lengths[prompt], prompt)):
@@ -72,12 +72,12 @@ class TransformersEngine(Engine):
             yield batch
 
     def answers(self, batch: list[str]) -> list[dict[str, Any]]:
-        """Text, number of tokens and finish of each prompt; the same whenever the batch is asked."""
+        """Text, number of tokens and finish of each prompt; the same batch always gets the same answers."""
         torch.manual_seed(int(digest(self.seed, batch), 16) % 2**63)
         return super().answers(batch)
 
     def _limit(self, prompt: int) -> int:
-        """An encoder-decoder keeps its prompt apart from its answer."""
+        """In an encoder-decoder, the prompt takes no tokens of the answer's context."""
         if self.encoder_decoder:
             return self.context if prompt <= self.context else 0
         return super()._limit(prompt)
@@ -86,14 +86,14 @@ class TransformersEngine(Engine):
     def _generate(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
         """Token ids generated after each prompt; see :meth:`Engine._generate`.
 
-        Generates in strides and takes finished rows out in between, so that the work depends on what is generated and
-        not on the longest row of the batch.
+        Generates in strides and removes finished rows between them. So the work depends on the number of generated
+        tokens, not on the longest row of the batch.
         """
         written: list[list[int]] = [[] for _ in prompts]
         alive = list(range(len(prompts)))
         state = self._begin(prompts) if prompts else {}
         while alive:
-            # All rows that are left have as many tokens, and none may go beyond its own limit.
+            # All remaining rows have the same number of tokens, and none may exceed its own limit.
             stride = min(STRIDE, min(limits[row] for row in alive) - len(written[alive[0]]))
             grown = self.model.generate(**state, max_new_tokens=stride).sequences
             for row, tokens in zip(alive, grown[:, state[self.ids].shape[1] :].tolist(), strict=True):
@@ -123,7 +123,7 @@ class TransformersEngine(Engine):
         }
 
     def _go_on(self, state: dict[str, Any], grown: torch.Tensor, rows: torch.Tensor) -> dict[str, Any]:
-        """Arguments of the next call: the rows to keep of what was written, and all that belongs to them."""
+        """Arguments of the next call: the remaining rows, with their masks, caches and encoder outputs."""
         new = grown.shape[1] - state[self.mask].shape[1]
         state["past_key_values"].batch_select_indices(rows)
         following = {
@@ -138,7 +138,7 @@ class TransformersEngine(Engine):
 
     def _cache(self) -> Cache:
         cache = DynamicCache(config=self.model.config)
-        # Layers of other kinds (sliding windows, linear attention) stay what they are.
+        # Layers of other kinds (sliding windows, linear attention) are not replaced.
         cache.layers = [_RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
         return cache
 
@@ -150,12 +150,12 @@ def _sampling(temperature: float, top_p: float) -> dict[str, Any]:
 
 
 class _RoomyLayer(DynamicLayer):
-    """Keys and values with spare room behind them: a new token is written there and the old ones stay put."""
+    """Keys and values with spare room after them: new tokens are written there, and the old ones are not copied."""
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Take in keys and values of new tokens, each (rows, heads, tokens, size); give back all so far."""
+        """Add keys and values of new tokens, each (rows, heads, tokens, size). Return all so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
             self.rooms = [key_states[:, :, :0], value_states[:, :, :0]]

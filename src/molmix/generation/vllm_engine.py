@@ -1,8 +1,8 @@
-"""Generation by vLLM, as :mod:`molmix.generation.transformers_engine` is by transformers. Written against vLLM 0.33.
+"""The engine that runs models by vLLM (see also :mod:`molmix.generation.transformers_engine`), for vLLM 0.33.
 
-vLLM gets prompts and returns answers as tokens, and answers end at the same tokens as with transformers: both engines
-read and write the same text and differ in arithmetic only. An adapter is served on the full weights of its start and
-never merged into them, also one that was trained on a start in 4 bits.
+vLLM gets prompts and returns answers as tokens. Answers end at the same tokens as with transformers, so the two engines
+differ in arithmetic only. An adapter is served on the full weights of its start and never merged into them, even if it
+was trained on a start in 4 bits.
 
 Importing this file is cheap.
 """
@@ -20,21 +20,21 @@ from molmix.generation.engine import Engine
 from molmix.generation.engines.vllm import OTHERWISE, RANKS, Vllm
 from molmix.models.tokenization import end_tokens
 
-SEQUENCES = 256  # answers generated at a time; vLLM's default depends on the GPU, and answers may depend on it
-CHUNK = 2048  # prompts handed over at a time: what a kill can cost
+SEQUENCES = 256  # answers generated at a time. vLLM's default depends on the GPU, and answers may depend on this number
+CHUNK = 2048  # prompts per call: a killed job loses at most so many answers
 
-# Read by vLLM when it is imported. The engine runs in this process: a second process would run the job's script again,
-# and would batch prompts as they arrive. vLLM reports statistics of its use by default; that is switched off.
+# vLLM reads these when it is imported. The engine runs in this process: a second process would run the job's script
+# again, and would batch prompts as they arrive. vLLM reports usage statistics by default; that is switched off.
 ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1"}
 
 
 def find_folders(manifest: Path) -> tuple[Path, Path | None]:
-    """Folder of the full weights that are loaded, and of the adapter that is served on them.
+    """Folders of the full weights to load, and of the adapter to serve on them.
 
-    An aligned model's are its start's weights and its adapter; any other's its own, and none.
+    For an aligned model, these are its start's weights and its adapter; for any other, its own weights and None.
 
     Raises:
-        MolmixError: either is gone, or is not what the manifest describes.
+        MolmixError: one of them is missing, or differs from its manifest.
     """
     from molmix.core.files import read_json
     from molmix.models.manifests import adapter_path, start_manifest, weights_path
@@ -49,11 +49,11 @@ def engine_arguments(folder: Path, adapter: Path | None, settings: dict[str, Any
 
     Args:
         folder, adapter: see :func:`find_folders`.
-        settings: of generation.
+        settings: generation settings.
     """
     arguments: dict[str, Any] = {
         "model": str(folder),
-        "dtype": "bfloat16",  # as `models.load` has it on a GPU
+        "dtype": "bfloat16",  # as in `models.load` on a GPU
         "load_format": "safetensors",
         "trust_remote_code": False,
         "max_num_batched_tokens": settings["batch_tokens"],
@@ -68,14 +68,14 @@ def engine_arguments(folder: Path, adapter: Path | None, settings: dict[str, Any
 def sampling_arguments(
     settings: dict[str, Any], seed: int, prompt: list[int], limit: int, ends: list[int]
 ) -> dict[str, Any]:
-    """Arguments of vLLM's ``SamplingParams`` for one prompt; what is left out is off there.
+    """Arguments of vLLM's ``SamplingParams`` for one prompt. All other features are off by default.
 
     Args:
-        settings: of generation; a temperature of 0 is greedy.
-        seed: of the run. Each prompt has its own, so that the other prompts of a batch change nothing.
+        settings: generation settings; a temperature of 0 is greedy.
+        seed: of the run. Each prompt gets its own seed from it, so that the answer does not depend on the batch.
         prompt: its token ids.
-        limit: tokens that may be written.
-        ends: ids that end the answer: these, and no others that vLLM may find.
+        limit: maximum number of generated tokens.
+        ends: the only ids that end the answer. vLLM's own choice is switched off.
     """
     from molmix.core.files import digest
 
@@ -86,7 +86,7 @@ def sampling_arguments(
         "max_tokens": limit,
         "stop_token_ids": ends,
         "ignore_eos": True,
-        "detokenize": False,  # done here, as for the other engine
+        "detokenize": False,  # done by molmix, as for the other engine
     }
 
 
@@ -96,13 +96,13 @@ def read_ends(folder: Path, tokenizer: Any) -> list[int]:
 
     try:
         own = GenerationConfig.from_pretrained(folder)
-    except OSError:  # a model need not bring one
+    except OSError:  # it is optional
         own = GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder, trust_remote_code=False))
     return end_tokens(own, tokenizer, folder)
 
 
 class VllmEngine(Engine):
-    """A model of the table, or a decomposer, with its settings of generation, run by vLLM."""
+    """A model of the table, or a decomposer, with its generation settings, run by vLLM."""
 
     encoder_decoder = False
 
@@ -110,8 +110,8 @@ class VllmEngine(Engine):
         """Load the model; see :func:`molmix.generation.generate.generate` for the arguments.
 
         Raises:
-            MolmixError: as :func:`molmix.models.loading.load`; or it is an encoder-decoder, vLLM does not take it, or
-                there is no GPU.
+            MolmixError: as :func:`molmix.models.loading.load`; or it is an encoder-decoder, vLLM does not support it,
+                or there is no GPU.
         """
         import torch
 
@@ -142,7 +142,7 @@ class VllmEngine(Engine):
         self.manifest, self.settings, self.seed = manifest, settings, seed
 
     def batches(self, prompts: list[str]) -> Iterator[list[str]]:
-        """Chunks to keep the answers of; vLLM makes its own batches inside one."""
+        """Chunks whose answers are stored together; inside a chunk, vLLM makes its own batches."""
         for start in range(0, len(prompts), CHUNK):
             yield prompts[start : start + CHUNK]
 
@@ -151,7 +151,7 @@ class VllmEngine(Engine):
 
         if not prompts:
             return []
-        # What earlier chunks left there changes roundings; without it a chunk has the same answers after a kill.
+        # Prefixes cached from earlier chunks change roundings. Without them, a restarted chunk has the same answers.
         self.llm.reset_prefix_cache()
         outputs = self.llm.generate(
             [{"prompt_token_ids": ids} for ids in prompts],

@@ -1,8 +1,8 @@
-"""Engines: the libraries that generate answers. Each is one file in this folder and is found by being there.
+"""Engines: the libraries that generate answers. Each engine is one file in this folder, which registers it.
 
-To add one, write its file: a subclass of :class:`EngineKind`, which states what the rest of molmix must know of it, and
-whose `load` gives an :class:`molmix.generation.engine.Engine`. The files are imported when the Snakefile is parsed, so
-they import the library inside their functions.
+To add an engine, add a file with a subclass of :class:`EngineKind`. It states all facts about the engine that the rest
+of molmix needs. Its `load` returns an :class:`molmix.generation.engine.Engine`. The files are imported when the
+Snakefile is parsed, so they import the library inside their functions.
 """
 
 import sys

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Transformers(EngineKind):
-    """The default."""
+    """The default engine."""
 
     packages = ("torch", "transformers", "tokenizers", "peft")
     module = "molmix.generation.transformers_engine"
 
     def load(self, manifest: Path, settings: dict[str, Any], seed: int) -> Engine:
-        """A model, loaded by transformers."""
+        """Load a model by transformers."""
         from molmix.generation.transformers_engine import TransformersEngine
 
         return TransformersEngine(manifest, settings, seed)

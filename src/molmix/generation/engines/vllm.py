@@ -13,20 +13,20 @@ from molmix.generation.engines._kind import EngineKind
 if TYPE_CHECKING:
     from molmix.generation.engine import Engine
 
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # of adapters that vLLM makes room for (its `MaxLoRARanks`)
-TEMPERATURES = (0.01, 2.0)  # that it samples at; below it takes 0.01 without asking
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # maximum ranks of adapters in vLLM (its `MaxLoRARanks`)
+TEMPERATURES = (0.01, 2.0)  # range in vLLM; for lower ones it silently uses 0.01
 OTHERWISE = "choose transformers (`generation.engine`, or `backend` of a decomposer)"
 
 
 class Vllm(EngineKind):
-    """Many prompts at a time on a GPU."""
+    """vLLM, which answers many prompts at a time on a GPU."""
 
     packages = ("vllm", "torch", "transformers", "tokenizers")
     module = "molmix.generation.vllm_engine"
     environment = "vllm"
 
     def load(self, manifest: Path, settings: dict[str, Any], seed: int) -> Engine:
-        """A model, loaded by vLLM."""
+        """Load a model by vLLM."""
         from molmix.generation.vllm_engine import VllmEngine
 
         return VllmEngine(manifest, settings, seed)
@@ -43,7 +43,7 @@ class Vllm(EngineKind):
             raise fault("engine", f"'vllm' is asked for, and {error.name} is not installed here", hint) from None
 
     def check_temperature(self, temperature: float) -> None:
-        """Refuse a temperature that vLLM would replace by another, or refuse."""
+        """Refuse a temperature that vLLM would change or refuse."""
         least, most = TEMPERATURES
         if temperature and not least <= temperature <= most:
             what = f"{temperature:g}, and vLLM samples at {least:g} to {most:g}"
@@ -61,7 +61,7 @@ class Vllm(EngineKind):
             raise fault(where, f"{str(folder)!r} is an encoder-decoder model ({kind}), and vLLM runs none", OTHERWISE)
 
     def check_adapter(self, key: str, lora: dict[str, Any]) -> None:
-        """Refuse DoRA adapters, and ranks that vLLM makes no room for."""
+        """Refuse DoRA adapters, and ranks that vLLM does not support."""
         otherwise = "or `generation.engine: transformers`"
         if lora["use_dora"]:
             what = "true, and vLLM serves no DoRA adapter"
