@@ -1,4 +1,4 @@
-"""Compatibility of two models to merge: the same architecture, the same settings of it, shapes and tokenizer."""
+"""Check that two models can be merged: same architecture, same config, same shapes and same tokenizer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from molmix.core.errors import fault
 from molmix.core.files import file_digest
 from molmix.models.weights import Weights
 
-# Config keys that do not change what a model computes from the same weights and the same tokens. All others are
-# compared: a key that this list does not name may change an answer.
+# Config keys that do not change the output of the same weights for the same tokens. All other keys are compared: an
+# unknown key may change an answer.
 NO_EFFECT = re.compile(
     r"_name_or_path|name_or_path|transformers_version|torch_dtype|dtype|use_cache|use_return_dict|return_dict"
     r"|(bos|eos|pad|sep|decoder_start|forced_bos|forced_eos)_token_id|tokenizer_class|vocab_size"
@@ -28,10 +28,10 @@ Difference = tuple[str, Any, Any]
 
 
 def check_compatible(first: Weights, second: Weights) -> None:
-    """Refuse two models whose weights do not mean the same.
+    """Refuse two models whose weights do not have the same meaning.
 
     Raises:
-        MolmixError: naming the first config key, tensor or token that differs, with both values.
+        MolmixError: they differ. It names the first different config key, tensor or token, with both values.
     """
     if first.folder == second.folder:
         return
@@ -47,13 +47,13 @@ def _differences(first: Weights, second: Weights) -> Iterator[Difference]:
     configs = _config(first.folder), _config(second.folder)
     yield from _compare(sorted({*configs[0], *configs[1]}), *configs)
     yield from _compare(sorted(first.shapes | second.shapes), first.shapes, second.shapes)
-    if _same_files(first.folder, second.folder):  # spares reading tokenizers, which takes seconds
+    if _same_files(first.folder, second.folder):  # avoids reading tokenizers, which takes seconds
         return
     one, other = _tokenizer(first.folder), _tokenizer(second.folder)
     words = one.get_vocab(), other.get_vocab()
     for word, first_id, second_id in _compare(sorted({*words[0], *words[1]}), *words):
         yield f"the id of token {word!r}", first_id, second_id
-    # A special token that only one of them names (mostly the padding token) does not change what weights mean.
+    # A special token of only one of them (mostly the padding token) does not change the meaning of weights.
     special = one.special_tokens_map, other.special_tokens_map
     yield from _compare([name for name in SPECIAL if all(name in tokens for tokens in special)], *special)
 
@@ -65,9 +65,9 @@ def _compare(names: Iterable[str], one: dict[str, Any], other: dict[str, Any]) -
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    """Config values that change what the weights compute.
+    """Config values that change the output of the weights.
 
-    Read with transformers, whose defaults make older and newer files comparable.
+    They are read with transformers: its defaults make older and newer files comparable.
     """
     from transformers import AutoConfig
 

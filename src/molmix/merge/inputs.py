@@ -1,4 +1,4 @@
-"""The models that go into a merge: as full weights with their adapters folded in, and as mergekit reads them."""
+"""Inputs of a merge: full weights with their adapters folded in, and the folders that mergekit reads."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from molmix.models.weights import Weights
 
 @dataclass(frozen=True)
 class Input:
-    """A model that goes into a merge.
+    """A model to merge.
 
     Attributes:
         id: its id in the model table.
-        manifests: its own manifest by its id, and its start's where it is an adapter.
-        full: its full weights, or those that its adapter lies on.
+        manifests: manifests by id: its own, and its start's if it is an adapter.
+        full: its full weights; for an adapter, those of its start.
         adapter: folder of the adapter; None for a model of full weights.
     """
 
@@ -43,10 +43,10 @@ class Input:
 
 
 def read_inputs(manifests: Iterable[Path]) -> list[Input]:
-    """The models of some manifests. Weights that several of them start from are checked once.
+    """The models of some manifests. If several have the same start, its weights are checked once.
 
     Raises:
-        MolmixError: a manifest or weights are gone or damaged.
+        MolmixError: a manifest or weights are missing or damaged.
     """
     full = cache(_full_weights)
     return [_read_input(manifest, full) for manifest in manifests]
@@ -78,22 +78,22 @@ class _Loader(LazyTensorLoader):  # type: ignore[misc]  # mergekit has no types
 
 @contextmanager
 def mergekit_folders(models: dict[str, Weights], work: Path) -> Iterator[dict[str, Path]]:
-    """Folders that mergekit reads models from, by id, while the block runs.
+    """Folders from which mergekit reads the models, by id, while the block runs.
 
-    mergekit knows models by their folders, and two adapters on one start would share theirs. So each model gets a
-    folder of its own below `work`, with links to the start's files; its tensors come from `models`.
+    mergekit identifies models by their folders, and two adapters on one start would have the same. So each model gets
+    its own folder in `work`, with links to the start's files. Its tensors come from `models`.
 
     Args:
         models: full weights by id.
         work: an empty folder.
     """
-    loaders = LoaderCache().loaders  # kept for the life of the process, with their files open
+    loaders = LoaderCache().loaders  # mergekit keeps them until the process ends, with open files
     folders: dict[str, Path] = {}
     try:
         for number, (name, checkpoint) in enumerate(models.items()):
             folders[name] = folder = work / str(number)
             folder.mkdir()
-            for file in checkpoint.folder.glob("[!.]*"):  # hidden files are notes of molmix and of Snakemake
+            for file in checkpoint.folder.glob("[!.]*"):  # hidden files belong to molmix and Snakemake
                 (folder / file.name).symlink_to(file.resolve())
             loaders[ModelReference(model=ModelPath(path=str(folder)))] = _Loader(folder, checkpoint)
         yield folders

@@ -1,8 +1,8 @@
-"""LoRA folding: full weights that compute the same as a start with its adapter.
+"""LoRA folding: full weights that give the same output as a start with its adapter.
 
-Done tensor by tensor, when one is asked for, so that they are neither held in memory nor written. PEFT's
-``merge_and_unload`` holds the whole model in fp32 (28 GB at 7B) and may give tensors other names than the start
-has; mergekit's own folding writes it, to a cache that it trusts by path.
+Each tensor is computed when it is read, so that the folded model is neither held in memory nor written to disk. PEFT's
+``merge_and_unload`` holds the whole model in fp32 (28 GB at 7B) and may rename the start's tensors. mergekit's own
+folding writes the model to a cache, and identifies cached models by their path only.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from molmix.models.weights import Weights, damaged
 if TYPE_CHECKING:
     from peft import LoraConfig
 
-# Settings of an adapter that are part of the formula below, or do not touch it.
+# Settings of an adapter that the formula below uses, or that do not affect it.
 KNOWN = {"r", "lora_alpha", "use_rslora", "use_dora", "fan_in_fan_out", "lora_dropout", "target_modules"}
 KNOWN |= {"task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"}
 PART = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)")
@@ -34,20 +34,20 @@ class FoldedWeights(Weights):
     """The full weights of an adapted model in fp32.
 
     ``W + alpha/r · B A`` for LoRA (Hu et al. 2021), with ``alpha/√r`` for rsLoRA (Kalajdzievski 2023); for DoRA
-    (Liu et al. 2024) each row of that is brought to the length that its magnitude vector gives. The same
-    arithmetic as in PEFT's ``Linear.merge``.
+    (Liu et al. 2024) each row of that is scaled to the norm in the magnitude vector. This is the arithmetic of
+    PEFT's ``Linear.merge``.
     """
 
     def __init__(self, adapter: Path, start: Path) -> None:
-        """Read an adapter, and the headers of what it lies on.
+        """Read an adapter, and the headers of its start.
 
         Args:
             adapter: folder that PEFT saved.
             start: folder of full weights.
 
         Raises:
-            MolmixError: the adapter is damaged, not whole (:func:`molmix.models.loading.check_adapter`), of another
-                kind, or does not fit the start.
+            MolmixError: the adapter is damaged, incomplete (:func:`molmix.models.loading.check_adapter`), of an
+                unsupported kind, or does not fit the start.
         """
         super().__init__(start)
         self.dtype = torch.float32
@@ -60,11 +60,11 @@ class FoldedWeights(Weights):
             raise fault(adapter, f"adapts {unknown[0]}, which {start} lacks", hint)
 
     def tensor(self, name: str) -> torch.Tensor:
-        """One tensor with the adapter folded in; computed each time, which costs less than reading it."""
+        """One tensor with the adapter folded in. It is computed at each call, which is faster than reading it."""
         weight = super().tensor(name).float()
         if name in self._layers:
             weight = _adapted(weight, self._layers[name], self._config)
-        return weight.contiguous()  # as a file would hold it
+        return weight.contiguous()  # like a tensor from a file
 
 
 def _config(adapter: Path) -> LoraConfig:
@@ -82,12 +82,12 @@ def _config(adapter: Path) -> LoraConfig:
 
 
 def _layers(adapter: Path) -> dict[str, dict[str, torch.Tensor]]:
-    """The parts of the adapter (``lora_A.weight``, …) by the name of the weight that they adapt."""
+    """The adapter's parts (``lora_A.weight``, …), by the name of the adapted weight."""
     path = adapter / "adapter_model.safetensors"
     layers: defaultdict[str, dict[str, torch.Tensor]] = defaultdict(dict)
     try:
         with safe_open(path, "pt") as file:
-            for key in file.keys():  # noqa: SIM118 (no mapping)
+            for key in file.keys():  # noqa: SIM118 (not a mapping)
                 found = PART.fullmatch(key)
                 if not found:
                     hint = "leave embeddings and the output layer out of `lora.target_modules`"
@@ -101,7 +101,7 @@ def _layers(adapter: Path) -> dict[str, dict[str, torch.Tensor]]:
 def _adapted(weight: torch.Tensor, parts: dict[str, torch.Tensor], config: LoraConfig) -> torch.Tensor:
     low, high = parts["lora_A.weight"], parts["lora_B.weight"]
     rank = len(low)
-    weight = weight.T if config.fan_in_fan_out else weight  # GPT-2's kind holds (in, out)
+    weight = weight.T if config.fan_in_fan_out else weight  # layers like GPT-2's store (in, out)
     weight = weight + high @ low * (config.lora_alpha / (sqrt(rank) if config.use_rslora else rank))
     if "lora_magnitude_vector" in parts:
         weight = weight * (parts["lora_magnitude_vector"] / torch.linalg.norm(weight, dim=1))[:, None]

@@ -1,4 +1,4 @@
-"""Make a merged model: run mergekit on models with their adapters folded in, validate the result."""
+"""Make a merged model: run mergekit on models with folded adapters, and validate the result."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from molmix.models.cards import merge_card
 from molmix.models.loading import default_device
 from molmix.models.manifests import write_manifest
 
-# What makes a folder of weights usable, beside the weights and the config.
+# Files that a usable model folder needs besides weights and config.
 OTHER_FILES = ["tokenizer*", "*.model", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"]
 OTHER_FILES += ["chat_template.*", "generation_config.json"]
 
-SHARD = 2_000_000_000  # bytes of a file; as much is held in memory until it is full
+SHARD = 2_000_000_000  # bytes of a file; a shard is held in memory until it is full
 
 
 def merge(
@@ -37,21 +37,21 @@ def merge(
 ) -> None:
     """Merge two models into ``weights/``, ``mergekit.yaml``, ``README.md`` and, last, ``manifest.json``.
 
-    The same inputs give the same bytes. After an error nothing is left behind.
+    The same inputs give the same bytes. After an error no files remain.
 
     Args:
         model_id: id in the model table.
         parents: manifests of the two parents: initial, merged or aligned models.
-        base: manifest of their common parent, which task vectors are taken against.
+        base: manifest of their common parent; task vectors are differences from it.
         out: the model's folder.
-        work: folder for links that mergekit reads the models from; removed afterwards.
+        work: folder for temporary links, through which mergekit reads the models.
         settings: a class of :data:`molmix.merge.settings.MergeMethod`, dumped by alias.
         seed: for methods that draw random numbers.
 
     Raises:
-        MolmixError: weights are gone or damaged, the models are not compatible, or the result is not valid.
+        MolmixError: weights are missing or damaged, the models are not compatible, or the result is not valid.
     """
-    switch_hub_off()  # mergekit asks the hub where it may
+    switch_hub_off()  # otherwise mergekit contacts the hub
     import torch
 
     from molmix.merge.compatibility import check_compatible
@@ -60,7 +60,7 @@ def merge(
     from molmix.models.weights import Weights
 
     method = TypeAdapter(MergeMethod).validate_python(settings)
-    # The manifest is what others depend on: it goes first and comes last.
+    # Other jobs depend on the manifest: it is deleted first and written last.
     (out / "manifest.json").unlink(missing_ok=True)
     with replace_folder(out / "weights") as part, temporary_folder(work, "inputs") as links:
         first, second, origin = inputs = read_inputs([*parents, base])
@@ -98,14 +98,14 @@ def merge(
 
 
 def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int) -> None:
-    """Run mergekit on a recipe of ids, each of which stands for a folder."""
+    """Run mergekit on a recipe with ids, which are replaced by folders."""
     import torch
     from mergekit.config import MergeConfiguration
     from mergekit.merge import run_merge
     from mergekit.options import MergeOptions
 
     def with_folder(entry: dict[str, Any], key: str) -> dict[str, Any]:
-        # A mapping: mergekit splits a string at '+' and '@', which a path may hold.
+        # A mapping, because mergekit splits a string at '+' and '@', which a path may contain.
         return entry | ({key: {"model": {"path": str(folders[entry[key]])}}} if key in entry else {})
 
     models = [with_folder(model, "model") for model in recipe["models"]]
@@ -113,23 +113,23 @@ def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int)
     options = MergeOptions(
         device=default_device(),
         out_shard_size=SHARD,
-        copy_tokenizer=False,  # from a model that is drawn from a set, where the recipe has no base
-        write_model_card=False,  # asks the hub
+        copy_tokenizer=False,  # without a base, it would be of an arbitrary parent
+        write_model_card=False,  # it contacts the hub
         quiet=True,
     )
     torch.manual_seed(seed)
     try:
         run_merge(MergeConfiguration.model_validate(located), str(out), options)
-    except RuntimeError as error:  # what mergekit raises where its idea of an architecture does not fit
+    except RuntimeError as error:  # raised if mergekit's definition of an architecture does not fit
         hint = "if it does not know their architecture, remove them from `merge` and `universal`"
         raise fault(", ".join(folders), f"mergekit cannot merge these models ({error})", hint) from error
 
 
 def _copy_other_files(folder: Path, out: Path, dtype: str) -> None:
-    """Copy tokenizer, generation settings and config of another model beside mergekit's weights."""
+    """Copy tokenizer, generation settings and config of another model into the folder of mergekit's weights."""
     for path in (path for pattern in OTHER_FILES for path in folder.glob(pattern)):
         shutil.copyfile(path, out / path.name)
-    # Over mergekit's, which is of either parent by chance where the recipe has no base.
+    # Overwrites mergekit's config: if the recipe has no base, that is of an arbitrary parent.
     config = read_json(folder / "config.json")
     config.pop("torch_dtype", None)
     write_json(out / "config.json", config | {"dtype": dtype})

@@ -1,4 +1,4 @@
-"""What the config says of merges."""
+"""Config sections of merges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validation of a merge after it is made, and its distances, in one pass over its tensors."""
+"""Validate a finished merge and measure its distances, in one pass over its tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from molmix.core.files import make_again
 from molmix.models.weights import Weights
 
 NEAR = 0.9995  # |cosine| above which mergekit's SLERP interpolates linearly
-CHUNK = 2**16  # numbers taken at a time by a thread, so that what is computed from them stays in its cache
+CHUNK = 2**16  # numbers per thread at a time, so that intermediate results fit into its cache
 
 
 def validate_merge(
@@ -21,20 +21,20 @@ def validate_merge(
     """Check that a merge is complete and finite, and measure its distance to the parents and the base.
 
     Args:
-        merged: what mergekit wrote.
-        dtype: what it was told to write.
+        merged: the weights that mergekit wrote.
+        dtype: the type that mergekit should write.
         models: full weights of the parents and the base by id.
         parents: ids of the parents.
         base: id of their common parent.
 
     Returns:
-        ``tensors``: how many. ``distance``: relative, ``|M - P| / |P|`` over all weights, by id.
-        ``lerp_share``: share of tensors whose parents are so nearly parallel that mergekit's SLERP takes them
-        linearly. ``task_vector_cosine``: between the parents' differences from the base; None where a parent
-        has none. All to 4 digits, which do not depend on the number of threads.
+        ``tensors``: their number. ``distance``: relative distance ``|M - P| / |P|`` over all weights, by id.
+        ``lerp_share``: share of tensors whose parents are so nearly parallel that mergekit's SLERP interpolates them
+        linearly. ``task_vector_cosine``: cosine between the parents' differences from the base; None if a parent
+        equals the base. All are rounded to 4 digits, which do not depend on the number of threads.
 
     Raises:
-        MolmixError: a tensor is missing or of another shape or type, or something in it is NaN or infinite.
+        MolmixError: a tensor is missing, has another shape or type, or contains NaN or infinity.
     """
     first, second, origin = (models[name] for name in (*parents, base))
     for name, shape in first.shapes.items():
@@ -65,7 +65,7 @@ def validate_merge(
 
 
 def _sums(merged: torch.Tensor, first: torch.Tensor, second: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-    """Over one tensor: squares of the merge's three distances (0-2); squares and product of the task vectors
+    """Sums over one tensor: squares of the merge's three distances (0-2); squares and product of the task vectors
     (3-5); squares and product of the parents (6-8); square of the base (9).
     """
     total = torch.zeros(10, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Merge methods. Each file is one method and registers by being here: see :class:`._shared.Merge`.
+"""Merge methods. Each file in this folder is one method and registers it: see :class:`._shared.Merge`.
 
 Importing a method's file is cheap: mergekit is imported when a merge is made (:mod:`molmix.merge.merging`).
 """

@@ -1,4 +1,4 @@
-"""What the merge methods share."""
+"""Base class of merge methods."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Merge(Section):
-    """A method that merges two models by mergekit. Subclasses are the methods, one in each file of this folder."""
+    """A method that merges two models by mergekit. Each file of this folder has one subclass."""
 
     method: str
 
     def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
-        """The mergekit config, without the types of numbers, which molmix adds.
+        """The mergekit config without number types, which molmix adds.
 
         Args:
             parents: ids of the two models.
-            base: id of their common parent, which task vectors are taken against.
+            base: id of their common parent; task vectors are differences from it.
 
         Returns:
-            A mergekit config as plain data, with ids where mergekit has models.
+            A mergekit config as plain data, with ids instead of model paths.
         """
         raise NotImplementedError

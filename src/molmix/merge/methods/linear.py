@@ -19,7 +19,7 @@ class Linear(Merge):
     weights: tuple[Positive, Positive] = Field((0.5, 0.5), description="weight of each parent, normalised to 1")
 
     def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
-        """mergekit config for two models; an average needs no `base`."""
+        """mergekit config for two models. An average needs no `base`."""
         return {
             "merge_method": "linear",
             "models": [

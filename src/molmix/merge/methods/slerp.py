@@ -10,19 +10,19 @@ from molmix.merge.methods._shared import Merge
 class Slerp(Merge):
     """Spherical linear interpolation of two models.
 
-    Tensor by tensor, with θ the angle between the parents' values P and Q taken as two long vectors::
+    For each tensor, with θ the angle between the parents' values P and Q, flattened to vectors::
 
         M = sin((1 - t) θ) / sin θ · P + sin(t θ) / sin θ · Q
 
-    Where |cos θ| > 0.9995, as in most siblings of one start, mergekit takes ``(1 - t) P + t Q`` instead; the
-    manifest says for what share of the tensors (``validation.lerp_share``).
+    If |cos θ| > 0.9995, as for most models from one start, mergekit computes ``(1 - t) P + t Q`` instead. The
+    manifest has the share of these tensors (``validation.lerp_share``).
     """
 
     method: Literal["slerp"]
     t: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="0 is the first parent, 1 the second")
 
     def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
-        """mergekit config for two models; SLERP starts from its first parent and needs no `base`."""
+        """mergekit config for two models. SLERP starts from the first parent and needs no `base`."""
         first, second = parents
         return {
             "merge_method": "slerp",
