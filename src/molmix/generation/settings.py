@@ -42,7 +42,7 @@ class Generation(Section):
 
 
 class System(Section):
-    """An external system: its captions come from files."""
+    """A system whose captions come from elsewhere."""
 
     name: Name = Field(description="id in the model table")
     predictions: dict[Name, Predictions] = Field(min_length=1, description="its captions, for every test set")

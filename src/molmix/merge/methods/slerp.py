@@ -10,12 +10,12 @@ from molmix.merge.methods._shared import Merge
 class Slerp(Merge):
     """Spherical linear interpolation of two models.
 
-    For each tensor, with θ the angle between the parents' values P and Q, flattened to vectors::
+    Tensor by tensor, with θ the angle between the parents' values P and Q taken as two long vectors::
 
         M = sin((1 - t) θ) / sin θ · P + sin(t θ) / sin θ · Q
 
-    If |cos θ| > 0.9995, as for most models from one start, mergekit computes ``(1 - t) P + t Q`` instead. The
-    manifest has the share of these tensors (``validation.lerp_share``).
+    Where |cos θ| > 0.9995, as in most siblings of one start, mergekit takes ``(1 - t) P + t Q`` instead; the
+    manifest says for what share of the tensors (``validation.lerp_share``).
     """
 
     method: Literal["slerp"]

@@ -11,15 +11,15 @@ from molmix.merge.methods._shared import Finite, Merge
 class Ties(Merge):
     """Trim, elect sign and merge of task vectors.
 
-    For each tensor, with the parents' values P and Q, the base's B, and the two weights v and w::
+    Tensor by tensor, for the parents' values P and Q, the base's B, and the two weights v and w::
 
         τ = trim(P - B), σ = trim(Q - B)           the `density` largest by magnitude, the others 0
         γ = sign(v τ + w σ)                        elected for each number; + where it is 0
         M = B + lambda · (v τ[γ] + w σ[γ])         τ[γ]: τ where its sign is γ, 0 elsewhere
 
-    The defaults are those of "Less for More" (arXiv 2405.13984): the top 20 % of each task vector, with weights of
-    one half. With `normalize`, the sum is divided by the weights of the vectors whose sign is γ: this is the mean of
-    Yadav et al., their default with density 0.2.
+    The defaults are those of "Less for More" (arXiv 2405.13984): the top 20 % of each task vector, halves
+    added. With `normalize` the sum is divided by the weights of those that agree with γ: this is the
+    mean of Yadav et al., and their default, with density 0.2.
     """
 
     method: Literal["ties"]
