@@ -1,4 +1,4 @@
-"""A judge's scores of one caption explained in text: the units, the pairs that decide, and every score as a sum."""
+"""Explain a judge's scores of one caption in text: the units, the deciding pairs, and every score as a sum."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def explain_caption(
     Args:
         name, judge: the judge and its settings.
         reference, generated: the units of both texts, a row of :data:`molmix.judges.decompose.tables.ATOMS` each.
-        pairs: the caption's row of the table of :func:`molmix.judges.nli.inference.predict_tables`, for these units.
-        scores: the scores to explain, by column, with or without a judge's name in front.
+        pairs: the caption's row in the table of :func:`molmix.judges.nli.inference.predict_tables`, for these units.
+        scores: the scores to explain, by column, with or without a judge's name as prefix.
     """
     matrices = _first(next(by_shape(pairs))[1])
     yield describe_judge(name, judge)
@@ -73,7 +73,7 @@ class _Pairs:
 
 
 def _first(matrices: PairMatrices) -> PairMatrices:
-    """The matrices of the first caption in double precision: the sums are then those of the digits shown."""
+    """The matrices of the first caption in double precision, so that sums match the displayed digits."""
     return PairMatrices(*(getattr(matrices, name)[0].astype(float) for name in PairMatrices.__dataclass_fields__))
 
 
@@ -107,7 +107,7 @@ def _explain_pairs(pairs: _Pairs, explanation: Explanation, scores: Mapping[str,
 
 
 def _explain_sum(column: str, value: float, explanation: Explanation) -> Iterator[str]:
-    """A score as the sum that it is."""
+    """A score, written as a sum."""
     score = column.rpartition(".")[2]
     if score not in explanation.terms:
         yield f"{column} = {value:.4f}"

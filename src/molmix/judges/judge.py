@@ -1,8 +1,8 @@
-"""A judge as an object: captions and references in, a table of scores out. ``from molmix import Judge``.
+"""A judge as an object, which scores captions against references: ``from molmix import Judge``.
 
 It runs the stages of the graph (:func:`molmix.judges.decompose.tables.decompose_tables`,
-:func:`molmix.judges.nli.inference.predict_tables`, :func:`molmix.judges.kinds.score_captions`) with the same caches, so
-its numbers are those of a study.
+:func:`molmix.judges.nli.inference.predict_tables`, :func:`molmix.judges.kinds.score_captions`) with the same caches. So
+its scores equal those of a study.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ class Judge:
 
     Args:
         kind: a kind of judge (:data:`molmix.judges.kinds.KINDS`), such as ``atomic`` or ``summac_zs``.
-        nli: the NLI model: a local folder, or a hub id, at best with a commit (``organisation/name@commit``). Without
-            one, the newest version is fetched; :attr:`revision` is its commit.
-        labels: what the model's classes mean, in its order, each one of ``entailment``, ``neutral`` and
-            ``contradiction``; needed only where the model does not say so itself (``LABEL_0``).
-        decomposer: how captions are split into atoms, for kinds that do so: the name of a backend
+        nli: the NLI model: a local folder, or a hub id, preferably with a commit (``organisation/name@commit``).
+            Without a commit, the newest version is fetched; :attr:`revision` is its commit.
+        labels: meaning of the model's classes, in its order, each one of ``entailment``, ``neutral`` and
+            ``contradiction``. It is needed only if the model does not name its classes (``LABEL_0``).
+        decomposer: splits captions into atoms, for kinds that need atoms: the name of a backend
             (:data:`molmix.judges.decompose.BACKENDS`), or its settings, such as ``{"backend": "openai", …}``; default
             that of the kind.
         store: folder of the caches; the default is that of all studies that run in the working folder.
-        max_length: tokens that a pair is cut at.
+        max_length: maximum tokens of a pair; longer pairs are cut.
         batch_tokens: tokens in a batch of pairs, fewer on a CPU.
-        dtype: number format to compute in: ``auto``, ``float32`` or ``bfloat16``.
-        settings: of the kind (docs/config.md), such as ``operation="max"``.
+        dtype: number format of the computation: ``auto``, ``float32`` or ``bfloat16``.
+        settings: settings of the kind (docs/config.md), such as ``operation="max"``.
 
     Raises:
-        MolmixError: a setting is wrong, or the model cannot be had or is no NLI model.
+        MolmixError: a setting is wrong, or the model cannot be loaded or is not an NLI model.
     """
 
     def __init__(
@@ -99,20 +99,20 @@ class Judge:
         self._last: _Judged | None = None
 
     def score(self, references: Iterable[str | Iterable[str]], captions: Iterable[str]) -> pd.DataFrame:
-        """Score captions; pairs that the cache does not hold are computed, with a progress bar on a terminal.
+        """Score captions. Pairs that are not in the cache are computed, with a progress bar on a terminal.
 
         Args:
             references: n items: one text, or a list of texts, for each caption.
-            captions: n texts; an empty one is a caption that says nothing.
+            captions: n texts; a text may be empty.
 
         Returns:
-            n rows in the given order, numbered from 0, and a column for each score of the judge (float64: probabilities
-            and shares in [0, 1]; NaN where a score is not defined) and count (``n_generated`` and ``n_reference``
-            atoms). docs/metrics.md has the definitions.
+            n rows in the given order, numbered from 0, with a column for each score of the judge (float64:
+            probabilities and shares in [0, 1]; NaN if a score is not defined) and each count (``n_generated`` and
+            ``n_reference`` atoms). docs/metrics.md has the definitions.
 
         Raises:
-            MolmixError: the two are of different length or empty, hold something else than text, or a reference says
-                nothing; or the model cannot be run.
+            MolmixError: the two lists have different lengths, are empty, or hold a value that is not text; a reference
+                is empty; or the model cannot be run.
         """
         texts, given = _check_captions(captions), _check_references(references)
         if len(texts) != len(given):
@@ -141,25 +141,25 @@ class Judge:
         return scores.copy()
 
     def compute(self, *, predictions: Iterable[str], references: Iterable[str | Iterable[str]]) -> dict[str, float]:
-        """The mean of every score, with the signature of the metrics of Hugging Face's `evaluate`.
+        """The mean of every score, with the signature of metrics in Hugging Face's `evaluate`.
 
         Args:
             predictions, references: the captions and the references of :meth:`score`.
 
         Returns:
-            By score, its mean over the captions for which it is defined; NaN if there are none.
+            By score, the mean over the captions with a defined score; NaN if there are none.
         """
         scores = self.score(references, predictions)
         return {score.column: float(scores[score.column].mean()) for score in self.settings.scores}
 
     def explain(self, index: int) -> str:
-        """What is behind the scores of a caption of the last call: units, pairs that decided, every score as a sum.
+        """Explain the scores of a caption of the last call: units, deciding pairs, every score as a sum.
 
         Args:
             index: number of the caption, from 0.
 
         Raises:
-            MolmixError: nothing was scored yet, or there is no such caption.
+            MolmixError: :meth:`score` was not called yet, or there is no such caption.
         """
         if self._last is None:
             raise fault("explain", "nothing was scored yet", "call `score` first")
@@ -178,7 +178,7 @@ class Judge:
         return "\n".join(lines)
 
     def _load_decomposer(self, settings: Mapping[str, Any]) -> tuple[dict[str, Any] | None, Path | None]:
-        """Settings of the decomposer, dumped, and the manifest of its model, where the judge has them."""
+        """Settings of the decomposer, dumped, and the manifest of its model; None if the judge has none."""
         backend = self.settings.decomposed_by
         if backend is None:
             return None, None
@@ -188,7 +188,7 @@ class Judge:
         return own.model_dump(), model
 
     def _fetch(self, kind: str, source: str, revision: str | None) -> Path:
-        """Manifest of a model, kept in the store: the model is loaded when it is first asked."""
+        """Manifest of a model, in the store. The model is loaded at its first use."""
         manifest = self._store / "models" / digest(kind, str(Path(source).absolute()), revision) / "manifest.json"
         fetch(model_id=model_name(source), kind=kind, source=source, revision=revision, manifest=manifest)
         return manifest
@@ -208,7 +208,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class _Judged:
-    """What the last call made: a row for each caption."""
+    """Results of the last call, with a row for each caption."""
 
     reference: pa.Table
     generated: pa.Table
@@ -217,13 +217,13 @@ class _Judged:
 
 
 def resolve_model(name: str) -> tuple[str, str | None]:
-    """The local folder, or the hub id and the commit, of a model that is named in one word.
+    """The local folder, or the hub id and the commit, of a model's name.
 
     Args:
         name: a folder, ``organisation/name@revision``, or ``organisation/name`` for its newest version.
 
     Raises:
-        MolmixError: it is neither, or the hub cannot be reached.
+        MolmixError: the name is neither, or the hub cannot be reached.
     """
     if Path(name).is_dir():
         return name, None
@@ -235,19 +235,19 @@ def resolve_model(name: str) -> tuple[str, str | None]:
 
 
 def model_name(source: str) -> str:
-    """A name of a model as the config takes it, from its folder or hub id."""
+    """A model name that is valid in a config, from its folder or hub id."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(source).absolute().name).strip("-_")[:40] or "nli"
 
 
 def check_labels(folder: Path, labels: Sequence[str] | None) -> None:
-    """Refuse a classifier whose classes are not known to be those of an NLI model.
+    """Refuse a classifier unless its classes are those of an NLI model.
 
     Args:
         folder: of the model.
-        labels: what is said of its classes; None for what its config says.
+        labels: names of its classes; None for those of its config.
 
     Raises:
-        MolmixError: they are other classes (``LABEL_0``), or another number of them than `labels` names.
+        MolmixError: the classes are unknown (``LABEL_0``), or `labels` has another number of classes.
     """
     from molmix.judges.nli.model import label_order
     from molmix.models.loading import load_config
@@ -259,7 +259,7 @@ def check_labels(folder: Path, labels: Sequence[str] | None) -> None:
 
 
 def _parse(section: type[Settings], content: dict[str, Any], where: str) -> Settings:
-    """Settings, checked; what is wrong ends in one message."""
+    """Validated settings; all errors are joined into one message."""
     try:
         return section.model_validate(content)
     except ValidationError as error:

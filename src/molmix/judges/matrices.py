@@ -1,10 +1,10 @@
-"""What the NLI model said of the pairs of a caption's units with its reference's, as matrices.
+"""The NLI model's probabilities for all pairs of a caption's units and its reference's units, as matrices.
 
-A caption has G generated units and its reference R: atoms, sentences, or whole texts. Their pairs are asked in both
-directions:
+A caption has G generated units and its reference has R units: atoms, sentences, or whole texts. The model is asked
+about their pairs in both directions:
 
-* **forward**, the reference as premise: does it support, or contradict, what the caption says?
-* **backward**, the caption as premise: does it cover what the reference says?
+* **forward**, the reference as premise: does it support or contradict the caption?
+* **backward**, the caption as premise: does it cover the reference?
 
 All matrices are [G, R] (row: generated unit, column: reference unit), or [..., G, R] for many captions of one shape.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PairMatrices:
-    """What the model said of all pairs of one caption and its reference: four matrices [..., G, R] in [0, 1]."""
+    """Probabilities for all pairs of one caption and its reference: four matrices [..., G, R] in [0, 1]."""
 
     forward_entailment: np.ndarray
     forward_contradiction: np.ndarray
@@ -30,10 +30,10 @@ class PairMatrices:
     backward_contradiction: np.ndarray
 
     def or_zeros(self) -> PairMatrices:
-        """Itself; where one of the texts has no units, zeros [..., 1, 1]: one pair of which the model says nothing.
+        """These matrices; if one of the texts has no units, zeros [..., 1, 1]: one pair of probability 0.
 
-        So does SummaC's code (``SummaCImager.build_image``), and all that is defined on G > 0 and R > 0 has a score
-        there: that of a caption without any support.
+        SummaC's code does the same (``SummaCImager.build_image``). So scores that need G > 0 and R > 0 are defined
+        there too: they are those of a caption without any support.
         """
         import numpy as np
 
@@ -49,16 +49,16 @@ MOST_ENTAILED = "entailed most by"
 
 @dataclass(frozen=True)
 class Explanation:
-    """How a judge makes the scores of one caption, or of many of one shape, from matrices with G > 0 and R > 0.
+    """How a judge computes the scores of one caption, or of many of one shape, from matrices with G > 0 and R > 0.
 
     Attributes:
         deciding: by reason, such as :data:`MOST_ENTAILED`, the index of the reference unit that decides about each
             generated unit, int64 [..., G].
-        terms: by score, the numbers whose mean is the score ([..., G] or [..., R]), and what they are. A score that is
-            no mean is left out.
-        verdicts: supported, contradicted or unsupported, of each generated unit [..., G]; None if the judge gives none.
-        covered: covered or missed, for each reference unit [..., R]; None if the judge gives no verdicts.
-        note: a sentence that a reader of the numbers needs; may be empty.
+        terms: by score, the numbers whose mean is the score ([..., G] or [..., R]), and their description. A score that
+            is not a mean is left out.
+        verdicts: for each generated unit, supported, contradicted or unsupported [..., G]; None if the judge has none.
+        covered: for each reference unit, covered or missed [..., R]; None if the judge has no verdicts.
+        note: a sentence that explains the numbers; may be empty.
     """
 
     deciding: dict[str, np.ndarray]
@@ -73,14 +73,14 @@ Scorer = Callable[[PairMatrices], "dict[str, np.ndarray]"]
 
 
 def by_shape(pairs: pa.Table) -> Iterator[tuple[np.ndarray, PairMatrices]]:
-    """Captions of one shape together, so that 22,000 of them are scored in a second.
+    """Group captions by shape, so that 22,000 of them are scored in a second.
 
     Args:
-        pairs: what :func:`molmix.judges.nli.inference.predict_tables` wrote: columns n_generated, n_reference and the
+        pairs: table of :func:`molmix.judges.nli.inference.predict_tables`: columns n_generated, n_reference and the
             four lists of float, row-major [generated, reference].
 
     Yields:
-        The rows of n captions, int64 [n], and their matrices [n, G, R]; every row once.
+        Row numbers of n captions, int64 [n], and their matrices [n, G, R]; every row once.
     """
     import numpy as np
 

@@ -1,8 +1,8 @@
-"""Decomposition: captions into atoms, single statements that stand alone. One file a backend.
+"""Decomposition of captions into atoms: single statements that can be read alone. One file per backend.
 
-To add a backend, put its file into :mod:`molmix.judges.decompose.backends`: one subclass of
-:class:`molmix.judges.decompose.backends._decomposer.DecomposerSettings`, which says everything that the rest of molmix
-must know of it. Importing this package is cheap; what needs a model or a server is imported where it is used.
+To add a backend, add a file to :mod:`molmix.judges.decompose.backends` with one subclass of
+:class:`molmix.judges.decompose.backends._decomposer.DecomposerSettings`. It states all facts about the backend that the
+rest of molmix needs. Importing this package is cheap: code for models and servers is imported only when it is used.
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,14 @@ def decompose(
 
     Args:
         captions: any texts, empty ones included.
-        settings: of a decomposer, dumped.
-        cache: folder of answers so far, for backends that ask a model; losing it costs time (and money) only. An
-            interrupted call goes on from it, and captions that it holds are not asked again.
+        settings: settings of a decomposer, dumped.
+        cache: folder of finished answers, for backends that ask a model; its loss costs only time (and money). An
+            interrupted call continues from it, and captions in it are not asked again.
         weights: local folder of the model, for backends that run one.
 
     Raises:
-        MolmixError: the model cannot be loaded or run here, or the server cannot be reached, refuses or stalls.
+        MolmixError: the model cannot be loaded or run here, or the server cannot be reached, refuses or does not
+            answer.
     """
     chosen: DecomposerSettings = TypeAdapter(Decomposer).validate_python(settings)
     return chosen.decompose(captions, cache, weights)

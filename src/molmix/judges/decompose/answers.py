@@ -1,8 +1,8 @@
-"""From what a language model answered to atoms, or the reason why it cannot be used.
+"""Read atoms from the answer of a language model, or give the reason why the answer cannot be used.
 
-Tolerant of wrapping (a code fence, prose around the list, an object that holds it), strict about content: a JSON list
-of strings, each of which says something, and nothing that its caption does not say. The prompt of a published metric is
-read as that metric reads it.
+The parser accepts text around the list (a code fence, prose, an object that contains it). But the content must be a
+JSON list of strings. Each string must state something, and nothing that its caption does not state. Answers to the
+prompt of a published metric are read as in that metric.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ _STATEMENTS = TypeAdapter(
     ]
 )
 
-# Words that an atom may have of its own: what carries a subject and a list's verb to each item. No negation is among
-# them, and none of "or", "may", "only": to put one where the caption has none changes what is said.
+# Words that an atom may add to its caption: they repeat the subject and a list's verb for each item. Negations, "or",
+# "may" and "only" are not allowed: they would change the statement.
 _FREE = re.compile(
     r"(?:an?|the|this|that|these|those|its?|is|are|was|were|be|been|being|has|have|had|having|do|does|and|as|of|in|on|at"
     r"|to|for|from|by|with|which|molecules?|compounds?|role|s)"  # the last of "the molecule's"
 )
-# Scripts without spaces between words (Thai, Lao, Burmese, Khmer, kana, Han) are compared by the character.
+# Scripts without spaces between words (Thai, Lao, Burmese, Khmer, kana, Han) are compared character by character.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _NUMBERED = re.compile(r"\d+\.\s(.*)")
 
 
 class Answer(TypedDict):
-    """An answer as it is kept: ``finish`` is ``stop``, ``length``, ``prompt_too_long`` or ``content_filter``."""
+    """A cached answer: ``finish`` is ``stop``, ``length``, ``prompt_too_long`` or ``content_filter``."""
 
     text: str
     finish: str
@@ -67,11 +67,11 @@ class Unusable(Exception):
 
 
 def read_atoms(answer: Answer, caption: str) -> list[str]:
-    """Atoms of an answer: each a sentence with a full stop, each once, in order.
+    """Atoms of an answer: sentences with a full stop, each once, in order.
 
     Args:
         answer: of the model.
-        caption: that it was asked about.
+        caption: the caption of the prompt.
 
     Raises:
         Unusable: see :data:`REASONS`.
@@ -86,22 +86,22 @@ def read_atoms(answer: Answer, caption: str) -> list[str]:
     atoms = list(dict.fromkeys(sentence(clean(statement)) for statement in statements))
     said = _stems(caption)
     for words in map(_stems, atoms):
-        # An atom of free words alone ("The molecule is a compound.") may only stand where the caption says just that.
+        # An atom of free words only ("The molecule is a compound.") is allowed only if the caption has all its words.
         if not ({word for word in words if not _FREE.fullmatch(word)} or words) <= said:
             raise Unusable("foreign")
     return atoms
 
 
 def read_numbered_lines(answer: Answer, caption: str) -> list[str]:
-    """Atoms of an answer to the prompt `cross_nli`, as that package reads them: what follows a number, a dot and a
-    blank, to the end of the line. Repeats stay, and an atom may say what the caption does not.
+    """Atoms of an answer to the prompt `cross_nli`, read as in that package: the text after a number, a dot and a
+    blank, to the end of the line. Repeats stay, and atoms are not compared with the caption.
 
     Args:
         answer: of the model.
-        caption: that it was asked about.
+        caption: the caption of the prompt.
 
     Raises:
-        Unusable: see :data:`REASONS`. The package divides by zero where there is no atom.
+        Unusable: see :data:`REASONS`. The package divides by zero if there is no atom.
     """
     atoms = [atom for atom in map(clean, _NUMBERED.findall(_text_of(answer))) if says_something(atom)]
     if not atoms:
@@ -110,7 +110,7 @@ def read_numbered_lines(answer: Answer, caption: str) -> list[str]:
 
 
 def _text_of(answer: Answer) -> str:
-    """What was answered, without what a reasoning model says to itself."""
+    """The text of an answer, without the thoughts of a reasoning model."""
     if reason := _BY_FINISH.get(answer["finish"]):
         raise Unusable(reason)
     text = answer["text"].rpartition("</think>")[2]
@@ -120,7 +120,7 @@ def _text_of(answer: Answer) -> str:
 
 
 def _the_list(text: str) -> list[object]:
-    """The one JSON list in a text; lists of no strings ("[1]") are prose."""
+    """The one JSON list in a text. Lists without strings ("[1]") are ignored as prose."""
     found: list[list[object]] = []
     decoder, start = json.JSONDecoder(), text.find("[")
     while start >= 0:
@@ -140,13 +140,13 @@ def _the_list(text: str) -> list[object]:
 
 
 def _stems(text: str) -> set[str]:
-    """Stems of the words of a text, whatever their case and form."""
+    """Stems of the words of a text, without their case and form."""
     return {_stem(word) for word in _WORD.findall(unicodedata.normalize("NFKC", text).casefold())}
 
 
 @lru_cache(maxsize=200_000)
 def _stem(word: str) -> str:
-    # "the" and "has" have no stem that is a word: what is free is not stemmed.
+    # Free words are not stemmed: the stems of "the" and "has" are not words.
     return word if _FREE.fullmatch(word) else _stemmer().stem(word)
 
 

@@ -1,7 +1,7 @@
-"""Ask a language model to split captions into atoms, cache its answers, and use `rules` where an answer is unusable.
+"""Ask a language model to split captions into atoms, cache its answers, and use `rules` if an answer is unusable.
 
-Answers are cached as the model gave them, one file for everything that they depend on but the caption: how they are
-read can change without asking again. An unusable answer is cached too: at temperature 0, another would be the same.
+Answers are cached unchanged, so that the parser can change without asking again. A file holds all captions for one set
+of the other inputs. An unusable answer is cached too: at temperature 0, a new answer would be the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from molmix.judges.decompose.backends._decomposer import Asker, Decomposed
 from molmix.judges.decompose.prompt import CROSS_NLI
 from molmix.judges.decompose.text import clean, says_something
 
-# Reasons that say more of the model than of a caption: where they hold for every caption, no atoms are by the model.
+# Reasons that show a problem of the model: if they apply to every caption, the model made no atoms at all.
 UNANSWERED = ("prompt_too_long", "refused", "empty")
 
 logger = logging.getLogger(__name__)
@@ -75,12 +75,12 @@ def ask_model(captions: Sequence[str], settings: dict[str, Any], asker: Asker, c
     if reasons:
         why = "; ".join(f"{number} × {REASONS[reason]}" for reason, number in unusable.items())
         logger.warning("%d of %d captions were split by `rules` instead: %s", unusable.total(), len(texts), why)
-    # A caption that says nothing was not asked.
+    # Captions without a letter or digit were not asked.
     return Decomposed([taken.get(text, []) for text in texts], [text in reasons for text in texts], counts)
 
 
 def _bill(answers: list[Answer], settings: dict[str, Any]) -> dict[str, int | float]:
-    """Tokens of the answers, and their cost where the settings have prices for a million of each kind."""
+    """Tokens of the answers, and their cost if the settings have prices per million tokens of each kind."""
     prompt = sum(answer["prompt_tokens"] for answer in answers)
     completion = sum(answer["completion_tokens"] for answer in answers)
     prices = settings.get("prompt_price"), settings.get("completion_price")

@@ -1,4 +1,4 @@
-"""What a language model is asked: the default prompt, the presets, and the setting that every such backend has."""
+"""Prompts for language models: the default, the presets, and the setting of all such backends."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from pydantic import AfterValidator
 
 
 def _with_one_slot(prompt: str) -> str:
-    """The text of a preset, or a prompt of one's own as it is."""
+    """The text of a preset, or the user's own prompt unchanged."""
     prompt = PRESETS.get(prompt, prompt)
     if prompt.count("{caption}") != 1:
         presets = ", ".join(PRESETS)
@@ -16,8 +16,7 @@ def _with_one_slot(prompt: str) -> str:
 
 Prompt = Annotated[str, AfterValidator(_with_one_slot)]
 
-# The examples show what goes wrong without them: items of a list that lose their verb, structures that are torn apart,
-# and a "not" that is lost.
+# The examples prevent common errors: items of a list that lose their verb, structures that are split, and a lost "not".
 PROMPT = """\
 Split a description into atomic statements.
 
@@ -45,7 +44,7 @@ by hydroxy groups.", "The molecule is isolated from Planta imaginaria."]
 Description: {caption}
 Answer:"""
 
-# Of the package cross_nli 0.1.0 (MIT), the metric of "Less for More" (arXiv 2405.13984), blank for blank. The model
+# The exact prompt of the package cross_nli 0.1.0 (MIT), the metric of "Less for More" (arXiv 2405.13984). The model
 # answers with a numbered list: see `read_numbered_lines`.
 CROSS_NLI = (
     "Break down the following text into independent atomic text units: \n"
@@ -66,5 +65,5 @@ PRESETS = {"cross_nli": CROSS_NLI}
 
 
 def fill(prompt: str, caption: str) -> str:
-    """The prompt for one caption. Plain replacement: braces inside a caption stay as they are."""
+    """The prompt for one caption. Plain replacement keeps braces in a caption."""
     return prompt.replace("{caption}", caption)

@@ -1,4 +1,4 @@
-"""The decomposition stage: an author's captions, test set by test set, into a table of units."""
+"""The decomposition stage: split an author's captions into a table of units for each test set."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def decompose_tables(
     cache: Path,
     model: Path | None,
 ) -> None:
-    """Cut the captions of several tables, all in one go.
+    """Cut the captions of several tables in one call.
 
     Args:
         captions: tables with a column `references` (several captions a row, whose units are joined) or `text`.
         outs: the tables to write, columns of :data:`ATOMS`, in the order of the rows.
-        units: name of the units, a key of :data:`molmix.judges.decompose.units.UNITS` where `settings` is None.
+        units: name of the units; a key of :data:`molmix.judges.decompose.units.UNITS` if `settings` is None.
         settings: of a decomposer of the config, dumped.
-        cache: folder of what decomposers answered.
+        cache: folder of decomposers' answers.
         model: manifest of a local decomposer's model.
     """
     tables = [read_table(path).to_pylist() for path in captions]
@@ -52,7 +52,7 @@ def decompose_tables(
     cells = []
     for start, end in pairwise(accumulate(map(len, rows), initial=0)):
         own = [atom for some in atoms[start:end] for atom in some]
-        # What several captions state is stated once; the units of one caption stay as many as they are.
+        # Units that several captions share are kept once. Repeats within one caption stay.
         joined = settings is not None and end - start > 1
         cells.append({"atoms": list(dict.fromkeys(own)) if joined else own, "fallback": any(fallback[start:end])})
     left = iter(cells)

@@ -1,4 +1,4 @@
-"""Text as every decomposer and splitter sees it: cleaned, and with the separators hidden that separate nothing."""
+"""Prepare text for decomposers and splitters: clean it, and hide punctuation that separates nothing."""
 
 import re
 from bisect import bisect
@@ -6,18 +6,18 @@ from bisect import bisect
 _OPENERS = r"(?:It|Its|The|This|These|They|A|An|In|When)"
 _ABBREVIATIONS = r"(?:e\.g|i\.e|cf|vs|sp|spp|subsp|ssp|var|ca|approx|no|nos|fig|ref|al|etc|resp|v|st|dr|[A-Za-z])"
 
-# Inside brackets and after abbreviations these four separate nothing. They are hidden there, as characters of the
-# private use area, so that no rule has to know about brackets.
+# Inside brackets and after abbreviations, these four separate nothing. There they are replaced by characters of the
+# private use area, so that rules need not handle brackets.
 _HIDDEN = str.maketrans(" ,.;", "\ue000\ue001\ue002\ue003")
 SHOWN = str.maketrans("\ue000\ue001\ue002\ue003", " ,.;")
-_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ue000-\ue003]+")  # also what no file could hold
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ue000-\ue003]+")  # also characters that files cannot hold
 _BRACKET = re.compile(r"[][(){}]")
 _ABBREVIATION = re.compile(rf"(?<![\w/-]){_ABBREVIATIONS}\.(?! {_OPENERS} )", re.I)
 _NEW_SENTENCE = re.compile(r"[.!?] *(?:It|The molecule) [a-z]")
 
 
 def clean(text: str) -> str:
-    """A text with single spaces for blanks and for all that is no text: control and half characters."""
+    """A text with single spaces instead of blanks, control characters and half characters."""
     return _BLANK.sub(" ", text).strip()
 
 
@@ -32,7 +32,7 @@ def sentence(statement: str) -> str:
 
 
 def hide(text: str) -> str:
-    """Hide the separators that stand in brackets that close, or that end an abbreviation."""
+    """Hide separators inside closed brackets and at the end of abbreviations."""
     pairs, opened = [], []
     sentences = [begins.start() for begins in _NEW_SENTENCE.finditer(text)]
     for bracket in _BRACKET.finditer(text):
@@ -40,7 +40,7 @@ def hide(text: str) -> str:
             opened.append(bracket)
         elif opened and opened[-1][0] + bracket[0] in ("()", "[]", "{}"):
             start = opened.pop().start()
-            if bisect(sentences, start) == bisect(sentences, bracket.start()):  # else it was never closed
+            if bisect(sentences, start) == bisect(sentences, bracket.start()):  # else the bracket is not closed
                 pairs.append((start, bracket.start()))
     pieces, end = [], len(text)
     for start, stop in reversed(pairs):  # outer pairs first: they close last

@@ -1,11 +1,11 @@
-"""Units: ways to cut a caption that need no settings and no understanding. Whole, in sentences, in chunks of them.
+"""Units: simple ways to cut a caption without settings: the whole text, sentences, or chunks of sentences.
 
-Sentences end where the rules of :mod:`molmix.judges.decompose.text` end them (but not at semicolons): these
-know the abbreviations of the field ("sp.", "et al.") and the brackets of its names. SummaC, MiniCheck and AlignScore as
-published use NLTK's ``sent_tokenize``, whose model has to be downloaded and knows neither.
+Sentences end by the rules of :mod:`molmix.judges.decompose.text` (but not at semicolons). These rules know the
+abbreviations of the field ("sp.", "et al.") and the brackets in its names. The published SummaC, MiniCheck and
+AlignScore use NLTK's ``sent_tokenize``, whose model must be downloaded and knows neither.
 
-Blanks become single spaces. Nothing is dropped but sentences without a letter or digit, and from ``sentences-over-10``
-what its name says; a caption without a letter or digit has no units.
+Blanks become single spaces. Sentences without a letter or digit are dropped; ``sentences-over-10`` also drops sentences
+of up to 10 characters. A caption without a letter or digit has no units.
 """
 
 import re
@@ -24,21 +24,21 @@ def whole(caption: str) -> list[str]:
 
 
 def sentences(caption: str) -> list[str]:
-    """Its sentences, in order, repeats and short ones included."""
+    """Its sentences, in order, including repeats and short ones."""
     hidden = hide(clean(caption))
     split = (sentence.translate(SHOWN) for sentence in _SENTENCE_END.split(hidden))
     return [sentence for sentence in split if says_something(sentence)]
 
 
 def sentences_over(caption: str, characters: int) -> list[str]:
-    """Its sentences of more than so many characters, as SummaC keeps them (``SummaCImager.split_sentences``)."""
+    """Its sentences of more than ``characters`` characters, as in SummaC (``SummaCImager.split_sentences``)."""
     return [sentence for sentence in sentences(caption) if len(sentence) > characters]
 
 
 def packed_chunks(caption: str, words: int) -> list[str]:
-    """Chunks filled with sentences up to a number of words, as MiniCheck makes them (``inference_per_example``).
+    """Chunks filled with sentences up to a number of words, as in MiniCheck (``inference_per_example``).
 
-    A sentence is never cut: one that is longer than a chunk is a chunk of its own.
+    A sentence is never cut: a sentence longer than a chunk is its own chunk.
     """
     chunks: list[list[str]] = []
     room = 0
@@ -53,17 +53,17 @@ def packed_chunks(caption: str, words: int) -> list[str]:
 
 
 def even_chunks(caption: str, words: int) -> list[str]:
-    """Chunks of one number of sentences, which hold about so many words, as AlignScore makes them.
+    """Chunks with the same number of sentences and about ``words`` words, as in AlignScore.
 
-    As in its code (``inference_per_example``), the number comes from the mean: a chunk may hold more words than asked,
-    and the last may be a short one.
+    As in its code (``inference_per_example``), the number of sentences comes from their mean length: a chunk may have
+    more words than ``words``, and the last chunk may be shorter.
     """
     all_sentences = sentences(caption)
     step = max(len(all_sentences) // (len(caption.split()) // words + 1), 1)
     return [" ".join(all_sentences[start : start + step]) for start in range(0, len(all_sentences), step)]
 
 
-# name -> units of a caption. They are as many as the judges ask for; a name stands in file names.
+# name -> units of a caption. All units of the judges are listed; names are used in file names.
 UNITS: dict[str, Callable[[str], list[str]]] = {
     "whole": whole,
     "sentences": sentences,

@@ -1,8 +1,8 @@
-"""Judges, one file a kind: how both texts are cut, which NLI model is asked of the pieces, and what its answers score.
+"""Judges, one file per kind. A kind defines how both texts are cut, its NLI model, and the scores.
 
-To add one, put its file into this folder: one subclass of :class:`molmix.judges.kinds._judge.JudgeSettings`, which says
-everything that the rest of molmix must know of it. Importing this package is cheap, as the config does: numpy and
-pyarrow are imported where something is judged.
+To add a kind, add a file to this folder with one subclass of :class:`molmix.judges.kinds._judge.JudgeSettings`. It
+states all facts about the kind that the rest of molmix needs. Importing this package is cheap, because the config
+imports it: numpy and pyarrow are imported only when something is judged.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["DIRECTIONS", "KINDS", "Judge", "JudgeSettings", "Score", "parse_judg
 KINDS = plugins.classes(sys.modules[__name__], JudgeSettings)
 Judge = plugins.union(list(KINDS.values()), "kind")
 
-# Which way is better, of every score: those that can have plain columns first.
+# Whether higher or lower is better, for every score. Scores that can have plain columns come first.
 DIRECTIONS: dict[str, Literal["higher", "lower"]] = {
     score.column: score.better
     for kind in sorted(KINDS.values(), key=lambda kind: not kind.plain_columns)
@@ -35,15 +35,15 @@ DIRECTIONS: dict[str, Literal["higher", "lower"]] = {
 
 
 def parse_judge(settings: JudgeSettings | dict[str, Any]) -> JudgeSettings:
-    """The judge of some settings, dumped."""
+    """The judge of its settings (dumped or not)."""
     return TypeAdapter(Judge).validate_python(settings)
 
 
 def titles(judges: Mapping[str, JudgeSettings] | Mapping[str, dict[str, Any]]) -> dict[str, str]:
-    """What each judge is called in tables that compare judges, by its name.
+    """Titles of judges in tables that compare judges, by name.
 
     Args:
-        judges: settings of each by name, as they are or dumped.
+        judges: settings of each by name, dumped or not.
     """
     own = {name: parse_judge(settings).title for name, settings in judges.items()}
     several = {title for title, number in Counter(own.values()).items() if number > 1}
@@ -55,11 +55,11 @@ def score_captions(settings: dict[str, Any], pairs: pa.Table) -> pa.Table:
 
     Args:
         settings: of one judge, dumped.
-        pairs: what :func:`molmix.judges.nli.inference.predict_tables` wrote of the judge's units: columns id,
+        pairs: table of :func:`molmix.judges.nli.inference.predict_tables` for the judge's units: columns id,
             n_generated, n_reference and the four lists of float, row-major [generated, reference].
 
     Returns:
-        Columns id and those of the judge, in the order of the rows. A score is NaN where it is not defined.
+        Columns id and those of the judge, in the order of the rows. An undefined score is NaN.
 
     Raises:
         MolmixError: a file that the judge needs cannot be used.

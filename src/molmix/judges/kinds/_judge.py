@@ -1,4 +1,4 @@
-"""What every judge kind has: the base of their settings, and the score that three of them share."""
+"""Base class of judge kinds, and the score that three of them share."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Score:
     """A score of a caption.
 
     Attributes:
-        column: its name, which stands for the same in every kind that has it.
-        better: which way is better.
+        column: its name, with the same meaning in every kind that has it.
+        better: whether higher or lower is better.
         shown: whether tables for people show it.
-        headline: whether those tables show it that have room for few columns.
+        headline: whether tables with few columns show it.
     """
 
     column: str
@@ -38,14 +38,14 @@ class JudgeSettings(Section):
     """A judge of the config. A kind is one file with one subclass of this.
 
     Attributes:
-        nli: name of the NLI model that is asked.
+        nli: name of the NLI model.
         units: how the reference and the caption are cut: keys of :data:`molmix.judges.decompose.units.UNITS`.
-        both_ways: whether it reads the backward matrices too, with the caption as premise.
-        counts: columns of the pairs' table that stand beside the scores.
-        scores: what it measures.
-        title: what the judge is called in tables that compare judges; empty for its name in the config.
-        plain_columns: whether the first judge of the config with this has its scores in columns without its name in
-            front (`hallucination` instead of `summac.consistency`).
+        both_ways: whether it also reads the backward matrices, with the caption as premise.
+        counts: columns of the pairs' table that are added to the scores.
+        scores: its scores.
+        title: title of the judge in tables that compare judges; empty for its name in the config.
+        plain_columns: if true, the first such judge of the config has score columns without its name as prefix
+            (`hallucination` instead of `summac.consistency`).
     """
 
     kind: str
@@ -70,7 +70,7 @@ class JudgeSettings(Section):
 
     @property
     def decomposed_by(self) -> str | None:
-        """Name of the decomposer of the config that cuts both texts into atoms; None where none does."""
+        """Name of the decomposer of the config that cuts both texts into atoms; None if the judge uses none."""
         return None
 
     @property
@@ -80,11 +80,11 @@ class JudgeSettings(Section):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """What it measures: the columns of :func:`molmix.judges.kinds.score_captions` after id."""
+        """Its columns in :func:`molmix.judges.kinds.score_captions` after id."""
         return (*self.counts, *(score.column for score in self.scores))
 
     def scorer(self) -> Scorer:
-        """The function from matrices to scores, with everything that it needs loaded.
+        """The function from matrices to scores, with all needed files loaded.
 
         Raises:
             MolmixError: a file that it needs cannot be used.
@@ -92,7 +92,7 @@ class JudgeSettings(Section):
         raise NotImplementedError
 
     def explain(self, matrices: PairMatrices) -> Explanation:
-        """How the scores are made, for `molmix explain` and the explorer.
+        """How the scores are computed, for `molmix explain` and the explorer.
 
         Args:
             matrices: each [..., G, R] with G > 0 and R > 0.
@@ -100,11 +100,11 @@ class JudgeSettings(Section):
         raise NotImplementedError
 
     def variants(self) -> dict[str, dict[str, Any]]:
-        """What can be measured of the same pairs: settings of judges by name, or its own by the empty name."""
+        """Judges that use the same pairs: settings by name; without variants, its own by the empty name."""
         return {"": self.model_dump()}
 
     def describe(self) -> str:
-        """What it asks, as it stands below the tables."""
+        """Description of the judge, for the notes below the tables."""
         return f"{self.kind} by the NLI model `{self.nli}`"
 
 
@@ -112,7 +112,7 @@ def mean_support(matrices: PairMatrices) -> dict[str, np.ndarray]:
     """Mean over generated units of the highest entailment by a reference unit.
 
     Args:
-        matrices: each [..., G, R]. Where G or R is 0, nothing is supported: the score is 0, the lowest.
+        matrices: each [..., G, R]. If G or R is 0, nothing is supported: the score is 0, the lowest.
 
     Returns:
         ``consistency``, an array [...] in [0, 1].
@@ -121,14 +121,14 @@ def mean_support(matrices: PairMatrices) -> dict[str, np.ndarray]:
 
 
 class SupportJudge(JudgeSettings):
-    """A judge whose score is the best support of each unit of the caption, on average."""
+    """A judge whose score is the mean, over units of the caption, of the best support by the reference."""
 
     def scorer(self) -> Scorer:
         """See :func:`mean_support`."""
         return mean_support
 
     def explain(self, matrices: PairMatrices) -> Explanation:
-        """How :func:`mean_support` is made."""
+        """How :func:`mean_support` is computed."""
         entailment = matrices.forward_entailment
         return Explanation(
             deciding={MOST_ENTAILED: entailment.argmax(axis=-1)},

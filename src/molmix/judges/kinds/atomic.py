@@ -1,4 +1,4 @@
-"""Atoms against atoms, in both directions: molmix's own judge, after the fine-grained NLI evaluation of 2405.13984."""
+"""Atoms against atoms, in both directions: molmix's own judge, based on the fine-grained NLI of arXiv 2405.13984."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Sco
 if TYPE_CHECKING:
     import numpy as np
 
-THRESHOLD = 0.5  # of a probability: more likely than all else together
+THRESHOLD = 0.5  # of a probability: more likely than not
 SCORES = (
     Score("hallucination", "lower"),
     Score("supported", "higher", shown=False),
@@ -67,22 +67,22 @@ class Atomic(JudgeSettings):
         return self.decomposer
 
     def variants(self) -> dict[str, dict[str, Any]]:
-        """The same judge by every row-wise operation."""
+        """The same judge with every row-wise operation."""
         return {operation: self.model_dump() | {"operation": operation} for operation in OPERATIONS}
 
     def describe(self) -> str:
-        """What it asks, and by which operation it decides."""
+        """Description of the judge and its row-wise operation."""
         return (
             f"atoms by `{self.decomposer}`, NLI model `{self.nli}`, hallucination by the row-wise operation "
             f"`{self.operation}`"
         )
 
     def scorer(self) -> Scorer:
-        """The scores by this judge's row-wise operation."""
+        """The scores with this judge's row-wise operation."""
         return partial(score, operation=self.operation)
 
     def explain(self, matrices: PairMatrices) -> Explanation:
-        """The verdicts, the atoms that decide, and the terms of every score."""
+        """The verdicts, the deciding atoms, and the terms of every score."""
         found = verdicts(matrices, self.operation)
         picked = {REASONS[self.operation]: PICKS[self.operation](matrices)} if self.operation in PICKS else {}
         shares = {
@@ -104,11 +104,12 @@ class Atomic(JudgeSettings):
 
 
 def _most_about(matrices: PairMatrices) -> np.ndarray:
-    """The one reference atom that a generated atom is most about.
+    """The one reference atom that is closest in content to a generated atom.
 
-    That is the one that entails it, if any does (what the reference says is not contradicted by it); else the one with
-    which it clashes in both directions. A model that calls unrelated texts contradictions does so less often both ways
-    round, and an atom that is plainly supported stays out of its reach: both are what ``max`` suffers from.
+    It is the reference atom that entails the generated atom, if there is one (the reference does not contradict its own
+    statements). Else it is the one that contradicts it in both directions. This avoids two errors of ``max``: a model
+    that calls unrelated texts contradictions does so less often in both directions, and a supported atom is not
+    compared with other reference atoms.
     """
     import numpy as np
 
@@ -119,19 +120,19 @@ def _most_about(matrices: PairMatrices) -> np.ndarray:
 
 
 # name -> the reference atom whose contradiction counts, for each generated atom: int64 [..., G], from matrices with
-# R > 0; no name where it is not that of one atom
+# R > 0. Operations that do not use a single atom are not listed.
 PICKS: dict[str, Callable[[PairMatrices], np.ndarray]] = {
     "max": lambda matrices: matrices.forward_contradiction.argmax(axis=-1),
     "min": lambda matrices: matrices.forward_contradiction.argmin(axis=-1),
     "aligned": _most_about,
 }
 
-# Why an operation picks its reference atom, in words.
+# Why an operation picks its reference atom, in words for people.
 REASONS = {"aligned": "most about", "max": "contradicted most by", "min": "contradicted least by"}
 
 
 def _picked(matrices: PairMatrices, pick: Callable[[PairMatrices], np.ndarray]) -> np.ndarray:
-    """Contradiction at the reference atom that was picked."""
+    """Contradiction by the picked reference atom."""
     import numpy as np
 
     return np.take_along_axis(matrices.forward_contradiction, pick(matrices)[..., None], axis=-1)[..., 0]
@@ -148,12 +149,12 @@ OPERATIONS: dict[str, Callable[[PairMatrices], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What becomes of every atom of one caption and its reference, or of many of one shape.
+    """Verdicts about every atom of one caption and its reference, or of many of one shape.
 
     Attributes:
         contradiction: of each generated atom, by the row-wise operation [..., G].
-        supported, contradicted: of each generated atom, bool [..., G]; one that is neither is unsupported.
-        coverage: highest entailment of each reference atom by a generated one [..., R].
+        supported, contradicted: of each generated atom, bool [..., G]; an atom that is neither is unsupported.
+        coverage: highest entailment of each reference atom by a generated atom [..., R].
     """
 
     contradiction: np.ndarray
@@ -162,20 +163,20 @@ class Verdicts:
     coverage: np.ndarray
 
     def generated(self) -> np.ndarray:
-        """Each generated atom's verdict in a word: supported, contradicted or unsupported [..., G]."""
+        """Verdict of each generated atom: supported, contradicted or unsupported [..., G]."""
         import numpy as np
 
         return np.select([self.supported, self.contradicted], ["supported", "contradicted"], "unsupported")
 
     def reference(self) -> np.ndarray:
-        """Each reference atom's verdict in a word: covered or missed [..., R]."""
+        """Verdict of each reference atom: covered or missed [..., R]."""
         import numpy as np
 
         return np.where(self.coverage >= THRESHOLD, "covered", "missed")
 
 
 def verdicts(matrices: PairMatrices, operation: str) -> Verdicts:
-    """Judge every atom; all that :func:`score` averages.
+    """Judge every atom. :func:`score` averages these values.
 
     Args:
         matrices: each [..., G, R] with G > 0 and R > 0.
@@ -195,7 +196,7 @@ def score(matrices: PairMatrices, operation: str) -> dict[str, np.ndarray]:
         operation: a key of :data:`OPERATIONS`.
 
     Returns:
-        An array [...] for each of :data:`SCORES`; see :class:`Atomic` for what they mean and where there are no atoms.
+        An array [...] for each of :data:`SCORES`; see :class:`Atomic` for definitions and for texts without atoms.
     """
     import numpy as np
 

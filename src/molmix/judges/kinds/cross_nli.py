@@ -1,4 +1,4 @@
-"""The judge of "Less for More" (arXiv 2405.13984) as its authors published it: the package cross_nli 0.1.0 (MIT)."""
+"""The judge of "Less for More" (arXiv 2405.13984) as published by its authors: the package cross_nli 0.1.0 (MIT)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CrossNli(JudgeSettings):
         return self.decomposer
 
     def describe(self) -> str:
-        """What it asks."""
+        """Description of the judge."""
         return (
             f"the metric of {self.title}, with atoms by `{self.decomposer}`, the NLI model `{self.nli}` and the "
             "row-wise operation `min`"
@@ -61,7 +61,7 @@ class CrossNli(JudgeSettings):
         return score
 
     def explain(self, matrices: PairMatrices) -> Explanation:
-        """How the scores are made."""
+        """How the scores are computed."""
         found = atomic.verdicts(matrices, "min")
         return Explanation(
             deciding={
@@ -82,7 +82,7 @@ def score(matrices: PairMatrices) -> dict[str, np.ndarray]:
         matrices: of probabilities [..., G, R]; G and R may be 0.
 
     Returns:
-        ``hallucination`` and ``coverage``, arrays [...] in [0, 1]; see :class:`CrossNli` for where there are no atoms.
+        ``hallucination`` and ``coverage``, arrays [...] in [0, 1]; see :class:`CrossNli` for texts without atoms.
     """
     scores = atomic.score(matrices, "min")
     return {name: scores[name] for name in ("hallucination", "coverage")}

@@ -1,7 +1,7 @@
-"""SummaC-Conv: sentences against sentences, by a learned layer (Laban et al. 2022, TACL 10:163, arXiv 2111.09525).
+"""SummaC-Conv: sentences against sentences, with learned layers (Laban et al. 2022, TACL 10:163, arXiv 2111.09525).
 
 The published weights, 32 numbers, are ``summac_conv_vitc_sent_perc_e.bin`` of github.com/tingofurro/summac. They were
-trained on the probabilities of ``tals/albert-xlarge-vitaminc-mnli``: with another NLI model the score is not the
+trained on the probabilities of ``tals/albert-xlarge-vitaminc-mnli``. With another NLI model, the score differs from the
 published one.
 """
 
@@ -22,8 +22,8 @@ from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Sco
 if TYPE_CHECKING:
     import numpy as np
 
-SENTENCES = 10  # of a caption: the published network has so many rows, and reads no further
-# The published edges: percentiles of the entailment in summaries.
+SENTENCES = 10  # of a caption: the published network reads only so many
+# The published bin edges: percentiles of the entailment in summaries.
 PERCENTILE = [0, 0.01, 0.02, 0.03, 0.04, 0.07, 0.13, 0.37, 0.9, 0.91, 0.92, 0.93]
 PERCENTILE += [0.94, 0.95, 0.955, 0.96, 0.965, 0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 1]
 
@@ -59,7 +59,7 @@ class SummacConv(JudgeSettings):
         return [self.weights]
 
     def scorer(self) -> Scorer:
-        """The published score, by the weights of the file.
+        """The published score, with the weights of the file.
 
         Raises:
             MolmixError: see :func:`read_layers`.
@@ -69,7 +69,7 @@ class SummacConv(JudgeSettings):
         return partial(score, layers=layers, edges=edges, labels=self.labels)
 
     def explain(self, matrices: PairMatrices) -> Explanation:
-        """The sentences that entail most; the score itself is no mean of them."""
+        """The sentences that entail most. The score itself is not their mean."""
         return Explanation(
             deciding={MOST_ENTAILED: matrices.forward_entailment.argmax(axis=-1)},
             note="Learned layers make the score from the histograms of all pairs (docs/metrics.md).",
@@ -83,8 +83,8 @@ class Layers:
     Attributes:
         bins: weight of a probability in each bin, float64 [labels, bins] (``mlp.weight`` [1, labels · bins]).
         bias: of the first layer (``mlp.bias`` [1]).
-        slope, offset: of the consistent class against the other, from the mean of the sentences. The second layer
-            (``layer_final.weight`` [2, 3], ``layer_final.bias`` [2]) sees that mean three times.
+        slope, offset: of the logit of the consistent class minus the other, as a function of the mean over sentences.
+            The second layer (``layer_final.weight`` [2, 3], ``layer_final.bias`` [2]) gets that mean three times.
     """
 
     bins: np.ndarray
@@ -94,7 +94,7 @@ class Layers:
 
 
 def bin_edges(bins: str) -> list[float]:
-    """Edges from 0 to 1 of `percentile`, or of `even` and a number of bins, as the published code makes them."""
+    """Bin edges from 0 to 1 for `percentile`, or for `even` and a number of bins, as in the published code."""
     import numpy as np
 
     if bins == "percentile":
@@ -107,8 +107,8 @@ def read_layers(path: Path, labels: int, bins: int) -> Layers:
 
     Args:
         path: a .safetensors file, or a state dict of PyTorch.
-        labels: histograms of a sentence.
-        bins: bins of a histogram.
+        labels: number of histograms of a sentence.
+        bins: number of bins of a histogram.
 
     Raises:
         MolmixError: the file is missing or cannot be read, or its tensors are not those of the layers.
@@ -136,7 +136,7 @@ def read_layers(path: Path, labels: int, bins: int) -> Layers:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """The tensors of a file, by name; only PyTorch's own format needs torch."""
+    """The tensors of a file, by name. Only PyTorch's own format needs torch."""
     try:
         if path.suffix == ".safetensors":
             from safetensors.numpy import load_file
@@ -146,7 +146,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
         state = torch.load(path, map_location="cpu", weights_only=True)
         return {name: tensor.numpy() for name, tensor in state.items()}
-    except Exception as error:  # both libraries raise many kinds, for a file that is missing or is something else
+    except Exception as error:  # both libraries raise many kinds of error for a missing or wrong file
         raise fault(path, f"cannot be read as weights ({error})", "give a .safetensors file or a state dict") from None
 
 
@@ -157,17 +157,17 @@ def _spell(shapes: dict[str, tuple[int, ...]]) -> str:
 def score(matrices: PairMatrices, layers: Layers, edges: list[float], labels: str) -> dict[str, np.ndarray]:
     """Scores of one caption, or of many of one shape.
 
-    A linear layer over counts is a sum over what is counted, of the weight of the bin that it falls into: no histogram
-    has to be made.
+    A linear layer over the counts of a histogram equals a sum over the counted probabilities, each with the weight of
+    its bin. So no histogram is needed.
 
     Args:
         matrices: each [..., G, R]; G and R may be 0.
         layers: the learned layers.
-        edges: of the bins, each of which holds its left edge, and the last both, as those of ``numpy.histogram`` do.
-        labels: which probabilities are counted, in the order of the layers' rows.
+        edges: of the bins. As in ``numpy.histogram``, a bin includes its left edge, and the last bin includes both.
+        labels: labels whose probabilities are counted, in the order of the layers' rows.
 
     Returns:
-        ``consistency``, an array [...] in [0, 1]; NaN where G is 0.
+        ``consistency``, an array [...] in [0, 1]; NaN if G is 0.
     """
     import numpy as np
     from scipy.special import expit

@@ -31,12 +31,12 @@ class SummacZS(JudgeSettings):
 
     @property
     def reference_units(self) -> str:
-        """How the reference is cut: the splitter drops what is too short, and the judge needs no texts."""
+        """How the reference is cut. The splitter drops short sentences, so that the judge needs no texts."""
         return "sentences-over-10" if self.min_characters else "sentences"
 
     @property
     def generated_units(self) -> str:
-        """How the caption is cut: as the reference is."""
+        """How the caption is cut: like the reference."""
         return self.reference_units
 
     def scorer(self) -> Scorer:
@@ -44,7 +44,7 @@ class SummacZS(JudgeSettings):
         return score
 
     def explain(self, matrices: PairMatrices) -> Explanation:
-        """How the score comes about."""
+        """How the score is computed."""
         entailment, contradiction = matrices.forward_entailment, matrices.forward_contradiction
         terms = entailment.max(axis=-1) - contradiction.max(axis=-1)
         return Explanation(
@@ -63,7 +63,7 @@ def score(matrices: PairMatrices) -> dict[str, np.ndarray]:
         matrices: each [..., G, R]; G and R may be 0.
 
     Returns:
-        ``consistency``, an array [...] in [-1, 1]; NaN where G is 0.
+        ``consistency``, an array [...] in [-1, 1]; NaN if G is 0.
     """
     import numpy as np
 

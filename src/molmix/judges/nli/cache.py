@@ -1,15 +1,15 @@
-"""The NLI cache: what an NLI model said of a pair of texts, kept so that no pair is computed twice.
+"""The NLI cache: answers of an NLI model for pairs of texts, so that no pair is computed twice.
 
-A pair's key is 128 bits made from the digests of its two texts. What is known of it lies in a folder named by
-everything the answer depends on: the digest of the model's files, its settings, and the code, the libraries and the
-hardware that compute it (:func:`molmix.core.fingerprint.environment`); ``about.json`` says so to people. In it are
-append-only files, each written once under a new name and never changed: a file is named by the checksum of its content,
-so any number of processes on any number of nodes add to a cache at once without locks (the same content is the same
-file), and a damaged or half-written file is known by its name. What is missing or unreadable is computed again, and a
-pair that lies in it twice does no harm.
+The key of a pair is 128 bits, made from the digests of its two texts. The name of a cache's folder is the digest of
+everything that the answers depend on: the digest of the model's files, its settings, and the code, libraries and
+hardware of the computation (:func:`molmix.core.fingerprint.environment`). ``about.json`` lists this for people. The
+folder holds files that are written once under a new name and never changed. A file's name is the checksum of its
+content. So any number of processes on any number of nodes can add to a cache at once without locks (the same content is
+the same file), and a damaged or incomplete file is detected by its name. Missing or unreadable pairs are computed
+again. Repeated pairs do no harm.
 
-Results are the same with an empty, a full and a damaged cache to the last bit where pairs are computed in float32 on a
-CPU; elsewhere a pair that is computed again can differ as said in :class:`molmix.judges.nli.model.NliModel`.
+In float32 on a CPU, results are the same to the last bit with an empty, a full and a damaged cache. Elsewhere, a pair
+that is computed again can differ as described in :class:`molmix.judges.nli.model.NliModel`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from molmix.core.errors import MolmixError, fault
 from molmix.core.files import digest, read_json, write_atomically, write_json
 from molmix.core.fingerprint import environment
 
-# What a model said of a pair: probabilities of entailment and contradiction (the rest is neutral), and whether the
-# pair was longer than the cut-off.
+# The answer for a pair: probabilities of entailment and contradiction (the rest is neutral), and whether the pair was
+# longer than the cut-off.
 VALUE = np.dtype([("entailment", "<f4"), ("contradiction", "<f4"), ("truncated", "?")])
-# The code that an answer is made by, and the libraries that it can change with.
+# The code that computes answers, and the libraries whose version can change them.
 _CODE = (
     "molmix.judges.nli.model",
     "molmix.judges.nli.settings",
@@ -42,19 +42,19 @@ _CODE = (
     "molmix.models.weights",
 )
 _PACKAGES = ("torch", "transformers", "tokenizers")
-# Probabilities are kept to so many digits, coarser than what separates two machines or, on a GPU, two batches (some
-# 1e-7 in float32): nearly all pairs that are computed again there come out the same.
+# Probabilities are rounded to so many digits. This is coarser than the difference between two machines or, on a GPU,
+# between two batches (about 1e-7 in float32), so that nearly all repeated computations give the same value.
 _DIGITS = 5
-_PIECE = 1 << 22  # pairs in a file of a compacted cache, at most: 100 MB, which is what a reader holds at a time
-_ABANDONED = 24 * 3600  # seconds after which no process is still writing a file
+_PIECE = 1 << 22  # maximum pairs in a file of a compacted cache: 100 MB, which a reader holds at a time
+_ABANDONED = 24 * 3600  # seconds after which an unfinished file is no longer being written
 
 ABOUT = "about.json"
 _RECORD = np.dtype([("key", "<u8", 2), ("value", VALUE)])
 _SUFFIX = ".pairs"
-# Names of the cache's own files, and of what a killed process left of one. Other files in its folder are left alone.
+# Names of the cache's own files, finished or left by a killed process. Other files in its folder are not touched.
 _OWN = re.compile(r"[0-9a-f]{32}\.pairs")
 _OWN_PART = re.compile(rf"\.({_OWN.pattern}|{re.escape(ABOUT)})\.\w+\.part")
-# Odd, and 3 modulo 8, so that a pair and its reverse, or two texts with themselves, stay as far apart as any two pairs.
+# Odd, and 3 modulo 8, so that a pair and its reverse, or two texts with themselves, collide no more than other pairs.
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C13)
 
 log = logging.getLogger(__name__)
@@ -69,14 +69,14 @@ def text_digests(texts: Sequence[str]) -> np.ndarray:
 def pair_keys(premises: np.ndarray, hypotheses: np.ndarray) -> np.ndarray:
     """Keys of pairs, uint64 [n, 2], from the digests of their texts (the same shape); the order of a pair matters.
 
-    A sum modulo 2^64 in each half. Its terms are digests, which are as good as random, so two different pairs have one
-    key with a chance of about 2^-128.
+    Each half is a sum modulo 2^64. Its terms are digests, which behave like random numbers. So two different pairs have
+    the same key with a probability of about 2^-128.
     """
     return premises + _MULTIPLIER * hypotheses
 
 
 def as_values(probabilities: np.ndarray, truncated: np.ndarray) -> np.ndarray:
-    """What is kept of a model's answers (:class:`molmix.judges.nli.model.Scores`), as :data:`VALUE` [n]."""
+    """A model's answers (:class:`molmix.judges.nli.model.Scores`) in the form of the cache, :data:`VALUE` [n]."""
     values = np.empty(len(probabilities), VALUE)
     values["entailment"], values["contradiction"] = probabilities[:, [0, 2]].round(_DIGITS).T
     values["truncated"] = truncated
@@ -86,14 +86,14 @@ def as_values(probabilities: np.ndarray, truncated: np.ndarray) -> np.ndarray:
 def open_cache(
     root: Path, *, name: str, model: str, max_length: int, dtype: str, labels: Sequence[str] | None
 ) -> NliCache:
-    """The cache of one model, asked in one way by this version of molmix on this machine.
+    """The cache of one model with these settings, for this version of molmix on this machine.
 
     Args:
         root: folder of all caches.
         name: of the model, for people.
         model: digest of the model's files.
-        max_length: tokens that pairs are cut at.
-        dtype: number format that is computed in, ``auto`` resolved.
+        max_length: maximum tokens of a pair; longer pairs are cut.
+        dtype: number format of the computation, ``auto`` resolved.
         labels: names given to the model's classes; None for its own.
     """
     about = {"model": name, "digest": model, "dtype": dtype, "max_length": max_length}
@@ -103,11 +103,11 @@ def open_cache(
 
 
 class NliCache:
-    """What one model said of pairs; see the module.
+    """Cached answers of one model for pairs; see the module.
 
     Args:
         folder: need not exist yet.
-        about: what to tell people of a cache that is begun.
+        about: description for people, written into a new cache.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any] | None = None) -> None:
@@ -115,16 +115,16 @@ class NliCache:
         self._about = about
 
     def lookup(self, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the cache holds of some pairs.
+        """Look up pairs in the cache.
 
-        Reads all files, one at a time, so that memory does not grow with the cache. Damaged ones are named in a
-        warning and passed over.
+        Reads all files, one at a time, so that memory does not grow with the cache. Damaged files are named in a
+        warning and skipped.
 
         Args:
             keys: distinct keys, uint64 [n, 2].
 
         Returns:
-            Values (:data:`VALUE` [n], zero where missing), and which are missing (bool [n]).
+            Values (:data:`VALUE` [n], zero for missing pairs), and which pairs are missing (bool [n]).
         """
         values, missing = np.zeros(len(keys), VALUE), np.ones(len(keys), bool)
         if not len(keys):
@@ -134,8 +134,8 @@ class NliCache:
         for _, records in self._files():
             if records is None:
                 continue
-            # Found by the first half of the key, then compared whole. Of two wanted keys with the same first half
-            # (some 2^-64 a pair of keys) one would stay missing, and be computed again.
+            # Search by the first half of the key, then compare the whole key. If two wanted keys have the same first
+            # half (probability about 2^-64 per pair of keys), one is reported as missing and computed again.
             rows = np.minimum(np.searchsorted(ordered[:, 0], records["key"][:, 0]), len(keys) - 1)
             hits = (ordered[rows] == records["key"]).all(axis=1)
             found = order[rows[hits]]
@@ -144,27 +144,27 @@ class NliCache:
         return values, missing
 
     def add(self, keys: np.ndarray, values: np.ndarray) -> None:
-        """Add pairs as one new file, which is there whole or not at all.
+        """Add pairs as one new file, which is written completely or not at all.
 
         Args:
             keys: uint64 [n, 2].
             values: :data:`VALUE` [n].
 
         Raises:
-            MolmixError: the disk is full; what was added before stays.
+            MolmixError: the disk is full; earlier pairs are kept.
         """
         records = np.empty(len(keys), _RECORD)
         records["key"], records["value"] = keys, values
         self._write(records)
 
     def compact(self) -> None:
-        """Join all whole files into one (several, where it would be large), and remove them and the damaged ones.
+        """Join all undamaged files into one (or several, if it would be large), and remove the old and damaged ones.
 
-        Others may read and add meanwhile: the new files are in place before the old ones go, and only those go. So does
-        what killed processes left half-written.
+        Other processes may read and add at the same time: new files are written before the old ones are removed, and
+        only those are removed. Incomplete files of killed processes are removed too.
 
         Raises:
-            MolmixError: the disk is full; the cache is as it was.
+            MolmixError: the disk is full; the cache is unchanged.
         """
         files = dict(self._files())
         records = _distinct(files.values())
@@ -177,7 +177,7 @@ class NliCache:
                     path.unlink()
 
     def stats(self) -> dict[str, int]:
-        """Counts for people: ``files``, ``damaged`` ones, ``pairs``, ``repeats`` of pairs, ``bytes`` of whole files."""
+        """Counts for people: ``files``, ``damaged`` files, ``pairs``, ``repeats`` of pairs, ``bytes`` of good files."""
         files = dict(self._files())
         whole = [records for records in files.values() if records is not None]
         pairs, kept = len(_distinct(whole)), sum(map(len, whole))
@@ -192,7 +192,7 @@ class NliCache:
     def _files(self) -> Iterator[tuple[Path, np.ndarray | None]]:
         """Each file with its records, or None if it is damaged.
 
-        Lists again until there is nothing new: a file that went meanwhile was compacted into one that came.
+        Lists the folder again until it has no new files: if a file disappeared, it was compacted into a new one.
         """
         seen: set[Path] = set()
         while new := sorted({path for path in self.folder.glob("*.pairs") if _OWN.fullmatch(path.name)} - seen):
@@ -201,7 +201,7 @@ class NliCache:
                 try:
                     data = path.read_bytes()
                 except OSError as error:
-                    if error.errno in (errno.ENOENT, errno.ESTALE):  # gone, on this node or on another one
+                    if error.errno in (errno.ENOENT, errno.ESTALE):  # removed, on this node or on another
                         continue
                     raise
                 if path.name == _name(data):
@@ -231,7 +231,7 @@ def _name(data: bytes) -> str:
 
 
 def _distinct(files: Iterable[np.ndarray | None]) -> np.ndarray:
-    """The records of all whole files, each pair once, sorted by key."""
+    """The records of all undamaged files, each pair once, sorted by key."""
     records = np.concatenate([np.empty(0, _RECORD), *(records for records in files if records is not None)])
     records = records[np.lexsort((records["key"][:, 1], records["key"][:, 0]))]
     first = np.ones(len(records), bool)
@@ -243,7 +243,7 @@ COLUMNS = ("model", "dtype", "cut-off", "files", "damaged", "pairs", "repeats", 
 
 
 def describe_caches(root: Path, *, compact: bool) -> list[tuple[str, ...]]:
-    """A table for `molmix store`: a row a cache, under :data:`COLUMNS`.
+    """A table for `molmix store`: one row per cache, with columns :data:`COLUMNS`.
 
     Args:
         root: folder of all caches.
@@ -266,7 +266,7 @@ def describe_caches(root: Path, *, compact: bool) -> list[tuple[str, ...]]:
 
 
 def _about(folder: Path) -> tuple[str, str, str]:
-    """Model, number format and cut-off of a cache, question marks where it does not say so."""
+    """Model, number format and cut-off of a cache; question marks if they are unknown."""
     try:
         about = read_json(folder / ABOUT)
         return str(about["model"]), str(about["dtype"]), str(about["max_length"])

@@ -18,18 +18,18 @@ from molmix.models.manifests import weights_path
 if TYPE_CHECKING:
     from molmix.judges.nli.model import NliModel
 
-CHUNK = 1024  # pairs computed and cached at a time: what a kill loses at most
+CHUNK = 1024  # pairs computed and cached at a time: a killed job loses at most so many
 
 
 class CachedModel:
-    """An NLI model and its cache; the model is loaded at the first pair that the cache does not hold.
+    """An NLI model and its cache. The model is loaded for the first pair that is not in the cache.
 
     Args:
         manifest: ``manifest.json`` of the NLI model.
         cache: folder of the NLI caches.
         batch_tokens: tokens in a batch, fewer on a CPU.
-        max_length: tokens that pairs are cut at.
-        dtype: number format to compute in, one of :data:`molmix.judges.nli.settings.DTYPES`.
+        max_length: maximum tokens of a pair; longer pairs are cut.
+        dtype: number format of the computation, one of :data:`molmix.judges.nli.settings.DTYPES`.
         labels: names of the model's classes in its order; default those of its config.
     """
 
@@ -57,7 +57,7 @@ class CachedModel:
         return NliModel.load(weights_path(self._manifest), batch_tokens=self._batch_tokens, **self._settings)
 
     def missing(self, pairs: Distinct) -> Distinct:
-        """Those of some pairs that the cache does not hold."""
+        """The given pairs that are not in the cache."""
         return pairs.only(self._cache.lookup(pairs.keys)[1])
 
     def predict(self, pairs: Distinct, bar: Any) -> tuple[np.ndarray, int]:
@@ -65,11 +65,11 @@ class CachedModel:
         cache.
 
         Args:
-            pairs: any.
-            bar: a tqdm bar, told of every pair computed.
+            pairs: any pairs.
+            bar: a tqdm bar, updated for every computed pair.
         """
         values, missing = self._cache.lookup(pairs.keys)
-        # Texts of like length together, so that most of a chunk's batches are full; the longest first.
+        # Group texts of similar length, so that most of a chunk's batches are full; the longest first.
         lengths = np.array([len(text) for text in pairs.texts], dtype=int)
         new = np.flatnonzero(missing)
         new = new[np.argsort(-(lengths[pairs.premises[new]] + lengths[pairs.hypotheses[new]]), kind="stable")]

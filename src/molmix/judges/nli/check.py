@@ -1,4 +1,4 @@
-"""How good an NLI model is before it judges: on labelled pairs, and on pairs that say nothing of each other."""
+"""Check an NLI model before it judges: on labelled pairs, and on pairs of unrelated texts."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from molmix.core.progress import progress
 from molmix.judges.decompose.units import UNITS
 from molmix.judges.nli.model import LABELS, NliModel
 
-AMBIGUOUS = "ambiguous"  # of RefNLI: people could not tell; no answer of a model is right or wrong
+AMBIGUOUS = "ambiguous"  # in RefNLI: annotators could not decide; no answer of a model is right or wrong
 BINS = 15  # as in Guo et al. 2017 (arXiv 1706.04599)
 KEYS = ("premise", "hypothesis", "label")
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What an NLI model says of labelled pairs. Every figure is NaN where it is a share of nothing.
+    """Results of an NLI model on labelled pairs. A share of an empty set is NaN.
 
     Attributes:
         pairs: labelled pairs, ambiguous ones included.
-        classes: that the model tells apart: three, or two if it has no contradiction.
-        accuracy: share of the pairs with a clear label that it gives the right label. If it has no contradiction,
-            a contradiction counts as neutral.
-        recall: by label, how many pairs have it and the share of them that the model gives it.
+        classes: number of the model's classes: three, or two if it has no contradiction.
+        accuracy: share of the pairs with a clear label whose label it predicts. If it has no contradiction, a
+            contradiction counts as neutral.
+        recall: by label, the number of its pairs and the share of them with this prediction.
         others: pairs whose label is not contradiction.
         false_contradictions: share of `others` that it calls contradictions.
         called, wrongly_called: pairs that it calls contradictions, and the share of them that are `others`.
-        calibration_error: expected calibration error of the most probable class, in :data:`BINS` bins of one width.
+        calibration_error: expected calibration error of the most probable class, in :data:`BINS` bins of equal width.
     """
 
     pairs: int
@@ -51,13 +51,13 @@ class Checked:
 
 @dataclass(frozen=True)
 class NullChecked:
-    """What an NLI model says of pairs of atoms of different molecules, most of which are neutral.
+    """Results of an NLI model on pairs of atoms of different molecules, most of which are neutral.
 
     Attributes:
-        pairs: how many were drawn.
-        said: by label, the share of pairs that it gives it.
-        same: distinct atoms, each asked against itself.
-        same_entailed: share of them that entail themselves.
+        pairs: number of drawn pairs.
+        said: by label, the share of pairs with this prediction.
+        same: number of distinct atoms, each paired with itself.
+        same_entailed: share of them for which the model predicts entailment.
     """
 
     pairs: int
@@ -84,15 +84,15 @@ def check_nli(
         run: folder of a run's results, whose reference atoms are used; see :func:`check_on_null_pairs`.
 
     Yields:
-        Lines of a table: what is measured, and the figure.
+        Lines of a table: name of a figure, and its value.
 
     Raises:
-        MolmixError: there is nothing to check it on, a file cannot be read, or it is no NLI model.
+        MolmixError: neither pairs nor run is given, a file cannot be read, or it is not an NLI model.
     """
     if pairs is None and run is None:
         raise fault("nli-check", "has no pairs to check the model on", "give --pairs, --run or both")
     if pairs is not None:
-        read_labelled(pairs)  # refused before a model is loaded
+        read_labelled(pairs)  # to refuse a wrong file before a model is loaded
     folder = Path(source)
     if not folder.is_dir():
         if revision is None:
@@ -111,12 +111,12 @@ def check_nli(
 
 
 def check_on_labels(model: NliModel, path: Path) -> Checked:
-    """Hold a model against the labels of a file.
+    """Compare a model's predictions with the labels of a file.
 
     Args:
         model: loaded.
         path: JSON lines with `premise`, `hypothesis` and `label` (entailment, neutral, contradiction or ambiguous), as
-            RefNLI has them (arXiv 2502.05793).
+            in RefNLI (arXiv 2502.05793).
 
     Raises:
         MolmixError: the file cannot be read.
@@ -150,7 +150,7 @@ def check_on_null_pairs(model: NliModel, atoms: Sequence[Path], *, pairs: int = 
     Args:
         model: loaded.
         atoms: tables of reference atoms (`id`, `atoms`); a pair is drawn from one table.
-        pairs: to draw.
+        pairs: number of pairs to draw.
         seed: of the draw.
 
     Raises:
@@ -173,11 +173,11 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> flo
     """Mean distance between confidence and accuracy over bins of confidence, weighted by their pairs.
 
     Args:
-        confidence: probability of the class that was chosen, in [0, 1] [n].
-        right: whether it was the right one, bool [n].
+        confidence: probability of the predicted class, in [0, 1] [n].
+        right: whether the prediction is right, bool [n].
 
     Returns:
-        In [0, 1]; NaN where n is 0.
+        In [0, 1]; NaN if n is 0.
     """
     if not len(confidence):
         return float("nan")
@@ -190,7 +190,7 @@ def read_labelled(path: Path) -> list[dict[str, str]]:
     """Rows of a file of labelled pairs.
 
     Raises:
-        MolmixError: it is missing or empty, or a line is no pair with a label that is known.
+        MolmixError: it is missing or empty, or a line is not a pair with a known label.
     """
     hint = 'write one pair a line: {"premise": "…", "hypothesis": "…", "label": "neutral"}'
     try:
@@ -228,7 +228,7 @@ def _draw_null_pairs(atoms: Sequence[Path], pairs: int, seed: int) -> list[tuple
     for _ in range(20 * pairs if usable else 0):
         one, other = rng.sample(rng.choice(usable), 2)
         premise, hypothesis = rng.choice(one), rng.choice(other)
-        if premise not in other and hypothesis not in one:  # what both molecules are said to be is no null pair
+        if premise not in other and hypothesis not in one:  # an atom that both captions state gives no null pair
             drawn[premise, hypothesis] = None
         if len(drawn) == pairs:
             break

@@ -1,7 +1,7 @@
-"""The NLI stage: what a model says of every ordered pair of a caption's atoms and its reference's.
+"""The NLI stage: ask a model about every ordered pair of a caption's atoms and its reference's atoms.
 
-Only distinct pairs that the cache does not hold become text again. The model, and torch with it, is loaded when the
-first such pair turns up.
+Only distinct pairs that are not in the cache are asked. The model, and torch with it, is loaded for the first such
+pair.
 """
 
 from __future__ import annotations
@@ -35,28 +35,28 @@ def predict_tables(
 ) -> dict[str, dict[str, int]]:
     """Ask an NLI model for all pairs of one system's captions, over any number of test sets.
 
-    Writes one table a test set, a row a caption in the order of the generated atoms: ``id``, ``n_generated``,
-    ``n_reference``, ``n_truncated`` (pairs that were cut to fit the model), ``fallback`` (whether `rules` made
-    the atoms of one of the two texts because the decomposer's answer could not be used), and four lists of float32,
-    row-major
-    [generated, reference]: ``forward_entailment`` and ``forward_contradiction`` (premise: reference atom, hypothesis:
-    generated atom), ``backward_entailment`` and ``backward_contradiction`` (the other way round).
+    Writes one table per test set, one row per caption in the order of the generated atoms: ``id``, ``n_generated``,
+    ``n_reference``, ``n_truncated`` (pairs that were cut to fit the model), ``fallback`` (whether `rules` made the
+    atoms of one of the two texts because the decomposer's answer could not be used), and four lists of float32,
+    row-major [generated, reference]: ``forward_entailment`` and ``forward_contradiction`` (premise: reference atom,
+    hypothesis: generated atom), ``backward_entailment`` and ``backward_contradiction`` (premise and hypothesis
+    exchanged).
 
     Args:
         atoms: for each test set, the tables (``id``, ``atoms``) of the references and of the system.
         outs: for each test set, the table to write.
-        model: ``manifest.json`` of the NLI model; or the model itself, which stays loaded from call to call, and whose
-            cache and settings then hold.
+        model: ``manifest.json`` of the NLI model; or the model itself, which stays loaded between calls. Then its own
+            cache and settings are used.
         cache: folder of the NLI caches.
-        neighbours: for each test set, other systems' atoms. Loading a model costs more than most of one system's pairs,
-            so if it has to be loaded, those of neighbours that are on disk already are asked in the same go.
-        both_ways: whether the backward lists are wanted; they are NaN otherwise, and their pairs are not asked.
-        settings: how it is asked; see :class:`molmix.judges.nli.cached_model.CachedModel`.
+        neighbours: for each test set, other systems' atoms. Loading a model takes longer than most of one system's
+            pairs. So if it must be loaded, pairs of neighbours whose atoms exist already are computed too.
+        both_ways: whether the backward lists are needed. If not, they are NaN, and their pairs are not computed.
+        settings: settings of the model; see :class:`molmix.judges.nli.cached_model.CachedModel`.
 
     Returns:
-        For each test set ``cells`` (pairs in the table, each direction counted), ``distinct`` pairs among them,
-        ``computed`` ones (they ran through the model; all others lay in the cache), and those that were
-        ``computed_for_others``, the neighbours.
+        For each test set, ``cells`` (pairs in the table, both directions counted), ``distinct`` pairs among them,
+        ``computed`` ones (by the model; all others were in the cache), and ``computed_for_others`` (pairs of
+        neighbours).
 
     Raises:
         MolmixError: a table is damaged, ids do not match, the model cannot be used, or the disk is full.
@@ -67,8 +67,8 @@ def predict_tables(
     others = []
     if any(len(lacking.keys) for lacking in new):
         others = list(_others(cached, atoms, neighbours or {}, both_ways))
-        random.shuffle(others)  # so that jobs that run side by side begin with different ones
-    # What other jobs add to the cache meanwhile is not asked again: the bar then ends early.
+        random.shuffle(others)  # so that parallel jobs begin with different ones
+    # Pairs that other jobs add to the cache meanwhile are not computed again: then the bar ends early.
     plan = np.concatenate([lacking.keys for lacking in (*new, *(lacking for *_, lacking in others))])
     counts = {}
     with progress(total=len(np.unique(plan, axis=0)), unit="pair", desc="NLI") as bar:
@@ -96,11 +96,11 @@ def predict_pairs(
         pairs: any texts; a pair can occur more than once.
         model: ``manifest.json`` of the NLI model.
         cache: folder of the NLI caches.
-        name: of what is asked, for people.
-        settings: how it is asked; see :class:`molmix.judges.nli.cached_model.CachedModel`.
+        name: name of the task, for people.
+        settings: settings of the model; see :class:`molmix.judges.nli.cached_model.CachedModel`.
 
     Returns:
-        What the model says of each pair, :data:`molmix.judges.nli.cache.VALUE` [pairs].
+        The model's answer for each pair, :data:`molmix.judges.nli.cache.VALUE` [pairs].
 
     Raises:
         MolmixError: the model cannot be used, or the disk is full.
@@ -122,14 +122,14 @@ def _others(
     neighbours: Mapping[str, Sequence[Path]],
     both_ways: bool,
 ) -> Iterator[tuple[str, Path, Distinct]]:
-    """The pairs of neighbours that the cache lacks, as (test set, table, pairs). The cells are not kept: there can be
-    any number of neighbours."""
+    """The pairs of neighbours that the cache lacks, as (test set, table, pairs). To save memory, cells are not kept:
+    there can be many neighbours."""
     for test, paths in neighbours.items():
         for path in paths:
-            if path in atoms[test]:  # a glob finds the references and the system itself among them
+            if path in atoms[test]:  # a glob also finds the references and the system itself
                 continue
             try:
                 pairs = Pairs.of(atoms[test][0], path, both_ways)
-            except MolmixError:  # not there yet; whatever else is wrong with it, its own job will say
+            except MolmixError:  # not finished yet; its own job will report any other error
                 continue
             yield test, path, cached.missing(pairs.distinct)

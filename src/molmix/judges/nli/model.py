@@ -1,4 +1,4 @@
-"""An NLI model: any sequence classifier with an entailment label, asked for many pairs at a time."""
+"""An NLI model: any sequence classifier with an entailment label, for many pairs at a time."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from molmix.models.loading import default_device, load_folder, load_tokenizer
 
 LABELS = ("entailment", "neutral", "contradiction")
 
-# How the names of each begin, whatever the model, in lower case ("entails", "entailment").
+# The beginnings of each label's names in all models, in lower case ("entails", "entailment").
 _NAMES = (
     ("entail", "support", "align"),
     ("neutral", "not_entail", "non_entail", "unsupport", "not_support", "not_align", "non_align", "misalign"),
     ("contradict",),
 )
 _PAIRS = "name a model that was trained on pairs of premise and hypothesis, with the tokenizer that belongs to it"
-# A CPU works fastest on what its caches hold: measured at the size of DeBERTa-v3-base, batches of 4,000 tokens take
-# twice as long as those of 1,000.
+# A CPU is fastest if a batch fits into its caches: measured at the size of DeBERTa-v3-base, batches of 4,000 tokens
+# take twice as long as batches of 1,000.
 _CPU_TOKENS = 1024
 
 
 class Scores(NamedTuple):
-    """What a model says of n pairs.
+    """A model's answers for n pairs.
 
     Attributes:
         probabilities: float32 [n, 3], in the order of :data:`LABELS`.
-        truncated: bool [n], which pairs were longer than the model or the cut-off takes.
+        truncated: bool [n], which pairs were longer than the model or the cut-off allows.
     """
 
     probabilities: np.ndarray
@@ -45,10 +45,10 @@ class Scores(NamedTuple):
 class NliModel:
     """A loaded model.
 
-    Every batch holds pairs of one length in tokens: nothing is padded, so no time is lost on padding, and what is said
-    of a pair does not depend on the pairs beside it. On a CPU in float32 that is true to the last bit (see
-    :class:`EvenRows`; measured on x86). Where a matrix library picks its routine by
-    the size of the batch (GPUs), a probability differs by at most 1e-5 in float32 and by some 1e-2 in bfloat16.
+    All pairs of a batch have the same length in tokens. So nothing is padded, no time is lost on padding, and a pair's
+    answer does not depend on the other pairs. On a CPU in float32, this is exact to the last bit (see
+    :class:`EvenRows`; measured on x86). If a matrix library chooses its routine by the size of the batch (GPUs), a
+    probability differs by at most 1e-5 in float32 and by about 1e-2 in bfloat16.
 
     Attributes:
         has_contradiction: whether one of its classes is contradiction; a model of two classes has none.
@@ -81,17 +81,17 @@ class NliModel:
         dtype: str = "float32",
         labels: Sequence[str] | None = None,
     ) -> NliModel:
-        """Load a local folder, onto CUDA where there is a GPU.
+        """Load a local folder, onto CUDA if there is a GPU.
 
         Args:
             folder: config, safetensors and tokenizer of a sequence classifier.
-            max_length: tokens that pairs are cut at, or fewer where the model takes fewer.
+            max_length: maximum tokens of a pair, or fewer if the model allows fewer; longer pairs are cut.
             batch_tokens: tokens in a batch, fewer on a CPU.
-            dtype: number format to compute in, one of :data:`molmix.judges.nli.settings.DTYPES`.
+            dtype: number format of the computation, one of :data:`molmix.judges.nli.settings.DTYPES`.
             labels: names of the model's classes in its order; default those of its config (``id2label``).
 
         Raises:
-            MolmixError: it cannot be loaded, is no trained classifier, or lacks an entailment label.
+            MolmixError: it cannot be loaded, is not a trained classifier, or lacks an entailment label.
         """
         number_format = getattr(torch, resolve_dtype(dtype))
         device = default_device()
@@ -104,28 +104,28 @@ class NliModel:
             raise fault(folder, f"has {len(names)} classes, not {len(labels)}", "name every class in `labels`")
         _check_pairs(tokenizer, folder)
         if getattr(model.config, "pad_token_id", None) is None:
-            # Nothing is ever padded. A decoder reads its answer at the last token that is no padding: at the last one.
+            # Nothing is padded. A decoder reads its answer at the last token that is not padding, here the last token.
             model.config.pad_token_id = -1
         order = label_order(names if labels is None else dict(enumerate(labels)), folder)
         limit = min(max_length, tokenizer.model_max_length, _positions(model))
         return cls(model.to(device).eval(), tokenizer, order, limit, batch_tokens)
 
     def score(self, pairs: Sequence[tuple[str, str]], bar: Any = None) -> Scores:
-        """Ask for pairs of (premise, hypothesis).
+        """Predict labels of pairs of (premise, hypothesis).
 
-        Over-long pairs lose tokens from the end of their longer text until they fit.
+        Pairs that are too long lose tokens from the end of their longer text until they fit.
 
         Args:
             pairs: any texts, empty ones included.
-            bar: a tqdm bar, told of every batch.
+            bar: a tqdm bar, updated after every batch.
 
         Raises:
-            MolmixError: the model answers with no numbers (broken weights).
+            MolmixError: an answer is not a number (broken weights).
         """
         rows, truncated = self._encode(pairs)
         lengths = np.array([len(row["input_ids"]) for row in rows], dtype=int)
         probabilities = np.zeros((len(rows), len(LABELS)), np.float32)
-        for length in np.unique(lengths)[::-1]:  # the longest first: what does not fit fails at once
+        for length in np.unique(lengths)[::-1]:  # the longest first: a lack of memory shows at once
             alike = np.flatnonzero(lengths == length)
             step = max(1, self._batch_tokens // length)
             for batch in (alike[start : start + step] for start in range(0, len(alike), step)):
@@ -150,14 +150,14 @@ class NliModel:
         return rows, too_long | np.array([cut != pair for cut, pair in zip(cuts, pairs, strict=True)], dtype=bool)
 
     def _ends(self, texts: Iterable[str]) -> dict[str, int]:
-        """Where each text ends, in characters, so that it alone does not outgrow the model.
+        """For each text, the number of characters that fit into the model.
 
-        What is beyond is cut off before pairs are made: the tokenizer's own cutting keeps everything that it cuts off,
-        in every way to divide it, which takes time and memory by the square of the text's length.
+        The rest is cut off before pairs are made: the tokenizer's own truncation keeps all overflowing parts, so its
+        time and memory grow with the square of the text's length.
         """
         ends = {text: len(text) for text in texts}
-        long = [text for text in ends if len(text) > self._max_length]  # no token is shorter than a character
-        if long and self._tokenizer.is_fast:  # others do not say where tokens stand
+        long = [text for text in ends if len(text) > self._max_length]  # a token has at least one character
+        if long and self._tokenizer.is_fast:  # others give no positions of tokens
             encoded = self._tokenizer(long, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
             for text, offsets in zip(long, encoded["offset_mapping"], strict=True):
                 if len(offsets) > self._max_length:
@@ -178,7 +178,7 @@ class NliModel:
     def _forward(self, rows: list[dict[str, list[int]]]) -> np.ndarray:
         """Probabilities, float32 [rows, 3], of rows of one length."""
         inputs = {name: torch.tensor([row[name] for row in rows], device=self._model.device) for name in rows[0]}
-        # Without a mask, some models take it for padding if a text holds the padding token's id.
+        # Without a mask, some models treat the padding token's id in a text as padding.
         inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
         self._distances.fit(inputs["input_ids"].shape[1])
         with EvenRows():
@@ -190,14 +190,14 @@ class NliModel:
 
 
 def label_order(id2label: Mapping[int, str], where: object) -> list[int]:
-    """For each class of a model, its index in :data:`LABELS`, by name and whatever its case.
+    """For each class of a model, its index in :data:`LABELS`, by name in any case.
 
-    A two-label model (entailment / not_entailment, supported / unsupported, aligned / not-aligned) cannot tell what is
-    contradicted from what is left open: its second label counts as neutral and contradiction is always 0, so that such
-    a model finds atoms unsupported, never contradicted.
+    A two-label model (entailment / not_entailment, supported / unsupported, aligned / not-aligned) does not distinguish
+    contradiction from neutral. Its second label counts as neutral, and contradiction is always 0. So for such a model,
+    atoms are unsupported and never contradicted.
 
     Raises:
-        MolmixError: no label, or more than one, is entailment, or one is unknown.
+        MolmixError: no label or more than one label is entailment, or a label is unknown.
     """
     names = [str(id2label[index]) for index in sorted(id2label)]
     order = [_label_index(name.lower().replace("-", "_").replace(" ", "_")) for name in names]
@@ -212,7 +212,7 @@ def _label_index(name: str) -> int:
 
 
 def _check_pairs(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Refuse a tokenizer that does not part the two texts of a pair: its model cannot tell premise and hypothesis."""
+    """Refuse a tokenizer that does not separate the texts of a pair: its model cannot distinguish them."""
     try:
         ids = tokenizer(["a"], ["b"], return_attention_mask=False)["input_ids"][0]
     except (ValueError, NotImplementedError, TypeError) as error:
@@ -222,7 +222,7 @@ def _check_pairs(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
 
 
 def _positions(model: PreTrainedModel) -> int:
-    """How many tokens a model has positions for; RoBERTa-like ones keep the first few for padding."""
+    """Number of tokens that a model has positions for. RoBERTa-like models reserve the first few for padding."""
     embeddings = getattr(model.base_model, "embeddings", None)
     table = getattr(embeddings, "position_embeddings", None)
     if table is None:
@@ -231,32 +231,32 @@ def _positions(model: PreTrainedModel) -> int:
 
 
 def _inputs(model: PreTrainedModel) -> set[str]:
-    """What a model takes of what tokenizers give; some tokenizers number the two texts whatever the model."""
+    """Inputs of a model among a tokenizer's outputs. Some tokenizers give token types to models that have none."""
     names = set(inspect.signature(model.forward).parameters)
     return names if getattr(model.config, "type_vocab_size", 2) > 1 else names - {"token_type_ids"}
 
 
 # ---- batch invariance ---------------------------------------------------------------------------------------------
 
-# Matrix libraries multiply the last few rows of a matrix by another routine than the many before them, which adds up in
-# another order. Whole sixteens have no such rows: measured with MKL on 1 to 16 threads, where the last 1 to 3 rows
-# (of all, or of a thread's share) differ in their last bits.
+# Matrix libraries use a different routine for the last few rows of a matrix, which sums in another order. Multiples of
+# 16 rows have no such rest. Measured with MKL on 1 to 16 threads, where the last 1 to 3 rows (of all, or of a thread's
+# share) differ in their last bits.
 _ROWS = 16
-_MANY = 1024  # rows from which no thread's share of them is a handful
+_MANY = 1024  # from so many rows on, no thread's share is only a few rows
 
 
 class EvenRows(TorchFunctionMode):
-    """Within it, linear layers see their rows in whole sixteens, filled up with zeros, which are cut off again.
+    """In this context, linear layers get multiples of 16 rows: zero rows are added before and removed after.
 
-    In batches of one length, everything else in an encoder goes pair by pair or number by number, so that on a CPU a
-    pair's float32 answer is the same to the last bit in any company. No pair is computed more than once: what is added
-    are rows of single layers. The heads of classifiers, which see one row a pair, are where it matters.
+    In batches of one length, all other operations of an encoder work on single pairs or numbers. So on a CPU, a pair's
+    float32 answer is the same to the last bit in any batch. No pair is computed twice: only rows of single layers are
+    added. This matters most for classifier heads, which get one row per pair.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Fill up the input of linear layers; see the class."""
+        """Pad the input of linear layers; see the class."""
         if func is not torch.nn.functional.linear or kwargs:
             return func(*args, **kwargs or {})
         rows, *weights = args
@@ -272,11 +272,11 @@ class EvenRows(TorchFunctionMode):
 
 
 class Distances:
-    """Cuts the table of relative positions of a loaded DeBERTa to those that a batch has; leaves other models alone.
+    """Cuts the table of relative positions of a loaded DeBERTa to those of a batch. Does not change other models.
 
-    DeBERTa-v2 and -v3 compare every token with all 512 embedded distances, whatever the length of the text, and then
-    pick the few that occur in it: on short texts, a third to a half of the whole time. The products that remain are the
-    same ones, so the answer is the same.
+    DeBERTa-v2 and -v3 compare every token with all 512 embedded distances, for any length of the text, and then select
+    the few that occur. On short texts, this takes a third to a half of the whole time. The remaining products are
+    unchanged, so the answer is the same.
 
     Args:
         model: any sequence classifier of transformers.
@@ -290,7 +290,7 @@ class Distances:
             self._layers = [layer.attention.self for layer in encoder.layer]
             self._span = self._layers[0].pos_ebd_size
             with torch.inference_mode():
-                self._table = encoder.get_rel_embedding()  # the layer norm of a parameter: always the same
+                self._table = encoder.get_rel_embedding()  # the layer norm of a parameter, which is constant
             encoder.get_rel_embedding = lambda: self._kept
 
     def fit(self, length: int) -> None:

@@ -1,4 +1,4 @@
-"""The pairs of two tables of atoms, as numbers: a text is hashed once, and a pair is two indices."""
+"""Pairs of two tables of atoms, as numbers: a text is hashed once, and a pair is two indices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Atoms:
     Attributes:
         ids: of the captions.
         sizes: atoms of each caption, int64 [n].
-        texts: all atoms, one caption's after the other's.
+        texts: all atoms, caption by caption.
         fallback: of each caption, whether `rules` split it because its decomposer's answer could not be used, bool [n].
     """
 
@@ -33,10 +33,10 @@ class Atoms:
 
     @staticmethod
     def read(path: Path) -> Atoms:
-        """Read a table (``id``: string, ``atoms``: list of string, ``fallback``: bool, false where it lacks).
+        """Read a table (``id``: string, ``atoms``: list of string, ``fallback``: bool, false if missing).
 
         Raises:
-            MolmixError: it is missing, damaged, or names a caption twice.
+            MolmixError: it is missing, damaged, or has a caption twice.
         """
         table = read_table(path).combine_chunks()
         ids, lists = (table[name].combine_chunks() for name in ("id", "atoms"))
@@ -50,7 +50,7 @@ class Atoms:
 
 @dataclass(frozen=True)
 class Distinct:
-    """Pairs of texts, each once.
+    """Distinct pairs of texts.
 
     Attributes:
         texts: the distinct texts.
@@ -70,12 +70,12 @@ class Distinct:
         return Distinct(texts, premises, hypotheses, pair_keys(digests[premises], digests[hypotheses]))
 
     def only(self, which: np.ndarray) -> Distinct:
-        """Some of them (bool [n])."""
+        """A subset (by a mask, bool [n])."""
         return Distinct(self.texts, self.premises[which], self.hypotheses[which], self.keys[which])
 
 
 def _unasked(cells: int) -> np.ndarray:
-    """Values of cells that nobody asked for: NaN."""
+    """Values of cells that were not asked for: NaN."""
     values = np.zeros(cells, VALUE)
     values["entailment"] = values["contradiction"] = np.nan
     return values
@@ -83,16 +83,16 @@ def _unasked(cells: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Every pair of a caption's generated atom with an atom of its reference, caption by caption, row-major.
+    """Every pair of a generated atom and an atom of its reference, caption by caption, row-major.
 
     Attributes:
         ids: of the captions.
         generated_sizes, reference_sizes: atoms of each caption and its reference, int64 [captions].
         texts: the distinct atoms.
         generated, reference: the two texts of each cell, as indices of ``texts``, int64 [cells].
-        fallback: captions of which, or of whose reference, `rules` made the atoms because the decomposer's answer could
-            not be used, bool [captions].
-        both_ways: whether a cell asks for both orders of its texts, or for the reference as the premise only.
+        fallback: whether `rules` made the atoms of a caption or its reference because the decomposer's answer could not
+            be used, bool [captions].
+        both_ways: whether a cell needs both orders of its texts, or only the reference as premise.
     """
 
     ids: pa.Array
@@ -155,7 +155,7 @@ class Pairs:
 
     @property
     def cells(self) -> np.ndarray:
-        """Which distinct pair each cell asks for, int64 [1 or 2 × cells]: the forward ones, then the backward ones."""
+        """Index of each cell's distinct pair, int64 [1 or 2 × cells]: the forward ones, then the backward ones."""
         return self._unique[1]
 
     def table(self, values: np.ndarray) -> pa.Table:

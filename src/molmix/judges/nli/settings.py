@@ -1,7 +1,7 @@
-"""What the config says of NLI models, and the number format that one computes in.
+"""Config sections of NLI models, and the number format of their computation.
 
-The format is part of what an answer depends on, so it is settled before the NLI cache is opened, and without torch
-where there is no GPU: a job that finds every pair in the cache never loads torch.
+Answers depend on the format. So it is decided before the NLI cache is opened, and without torch if there is no GPU: a
+job that finds every pair in the cache never loads torch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class NliSettings(Section):
     )
 
     def asked(self) -> dict[str, Any]:
-        """Settings that its answers depend on, beside its weights (arguments of
+        """Settings that its answers depend on, besides its weights (arguments of
         :func:`molmix.judges.nli.inference.predict_tables`)."""
         return self.model_dump(include={"max_length", "batch_tokens", "dtype", "labels"})
 
@@ -77,20 +77,20 @@ Nli = Annotated[MadeNli | PretrainedNli | CrossNliModel, Field(discriminator="ki
 
 DTYPES = ("auto", "float32", "bfloat16")
 
-# Device files of NVIDIA's driver, its driver under Windows' Linux, and AMD's.
+# Device files of NVIDIA's driver, of its driver in WSL (Linux on Windows), and of AMD's driver.
 _GPUS = ("nvidia[0-9]*", "dxg", "kfd")
-# What a CPU that multiplies bfloat16 matrices in hardware says of itself: x86, then ARM.
+# Flags of CPUs that multiply bfloat16 matrices in hardware: x86, then ARM.
 _FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def resolve_dtype(dtype: str) -> str:
-    """The format that ``auto`` stands for on this machine; any other is itself.
+    """The format of ``auto`` on this machine; any other format is returned unchanged.
 
-    ``auto`` is bfloat16 where the hardware has it (a GPU, a CPU with AVX512-BF16 or AMX), where it is some three times
-    faster; elsewhere it is slower than float32, which is taken there.
+    ``auto`` is bfloat16 if the hardware supports it (a GPU, a CPU with AVX512-BF16 or AMX) and makes it about three
+    times faster. On other hardware bfloat16 is slower than float32, so ``auto`` is float32.
 
     Raises:
-        MolmixError: it is none of :data:`DTYPES`.
+        MolmixError: it is not in :data:`DTYPES`.
     """
     if dtype not in DTYPES:
         raise fault("dtype", f"{dtype!r} is not known", f"give one of {', '.join(DTYPES)}")
@@ -110,6 +110,6 @@ def _gpu_has_bfloat16(devices: Path = Path("/dev")) -> bool:
 def _cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     try:
         lines = cpuinfo.read_text().splitlines()
-    except OSError:  # no Linux
+    except OSError:  # not Linux
         return False
     return any(_FLAGS & set(line.split()) for line in lines if line.lower().startswith(("flags", "features")))

@@ -1,13 +1,13 @@
 """The embedded world's judge: a small BERT cross-encoder, trained from random weights on the world's NLI pairs.
 
-Deciding such a pair is mostly finding, for each word of one text, the same word in the other and comparing what stands
-beside it. A transformer learns this only after a long plateau. Two things shorten the plateau, so that a minute of one
-CPU core is enough:
+To label such a pair, the model must mostly find, for each word of one text, the same word in the other text and compare
+their neighbours. A transformer learns this only after a long plateau. Two methods shorten the plateau, so that a minute
+of one CPU core is enough:
 
 * **Mimetic initialisation** (Trockman & Kolter, ICML 2023, arXiv 2305.09828): each head's query and key projections
-  begin as one and the same random projection, so that from the first step a token attends to equal tokens; word
-  embeddings begin large, and distinct, beside small sinusoidal positions.
-* **Muon** (:class:`Muon`) for the matrices of the layers, beside AdamW for the rest.
+  start as the same random projection, so that a token attends to equal tokens from the first step. Word embeddings
+  start large and distinct, and sinusoidal positions are small.
+* **Muon** (:class:`Muon`) for the matrices of the layers, and AdamW for the rest.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ SHAPE: dict[str, Any] = {
     "num_attention_heads": 8,
     "intermediate_size": 128,
     "max_position_embeddings": 256,
-    "hidden_dropout_prob": 0.0,  # hardly a pair is seen twice
+    "hidden_dropout_prob": 0.0,  # few pairs are seen twice
     "attention_probs_dropout_prob": 0.0,
 }
 BATCH = 128
-RARE = 1000  # a word that is in fewer than one pair in so many is spelt
-# Worlds to judge, by the study's domain
+RARE = 1000  # a word in fewer than one of so many pairs is split into characters
+# Pairs of the world to judge, by the study's domain
 PAIRS = {"molecules": nli.nli_pairs, "text": weather.nli_pairs}
 PEAKS = {"muon": 0.02, "adamw": 2e-3}  # learning rates
 WARM_UP = 0.15  # share of the steps
@@ -53,7 +53,7 @@ WARM_UP = 0.15  # share of the steps
 def train(
     *, pairs: int, epochs: float, seed: int, min_accuracy: float, out: Path, threads: int, domain: str = "molecules"
 ) -> None:
-    """Train, measure and save the judge.
+    """Train, evaluate and save the judge.
 
     Writes ``out/weights`` (config with ``id2label``, safetensors, tokenizer) and ``out/manifest.json`` (kind ``nli``;
     held-out accuracy over all pairs, by label and by kind of pair).
@@ -62,10 +62,10 @@ def train(
         pairs: training pairs.
         epochs: passes over them.
         seed: of pairs and weights. The same seed and threads give the same model on the same machine.
-        min_accuracy: least held-out accuracy.
+        min_accuracy: minimum held-out accuracy.
         out: folder of the model.
         threads: CPU threads.
-        domain: of the study, whose embedded world is judged.
+        domain: of the study, which selects the embedded world.
 
     Raises:
         MolmixError: the model stays below ``min_accuracy``.
@@ -104,10 +104,10 @@ def train(
 
 
 def _tokenizer(pairs: pd.DataFrame) -> BertTokenizerFast:
-    """Lower-case wordpieces: the words of the pairs' texts, and characters for all others.
+    """Lower-case wordpieces: the frequent words of the pairs' texts, and characters for all others.
 
-    Broken words are rare, and so are spelt. Counted by hand, as the trainer of ``tokenizers`` numbers wordpieces in
-    another order every time.
+    Broken words are rare, so they are split into characters. Words are counted here, because the trainer of
+    ``tokenizers`` numbers wordpieces in a different order in each run.
     """
     counts = Counter(re.findall(r"\w+|[^\w\s]", " ".join([*pairs["premise"], *pairs["hypothesis"]]).lower()))
     words = sorted(word for word, count in counts.items() if count >= len(pairs) / RARE)
@@ -122,7 +122,7 @@ def _tokenizer(pairs: pd.DataFrame) -> BertTokenizerFast:
 
 
 def _model(vocabulary: int) -> BertForSequenceClassification:
-    """A classifier of random weights, of which the head's queries and keys are the same (see the module)."""
+    """A classifier with random weights, in which each head's queries and keys are the same (see the module)."""
     config = BertConfig(
         vocab_size=vocabulary,
         id2label=dict(enumerate(LABELS)),
@@ -178,7 +178,7 @@ def _fit(
             {name: [values[row] for row in rows] for name, values in encoded.items()}, return_tensors="pt"
         )
         model(**inputs, labels=labels[rows]).loss.backward()
-        torch.nn.utils.clip_grad_norm_(others, 1.0)  # what Muon takes has no size
+        torch.nn.utils.clip_grad_norm_(others, 1.0)  # Muon ignores the size of gradients
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
             optimizer.step()
             schedule.step()
@@ -186,12 +186,12 @@ def _fit(
 
 
 def _rise_and_fall(done: float) -> float:
-    """One cycle: a straight rise to the peak, and a cosine to 0."""
+    """One cycle: a linear rise to the peak, and a cosine to 0."""
     return done / WARM_UP if done < WARM_UP else (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))) / 2
 
 
 def _batches(lengths: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Endless epochs of shuffled batches of rows of like length: sorted within pools of 50 batches."""
+    """Endless epochs of shuffled batches with rows of similar length, which are sorted in pools of 50 batches."""
     while True:
         order = rng.permutation(len(lengths))
         pools = (order[start : start + 50 * BATCH] for start in range(0, len(order), 50 * BATCH))
@@ -201,7 +201,7 @@ def _batches(lengths: np.ndarray, rng: np.random.Generator) -> Iterator[np.ndarr
 
 
 def _accuracy(model: NliModel, pairs: pd.DataFrame) -> dict[str, Any]:
-    """Share of pairs whose likeliest label is right: over all, by label, by kind of pair."""
+    """Share of pairs whose most probable label is right: over all, by label, by kind of pair."""
     said = model.score(list(zip(pairs["premise"], pairs["hypothesis"], strict=True))).probabilities.argmax(axis=1)
     right = pd.Series(np.array(LABELS)[said] == pairs["label"])
     parts = {f"by_{name}": right.groupby(pairs[name]).mean().round(4).to_dict() for name in ("label", "kind")}
@@ -214,12 +214,12 @@ def _accuracy(model: NliModel, pairs: pd.DataFrame) -> dict[str, Any]:
 class Muon(torch.optim.Optimizer):
     """Muon for matrices: Nesterov momentum, made orthogonal by five Newton-Schulz steps, in float32.
 
-    After Jordan et al. 2024 and Liu et al. (arXiv 2502.16982). Torch's own (``torch.optim.Muon``) makes its products in
-    bfloat16 whatever the weights are: three times slower in all on a CPU that has no such instructions.
+    After Jordan et al. 2024 and Liu et al. (arXiv 2502.16982). Torch's own Muon (``torch.optim.Muon``) always
+    multiplies in bfloat16: it is three times slower on a CPU without such instructions.
 
     Args:
         weights: matrices.
-        lr: step, as a spectral norm (for matrices taller than wide, times the root of height by width).
+        lr: step, as a spectral norm (for matrices taller than wide, times the square root of height / width).
         momentum: share of the old direction that is kept.
     """
 
@@ -233,7 +233,7 @@ class Muon(torch.optim.Optimizer):
             alike: dict[torch.Size, list[torch.nn.Parameter]] = {}
             for weight in group["params"]:
                 alike.setdefault(weight.shape, []).append(weight)
-            for (height, width), weights in alike.items():  # those of one shape together: fewer, larger products
+            for (height, width), weights in alike.items():  # group matrices by shape: fewer, larger products
                 directions = _orthogonal(
                     torch.stack([self._direction(weight, group["momentum"]) for weight in weights])
                 )
@@ -248,7 +248,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def _orthogonal(matrices: torch.Tensor) -> torch.Tensor:
-    """Nearest orthogonal matrices, roughly: [n, height, width] with all singular values set to about one."""
+    """Approximately the nearest orthogonal matrices: [n, height, width] with all singular values near one."""
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)

@@ -1,1 +1,1 @@
-"""Decomposers, one file a backend. Names with an underscore in front hold what they share."""
+"""Decomposers, one file per backend. Files with a leading underscore hold shared code."""

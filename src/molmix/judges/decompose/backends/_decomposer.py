@@ -1,4 +1,4 @@
-"""What every decomposer has: the base of their settings."""
+"""Base classes of decomposers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Decomposed:
     """Atoms of n captions, and how they were made.
 
     Attributes:
-        atoms: one list a caption: none for a caption that says nothing (no letter or digit in it), else at least one.
-            Atoms are sentences that end with a full stop, each once, in the order in which they are stated; those of
-            the prompt `cross_nli` are as the model wrote them.
+        atoms: one list per caption. It is empty for a caption without a letter or digit, else it has at least one atom.
+            Atoms are sentences that end with a full stop, each once, in the order of the caption. Atoms of the prompt
+            `cross_nli` are unchanged answers of the model.
         fallback: bool [n], whether the model's answer could not be used and `rules` split the caption.
-        counts: plain JSON. ``captions``; ``distinct`` ones that say something; of these ``cached`` and ``asked`` now,
-            with ``retries``; ``prompt_tokens``, ``completion_tokens`` and (where prices are given) ``cost`` of the
-            answers, whenever they were asked; ``fallback`` captions, and how many of them for which reason
+        counts: plain JSON. ``captions``; ``distinct`` non-empty ones; of these, ``cached`` and newly ``asked`` ones,
+            with ``retries``; ``prompt_tokens``, ``completion_tokens`` and (if prices are given) ``cost`` of all
+            answers, old and new; ``fallback`` captions, and their number by reason
             (``fallback_<reason>``, see :data:`molmix.judges.decompose.answers.REASONS`).
     """
 
@@ -37,13 +37,14 @@ class Decomposed:
 class DecomposerSettings(Section):
     """A decomposer of the config. A backend is one file with one subclass of this.
 
-    One that needs no model defines :meth:`atoms`. One that asks a language model is a :class:`ModelSettings`. If the
-    model runs on this machine it is a :class:`molmix.judges.decompose.backends._local.LocalSettings`: its weights are
-    fetched, and it uses the GPUs of the stage.
+    A backend without a model defines :meth:`atoms`. A backend that asks a language model is a subclass of
+    :class:`ModelSettings`. If the model runs on this machine, it is a subclass of
+    :class:`molmix.judges.decompose.backends._local.LocalSettings`: its weights are fetched, and it uses the GPUs of the
+    stage.
 
     Attributes:
-        asks_model: whether a language model is asked, here or behind an endpoint: it takes hours.
-        environment: the file of `envs/` that it runs in.
+        asks_model: whether it asks a language model, here or on a server, which takes hours.
+        environment: the file in `envs/` of its environment.
     """
 
     backend: str
@@ -62,10 +63,10 @@ class DecomposerSettings(Section):
         return Decomposed([self.atoms(caption) for caption in captions], [False] * len(captions), counts)
 
     def check_folder(self, key: str, folder: Path) -> None:
-        """Refuse a local model before any job starts if the backend cannot run it.
+        """Refuse a local model that the backend cannot run, before any job starts.
 
         Args:
-            key: of the config that names it.
+            key: config key that names the model.
             folder: of the model.
 
         Raises:
@@ -74,15 +75,15 @@ class DecomposerSettings(Section):
 
 
 class Asker(Protocol):
-    """Asks a model. `fingerprint` is plain JSON of everything that its answers depend on but the caption."""
+    """Asks a model. `fingerprint` is plain JSON of everything except the caption that its answers depend on."""
 
     fingerprint: dict[str, Any]
 
     def keeps(self, answer: Answer) -> bool:
-        """Whether an answer holds for good, and is kept in the cache."""
+        """Whether an answer is final and can be kept in the cache."""
 
     def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
-        """Hand the answers to all distinct captions but the known ones to `keep`; return the number of retries."""
+        """Ask about all distinct captions that are not known. Pass answers to `keep`; return the number of retries."""
 
 
 class ModelSettings(DecomposerSettings):
@@ -91,16 +92,16 @@ class ModelSettings(DecomposerSettings):
     asks_model: ClassVar[bool] = True
 
     def asker(self, cache: Path, weights: Path | None) -> Asker:
-        """What asks the model.
+        """The object that asks the model.
 
         Args:
-            cache: folder of answers so far.
+            cache: folder of finished answers.
             weights: local folder of the model, for a local one.
         """
         raise NotImplementedError
 
     def decompose(self, captions: Sequence[str], cache: Path | None, weights: Path | None) -> Decomposed:
-        """Ask, keep what is answered, and let `rules` split what cannot be used."""
+        """Ask the model and cache its answers. If an answer cannot be used, `rules` split the caption."""
         from molmix.judges.decompose.language_model import ask_model
 
         if cache is None:

@@ -1,4 +1,4 @@
-"""Decomposition by an instruct model on this machine, greedy: what is the same whatever runs the model."""
+"""Decomposition by an instruct model on this machine, greedy: the shared code of all engines."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-_TODAY = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")  # how templates ask for the date
+_TODAY = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")  # code for the date in chat templates
 _ANY_DAY = re.compile(r"strftime_now\s*\(")
-DATE = date(2024, 7, 26)  # any day will do; this is what the template of Llama 3 puts in where it knows none
+DATE = date(2024, 7, 26)  # any fixed day; this is the default in the template of Llama 3
 
 
 class LocalSettings(ModelSettings):
@@ -42,24 +42,24 @@ class LocalSettings(ModelSettings):
 
     @property
     def engine(self) -> EngineKind:
-        """The engine that runs the model: the one that the backend is named after."""
+        """The engine that runs the model. The backend has its name."""
         return ENGINES[self.backend]
 
     def check_folder(self, key: str, folder: Path) -> None:
-        """Refuse a model that the engine does not run, before a run."""
+        """Refuse a model that the engine cannot run, before a run."""
         self.engine.check_folder(key, folder)
 
     def asker(self, cache: Path, weights: Path | None) -> LocalAsker:
-        """What asks the model.
+        """The object that asks the model.
 
         Raises:
-            MolmixError: there are no weights, or what runs them is not installed.
+            MolmixError: there are no weights, or the engine is not installed.
         """
         return LocalAsker(self, cache, weights)
 
 
 class LocalAsker:
-    """Asks the model; loads it with the first caption to ask."""
+    """Asks the model. Loads it for the first caption that is not cached."""
 
     def __init__(self, settings: LocalSettings, cache: Path, weights: Path | None) -> None:
         from molmix.core.fingerprint import code_digest
@@ -78,14 +78,15 @@ class LocalAsker:
         }
 
     def keeps(self, answer: Answer) -> bool:
-        """Whether an answer holds for good: the weights and the settings decide, and both are in the fingerprint."""
+        """Always true: an answer depends only on weights and settings, which are in the fingerprint."""
         return True
 
     def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
         """Answer all captions that are not known; never retries.
 
-        Batches are made of all captions, known or not, and a batch that lacks one is answered whole: the company of a
-        caption can tip a rounding error, and the answers after a kill are to be those of an undisturbed run.
+        Batches are made of all captions, known or not, and a batch with an unknown caption is answered completely. The
+        other captions of a batch can change a rounding, and a restarted job must give the same answers as an
+        uninterrupted one.
         """
         greedy = {"temperature": 0.0, "top_p": 1.0}
         engine = self.settings.engine.load(self.manifest, self.settings.model_dump() | greedy, seed=0)
@@ -112,11 +113,11 @@ class LocalAsker:
 
 
 def templated(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
-    """The prompt in the model's chat template; as it is for a model without one. A template that puts in today's date
-    gets :data:`DATE`, so that the answers of tomorrow are those of today.
+    """The prompt in the model's chat template; unchanged for a model without one. A template that inserts today's date
+    gets :data:`DATE`, so that answers do not depend on the day.
 
     Raises:
-        MolmixError: the template asks for the date in a way that is not understood.
+        MolmixError: the template asks for the date in an unknown way.
     """
     if not tokenizer.chat_template:
         return prompt
@@ -127,16 +128,16 @@ def templated(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     chat: Any = tokenizer.apply_chat_template(
         [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, chat_template=template
     )
-    # Most templates begin with the token that the tokenizer then puts in front once more.
+    # Most templates begin with BOS, and the tokenizer would add it again.
     bos = tokenizer.bos_token
     doubled = bos and tokenizer("")["input_ids"][:1] == [tokenizer.bos_token_id]
     return chat.removeprefix(bos) if doubled else chat
 
 
 def _manifest(weights: Path, cache: Path) -> Path:
-    """A manifest of the weights, as the loader of the model table wants it.
+    """A manifest of the weights, for the loader of the model table.
 
-    It stands in the cache under the stamp of the files, so that gigabytes are digested once.
+    It is cached under the stamp of the files, so that gigabytes are digested only once.
     """
     from molmix.models.manifests import write_manifest
     from molmix.models.weights import check_weights, files_stamp

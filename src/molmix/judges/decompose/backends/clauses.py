@@ -1,7 +1,7 @@
-"""Decomposition of plain prose about anything: sentences, cut again where a statement with its own subject begins.
+"""Decomposition of prose on any subject: sentences, cut where a statement with its own subject begins.
 
-The rules for captions of molecules know their verbs and lists, and put "the molecule" for pronouns. This knows no
-subject matter: "The sky is clear and the wind is calm." is two atoms, "It is cold and wet." one.
+The rules for captions of molecules use known verbs and lists, and replace pronouns by "the molecule". This backend
+knows no subject: "The sky is clear and the wind is calm." is two atoms, "It is cold and wet." is one.
 """
 
 from __future__ import annotations
@@ -39,6 +39,6 @@ def _atoms(caption: str) -> list[str]:
 
 
 def _clauses(text: str) -> list[str]:
-    """Clauses of a sentence; one where "not true that", "if" and the like can hold for all of them."""
+    """Clauses of a sentence; the whole sentence if "not true that", "if" and similar can apply to all of them."""
     first = _JOINT.search(text)
     return [text] if first and _SCOPE.search(text, 0, first.start()) else _JOINT.split(text)

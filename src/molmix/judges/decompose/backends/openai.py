@@ -1,8 +1,8 @@
-"""Decomposition by a model behind any server that speaks OpenAI's chat completions: vLLM, llama.cpp, a provider, …
+"""Decomposition by a model on any server with OpenAI's chat completions API: vLLM, llama.cpp, a provider, …
 
-A server is not trusted. The key is read from the environment and goes into the requests only: every text of the server
-is searched for it before it is kept or shown. Redirects are not followed, answers of more than :data:`MOST_BYTES` are
-not read, and an answer that is no chat completion stops the job with one message.
+A server is not trusted. The key is read from the environment and is sent in requests only: it is removed from every
+text of the server before that is stored or shown. Redirects are not followed, answers of more than :data:`MOST_BYTES`
+are not read, and an answer that is not a chat completion stops the job with one message.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, OpenAIError
 
-MOST_BYTES = 16 * 2**20  # of the body of an answer
-LONGEST_PAUSE = 60  # seconds that the client waits before it tries again, at most, where a server asks for it
-# What servers say of a prompt that does not fit, which is a matter of one caption. No two say it alike.
+MOST_BYTES = 16 * 2**20  # maximum size of an answer's body
+LONGEST_PAUSE = 60  # maximum seconds before a retry, if the server asks for a pause
+# Messages of servers for a prompt that does not fit, which concerns one caption only. Every server has its own.
 _TOO_LONG = re.compile(
     r"context.?(?:length|size|window)|too long|too many tokens|exceed.* (?:context|tokens)|less than \d+ tokens", re.I
 )
@@ -60,13 +60,13 @@ class _Choice(BaseModel):
 
 
 class _Completion(BaseModel):
-    """What is read of a chat completion."""
+    """The fields of a chat completion that are read."""
 
     choices: Annotated[list[_Choice], Field(min_length=1)]
     usage: Any = None
 
     def text(self) -> str:
-        """The answer; of content in parts, all text."""
+        """The text of the answer; if the content has parts, the text of all parts."""
         content = self.choices[0].message.content
         if isinstance(content, list):
             texts = (part.get("text") for part in content if part.get("type") == "text")
@@ -74,12 +74,12 @@ class _Completion(BaseModel):
         return content or ""
 
     def tokens(self, kind: str) -> int:
-        """Tokens that the server counts; 0 where it does not say so."""
+        """Number of tokens by the server's count; 0 if it gives none."""
         count = self.usage.get(kind) if isinstance(self.usage, dict) else None
         return count if isinstance(count, int) and count >= 0 else 0
 
 
-_FINISHES = {"length": "length", "content_filter": "content_filter"}  # any other reason is a good end
+_FINISHES = {"length": "length", "content_filter": "content_filter"}  # any other reason is a normal end
 
 
 Price = Annotated[float, Field(ge=0)]
@@ -107,7 +107,7 @@ class OpenAISettings(ModelSettings):
     prompt: Prompt = Field(PROMPT, description="holds {caption} once, or names a preset (`cross_nli`)")
 
     def asker(self, cache: Path, weights: Path | None) -> ServerAsker:
-        """What asks the server."""
+        """The object that asks the server."""
         return ServerAsker(self.model_dump())
 
 
@@ -115,17 +115,17 @@ class ServerAsker:
     """Asks the server."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        """Note what the answers depend on."""
+        """Store the settings and the fingerprint of the answers."""
         self.settings = settings
         named = ("base_url", "model", "prompt", "max_new_tokens")
         code = code_digest(__name__, "molmix.judges.decompose.prompt")
         self.fingerprint = {name: settings[name] for name in named} | {"code": code}
 
     def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
-        """Answer the captions that are not known, as many at a time as the settings say; returns how many retries.
+        """Answer the captions that are not known, with the parallel requests of the settings. Return the retries.
 
         Raises:
-            MolmixError: there is no key, or the server cannot be had, refuses, fails or stalls.
+            MolmixError: there is no key, or the server cannot be reached, refuses, fails or does not answer.
         """
         return asyncio.run(self._ask([caption for caption in captions if caption not in known], keep))
 
@@ -133,11 +133,11 @@ class ServerAsker:
         from openai import AsyncOpenAI
 
         settings = self.settings
-        for library in ("httpx", "httpx2", "httpcore", "httpcore2"):  # they log every request, and headers of answers
+        for library in ("httpx", "httpx2", "httpcore", "httpcore2"):  # they log requests and headers of answers
             logging.getLogger(library).setLevel(logging.WARNING)
         key = self._key()
         client = AsyncOpenAI(
-            # The client insists on a key; a server that wants none does not look at it.
+            # The client requires a key; a server without keys ignores it.
             api_key=key or "none",
             base_url=settings["base_url"],
             timeout=settings["timeout"],
@@ -159,7 +159,7 @@ class ServerAsker:
                     workers.create_task(work(queue))
         except* MolmixError as errors:
             failed = errors
-        if failed:  # raised here: Python before 3.11.4 makes a group of what is raised in `except*`
+        if failed:  # raised here: Python before 3.11.4 puts errors raised in `except*` into a group
             raise _first(failed)
         return retries
 
@@ -168,30 +168,30 @@ class ServerAsker:
         if variable is None:
             return None
         key = os.environ.get(variable, "").strip()
-        if not re.fullmatch(r"[!-~]+", key):  # anything else fails in the header of a request, and is shown there
+        if not re.fullmatch(r"[!-~]+", key):  # other characters raise an error in a request header, which shows the key
             hint = "export a key there, or set `key_variable` to null for a server that wants none"
             raise fault("key_variable", f"the environment variable {variable} holds no key", hint)
         return key
 
     def keeps(self, answer: Answer) -> bool:
-        """Whether an answer holds for good. How long the server's context is can change at any time."""
+        """Whether an answer is final. ``prompt_too_long`` is not: the server's context length can change."""
         return answer["finish"] != "prompt_too_long"
 
     async def _answer(self, client: AsyncOpenAI, key: str | None, caption: str) -> tuple[Answer, int]:
-        """One answer, and after how many retries it came.
+        """One answer, and the number of retries before it.
 
-        Only what all servers know is asked for: no seed, no response format.
+        Requests use only features that all servers support: no seed, no response format.
         """
         from openai import APIStatusError, OpenAIError
 
         hidden = re.compile("".join(map(_spellings, key))) if key else None
 
         def without_key(text: str) -> str:
-            # Half characters, which JSON can hold and files cannot, go too.
+            # Replace half characters (single surrogates), which JSON can hold and files cannot.
             text = text.encode(errors="replace").decode()
             return hidden.sub("[key]", text) if hidden else text
 
-        # The client's own time-out starts again with every byte that comes.
+        # The client's own time-out restarts with every received byte.
         patience = (self.settings["timeout"] + LONGEST_PAUSE) * (self.settings["retries"] + 1)
         try:
             async with asyncio.timeout(patience):
@@ -207,7 +207,7 @@ class ServerAsker:
                 return {"text": "", "finish": "prompt_too_long", "prompt_tokens": 0, "completion_tokens": 0}, 0
             raise self._error(error, without_key(_said(error))) from None
         except (OpenAIError, TimeoutError) as error:
-            if isinstance(error.__cause__, MolmixError):  # of the HTTP client below
+            if isinstance(error.__cause__, MolmixError):  # raised by the HTTP client below
                 raise error.__cause__ from None
             raise self._error(error, without_key(str(error.__cause__ or error))) from None
         except (ValueError, ValidationError, RecursionError):
@@ -222,7 +222,7 @@ class ServerAsker:
         return answer, response.retries_taken
 
     def _error(self, error: OpenAIError | TimeoutError, said: str) -> MolmixError:
-        """The error as a message: what is wrong, what the server said, what to do. Answers so far are kept."""
+        """The error with its cause, the server's message and a hint. Finished answers are kept."""
         import openai
 
         settings, said, variable = self.settings, said[:300], self.settings["key_variable"]
@@ -257,19 +257,19 @@ class ServerAsker:
 
 
 def _said(error: APIStatusError) -> str:
-    """What a server said of an error, on one line; not all of them say it in OpenAI's way."""
+    """A server's error message, on one line. Not all servers use OpenAI's format."""
     body = error.body if isinstance(error.body, dict) else {}
     text = body.get("message") or error.response.headers.get("location") or error.response.text
     return f"HTTP {error.status_code}: {' '.join(str(text).split())}"
 
 
 def _spellings(character: str) -> str:
-    """A pattern for a character as it is, or as JSON can escape it."""
+    """A pattern for a character, plain or escaped as in JSON."""
     return rf"(?:\\?{re.escape(character)}|\\u(?i:{ord(character):04x}))"
 
 
 def _client(where: str, timeout: float) -> Any:
-    """An HTTP client that follows no redirect and reads no body without end."""
+    """An HTTP client that follows no redirects and limits the size of bodies."""
     from openai import DefaultAsyncHttpxClient
 
     class Client(DefaultAsyncHttpxClient):
@@ -284,7 +284,7 @@ def _client(where: str, timeout: float) -> Any:
                         raise fault(where, f"answers with more than {MOST_BYTES >> 20} MB", hint)
             finally:
                 await response.aclose()
-            encoded = ("content-encoding", "content-length", "transfer-encoding")  # true of the body as it was sent
+            encoded = ("content-encoding", "content-length", "transfer-encoding")  # they describe the encoded body
             headers = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in encoded]
             return type(response)(response.status_code, headers=headers, content=bytes(body), request=request)
 
@@ -292,6 +292,6 @@ def _client(where: str, timeout: float) -> Any:
 
 
 def _first(errors: BaseExceptionGroup[MolmixError]) -> MolmixError:
-    """One of a group's errors: the workers fail for one reason."""
+    """The first of a group's errors: all workers fail for the same reason."""
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -1,17 +1,19 @@
-"""Rule-based decomposition of templated English captions (L+M-24, ChEBI-20 and their like). Needs no model.
+"""Rule-based decomposition of templated English captions (L+M-24, ChEBI-20 and similar). It needs no model.
 
 A caption is cut into sentences, a sentence into clauses at verbs of a closed list ("… is a dye **that impacts** …
-**and belongs to** …"), and the list after each verb into its items; subject and verb are carried to every item, so that
-each atom stands alone. What the rules do not understand stays whole: a clause that describes a structure ("in which
-…", "substituted by …", "… respectively") is one atom, and so is a sentence about something else or in another language.
+**and belongs to** …"), and the list after each verb into its items. Subject and verb are repeated for every item, so
+that each atom can be read alone. Text that the rules do not understand is not split: a clause that describes a
+structure ("in which …", "substituted by …", "… respectively") is one atom, and so is a sentence with another subject or
+in another language.
 
-No atom may say more than its caption. A list is split only where what holds for the whole list is carried to each item:
-the verb with its "not", an article, "an inhibitor of". Where a negation, an upper limit or a hedge ("no rings and
-halogens", "at most two", "only", "unlikely to be") or a complement ("soluble in water and ethanol") can also belong to
-the later items, the list stays whole. So it does where a later item has a negation of its own ("a dye and not a wax").
+No atom may say more than its caption. A list is split only if words that apply to the whole list can be repeated for
+each item: the verb with its "not", an article, "an inhibitor of". If a negation, an upper limit or a hedge ("no rings
+and halogens", "at most two", "only", "unlikely to be") or a complement ("soluble in water and ethanol") can also apply
+to the later items, the list is not split. It is also not split if a later item is negated ("a dye and not a wax").
 
-List markers, HTML character references and what a cut caption ends in ("… a conjugate base of a") are no statements.
-Nothing else is dropped but repeats and text without a letter or digit. Time is linear in the length of the caption.
+List markers, HTML character references and the incomplete end of a truncated caption ("… a conjugate base of a") are
+not statements. They are dropped, and so are repeats and text without a letter or digit. Nothing else is dropped. The
+time is linear in the length of the caption.
 """
 
 import html
@@ -34,19 +36,19 @@ _DETERMINER = re.compile(
     re.I,
 )
 _ARTICLE = re.compile(r"an? ", re.I)
-# Adjectives that are coordinated with each other rather than listed: "a potent and selective inhibitor" is one thing.
+# Nouns at the end of a list that belong to all its items: "hydroxy and amino groups".
 _SHARED_HEAD = re.compile(r"(?:groups|rings|atoms|substituents|properties|activities|effects|classes)$", re.I)
-# In "used as a fuel for rockets and small engines" only sense can tell what the last item goes with.
+# In "used as a fuel for rockets and small engines", only the meaning shows to which word the last item belongs.
 _USE = re.compile(r"(?:used|employed|useful) ")
 _COMPLEMENT = re.compile(r"(?:^| )(?:for|in|on|of|to|as|against|with) ")
-# An item that leans on the next: "a potent and selective inhibitor", "(E)- and (Z)-dimethomorph".
+# An item that is incomplete without the next: "a potent and selective inhibitor", "(E)- and (Z)-dimethomorph".
 _QUALIFIER = re.compile(r"(?:potent|selective|specific|strong|weak|reversible|irreversible|competitive|natural|\S-)$")
-# Adjectives of the kind of _LIMIT below.
+# Adjectives with the meaning of _LIMIT below.
 _SCANT = (
     r"(?:insufficient|inadequate|negligible|minimal|marginal|insignificant|limited|low|poor|possible|potential|probable"
     r"|suspected|putative|alleged|presumed|hypothetical|doubtful|former)"
 )
-# Words that an item without them would say more than: negations, upper limits, exclusions, hedges.
+# Words that restrict an item, which would say more without them: negations, upper limits, exclusions, hedges.
 _LIMIT = re.compile(
     r"\b(?:no|not|cannot|\w+n['’]t|none|never|neither|nor|nil|zero|(?<![.,:/]\b)0(?![.,:/])|(?<!\ba )few|fewer|little"
     r"|less than|at most|up to|under|below|maximum|only|solely|exclusively|(?:anything|nothing|all) but"
@@ -57,15 +59,15 @@ _LIMIT = re.compile(
     rf"|apart from|{_SCANT})\b(?!-)",
     re.I,
 )
-# A limit that its item's own article keeps from the next item, where that has an article too.
+# A limit with an article. It does not apply to the next item if that has its own article.
 _OWN_LIMIT = re.compile(rf"(?:no (?!longer |more )|an? {_SCANT} )", re.I)
-# What is said of the items together: "sodium and chloride in the ratio 1:2", "a mixture of fats and oils".
+# Words that apply to the items together: "sodium and chloride in the ratio 1:2", "a mixture of fats and oils".
 _TOGETHER = re.compile(
     r"\b(?:ratio|proportions?|equimolar|together"
     r"|(?:mixture|combination|blend|copolymer|alloy|complex) (?:of|with|between))\b",
     re.I,
 )
-# What is carried to each item of a list without an article.
+# Words that are repeated for each item of a list without an article.
 _FUMES = re.compile(r"(?:fumes|vapou?rs|gases) of ")
 
 _RELATIVES = r"(?:conjugate (?:acid|base)|enantiomer|epimer|tautomer|stereoisomer|diastereoisomer|isomer)"
@@ -86,7 +88,7 @@ _VERB = (
     rf"|(?:(?:{_AS})s|does not (?:{_AS})) as"
     r"|(?:belongs|does not belong) to|(?:derives|does not derive) from|consists of)"
 )
-# Forms without a subject of their own, and the finite form that an atom gets.
+# Verb forms without their own subject, and the finite form in an atom.
 _NONFINITE = {
     "impacting": "impacts",
     "affecting": "affects",
@@ -102,7 +104,7 @@ _NONFINITE = {
     "with an effect on": "has an effect on",
     "with the characteristic of being": "is",
 }
-# From here to its end, a clause describes a structure or a circumstance: its commas and "and"s make no list.
+# From these words to its end, a clause describes a structure or a circumstance: its commas and "and"s are not a list.
 _OPAQUE = (
     r"(?:in which|of which|where|wherein|whereby|whose|when|while|with|having|bearing|carrying|substituted|composed"
     r"|comprising|consisting|resulting|arising|formed|obtained|derived|isolated|produced|found|used|useful|between"
@@ -120,11 +122,11 @@ _START = re.compile(rf"(?P<verb>{_VERB}) (?=\S)", re.I)
 _TURN = re.compile(
     rf"(?P<link>,? (?:and|but|that|which)|,) (?P<verb>{_VERB}) (?=\S)"
     rf"|(?P<comma>(?:,? and|,| by)?) (?P<nonfinite>{'|'.join(_NONFINITE)}) (?=\S)"
-    rf"|{_AFTER_ARTICLE}(?:,? |(?<= ))(?P<opaque>{_OPAQUE}) ",  # "a substituted aniline" has no clause in it
+    rf"|{_AFTER_ARTICLE}(?:,? |(?<= ))(?P<opaque>{_OPAQUE}) ",  # "a substituted aniline" contains no clause
     re.I,
 )
-# Behind a participle (" isolated from … and exhibits …") a verb has the molecule for its subject again, unless a clause
-# with a subject of its own stands between.
+# After a participle (" isolated from … and exhibits …"), the subject of a verb is the molecule again, unless there is a
+# clause with its own subject between them.
 _RESUMED = re.compile(
     rf"(?:,? | )(?:isolated|obtained|derived|produced|formed|found|used)"
     rf"(?:(?! (?:in which|of which|that|which|who|whose|where\w*|when|while|is|are|was|were|has|have) ).)*?"
@@ -136,7 +138,7 @@ _CLASSES = re.compile(r"((?:a member of )?the )(.+) classes( of molecules|)", re
 _SEPARATOR = re.compile(r"(,? (?:and|as well as) |, )", re.I)
 _NUMBERING = re.compile(r"[\d\W]+|[IVX]+|[A-Za-z]")  # "types 1 and 2", "pyochelin I and II"
 
-# Sentences without a subject, and what the subject would be followed by.
+# Sentences without a subject, and the words that would follow the subject.
 _SPECIES = r"(?:major|main|principal|predominant) (?:micro)?(?:species|structure) (?:present )?at "
 _FRAGMENTS = (
     (re.compile(rf"(?:also |first |commonly |widely )?{_PARTICIPLES} (?:{_PREPOSITIONS}|to) ", re.I), "is "),
@@ -149,8 +151,8 @@ _FRAGMENTS = (
 # ---- text ------------------------------------------------------------------------------------------------------
 
 _ENDS = " .!?,;:\ue000\ue001\ue002\ue003"
-# The last three are a blank or a full stop that were forgotten: "at position 3.It is a dye", "helps insomnia.Others do
-# not", "at pH 7.3 It is an anion".
+# The last three are for a missing blank or full stop: "at position 3.It is a dye", "helps insomnia.Others do not", "at
+# pH 7.3 It is an anion".
 _SENTENCE_END = re.compile(
     rf"(?<=[.!?]) +|; |(?<=\w[.!?])(?=(?:It|The molecule) {_VERB} )|(?<=[a-z][a-z][.!?])(?=[A-Z][a-z]+ )"
     rf"|(?<![,:]) (?=(?:It|The molecule) {_VERB} )"
@@ -159,7 +161,7 @@ _REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,30});", re.I)  
 _MARK = r"(?:\(?\d{1,2}[.)]|\(?[a-z]\)|\([ivx]{1,4}\))"  # "1.", "2)", "(3)", "(a)", "(iv)"
 _MARKED_LINE = re.compile(rf"\s*(?:^|\n)[ \t]*(?:[-*•·–—]|{_MARK})[ \t]+(?=\S)")
 _MARKED_SENTENCE = re.compile(rf"(^|(?<=[.!?;:]) ){_MARK} (?=[A-Z])")
-# Words that say nothing at the end of a statement. In lower case only: "vitamin A" ends well, and so does "heme a".
+# Words that cannot end a statement. In lower case only: "vitamin A" and "heme a" are complete.
 _DANGLING = re.compile(
     rf"(?:, an?| (?:(?:that|which)(?: (?:{_PLAIN})s| (?:{_AS})s)?|the|and|or|but|no|both|in|on|of|to|as|at|by|for|from"
     r"|with|is|was|has|have|does|its|containing|belonging)(?: an?)?)[ ,;:]*$"
@@ -188,21 +190,21 @@ def _atoms(caption: str) -> list[str]:
 
 
 def _unmarked(caption: str) -> str:
-    """The text of a caption without HTML's character references and without list markers."""
+    """The text of a caption without HTML character references and list markers."""
     text = _REFERENCE.sub(lambda match: html.unescape(match[0]), caption)
     text = _MARKED_LINE.sub(lambda match: ". " if match.start() else "", text)
     return _MARKED_SENTENCE.sub(r"\1", clean(text))
 
 
 def _completed(text: str) -> str:
-    """The last sentence of a caption without the words that a cut left hanging; empty where nothing else is said."""
+    """The last sentence of a caption without an incomplete end; empty if nothing else remains."""
     before = None
     while before != text:
         before, text = text, _DANGLING.sub("", text)
     return "" if _SUBJECT.fullmatch(text) or not says_something(text) else text
 
 
-@lru_cache(maxsize=20_000)  # systems repeat themselves: few of their sentences are distinct
+@lru_cache(maxsize=20_000)  # systems often write the same sentences
 def _sentence_atoms(text: str) -> tuple[str, ...]:
     shown = (clause.translate(SHOWN) for clause in _clauses(text.strip(" .!?,;:")))
     return tuple(sentence(clause) for clause in shown if says_something(clause))
@@ -229,7 +231,7 @@ def _clauses(sentence: str) -> Iterator[str]:
 
 
 def _statements(subject: str, predicates: str) -> Iterator[str]:
-    """Atoms of what is said about a subject: each verb with each item listed after it."""
+    """Atoms about a subject: each verb with each item of its list."""
     for predicate in _AGAIN.split(predicates):
         start = _START.match(predicate)
         if not start or "respectively" in predicate:
@@ -250,7 +252,7 @@ def _statements(subject: str, predicates: str) -> Iterator[str]:
 
 
 class _Verb(NamedTuple):
-    """A verb of the molecule: where what is before it ends, its finite form, where its objects begin."""
+    """A verb of the molecule: end of the text before it, its finite form, start of its objects."""
 
     start: int
     verb: str
@@ -258,9 +260,9 @@ class _Verb(NamedTuple):
 
 
 def _ahead(predicate: str, turn: re.Match[str], verb: str, limited: bool) -> _Verb | None:
-    """The next verb with the same subject, if any. After "that" and the like, the subject is the noun before: the
-    molecule only where that noun says what the molecule is, and not what it is not (`limited`). An opaque part is never
-    taken apart, only left behind."""
+    """The next verb with the same subject, if any. After "that" and similar words, the subject is the noun before it:
+    the molecule only if that noun says what the molecule is, and not what it is not (`limited`). An opaque part is
+    skipped and never split."""
     if turn["opaque"]:
         resumed = _RESUMED.match(predicate, turn.start())
         return _Verb(resumed.start("link"), resumed["verb"].lower(), resumed.end()) if resumed else None
@@ -271,7 +273,7 @@ def _ahead(predicate: str, turn: re.Match[str], verb: str, limited: bool) -> _Ve
 
 
 def _items(listed: str, verb: str) -> list[str]:
-    """Items of a list ("a dye, a buffer and a ligand"), what they share carried to each; one if it is no list."""
+    """Items of a list ("a dye, a buffer and a ligand"), each with shared words; one item if it is not a list."""
     listed = listed.removeprefix("both ")
     classes = _CLASSES.fullmatch(listed)  # "the dye and pigment classes of molecules"
     if classes:
@@ -296,7 +298,7 @@ def _split(listed: str, verb: str) -> list[str]:
 
 
 def _share(items: list[str], separators: list[str], verb: str) -> bool:
-    """Whether items share what cannot be carried to each, so that their list stays whole."""
+    """Whether items share words that cannot be repeated for each, so that their list is not split."""
     *before, last = items
     if not before:
         return False
@@ -308,7 +310,7 @@ def _share(items: list[str], separators: list[str], verb: str) -> bool:
         ends = limits == 1 and _OWN_LIMIT.match(item) and all(own[index + 1 :]) and not complements[index]
         if limits and not ends:
             return True
-    # "a dye and not a wax", "a dye and isn't a wax": the item does not go with the verb.
+    # "a dye and not a wax", "a dye and isn't a wax": the verb does not apply to the item.
     if any(_LIMIT.match(item) and not determined for item, determined in zip(items[1:], own[1:], strict=True)):
         return True
     if any(own[1:]):
@@ -324,7 +326,7 @@ def _share(items: list[str], separators: list[str], verb: str) -> bool:
 
 
 def _head(first: str, item: str) -> str:
-    """What a bare item shares with the first of its list: "an inhibitor of" in "an inhibitor of renin and trypsin"."""
+    """Words of the first item that apply to a bare item: "an inhibitor of" in "an inhibitor of renin and trypsin"."""
     article = _ARTICLE.match(first)
     if " of " in first and " of " not in item and (article or _FUMES.search(first)):
         return first[: first.rindex(" of ") + len(" of ")]
