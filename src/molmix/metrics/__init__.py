@@ -1,16 +1,17 @@
-"""Metrics, one file a family: what it measures of each answer, and how its columns are shown.
+"""Metrics, one file per family. A family computes scores of each answer, and says how its columns are shown.
 
-A family is a file of `molmix.metrics.families` and registers by being there. It says
+A family is a file in `molmix.metrics.families`, which registers it. It defines
 
-* ``DIRECTION``: which answers it measures, `mol2cap` (captions) or `cap2mol` (molecules);
-* ``POSITION``: where its columns stand among those of the other families, the lowest first;
-* ``metrics(options)``: its columns (:class:`Metric`), none where the options give it nothing to measure;
-* ``measure(answers)``: a column of numbers for each of them, a row an answer; None where it has nothing to say;
-* ``note(options)``: what a reader of the tables must know, or nothing;
-* ``pooled(frame, options)``, where some figures of a system are not the mean over its answers: what they are made of
-  (:data:`Pooled`).
+* ``DIRECTION``: the answers that it measures, `mol2cap` (captions) or `cap2mol` (molecules);
+* ``POSITION``: order of its columns among the families, the lowest first;
+* ``metrics(options)``: its columns (:class:`Metric`), empty if the options give it nothing to measure;
+* ``measure(answers)``: a column of numbers for each metric, one row per answer; None if it does not apply;
+* ``note(options)``: a note for readers of the tables, or an empty text;
+* ``pooled(frame, options)``, only if some figures of a system are not the mean over its answers: the columns and
+  functions for these figures (:data:`Pooled`).
 
-The families are imported when a config is checked, so each imports numpy, pandas and the like inside its functions.
+The families are imported when a config is checked. So each imports numpy, pandas and similar libraries inside its
+functions.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """What a study's config says of its metrics.
+    """Settings of metrics from a study's config.
 
     Attributes:
         judges: settings of the judges by name (see `molmix.judges.kinds`).
@@ -39,7 +40,7 @@ class Options:
         wordnet: folder of the WordNet 3.0 database; None for METEOR without synonyms.
         domain: `molecules` or `text`.
         taxonomy: L+M-24's property taxonomy; None for no property scores.
-        property_truth: what a caption's properties are held against, `reference` or `molecule`.
+        property_truth: ground truth for a caption's properties, `reference` or `molecule`.
     """
 
     judges: dict[str, dict[str, Any]]
@@ -52,22 +53,22 @@ class Options:
 
 @dataclass(frozen=True)
 class Answers:
-    """One model's answers to one test set, with all that metrics may hold them against; lists are by row.
+    """One model's answers to one test set, with all data that metrics compare them with. Lists are by row.
 
     Attributes:
         direction: `mol2cap` or `cap2mol`.
         texts: what the model wrote.
         molecules: canonical SMILES.
         references: one or more captions for each molecule.
-        facts: facts that the references state, where known.
-        truth: everything that is true of each molecule, where known.
-        nli: by judge, the probabilities of pairs (columns of `molmix.judges.nli.inference`); none where answers are
+        facts: facts that the references state, if known.
+        truth: all true facts of each molecule, if known.
+        nli: by judge, the probabilities of pairs (columns of `molmix.judges.nli.inference`); empty if answers are
             molecules.
-        options: what the config says.
-        properties: names of each molecule's properties, where known.
+        options: settings of the config.
+        properties: names of each molecule's properties, if known.
         text2mol: similarity of each text and its molecule (columns of
             `molmix.metrics.text2mol_model.write_similarities`).
-        smiles: the molecules as the source of the test set writes them; None where they are not known.
+        smiles: the molecules as the source of the test set writes them; None if unknown.
     """
 
     direction: str
@@ -89,10 +90,9 @@ class Metric:
 
     Attributes:
         column: its name in the scores.
-        better: which way is better.
-        title: its name in a table that people read.
-        headline: whether tables that are wide already, such as those of comparisons, show it to people; the CSV
-            beside them holds every metric.
+        better: whether higher or lower is better.
+        title: its name in tables for people.
+        headline: whether wide tables for people, such as those of comparisons, show it. Their CSV has every metric.
     """
 
     column: str
@@ -101,7 +101,7 @@ class Metric:
     headline: bool = False
 
 
-# Columns, array (rows, k) of numpy or sparse ones of scipy, and what is made of their sums: (…, k) -> (…).
+# Columns (an array (rows, k) of numpy or a sparse one of scipy), and a function of their sums: (…, k) -> (…).
 Pooled = tuple[Any, Callable[["np.ndarray"], "np.ndarray"]]
 
 
@@ -115,8 +115,8 @@ def all_metrics(options: Options, direction: str | None = None) -> tuple[Metric,
     """Every metric of every family, in the order of the tables' columns.
 
     Args:
-        options: what the config says.
-        direction: of the answers that are measured; None for all.
+        options: settings of the config.
+        direction: of the measured answers; None for all.
     """
     chosen = (family for family in load_families() if direction in (None, family.DIRECTION))
     return tuple(metric for family in chosen for metric in family.metrics(options))

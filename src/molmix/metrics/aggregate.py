@@ -1,4 +1,4 @@
-"""From models' scores to the figures that tables hold, in the form that :mod:`molmix.analysis.bootstrap` resamples."""
+"""Make the figures of tables from models' scores, in the form that :mod:`molmix.analysis.bootstrap` resamples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Figure = tuple[str, str]  # a model and a metric's column
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """One array over another, NaN where that is 0."""
+    """One array divided by another; NaN where the divisor is 0."""
     return np.where(below > 0, above / np.where(below > 0, below, 1), np.nan)
 
 
@@ -34,7 +34,7 @@ def read_scores(path: Path) -> pd.DataFrame:
 def without_texts(scores: pa.Table) -> pd.DataFrame:
     """Scores without the texts, which take more memory than all scores.
 
-    What is wrong with a text is kept: columns :data:`molmix.metrics.degenerate.FLAWS`, true or false.
+    Flaws of the texts are kept: columns :data:`molmix.metrics.degenerate.FLAWS`, true or false.
     """
     flaws = find_flaws(scores["text"].to_pylist(), scores["finish"].to_pylist())
     return scores.drop_columns("text").to_pandas().assign(**flaws)
@@ -43,14 +43,14 @@ def without_texts(scores: pa.Table) -> pd.DataFrame:
 def figures_of(
     frames: Mapping[str, pd.DataFrame], options: Options
 ) -> tuple[dict[Figure, np.ndarray], dict[Figure, Pooled]]:
-    """Every metric of every model of one test set, as far as it was scored.
+    """Every scored metric of every model of one test set.
 
     Args:
         frames: scores by model, with a column id; the same molecules in the same order.
-        options: what the scores were made with.
+        options: options of the scores.
 
     Returns:
-        Columns (molecules,) whose means are the figures, and figures that are made of sums instead.
+        Columns (molecules,) whose means are the figures, and figures that are functions of sums instead.
 
     Raises:
         MolmixError: the scores of two models are not of the same molecules in the same order.

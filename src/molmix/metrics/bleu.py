@@ -1,7 +1,7 @@
-"""BLEU (Papineni et al. 2002) as NLTK's unsmoothed ``corpus_bleu`` computes it, from counts that add up.
+"""BLEU (Papineni et al. 2002), equal to NLTK's unsmoothed ``corpus_bleu``, from counts that can be added.
 
-A corpus BLEU is no mean of caption scores, but it is a function of sums over captions. So each caption keeps
-its counts, and the BLEU of any set of captions (a subset, a bootstrap resample) is one sum away.
+A corpus BLEU is not a mean of caption scores, but a function of sums over captions. So each caption keeps its counts,
+and the BLEU of any set of captions (a subset, a bootstrap resample) follows from one sum.
 """
 
 from collections import Counter
@@ -21,14 +21,14 @@ COUNT_COLUMNS = (
 
 
 def ngrams(tokens: Sequence[Hashable], n: int) -> Counter[tuple[Hashable, ...]]:
-    """How often each run of ``n`` tokens occurs."""
+    """Number of occurrences of each n-gram."""
     return Counter(zip(*(tokens[start:] for start in range(n)), strict=False))
 
 
 def overlap(counts: Counter[tuple[Hashable, ...]], limits: Counter[tuple[Hashable, ...]]) -> int:
-    """How many n-grams of ``counts`` also stand in ``limits``, each at most as often as it does there."""
+    """How many n-grams of ``counts`` also occur in ``limits``, each at most as often as there."""
     total = 0
-    for ngram, count in counts.items():  # a plain loop: the hot spot of every n-gram score
+    for ngram, count in counts.items():  # a simple loop, which takes most time of every n-gram score
         limit = limits.get(ngram)
         if limit:
             total += min(count, limit)
@@ -43,10 +43,9 @@ def bleu_counts(references: Sequence[Sequence[Hashable]], hypothesis: Sequence[H
         hypothesis: the tokens of the prediction.
 
     Returns:
-        Matched n-grams (clipped at the reference that holds most of them), then n-grams of the hypothesis,
-        each for n = 1 to 4; tokens of the hypothesis; tokens of the reference nearest in length (the
-        shorter of two equally near). A total is 1 where the hypothesis is too short to have any n-gram: NLTK
-        counts so, and the published figures hold it.
+        Matched n-grams (clipped at the reference with most of them), then n-grams of the hypothesis, each for n = 1
+        to 4; tokens of the hypothesis; tokens of the reference nearest in length (the shorter of two equally near).
+        A total is 1 if the hypothesis is too short for any n-gram: NLTK counts so, and so do the published figures.
     """
     length = len(hypothesis)
     matches = [
@@ -66,13 +65,13 @@ def corpus_bleu(counts: np.ndarray, n: int) -> np.ndarray:
         n: longest n-gram, 1 to 4.
 
     Returns:
-        Array (…) of values in [0, 1]: 0 where some order has no match (NLTK gives less than 1e-76 there).
+        Array (…) of values in [0, 1]: 0 if some order has no match (NLTK then gives less than 1e-76).
     """
     counts = np.asarray(counts, dtype=float)
     matches, totals = counts[..., :n], counts[..., len(ORDERS) : len(ORDERS) + n]
     hypothesis, reference = counts[..., -2], counts[..., -1]
     some = np.asarray((matches > 0).all(axis=-1))
-    # Dead entries (no match, or nothing at all) are computed on ones and then set to 0.
+    # Entries without a match or without n-grams are computed with ones, and set to 0 afterwards.
     logs = np.log(np.where(some[..., None], matches, 1) / np.where(some[..., None], totals, 1))
     brevity = np.minimum(0.0, 1 - reference / np.where(some, hypothesis, 1))
     return np.where(some, np.exp(brevity + logs.mean(axis=-1)), 0.0)

@@ -1,8 +1,8 @@
-"""METEOR (Lavie & Agarwal 2007), the same numbers as NLTK 3.10's ``meteor_score`` with its default weights.
+"""METEOR (Lavie & Agarwal 2007), equal to NLTK 3.10's ``meteor_score`` with its default weights.
 
-Alignment is greedy, in NLTK's order: equal words, then equal Porter stems, then WordNet synonyms *of
-the stems* (a quirk of NLTK's that the published figures hold). What is slow there is asked per caption,
-though it depends on the word alone: stems and synonyms are looked up once a word here.
+Alignment is greedy, in NLTK's order: equal words, then equal Porter stems, then WordNet synonyms *of the stems* (a
+peculiarity of NLTK that the published figures include). NLTK is slow because it computes stems and synonyms for each
+caption. Here they are computed once per word.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,14 +22,14 @@ _last = itemgetter(-1)
 
 
 def meteor_name(wordnet: Path | None) -> str:
-    """What a table calls METEOR: without WordNet it is a simpler measure, and runs higher or lower."""
+    """Name of METEOR in tables. Without WordNet it is a simpler measure, with higher or lower values."""
     return f"meteor (WordNet {VERSION})" if wordnet else "meteor (exact+stem)"
 
 
 def meteor_scorer(wordnet: Path | None) -> Callable[[Sequence[Sequence[str]], Sequence[str]], float]:
     """A function that scores one caption against one or more references, all as tokens.
 
-    It returns the best METEOR of any reference, in [0, 1]; 0 where nothing matches or either side is empty.
+    It returns the best METEOR over the references, in [0, 1]; 0 if nothing matches or a side is empty.
 
     Args:
         wordnet: folder of a WordNet 3.0 database (:class:`molmix.metrics.wordnet.WordNet`); without one,
@@ -57,7 +57,7 @@ def _meteor(reference: list[str], hypothesis: list[str], synonyms: Callable[[str
         return 0.0
     precision, recall = matched / len(hypothesis), matched / len(reference)
     mean = precision * recall / (ALPHA * precision + (1 - ALPHA) * recall)
-    # A chunk is a run that stands in the same order, without a gap, on both sides.
+    # A chunk is a sequence of words that both sides contain in the same order and without a gap.
     chunks = sum(links.get(i - 1, -2) != j - 1 for i, j in links.items())
     return (1 - GAMMA * (chunks / matched) ** BETA) * mean
 
@@ -65,7 +65,7 @@ def _meteor(reference: list[str], hypothesis: list[str], synonyms: Callable[[str
 def _link_equal(
     hypothesis: Iterable[tuple[int, str]], reference: Iterable[tuple[int, str]], links: dict[int, int]
 ) -> tuple[list[tuple[int, str]], Positions]:
-    """Link each word, from the last to the first, to the last free equal one; return what is left of both."""
+    """Link each word, from the last to the first, to the last free equal word. Return the free words of both."""
     free: Positions = {}
     for j, word in reference:
         free.setdefault(word, []).append(j)
@@ -85,7 +85,7 @@ def _link_synonyms(
     synonyms: Callable[[str], frozenset[str]],
     links: dict[int, int],
 ) -> None:
-    """Link each word, from the last to the first, to the last free word that is a synonym of it."""
+    """Link each word, from the last to the first, to its last free synonym."""
     for i, word in reversed(left):
         positions = max((free[other] for other in synonyms(word).intersection(free)), key=_last, default=None)
         if positions:

@@ -1,4 +1,4 @@
-"""One row a caption, every metric: the table that any comparison, interval or plot starts from."""
+"""Write the table of scores, one row per caption with every metric: the input of comparisons, intervals and plots."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def write_scores(
     Args:
         test: the test set (columns of `molmix.data.corpus.TEST`).
         direction: `mol2cap` or `cap2mol`.
-        predictions: what the model answered (columns id, text, finish).
-        nli: by judge, the probabilities of pairs; none where answers are molecules.
-        text2mol: Text2Mol similarities, where they were measured.
+        predictions: the model's answers (columns id, text, finish).
+        nli: by judge, the probabilities of pairs; empty if answers are molecules.
+        text2mol: Text2Mol similarities, if they were measured.
         out: table to write: id, text, finish and a column for each score.
         options: see :class:`molmix.metrics.Options`.
 
     Raises:
-        MolmixError: the predictions, or what was made of them, are not those of the test set.
+        MolmixError: the predictions, or tables made from them, do not belong to the test set.
     """
     rows = read_table(test).to_pylist()
     ids = [row["id"] for row in rows]

@@ -1,4 +1,4 @@
-"""What the config says of metrics that read files; apart from them, so that checking a config stays cheap."""
+"""Config sections of metrics that read files, in a separate module so that checking a config is fast."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Text2MolSettings(Section):
     batch_tokens: Count = Field(16384, description="tokens in a batch of captions")
 
     def features_of(self, test: str) -> str:
-        """File of the features of a test set's molecules."""
+        """Path of the features of a test set's molecules."""
         return self.features if isinstance(self.features, str) else self.features[test]
 
 
@@ -64,14 +64,14 @@ class Metrics(Section):
     text2mol: Text2MolSettings | None = Field(None, description="Text2Mol similarity; null for none")
 
     def options(self) -> dict[str, Any]:
-        """What scores depend on (fields of :class:`molmix.metrics.Options`)."""
+        """Settings that scores depend on (fields of :class:`molmix.metrics.Options`)."""
         named: dict[str, Any] = {"vocabulary": self.vocabulary, "wordnet": self.wordnet}
         if self.properties:
             named |= {"taxonomy": self.properties.taxonomy, "property_truth": self.properties.truth}
         return named
 
     def files(self) -> dict[str, str]:
-        """Every file or folder that a metric reads, by its key."""
+        """Every file or folder that a metric reads, by config key."""
         named = {"vocabulary": self.vocabulary, "wordnet": self.wordnet}
         if self.properties:
             named |= {

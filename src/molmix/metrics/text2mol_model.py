@@ -1,8 +1,8 @@
-"""Text2Mol (Edwards, Zhai & Ji 2021): the cosine of a caption's embedding and its molecule's, by the MLP model.
+"""Text2Mol (Edwards, Zhai & Ji 2021): the cosine of the embeddings of a caption and its molecule, by the MLP model.
 
 The layout is that of ``MLPModel`` in https://github.com/cnedwards/text2mol, so that the published weights load
-strictly; the way of asking is that of MolT5's and L+M-24's ``text_text2mol_metric.py``: captions cut at 256 tokens,
-molecules by their 300 mol2vec features (Jaeger et al. 2018), those without left out.
+strictly. The evaluation is that of MolT5's and L+M-24's ``text_text2mol_metric.py``: captions are cut at 256 tokens,
+molecules have 300 mol2vec features (Jaeger et al. 2018), and molecules without features are left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from molmix.data.sources import file_format, read_file
 from molmix.metrics.settings import Text2MolSettings
 from molmix.models.loading import default_device
 
-FEATURES = 300  # of a molecule, in mol2vec's published model
+FEATURES = 300  # number of features of a molecule in mol2vec's published model
 MAX_TOKENS = 256
 
 log = logging.getLogger(__name__)
@@ -36,17 +36,17 @@ log = logging.getLogger(__name__)
 def write_similarities(*, name: str, test: Path, predictions: Path, settings: dict[str, Any], out: Path) -> None:
     """Measure one model's captions of one test set.
 
-    Writes a table with a row a caption: ``id``, ``text2mol`` (float32, null where the molecule has no features).
+    Writes a table with one row per caption: ``id``, ``text2mol`` (float32, null if the molecule has no features).
 
     Args:
         name: of the test set.
         test: the test set (columns of `molmix.data.corpus.TEST`).
-        predictions: what the model answered (columns id, text), in the same order.
+        predictions: the model's answers (columns id, text), in the same order.
         settings: see :class:`molmix.metrics.families.text2mol.Text2MolSettings`.
         out: table to write.
 
     Raises:
-        MolmixError: the predictions are not those of the test set, or a file of the settings cannot be used.
+        MolmixError: the predictions do not belong to the test set, or a file of the settings cannot be used.
     """
     chosen = Text2MolSettings(**settings)
     rows = read_table(test, ["id", "molecule"])
@@ -77,7 +77,7 @@ def text2mol(
     """Cosine of each text and its molecule.
 
     Args:
-        texts: captions, cut at 256 tokens; an empty one has an embedding like any other, as published.
+        texts: captions, cut at 256 tokens; an empty caption also has an embedding, as published.
         molecules: for each text the key of its molecule in ``features``.
         weights: state dict of the model, as torch's ``.pt`` or as safetensors.
         text_model: hub id or local folder of the text encoder's config and vocabulary.
@@ -86,15 +86,16 @@ def text2mol(
         batch_tokens: tokens in a batch of texts.
 
     Returns:
-        Similarities, float32 [n] in [-1, 1], NaN where the molecule has no features; and bool [n], where it has.
+        Similarities, float32 [n] in [-1, 1], NaN if the molecule has no features; and bool [n], whether it has
+        features.
 
     Raises:
-        MolmixError: the weights or the text model cannot be used, or answer with no numbers.
+        MolmixError: the weights or the text model cannot be used, or a result is not a number.
         ValueError: the two lists differ in length.
     """
     covered = np.array([key in features for _, key in zip(texts, molecules, strict=True)], dtype=bool)
     similarity = np.full(len(covered), np.nan, np.float32)
-    if covered.any():  # nothing is loaded for nothing
+    if covered.any():  # otherwise the model is not needed
         model, tokenizer = load_text2mol(weights, text_model, revision)
         asked = np.flatnonzero(covered).tolist()
         vectors = np.stack([features[molecules[row]] for row in asked])
@@ -112,7 +113,7 @@ def _similarities(
     lengths = np.array([len(row) for row in ids])
     device = model.temp.device
     found = np.empty(len(texts), np.float32)
-    for length in np.unique(lengths)[::-1]:  # texts of one length together: nothing is padded
+    for length in np.unique(lengths)[::-1]:  # group texts by length, so that nothing is padded
         same_length = np.flatnonzero(lengths == length)
         step = max(1, batch_tokens // length)
         for batch in (same_length[start : start + step] for start in range(0, len(same_length), step)):
@@ -127,7 +128,7 @@ def _similarities(
 
 
 class Text2Mol(nn.Module):
-    """The published MLP model; names of its parts are those of the published state dict.
+    """The published MLP model, with the names of the published state dict.
 
     Args:
         config: of the text encoder.
@@ -143,13 +144,13 @@ class Text2Mol(nn.Module):
         self.mol_hidden3 = nn.Linear(hidden, width)
         self.ln1 = nn.LayerNorm(width)
         self.ln2 = nn.LayerNorm(width)
-        # Scales both embeddings in training, so it does not change their cosine; the state dict holds it.
+        # It scales both embeddings in training and does not change their cosine, but the state dict contains it.
         self.temp = nn.Parameter(torch.tensor([0.07]))
         self.text_transformer_model = BertModel(config)
 
     def embed_texts(self, tokens: torch.Tensor) -> torch.Tensor:
         """Embeddings of texts without padding: token ids [n, length] -> [n, width]."""
-        # A mask of ones: without one, a text that holds the padding token's id would be taken for a padded one.
+        # A mask of ones: without it, the padding token's id in a text would be treated as padding.
         encoded = self.text_transformer_model(tokens, attention_mask=torch.ones_like(tokens))
         return self.ln2(self.text_hidden1(encoded.pooler_output))
 
@@ -162,16 +163,16 @@ class Text2Mol(nn.Module):
 def load_text2mol(
     weights: Path, text_model: str, revision: str | None = None
 ) -> tuple[Text2Mol, PreTrainedTokenizerBase]:
-    """Load the model in float32, onto CUDA where there is a GPU, with its tokenizer.
+    """Load the model in float32, onto CUDA if there is a GPU, with its tokenizer.
 
     Args:
-        weights: see :func:`text2mol`; they hold the text encoder's weights, so of the text model only its config and
-            vocabulary are read.
+        weights: see :func:`text2mol`. They include the text encoder's weights, so only config and vocabulary of the
+            text model are read.
         text_model: see :func:`text2mol`.
         revision: of a hub id.
 
     Raises:
-        MolmixError: a file is missing, or is not what it should be.
+        MolmixError: a file is missing or wrong.
     """
     config, tokenizer = _text_model(text_model, revision)
     state = _state(weights)
@@ -191,17 +192,17 @@ def _text_model(text_model: str, revision: str | None) -> tuple[BertConfig, PreT
     local = Path(text_model).is_dir()
     if not local and revision is None:
         raise fault(where, f"{text_model!r} is no local folder", "give a hub id its `revision`, or fix the path")
-    if local and not (Path(text_model) / "config.json").is_file():  # transformers would take its own defaults
+    if local and not (Path(text_model) / "config.json").is_file():  # otherwise transformers uses its own defaults
         raise fault(where, f"{text_model!r} holds no config.json", hint)
     folder = Path(text_model) if local else snapshot(where, text_model, str(revision), "tokenizer")
     try:
-        # By name, not by Auto classes: SciBERT's config.json says of no model type.
+        # By name, not by Auto classes: SciBERT's config.json has no model type.
         config = BertConfig.from_pretrained(folder, local_files_only=True)
         tokenizer = BertTokenizer.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise fault(where, f"{text_model!r} cannot be read ({reason})", hint) from None
-    if len(tokenizer) != config.vocab_size:  # without a vocab.txt, transformers makes one of five words
+    if len(tokenizer) != config.vocab_size:  # without a vocab.txt, transformers makes a vocabulary of five words
         raise fault(where, f"{text_model!r} has {len(tokenizer)} words for a model of {config.vocab_size}", hint)
     return config, tokenizer
 
@@ -218,7 +219,7 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
     except (OSError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError) as error:
         hint = "give Text2Mol's published weights (test_outputfinal_weights.320.pt), or safetensors"
         raise fault(path, f"cannot be read as weights ({' '.join(str(error).split())[:200]})", hint) from None
-    # A buffer of positions that older transformers saved along; it is no weight, and BERT makes it itself.
+    # A buffer of positions that older transformers saved too. It is not a weight, and BERT creates it.
     return {name: value for name, value in state.items() if not name.endswith("embeddings.position_ids")}
 
 
@@ -232,11 +233,11 @@ def read_features(path: Path, key: str, column: str) -> dict[str, np.ndarray]:
         path: by its ending ``.txt``: Text2Mol's own files, key, tab, 300 numbers between spaces, tab, description,
             without a header; ``.csv`` or ``.tsv``: mol2vec's, with columns ``mol2vec-000`` … ``mol2vec-299``;
             ``.jsonl`` or ``.parquet``: a list column ``mol2vec``. Gzipped or not.
-        key: `molecule` where keys are SMILES, which are made canonical; `id` where they are taken as they are.
-        column: of the key, where the file has columns.
+        key: `molecule` if keys are SMILES, which are canonicalised; `id` if they are used unchanged.
+        column: of the key, if the file has columns.
 
     Returns:
-        float32 [300] by key (of molecules, :func:`molmix.data.smiles.join_key`).
+        float32 [300] by key (for molecules, :func:`molmix.data.smiles.join_key`).
 
     Raises:
         MolmixError: the file is missing or damaged, a row has no key or does not hold 300 numbers, or two rows give

@@ -1,7 +1,7 @@
-"""How captions are cut into tokens before BLEU and METEOR.
+"""Tokenizers of captions for BLEU and METEOR.
 
-The published caption metrics (MolT5, Edwards et al. 2022; L+M-24, Edwards et al. 2024) cut with SciBERT's
-wordpieces, and the cut moves BLEU by several points: a table has to say which one it used (``name``).
+The published caption metrics (MolT5, Edwards et al. 2022; L+M-24, Edwards et al. 2024) use SciBERT's wordpieces. The
+tokenizer changes BLEU by several points, so tables must name it (``name``).
 """
 
 import re
@@ -21,7 +21,7 @@ from molmix.core.errors import MolmixError, fault
 # The published scripts call `tokenize(text, truncation=True, max_length=512)`, which adds no [CLS] and no [SEP]:
 # the limit is 512 wordpieces of the caption itself. (transformers 5 ignores both arguments there; 4 did not.)
 MAX_WORDPIECES = 512
-# What the published scripts drop after tokenizing. They count only where a caption spells one out.
+# The published scripts drop these after tokenizing. This matters only if a caption contains one literally.
 SPECIAL = frozenset({"[PAD]", "[CLS]", "[SEP]"})
 SPELLED = [*sorted(SPECIAL), "[MASK]", "[UNK]"]
 
@@ -29,21 +29,21 @@ _WORD_OR_MARK = re.compile(r"\w+|[^\w\s]")
 
 
 class Tokenizer(Protocol):
-    """Cuts texts into tokens."""
+    """Splits texts into tokens."""
 
     @property
     def name(self) -> str:
-        """What a table calls it."""
+        """Its name in tables."""
         ...
 
     def __call__(self, texts: Sequence[str]) -> list[list[str]]:
-        """The tokens of each text, in order; ``[]`` for a text without any."""
+        """The tokens of each text, in order; ``[]`` for a text without tokens."""
         ...
 
 
 @dataclass(frozen=True)
 class SimpleTokenizer:
-    """Lower-cased words and single punctuation marks, uncut in length. Needs no vocabulary.
+    """Lower-cased words and single punctuation marks, without a length limit. Needs no vocabulary.
 
     Its BLEU and METEOR are not comparable with published ones.
     """
@@ -58,9 +58,9 @@ class WordPieceTokenizer:
     """BERT wordpieces: the first 512 of each text, without ``[PAD]``, ``[CLS]`` and ``[SEP]``.
 
     Args:
-        name: what a table calls it.
-        engine: a BERT tokenizer. It splits at every space, whatever stands around it, so the pieces of a text
-            are those of its words, and each word is cut once in the life of this object.
+        name: its name in tables.
+        engine: a BERT tokenizer. It always splits at spaces, so the pieces of a text are those of its words. Each
+            word is tokenized once and cached in this object.
     """
 
     def __init__(self, name: str, engine: Engine):
@@ -69,7 +69,7 @@ class WordPieceTokenizer:
         self._pieces: dict[str, list[str]] = {"": []}
 
     def __call__(self, texts: Sequence[str]) -> list[list[str]]:
-        # Only at plain spaces: what else Python takes for white space, BERT may delete and join across.
+        # Only at plain spaces: BERT may delete other white space of Python and join the text around it.
         split = [text.split(" ") for text in texts]
         fresh = list({word for words in split for word in words} - self._pieces.keys())
         encodings = self._engine.encode_batch(fresh, add_special_tokens=False)
@@ -85,9 +85,9 @@ def load_metric_tokenizer(path: Path | None) -> Tokenizer:
     """The tokenizer of a vocabulary file, or the simple one without a file.
 
     Args:
-        path: a BERT ``vocab.txt`` (one wordpiece a line; texts are lower-cased and stripped of accents, as
-            ``BertTokenizerFast`` does by default and SciBERT's uncased vocabulary needs), or a
-            ``tokenizer.json``, which says itself how it normalises.
+        path: a BERT ``vocab.txt`` (one wordpiece per line; texts are lower-cased and accents are removed, as by
+            default in ``BertTokenizerFast`` and as SciBERT's uncased vocabulary needs), or a ``tokenizer.json``, which
+            defines its own normalisation.
 
     Raises:
         MolmixError: the file is missing or is not a BERT wordpiece tokenizer.
@@ -96,11 +96,11 @@ def load_metric_tokenizer(path: Path | None) -> Tokenizer:
         return SimpleTokenizer()
     if not path.is_file():
         raise fault(path, "no such tokenizer file", "give a BERT vocab.txt or a tokenizer.json")
-    # Hub folders call every file `vocab.txt`: the folder is then what tells them apart.
+    # On the hub every such file is named `vocab.txt`, so the folder is used as the name.
     label = path.resolve().parent.name if path.stem in {"vocab", "tokenizer"} else path.stem
     try:
         engine = Engine.from_file(str(path)) if path.suffix == ".json" else _bert(path)
-    except Exception as error:  # the Rust side raises bare Exception
+    except Exception as error:  # the Rust code raises bare Exception
         raise _not_wordpiece(path, str(error)) from error
     if not isinstance(engine.pre_tokenizer, BertPreTokenizer) or not isinstance(engine.model, WordPiece):
         found = f"{type(engine.model).__name__} after {type(engine.pre_tokenizer).__name__}"
@@ -116,7 +116,7 @@ def _bert(path: Path) -> Engine:
     engine = Engine(WordPiece.from_file(str(path)))
     engine.normalizer = BertNormalizer(lowercase=True)
     engine.pre_tokenizer = BertPreTokenizer()
-    # A caption that spells one of these out gets the special token, as BertTokenizerFast gives it.
+    # If a caption contains one of these literally, it gets the special token, as in BertTokenizerFast.
     engine.add_special_tokens([token for token in SPELLED if engine.token_to_id(token) is not None])
     return engine
 

@@ -1,7 +1,7 @@
-"""Synonyms out of the WordNet 3.0 database files (Fellbaum 1998; format: wndb(5WN), morphy(7WN)).
+"""Synonyms from the WordNet 3.0 database files (Fellbaum 1998; format: wndb(5WN), morphy(7WN)).
 
-NLTK's own reader wants files that Debian does not ship (``lexnames``), refuses folders outside its data path,
-and takes seconds to load; METEOR needs one question answered. The answers equal NLTK's.
+NLTK's own reader needs files that Debian does not ship (``lexnames``), refuses folders outside its data path, and takes
+seconds to load. METEOR needs only synonyms. The results equal NLTK's.
 """
 
 import re
@@ -12,7 +12,7 @@ from molmix.core.errors import fault
 
 VERSION = "3.0"
 
-# Endings that morphy exchanges for a possible base form, by part of speech.
+# Endings that morphy replaces to get a possible base form, by part of speech.
 _ENDINGS = {
     "noun": [
         ("s", ""),
@@ -40,7 +40,7 @@ _ENDINGS = {
 }
 _FILES = [f"{kind}.{speech}" for speech in _ENDINGS for kind in ("index", "data")]
 _FILES += [f"{speech}.exc" for speech in _ENDINGS]
-_MARKER = re.compile(r"\([^()]*\)$")  # an adjective's position in the sentence, as in `galore(ip)`
+_MARKER = re.compile(r"\([^()]*\)$")  # an adjective's position in the sentence, for example `galore(ip)`
 
 
 class WordNet:
@@ -69,7 +69,7 @@ class WordNet:
                 f"not WordNet {VERSION}, which the published METEOR was computed with",
                 f"give the folder of a WordNet {VERSION} database",
             )
-        # Whole index lines by lemma: only the few that are asked for get parsed.
+        # Unparsed index lines by lemma: only the few that are needed are parsed.
         self._index = {
             speech: {
                 line[: line.index(" ")]: line
@@ -88,7 +88,7 @@ class WordNet:
         self._known: dict[str, frozenset[str]] = {}
 
     def synonyms(self, word: str) -> frozenset[str]:
-        """The single words that share a synset with a lower-cased word or a base form of it; often empty."""
+        """The single words that share a synset with a lower-cased word or its base form; often empty."""
         if word not in self._known:
             self._known[word] = frozenset(
                 lemma

@@ -1,4 +1,4 @@
-"""Molecule → caption: the published text metrics, one row a caption.
+"""Molecule → caption: the published text metrics, one row per caption.
 
 The definitions are those of MolT5 (Edwards et al. 2022) and L+M-24 (Edwards et al. 2024), computed faster:
 BLEU and METEOR over the given tokens (published: SciBERT wordpieces), ROUGE on the raw text without stemming.
@@ -43,14 +43,14 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 
 
 def pooled(frame: pd.DataFrame, options: Options) -> dict[str, Pooled]:
-    """Corpus BLEU, of captions that were scored."""
+    """Corpus BLEU of the scored captions."""
     from molmix.metrics.bleu import COUNT_COLUMNS, pooled_bleu
 
     return pooled_bleu(frame[list(COUNT_COLUMNS)].to_numpy(dtype=float)) if "bleu2" in frame else {}
 
 
 def note(options: Options) -> str:
-    """Which definitions these figures follow."""
+    """The definitions of these figures."""
     from molmix.metrics.meteor import meteor_name
     from molmix.metrics.tokenize import load_metric_tokenizer
 
@@ -77,17 +77,17 @@ def caption_scores(
     Args:
         references: one or more captions for each row.
         predictions: one caption for each row.
-        tokenizer: cuts the captions for BLEU and METEOR.
+        tokenizer: splits the captions into tokens for BLEU and METEOR.
         wordnet: folder of a WordNet 3.0 database, or None for METEOR with exact and stem matches only
             (:func:`molmix.metrics.meteor.meteor_name` names the difference).
 
     Returns:
-        One row a caption, in order. ``bleu2``, ``bleu4``: sentence BLEU from the row's own counts, without
-        smoothing, so 0 for a caption with no matching 2-gram or 4-gram; a system's BLEU is *not* their mean
-        but :func:`molmix.metrics.bleu.corpus_bleu` of the summed counts. ``bleu_match_1`` … ``bleu_ref_len``:
-        those counts (int64). ``rouge1``, ``rouge2``, ``rougeL``, ``meteor``: in [0, 1], the best over the
-        row's references; a system's score is their mean. Every score of an empty prediction is 0, and so is
-        every score against no reference or an empty one.
+        One row per caption, in order. ``bleu2``, ``bleu4``: sentence BLEU from the row's own counts, without
+        smoothing, so 0 for a caption without a matching 2-gram or 4-gram. A system's BLEU is *not* their mean but
+        :func:`molmix.metrics.bleu.corpus_bleu` of the summed counts. ``bleu_match_1`` … ``bleu_ref_len``: these
+        counts (int64). ``rouge1``, ``rouge2``, ``rougeL``, ``meteor``: in [0, 1], the best over the row's
+        references; a system's score is their mean. Every score is 0 if the prediction is empty, if there is no
+        reference, or if the reference is empty.
 
     Raises:
         MolmixError: there is no WordNet 3.0 in the folder.

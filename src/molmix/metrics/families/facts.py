@@ -1,4 +1,4 @@
-"""Scores of captions whose facts are known: what was said, what was to be said, what is true."""
+"""Scores of captions with known facts: stated facts, facts of the reference, and true facts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METRICS = (
 
 
 def measure(answers: Answers) -> pd.DataFrame | None:
-    """Facts that captions of the embedded world state; None where the true facts are not known."""
+    """Fact scores of captions of the embedded world; None if the true facts are not known."""
     if any(facts is None for facts in (*answers.facts, *answers.truth)):
         return None
     from molmix.data.synthetic.captions import parse
@@ -30,7 +30,7 @@ def measure(answers: Answers) -> pd.DataFrame | None:
         [set(facts or ()) for facts in answers.facts],
         [set(truth or ()) for truth in answers.truth],
     )
-    # A reference that states nothing is met by silence, but not by an empty caption.
+    # If the reference states no fact, a caption without facts has score 1, but an empty caption has 0.
     scores[[not text.strip() for text in answers.texts]] = 0.0
     return scores
 
@@ -50,10 +50,10 @@ def fact_scores(
     reference: Sequence[AbstractSet[Hashable]],
     truth: Sequence[AbstractSet[Hashable]],
 ) -> pd.DataFrame:
-    """Precision and recall of stated facts, one row a caption.
+    """Precision and recall of stated facts, one row per caption.
 
-    A caption may state a true fact that its reference leaves out: that is no error. So precision asks the
-    truth, and recall the reference.
+    A caption may state a true fact that its reference omits: that is not an error. So precision uses the true facts,
+    and recall the reference.
 
     Args:
         stated: the facts that each generated caption states.
@@ -62,10 +62,9 @@ def fact_scores(
 
     Returns:
         ``precision`` (share of the stated facts that are true), ``recall`` (share of the reference's facts
-        that are stated) and ``f1`` (their harmonic mean, 0 where both are 0), float64 in [0, 1], never NaN,
-        so that means of all systems are over the same rows. A caption that states nothing has precision 0
-        (silence earns nothing), unless its reference states nothing either: then all three are 1. Against a
-        reference that states nothing, recall is 1.
+        that are stated) and ``f1`` (their harmonic mean, 0 if both are 0), float64 in [0, 1], never NaN, so that
+        means of all systems are over the same rows. A caption that states nothing has precision 0, unless its
+        reference states nothing either: then all three are 1. If the reference states nothing, recall is 1.
 
     Raises:
         ValueError: the lists differ in length.

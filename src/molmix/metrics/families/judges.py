@@ -1,7 +1,7 @@
 """Scores of captions by NLI judges; :mod:`molmix.judges.kinds` defines them.
 
-The first judge of a kind with plain columns (`atomic`) has its scores there (`hallucination`, `coverage`, …); the
-columns of any other begin with its name (`summac.consistency`).
+The first judge of a kind with plain columns (`atomic`) has columns without a prefix (`hallucination`, `coverage`, …).
+The columns of all other judges begin with their name (`summac.consistency`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FALLBACK = "fallback"  # column: `rules` made units because the decomposer's ans
 
 
 def metrics(options: Options) -> tuple[Metric, ...]:
-    """How the scores that people compare are shown, judge by judge."""
+    """How the scores for people are shown, judge by judge."""
     named, shown = prefixes(options.judges), titles(options.judges)
     return tuple(
         Metric(
             f"{prefix}{score.column}",
             score.better,
             f"{shown[name]} {score.column}" if prefix else score.column,
-            # Of the judge with the plain columns, or of all where none has them.
+            # For the judge with the plain columns, or for all judges if none has them.
             headline=score.headline and (not prefix or "" not in named.values()),
         )
         for name, prefix in named.items()
@@ -37,7 +37,7 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 
 
 def measure(answers: Answers) -> pd.DataFrame | None:
-    """Scores of every caption by every judge, and whether its units are left to `rules`; None where no NLI was run."""
+    """Scores of every caption by every judge, and whether `rules` made its units; None if no NLI was run."""
     import pandas as pd
 
     judges, frames = answers.options.judges, []
@@ -53,15 +53,15 @@ def measure(answers: Answers) -> pd.DataFrame | None:
 
 
 def note(options: Options) -> str:
-    """Who the judges are."""
+    """Descriptions of the judges."""
     return " ".join(f"Judge `{name}`: {parse_judge(judge).describe()}." for name, judge in options.judges.items())
 
 
 def count_fallback(frame: pd.DataFrame) -> dict[str, int]:
-    """By judge ("" for the one with the plain columns), how many captions have units that `rules` made.
+    """By judge ("" for the one with the plain columns), the number of captions with units that `rules` made.
 
-    Those of the caption or of its reference, because the decomposer's answer could not be used. Scores of earlier
-    versions do not say it.
+    These are units of the caption or of its reference, if the decomposer's answer could not be used. Scores of earlier
+    versions lack this column.
 
     Args:
         frame: a model's scores of one test set.
@@ -71,6 +71,6 @@ def count_fallback(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def prefixes(judges: Mapping[str, dict[str, Any]]) -> dict[str, str]:
-    """What the columns of each judge begin with."""
+    """Prefix of the columns of each judge."""
     plain = next((name for name, judge in judges.items() if parse_judge(judge).plain_columns), None)
     return {name: "" if name == plain else f"{name}." for name in judges}

@@ -1,8 +1,8 @@
-"""Caption → molecule: the published molecule-translation metrics, one row a molecule.
+"""Caption → molecule: the published molecule-translation metrics, one row per molecule.
 
-The definitions are those of MolT5 (Edwards et al. 2022) and L+M-24 (Edwards et al. 2024), with three differences: exact
-match compares canonical SMILES, not InChI; an empty prediction is invalid, where RDKit reads a molecule without atoms;
-and so is a text with a blank inside, where RDKit reads a molecule and its name.
+The definitions are those of MolT5 (Edwards et al. 2022) and L+M-24 (Edwards et al. 2024), with three differences. Exact
+match compares canonical SMILES, not InChI. An empty prediction is invalid; RDKit reads it as a molecule without atoms.
+A text with a blank inside is invalid; RDKit reads it as a molecule and its name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SIMILARITIES = ("maccs", "rdk", "morgan")
 
 
 def measure(answers: Answers) -> pd.DataFrame | None:
-    """Molecule metrics; None where answers are no molecules."""
+    """Molecule metrics; None if answers are not molecules."""
     if answers.options.domain != "molecules":
         return None
     return molecule_scores(answers.smiles or answers.molecules, answers.texts)
@@ -43,7 +43,7 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 
 
 def pooled(frame: pd.DataFrame, options: Options) -> dict[str, Pooled]:
-    """Corpus BLEU over characters, of molecules that were scored."""
+    """Corpus BLEU over characters of the scored molecules."""
     from molmix.metrics.bleu import COUNT_COLUMNS, corpus_bleu
 
     if "bleu" not in frame:
@@ -60,20 +60,19 @@ def molecule_scores(references: Sequence[str], predictions: Sequence[str]) -> pd
     """Score each predicted SMILES against its reference.
 
     Args:
-        references: the SMILES that was to be written, as its source writes it, one for each row.
-        predictions: what the model wrote.
+        references: the expected SMILES, as its source writes it, one for each row.
+        predictions: the model's answers.
 
     Returns:
-        One row a molecule, in order. ``valid``: 1 if :func:`molmix.data.smiles.parse_smiles` reads the prediction.
-        ``exact``: 1 if both have the same :func:`molmix.data.smiles.join_key`: canonical SMILES, stereochemistry
-        included, or the text itself where RDKit cannot read it (``unparsable: keep``). ``levenshtein``: edits between
-        the two strings as written, in characters. ``maccs``, ``rdk``, ``morgan``: Tanimoto similarity
-        in [0, 1] over MACCS keys, RDKit's path fingerprint (2,048 bits) and Morgan environments of radius 2
-        (unfolded counts, as published, not bits); NaN where RDKit cannot read one of the two. MolT5's tables leave
-        those rows out; for L+M-24's, which count them as 0, fill the NaN with 0. ``bleu``: sentence BLEU-4
-        over characters from the row's own counts (0 without a matching 4-gram). ``bleu_match_1`` …
-        ``bleu_ref_len``: those counts (int64), whose sums give the published corpus BLEU
-        (:func:`molmix.metrics.bleu.corpus_bleu`).
+        One row per molecule, in order. ``valid``: 1 if :func:`molmix.data.smiles.parse_smiles` reads the prediction.
+        ``exact``: 1 if both have the same :func:`molmix.data.smiles.join_key`: canonical SMILES with stereochemistry,
+        or the text itself if RDKit cannot read it (``unparsable: keep``). ``levenshtein``: edit distance between the
+        two original strings, in characters. ``maccs``, ``rdk``, ``morgan``: Tanimoto similarity in [0, 1] over MACCS
+        keys, RDKit's path fingerprint (2,048 bits) and Morgan environments of radius 2 (unfolded counts, as published,
+        not bits); NaN if RDKit cannot read one of the two. MolT5's tables omit these rows. L+M-24's tables count them
+        as 0: to compare with these, fill the NaN with 0. ``bleu``: sentence BLEU-4 over characters from the row's own
+        counts (0 without a matching 4-gram). ``bleu_match_1`` … ``bleu_ref_len``: these counts (int64), whose sums give
+        the published corpus BLEU (:func:`molmix.metrics.bleu.corpus_bleu`).
 
     Raises:
         ValueError: the two lists differ in length.

@@ -1,17 +1,17 @@
-"""L+M-24's property scores (Edwards et al. 2024): which properties a caption states, against those it was to state.
+"""L+M-24's property scores (Edwards et al. 2024): the properties that a caption states, and those it should state.
 
 The definition is that of the shared task's final evaluation, ``scorer_props.py`` of
 https://github.com/language-plus-molecules/LPM-24-Dataset (December 2024; it follows the revision of May 2024):
 
-- a caption states a property where the tokens of its lower-cased name stand in it side by side: every property
-  that does, so "protein kinase inhibitor" states "kinase inhibitor" too, and ``bitter`` and ``Bitter`` of the
-  taxonomy are two properties that are always stated together;
-- precision, recall and F1 are those of a property over all captions, left out where they are 0/0;
-- a group's figure is the plain mean over its properties and its own groups, whatever their size; a group without
-  any figure counts as 1 (before the revision: as 0, which makes older numbers not comparable).
+- a caption states a property if it contains the tokens of its lower-cased name in sequence. This holds for every
+  property, so "protein kinase inhibitor" also states "kinase inhibitor", and ``bitter`` and ``Bitter`` of the taxonomy
+  are two properties that are always stated together;
+- precision, recall and F1 of a property are over all captions, and are left out if they are 0/0;
+- a group's figure is the unweighted mean over its properties and its own groups, of any size; a group without any
+  figure counts as 1 (before the revision as 0, so older numbers are not comparable).
 
-So a system's figure is no mean over captions, but a function of sums over captions: each caption keeps the names of
-what it stated and was to state, and :func:`pooled_properties` makes sums of them.
+So a system's figure is not a mean over captions, but a function of sums over captions. Each caption keeps the names of
+the properties that it stated and should state, and :func:`pooled_properties` sums them.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 DIRECTION, POSITION = "mol2cap", 40
 SEPARATOR = "__"  # of the published keys, as in `Biomedical__inhibitors__kinase inhibitor`
 STATED, DUE = "properties_stated", "properties_due"
-_END = ""  # where a name ends in the trie; no token is empty
+_END = ""  # marks the end of a name in the trie; no token is empty
 
 
 def metrics(options: Options) -> tuple[Metric, ...]:
-    """How its columns are shown: all properties, then the categories of the taxonomy; none without one."""
+    """How its columns are shown: all properties, then the taxonomy's categories; empty without a taxonomy."""
     if options.taxonomy is None:
         return ()
     columns = _f1_columns(read_taxonomy(Path(options.taxonomy)))
@@ -59,7 +59,7 @@ def measure(answers: Answers) -> pd.DataFrame | None:
     """Property scores of captions; None without a taxonomy.
 
     Raises:
-        MolmixError: the truth is to be that of molecules, and there are no properties of them.
+        MolmixError: the ground truth is `molecule`, and the molecules have no properties.
     """
     options = answers.options
     if options.taxonomy is None:
@@ -72,14 +72,14 @@ def measure(answers: Answers) -> pd.DataFrame | None:
 
 
 def pooled(frame: pd.DataFrame, options: Options) -> dict[str, tuple[csr_array, Callable[[np.ndarray], np.ndarray]]]:
-    """A system's figures as :func:`pooled_properties`, of scores that have them; none without a taxonomy."""
+    """A system's figures, see :func:`pooled_properties`, if the scores have them; empty without a taxonomy."""
     if options.taxonomy is None or STATED not in frame:
         return {}
     return pooled_properties(frame, read_taxonomy(Path(options.taxonomy)))
 
 
 def note(options: Options) -> str:
-    """What the property scores follow; nothing where there are none."""
+    """The definition of the property scores; empty without them."""
     if options.taxonomy is None:
         return ""
     published = options.vocabulary and options.property_truth == "reference"
@@ -104,10 +104,10 @@ def _properties(answers: Answers) -> list[list[str]]:
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """Properties and the groups that they are averaged in.
+    """Properties and their groups, over which they are averaged.
 
     Attributes:
-        keys: the published key of each property: its category, its groups and its name; no key twice.
+        keys: the published key of each property: its category, its groups and its name. Keys are unique.
     """
 
     keys: tuple[str, ...]
@@ -119,7 +119,7 @@ class Taxonomy:
 
     @cached_property
     def groups(self) -> dict[str, list[str]]:
-        """What each category or group holds: keys of properties and of groups. The empty key holds the categories."""
+        """Keys of properties and of groups in each category or group. The empty key has the categories."""
         groups: dict[str, dict[str, None]] = {"": {}}
         for key in self.keys:
             parts = key.split(SEPARATOR)
@@ -129,18 +129,18 @@ class Taxonomy:
         return {owner: list(members) for owner, members in groups.items()}
 
     def below(self, group: str) -> list[int]:
-        """The indices of all properties in a category or a group, at any depth; of all where its key is empty."""
+        """The indices of all properties in a category or a group, at any depth; for an empty key, of all."""
         return [index for index, key in enumerate(self.keys) if not group or key.startswith(group + SEPARATOR)]
 
     def average(self, values: np.ndarray, group: str = "") -> np.ndarray:
-        """A group's mean over its properties and its own groups, each weighing the same.
+        """A group's unweighted mean over its properties and its own groups.
 
         Args:
-            values: array (…, properties), NaN where a property has no figure.
+            values: array (…, properties); NaN for a property without a figure.
             group: key of a category or a group; empty for all.
 
         Returns:
-            Array (…); 1 where nothing in the group has a figure, as published.
+            Array (…); 1 if nothing in the group has a figure, as published.
         """
         import numpy as np
 
@@ -154,12 +154,12 @@ class Taxonomy:
 
 
 def read_taxonomy(path: Path) -> Taxonomy:
-    """Read a taxonomy as L+M-24 publishes it: ``{category: [name, …, {group: [name, …]}, …]}``, groups at any depth.
+    """Read a taxonomy in L+M-24's format: ``{category: [name, …, {group: [name, …]}, …]}``, groups at any depth.
 
-    A property that a group names twice (60 are, in the published file) counts once, as in the published evaluation.
+    A property that a group names twice (60 cases in the published file) counts once, as in the published evaluation.
 
     Raises:
-        MolmixError: the file is missing or is something else.
+        MolmixError: the file is missing or has another format.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -183,16 +183,16 @@ def _flatten(node: Any, above: tuple[str, ...]) -> Iterable[str]:
                 yield from _flatten(member, (*above, group))
 
 
-# ---- which properties a text states ------------------------------------------------------------------------------
+# ---- the properties that a text states ---------------------------------------------------------------------------
 
 
 class Finder:
-    """Finds the properties of a taxonomy in texts, all of them in one walk over the tokens.
+    """Finds all properties of a taxonomy in texts, in one pass over the tokens.
 
     Args:
-        taxonomy: what to look for.
-        tokenizer: cuts names and texts. Published: SciBERT's wordpieces, by which a name begins at the start of a
-            word but may end within one.
+        taxonomy: the properties to find.
+        tokenizer: splits names and texts. Published: SciBERT's wordpieces. With them, a name begins at the start of a
+            word but may end inside a word.
     """
 
     def __init__(self, taxonomy: Taxonomy, tokenizer: Tokenizer):
@@ -212,8 +212,8 @@ class Finder:
         return [sorted(set().union(*(found[text] for text in row))) for row in texts]
 
     def _tokens(self, texts: Sequence[str]) -> list[list[str]]:
-        # Word by word: both tokenizers split at every space, and a whole text would be cut at 512 wordpieces, which
-        # the published property scores do not do.
+        # Word by word, which gives the same tokens: both tokenizers split at every space. A whole text would be cut at
+        # 512 wordpieces, unlike in the published property scores.
         split = [text.lower().split(" ") for text in texts]
         words = list({word for row in split for word in row})
         pieces = dict(zip(words, self._tokenizer(words), strict=True))
@@ -240,17 +240,17 @@ def property_scores(
     """Score each caption's properties against those of its reference captions, or against names of properties.
 
     Args:
-        texts: what was written, one caption for each row.
-        due: texts that state what is to be stated: one or more captions, or names of properties. A name states
-            whatever it contains, as a caption does: a protein kinase inhibitor is a kinase inhibitor.
+        texts: the generated captions, one for each row.
+        due: texts with the expected properties: one or more captions, or names of properties. Like a caption, a name
+            states every property that it contains: a protein kinase inhibitor is a kinase inhibitor.
         taxonomy: the properties.
         tokenizer: see :class:`Finder`.
 
     Returns:
-        One row a caption, in order. ``property_precision``, ``property_recall``, ``property_f1`` and
-        ``property_f1_<category>``: over the row's own properties, each weighing the same; NaN where that is 0/0. A
-        system's figures are *not* their means but those of :func:`pooled_properties`. ``properties_stated``,
-        ``properties_due``: published keys, which those are made from.
+        One row per caption, in order. ``property_precision``, ``property_recall``, ``property_f1`` and
+        ``property_f1_<category>``: over the row's own properties, with equal weights; NaN for 0/0. A system's figures
+        are *not* their means but those of :func:`pooled_properties`. ``properties_stated``, ``properties_due``: the
+        published keys, from which a system's figures are computed.
 
     Raises:
         ValueError: the two lists differ in length.
@@ -282,23 +282,23 @@ def property_scores(
 def pooled_properties(
     frame: pd.DataFrame, taxonomy: Taxonomy
 ) -> dict[str, tuple[csr_array, Callable[[np.ndarray], np.ndarray]]]:
-    """The published figures of a system, as counts that add up and what is made of their sums.
+    """The published figures of a system, as counts that can be added and functions of their sums.
 
     Args:
-        frame: what :func:`property_scores` made, or any rows of it (one at least).
-        taxonomy: the one that it was made with.
+        frame: result of :func:`property_scores`, or some rows of it (at least one).
+        taxonomy: the taxonomy of that result.
 
     Returns:
         For each figure a sparse array (captions, 3 × properties) and a function of column sums: (…, 3 × properties)
         -> (…). ``function(array.sum(axis=0))`` is the system's figure. All figures share one array.
 
-        A resample often lacks a rare property. Its figure is then that of all captions: were it left out, as 0/0 is,
-        resamples would average other properties than the system's figure does, and groups that are left without
-        any would count as 1, so that intervals would lie beside the figure. The price: intervals say how sure the
-        figures of these properties are, and take those that only one caption has for certain.
+        A resample often lacks a rare property. Then the property's figure over all captions is used. If it were left
+        out like 0/0, resamples would average other properties than the system's figure does, and groups without any
+        property would count as 1, so that intervals would not contain the figure. The disadvantage: intervals are
+        conditional on these properties, and have no uncertainty for a property that only one caption has.
 
     Raises:
-        MolmixError: the scores name a property that the taxonomy has not.
+        MolmixError: the scores name a property that the taxonomy lacks.
     """
     counts = _incidence(frame, taxonomy)
     whole = counts.sum(axis=0)
@@ -316,7 +316,7 @@ def _figure(sums: np.ndarray, *, taxonomy: Taxonomy, kind: str, group: str, whol
 
     figures, of_all = _by_property(sums, kind), _by_property(whole, kind)
     if kind == "precision" and np.isnan(of_all).all():
-        # Published: 1, as of every group without a figure. A system that states nothing is not right in all it states.
+        # The published value is 1, as for every group without a figure. But stating nothing is not perfect precision.
         return np.full(figures.shape[:-1], np.nan)
     return taxonomy.average(np.where(np.isnan(figures), of_all, figures), group)
 
@@ -332,7 +332,7 @@ def _by_property(sums: np.ndarray, kind: str) -> np.ndarray:
 
 
 def _incidence(frame: pd.DataFrame, taxonomy: Taxonomy) -> csr_array:
-    """Which properties each caption stated and was to state, stated, and was to state: (captions, 3 × properties)."""
+    """Properties that each caption stated correctly, stated, and should state: (captions, 3 × properties)."""
     import numpy as np
     from scipy.sparse import csr_array
 
@@ -348,7 +348,7 @@ def _incidence(frame: pd.DataFrame, taxonomy: Taxonomy) -> csr_array:
 
 
 def _f1_columns(taxonomy: Taxonomy) -> dict[str, str]:
-    """The F1 columns, each with the key of its group: all (an empty key), then category by category."""
+    """The F1 columns with the keys of their groups: first all (an empty key), then each category."""
     names = {f"property_f1_{re.sub(r'[^a-z0-9]+', '_', group.lower())}": group for group in taxonomy.groups[""]}
     return {"property_f1": "", **names}
 

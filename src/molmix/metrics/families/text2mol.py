@@ -1,5 +1,5 @@
-"""Text2Mol (Edwards et al. 2021): how near a caption is to its molecule, as :mod:`molmix.metrics.text2mol_model`
-measured it."""
+"""Text2Mol (Edwards et al. 2021): similarity of a caption and its molecule, from
+:mod:`molmix.metrics.text2mol_model`."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 
 
 def measure(answers: Answers) -> pd.DataFrame | None:
-    """``text2mol``: cosine in [-1, 1], NaN where the molecule has no features; ``text2mol_covered``: 1 where it has.
+    """``text2mol``: cosine in [-1, 1], NaN if the molecule has no features; ``text2mol_covered``: 1 if it has.
 
-    An empty caption has 0: the published script takes the embedding of an empty text, which may be near a molecule's.
-    None where it was not measured at all.
+    An empty caption has 0. The published script uses the embedding of an empty text, which may be near a molecule's.
+    The result is None if Text2Mol was not measured.
     """
     import numpy as np
     import pandas as pd
@@ -40,5 +40,5 @@ def measure(answers: Answers) -> pd.DataFrame | None:
 
 
 def note(options: Options) -> str:
-    """What Text2Mol leaves out."""
+    """The molecules that Text2Mol leaves out."""
     return "Text2Mol: the mean over the molecules that have mol2vec features; the share of them stands beside it."
