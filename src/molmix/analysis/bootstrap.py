@@ -1,8 +1,8 @@
 """Percentile bootstrap intervals (Efron & Tibshirani 1993, ch. 13) over rows, which are molecules.
 
-Everything that is resampled is a function of column sums: a mean is a sum over a count, a corpus BLEU is a
-formula over summed n-gram counts. A resample is then a vector that says how often each row was drawn, and
-thousands of resamples of hundreds of columns are a few matrix products.
+Every resampled figure is a function of column sums: a mean is a sum divided by a count, a corpus BLEU is a formula of
+summed n-gram counts. A resample is a vector with the number of draws of each row. So thousands of resamples of hundreds
+of columns are a few matrix products.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 from molmix.metrics import Pooled
 from molmix.metrics.aggregate import ratio
 
-# Entries in a block of resamples × rows: 32 MB for each of the few arrays of that size that live at once.
+# Entries in a block of resamples × rows: 32 MB for each of the few such arrays in memory at once.
 _BLOCK = 4_000_000
 
 Key = TypeVar("Key", bound=Hashable)
@@ -23,9 +23,9 @@ Array = Any  # array (rows, k): of numpy, or sparse ones of scipy where most ent
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure, the interval around it, and the number of rows that it rests on.
+    """A figure, its interval, and the number of rows with a value.
 
-    All three figures are NaN where no row holds a value; both ends are NaN where a single row does.
+    All three figures are NaN if no row has a value; both ends are NaN if only one row has a value.
     """
 
     value: float
@@ -36,9 +36,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Replicates:
-    """A figure and what it came to in each resample: array (resamples,).
+    """A figure, and its value in each resample: array (resamples,).
 
-    Two of them from one call, or from calls with the same rows and seed, share their resamples.
+    Two objects from one call, or from calls with the same rows and seed, share their resamples.
     """
 
     value: float
@@ -46,9 +46,9 @@ class Replicates:
     n: int
 
     def interval(self, level: float = 0.95) -> Interval:
-        """The percentile interval. Resamples that hold no value for the figure are left out.
+        """The percentile interval. Resamples without a value of the figure are left out.
 
-        One row has no interval: every resample of it is the same.
+        A single row has no interval: all its resamples are equal.
         """
         draws = self.draws[~np.isnan(self.draws)]
         tail = (1 - level) / 2
@@ -56,7 +56,7 @@ class Replicates:
         return Interval(self.value, float(low), float(high), self.n)
 
     def minus(self, other: "Replicates") -> "Replicates":
-        """The difference of two figures over the same resamples, so that its interval is a paired one."""
+        """The difference of two figures over the same resamples, which gives a paired interval."""
         return Replicates(self.value - other.value, self.draws - other.draws, min(self.n, other.n))
 
 
@@ -64,8 +64,8 @@ def resampled_rows(rows: int, resamples: int, seed: int) -> Iterator[np.ndarray]
     """The rows of each resample, drawn with replacement.
 
     Yields:
-        Blocks, arrays (some resamples, rows) of row numbers; together ``resamples`` long. How they are cut
-        into blocks does not change what is drawn.
+        Blocks, arrays (some resamples, rows) of row numbers, in total ``resamples`` resamples. The size of blocks
+        does not change the draws.
     """
     generator = np.random.default_rng(seed)
     step = max(1, _BLOCK // max(rows, 1))
@@ -80,13 +80,13 @@ def replicate(
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[Key, Replicates]:
-    """Resample the rows of a test set, the same resamples for every column and every pooled figure.
+    """Resample the rows of a test set, with the same resamples for every column and every pooled figure.
 
     Args:
-        columns: arrays (rows,) to take the mean of, over the rows that are not NaN. Hand over all systems of
-            a test set at once, with keys such as ``(system, metric)``: that is fast, and makes them pairs.
-        pooled: figures that are no means, such as :func:`molmix.metrics.bleu.pooled_bleu`.
-        resamples: how many.
+        columns: arrays (rows,), whose figures are their means over the rows that are not NaN. Pass all systems of a
+            test set at once, with keys such as ``(system, metric)``: that is fast, and makes differences paired.
+        pooled: figures that are not means, such as :func:`molmix.metrics.bleu.pooled_bleu`.
+        resamples: number of resamples.
         seed: the same rows, resamples and seed give the same draws.
 
     Returns:
@@ -102,7 +102,7 @@ def replicate(
     figures = {key: mean(column) for key, column in columns.items()} | dict(pooled)
     if not figures:
         return {}
-    # What several figures are made of is resampled once.
+    # An array that several figures use is resampled once.
     parts = {id(array): array for array, _ in figures.values()}
     rows = row_count(list(parts.values()))
     if not rows:
@@ -122,7 +122,7 @@ def replicate(
 
 
 def row_count(arrays: Sequence[Array]) -> int:
-    """How many rows the arrays have.
+    """Number of rows of the arrays.
 
     Raises:
         ValueError: they differ in length.
@@ -134,7 +134,7 @@ def row_count(arrays: Sequence[Array]) -> int:
 
 
 def weighted_sums(parts: Mapping[Key, Array], weights: Iterable[np.ndarray]) -> Iterator[dict[Key, np.ndarray]]:
-    """Column sums of each array under each weighting of its rows, the dense arrays in one matrix product.
+    """Column sums of each array for each weighting of its rows, for dense arrays in one matrix product.
 
     Args:
         parts: arrays (rows, k).
@@ -149,7 +149,7 @@ def weighted_sums(parts: Mapping[Key, Array], weights: Iterable[np.ndarray]) -> 
     for block in weights:
         sums = {key: block @ array for key, array in parts.items() if key not in dense}
         if joined is not None:
-            # Column by column in memory: figures are made of a few columns each.
+            # Column-major in memory, because each figure uses a few columns.
             sums |= dict(zip(dense, np.split((joined.T @ block.T).T, edges, axis=1), strict=True))
         yield sums
 
@@ -165,20 +165,20 @@ def bootstrap(
     """The interval of each figure; arguments and errors as :func:`replicate`.
 
     Args:
-        level: share of the resampled figures inside the interval, between its tails of equal weight.
+        level: share of the resampled figures inside the interval, with equal tails on both sides.
     """
     replicates = replicate(columns, pooled, resamples=resamples, seed=seed)
     return {key: figure.interval(level) for key, figure in replicates.items()}
 
 
 def value_of(figure: Pooled) -> float:
-    """A figure of all rows; NaN of none."""
+    """A figure over all rows; NaN without rows."""
     array, value = figure
     return float(value(array.sum(axis=0))) if array.shape[0] else np.nan
 
 
 def mean(column: np.ndarray) -> Pooled:
-    """The mean over the rows that are not NaN, as sums that it is made of: array (rows,) in."""
+    """The mean of an array (rows,) over the rows that are not NaN, as a function of sums."""
     column = np.asarray(column, dtype=float)
     held = ~np.isnan(column)
     return np.column_stack([np.where(held, column, 0.0), held]), lambda sums: ratio(sums[..., 0], sums[..., 1])

@@ -1,4 +1,4 @@
-"""The leaderboard: a row a (model, test set), every metric with its bootstrap interval over molecules."""
+"""The leaderboard: one row per (model, test set), every metric with its bootstrap interval over molecules."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ def leaderboard(
         models: rows of the model table: kind, parents, method, seed and start by id.
         tests: direction of each test set by name.
         scores: folder that holds ``<model>/<test>.parquet``.
-        comparisons: CSV of :func:`molmix.analysis.comparison.compare.compare_models`, which says what is bold or has a
-            star.
+        comparisons: CSV of :func:`molmix.analysis.comparison.compare.compare_models`, which decides on bold and
+            stars.
         statistics: the config's `statistics`: resamples, level.
-        options: as in :class:`molmix.metrics.Options`; they say which definitions the metrics follow.
+        options: as in :class:`molmix.metrics.Options`; they define the variants of the metrics.
         seeds: of the study; the first is that of the resamples, which all models of a test set share.
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
         manifests: of the models.
-        table: what to write, without its ending: ``.csv``, ``.md`` and ``.tex`` are put to it.
+        table: path of the files to write, without the endings ``.csv``, ``.md`` and ``.tex``.
     """
     chosen = Options(**options)
     metrics = all_metrics(chosen)
@@ -100,7 +100,7 @@ def intervals_of(
 
     Args:
         frames: scores by model; the same molecules in the same order.
-        options: what the scores were made with.
+        options: options of the scores.
         statistics: resamples, level.
         seed: of the resamples.
     """

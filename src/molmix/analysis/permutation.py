@@ -1,11 +1,11 @@
 """Paired permutation tests with random sign flips (Noreen 1989; for BLEU: Riezler & Maxwell 2005).
 
-If two systems are equal, it does not matter which of them wrote which of a molecule's two captions. So a permutation
-exchanges the two captions of each molecule with a chance of one half, and p is the share of permutations whose
-difference is at least as large as the observed one. For means this is the sign-flip test of paired differences (Fisher
-1935). After a permutation the sums of a system are its own, minus those of the exchanged molecules, plus the other
-system's there. As in `molmix.analysis.bootstrap`, permutations are rows of a matrix, and every pair of systems follows
-from one product a system.
+If two systems are equal, their captions of a molecule are exchangeable. So a permutation exchanges the two captions of
+each molecule with a probability of one half, and p is the share of permutations whose difference is at least as large
+as the observed one. For means this is the sign-flip test of paired differences (Fisher 1935). After a permutation, the
+sums of a system are its own sums, minus those of the exchanged molecules, plus the other system's sums of these
+molecules. As in `molmix.analysis.bootstrap`, permutations are rows of a matrix, and one matrix product per system is
+enough for all pairs.
 """
 
 from __future__ import annotations
@@ -18,29 +18,30 @@ import numpy as np
 from molmix.analysis.bootstrap import row_count, weighted_sums
 from molmix.metrics import Pooled
 
-# Entries in a block of permutations × rows or sums, and permutations in it: a column of their sums fits in a cache.
+# Entries in a block of permutations × rows or sums, and permutations in a block: a column of their sums fits in a
+# cache.
 _BLOCK = 4_000_000
 _PERMUTATIONS = 4096
-# Permutations × rows, or × pairs, at most: 20,000 permutations of 22,000 captions.
+# Maximum of permutations × rows, or × pairs: 20,000 permutations of 22,000 captions.
 _WORK = 440_000_000
-# A p counted from fewer exceedances than this is counted again from more permutations.
+# A p with fewer exceedances than this is counted again from more permutations.
 _FEW = 20
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 def permutations_needed(hypotheses: int, level: float, resamples: int, rows: int, pairs: int) -> int:
-    """How many permutations a family needs for its smallest p to pass Holm's strictest level.
+    """Number of permutations that a family needs so that its smallest p can pass Holm's strictest level.
 
-    Four times as many as make 1 / (permutations + 1) equal to that level, or as many as there is time for. Where even
-    these could not reach it, no more than the resamples.
+    It is four times the number for which 1 / (permutations + 1) equals that level, limited by the computing time. If
+    the limit is too low to reach the level, it is the number of resamples.
 
     Args:
-        hypotheses: in the largest family.
+        hypotheses: number in the largest family.
         level: confidence level of the study.
-        resamples: permutations, at least.
-        rows: molecules.
-        pairs: to be tested, over all families of the sort.
+        resamples: minimum number of permutations.
+        rows: number of molecules.
+        pairs: number of pairs to test, over all families of the sort.
     """
     bare = hypotheses / (1 - level)
     affordable = _WORK // max(rows, pairs, 1)
@@ -52,17 +53,17 @@ def p_values(
 ) -> np.ndarray:
     """Two-sided p of the difference between the two figures of each pair.
 
-    A p is (1 + exceedances) / (1 + permutations): never 0, and valid for any number of them. It is counted from the
-    first ``permutations``; where these hold fewer than 20 exceedances, from ``most``. To go on only then keeps it
-    valid: at levels below the border only p of the second count can be reached, at levels above it every p that is
-    counted again was reached by the first already.
+    A p is (1 + exceedances) / (1 + permutations). It is never 0, and valid for any number of permutations. It is
+    counted from the first ``permutations``; if these have fewer than 20 exceedances, from ``most``. This rule keeps p
+    valid: let the border be the p of 20 exceedances in the first count. Below it, only p of the second count are
+    possible. Above it, every p that is counted again was already below the level in the first count.
 
     Args:
-        figures: by key, what each figure is made of (:func:`molmix.analysis.bootstrap.mean` for means); of the same
-            rows.
+        figures: by key, each figure as a function of sums (:func:`molmix.analysis.bootstrap.mean` for means), all of
+            the same rows.
         pairs: keys of figures of one kind, whose rows can be exchanged.
-        permutations: of the first count.
-        most: of the second.
+        permutations: number in the first count.
+        most: number in the second count.
         seed: the same rows and seed give the same permutations, for all pairs.
 
     Returns:
@@ -80,7 +81,7 @@ def p_values(
     whole = {key: array.sum(axis=0) for key, array in parts.items()}
     values = {key: float(figures[key][1](whole[id(figures[key][0])])) for key in keys}
     observed = np.array([values[one] - values[other] for one, other in pairs])
-    # Sums in another order differ in their last digits, which must not break ties.
+    # Sums in a different order differ in their last digits. This must not break ties.
     slack = np.array([1e-9 * (abs(values[one]) + abs(values[other])) for one, other in pairs])
     result = np.full(len(pairs), np.nan)
     going = np.flatnonzero(~np.isnan(observed))
@@ -100,7 +101,7 @@ def p_values(
 
 
 def _permutations(rows: int, width: int, number: int, seed: Sequence[int]) -> Iterator[np.ndarray]:
-    """Blocks, arrays (some permutations, rows): 1 where a molecule's captions are exchanged; 64 a random number."""
+    """Blocks, arrays (some permutations, rows): 1 if a molecule's captions are exchanged; 64 per random number."""
     generator = np.random.default_rng(seed)
     step = max(1, min(_PERMUTATIONS, _BLOCK // max(rows, width)))
     for start in range(0, number, step):

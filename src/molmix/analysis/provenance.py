@@ -1,4 +1,4 @@
-"""Where a table comes from, in the lines below it: nothing that differs between two equal runs."""
+"""Provenance of a table, in lines below it. They are the same for two equal runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # What the figures of a table are computed with. What models were made with is in their manifests.
-_KEPT = ("rows", "molecules")  # of a source's counts: what is left in the end
+_KEPT = ("rows", "molecules")  # counts of a source's remaining rows
 PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "nltk", "rdkit")
 
 
@@ -37,11 +37,11 @@ def provenance(
     Args:
         config: digest of the whole config.
         seeds: of the study; the first is that of resamples and permutations.
-        corpus: ``data/manifest.json``, which counts the rows of every source; None where it is not there (yet).
-        models: manifests of the models that the table shows; what they were made on stands in them.
-        resamples: of the intervals; None for a table that has none.
-        permutations: of the tests, at most; None for a table that makes none.
-        counted: what :func:`counts` says of each test set.
+        corpus: ``data/manifest.json``, which counts the rows of every source; None if it does not exist (yet).
+        models: manifests of the table's models, which name the hardware of training.
+        resamples: of the intervals; None for a table without intervals.
+        permutations: maximum number of permutations of a test; None for a table without tests.
+        counted: lines of :func:`counts` for each test set.
     """
     commit = commit_of(Path(molmix.__file__).resolve().parents[2])
     code = f"molmix {molmix.__version__}" + (f", commit {commit}" if commit else "")
@@ -59,7 +59,7 @@ def provenance(
 
 
 def sources(counted: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What became of the rows of every source of the corpus: read, dropped and why, kept.
+    """Counts of the rows of every source of the corpus: read, dropped by reason, kept.
 
     Args:
         counted: ``counts`` of ``data/manifest.json``.
@@ -74,7 +74,7 @@ def sources(counted: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def leakage(facts: Mapping[str, Any]) -> list[str]:
-    """How many rows have a molecule that a test set or validation holds, by level, and which levels were removed.
+    """Number of rows with a molecule of a test set or validation, by level, and the removed levels.
 
     Args:
         facts: of ``data/manifest.json``; the levels are those of :data:`molmix.data.smiles.LEVELS`.
@@ -104,7 +104,7 @@ def hardware() -> str:
 
 
 def _made_on(manifests: Sequence[Path]) -> str:
-    """What device models were made on, where their manifests say so: those from elsewhere do not."""
+    """Devices on which models were made, from their manifests. Models from outside the study have none."""
     devices = Counter(str(found["device"]) for path in manifests if "device" in (found := read_json(path)))
     return f" Models made on {', '.join(f'{name} ({number})' for name, number in devices.items())}." if devices else ""
 
@@ -125,12 +125,12 @@ _FLAWS = {
 
 
 def counts(test: str, frames: Mapping[str, pd.DataFrame], held: Mapping[tuple[str, str], int]) -> list[str]:
-    """What became of the rows of a test set: molecules, captions that are missing or flawed, undefined scores.
+    """Counts of a test set: molecules, missing or flawed captions, undefined scores.
 
     Args:
         test: its name.
         frames: scores by model (:func:`molmix.metrics.aggregate.read_scores`).
-        held: by model and metric, how many rows have a score.
+        held: by model and metric, the number of rows with a score.
     """
     undefined: dict[str, int] = {}
     for (model, metric), number in held.items():
@@ -158,10 +158,10 @@ def counts(test: str, frames: Mapping[str, pd.DataFrame], held: Mapping[tuple[st
 
 
 def commit_of(checkout: Path) -> str | None:
-    """The commit that a checkout is at, by its files alone: git may not be there. Changes since then do not show.
+    """The current commit of a checkout, from its files, without git. Uncommitted changes are not noticed.
 
     Returns:
-        None where the folder is no checkout.
+        None if the folder is not a checkout.
     """
     try:
         folder = checkout / ".git"
@@ -187,6 +187,6 @@ def _versions() -> list[str]:
     for name in PACKAGES:
         try:
             found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:  # a slim environment that does not need it
+        except PackageNotFoundError:  # a small environment that does not need it
             continue
     return found

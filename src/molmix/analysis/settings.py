@@ -1,4 +1,4 @@
-"""What the config says of ablations, judge validation and intervals."""
+"""Config sections of ablations, judge validation and intervals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class JudgeValidation(Section):
     )
 
 
-# What an arm is called in tables; spreadsheets run what begins with the signs that are left out.
+# Name of an arm in tables. Spreadsheets would run a name that begins with one of the excluded characters.
 Label = Annotated[str, Field(pattern=r"^[^\s=+@-][^\n\r\t]{0,39}$", coerce_numbers_to_str=True)]
 
 
@@ -41,7 +41,7 @@ class Ablation(Section):
     )
 
     def models(self) -> list[str]:
-        """Every model that its table is made from."""
+        """All models of its table."""
         arms = (arm.of if isinstance(arm, Best) else [arm] for arm in self.arms.values())
         return list(dict.fromkeys(model for arm in arms for model in arm))
 

@@ -1,6 +1,6 @@
-"""Tables for people, Markdown and LaTeX from one grid of cells, and CSV for programs.
+"""Tables for people (Markdown and LaTeX from one grid of cells) and for programs (CSV).
 
-Names of models, test sets and metrics come from configs and files, so everything is escaped.
+Names of models, test sets and metrics come from configs and files, so all text is escaped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from molmix.metrics import Metric
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the start of a formula
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets read text that begins with these as a formula
 _ARROWS = {"higher": "↑", "lower": "↓"}
 
 _MARKDOWN = str.maketrans(
@@ -37,7 +37,7 @@ _LATEX = str.maketrans(
 
 
 def titled(metric: Metric) -> str:
-    """A metric's title, and which way is better."""
+    """A metric's title, with the direction that is better."""
     return f"{metric.title} {_ARROWS[metric.better]}"
 
 
@@ -46,8 +46,8 @@ class Cell:
     """One cell of a grid.
 
     Attributes:
-        text: as it is read, not escaped.
-        bold, star: how it is marked.
+        text: the text, not escaped.
+        bold, star: its marks.
     """
 
     text: str
@@ -67,9 +67,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A titled table: the first `names` columns hold names, the others figures.
+    """A table with a title: the first `names` columns hold names, the others figures.
 
-    A row may be shorter than the header: what is left is empty.
+    A row may be shorter than the header: the remaining cells are empty.
     """
 
     title: str
@@ -79,7 +79,7 @@ class Grid:
 
 
 def markdown(title: str, grids: Iterable[Grid], notes: Sequence[str]) -> str:
-    """A page of grids; notes, written in Markdown, stand below them."""
+    """A page of grids, with notes in Markdown below them."""
     parts = [f"# {markdown_text(title)}", ""]
     for grid in grids:
         figures = len(grid.header) - grid.names
@@ -98,17 +98,17 @@ def latex(grids: Iterable[Grid], notes: Sequence[str]) -> str:
         parts += ["", r"\begin{table}", r"\centering", rf"\caption{{{latex_text(grid.title)}}}"]
         parts += [rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
         parts += [" & ".join(map(latex_text, grid.header)) + r" \\", r"\midrule"]
-        # `{}` in front: a cell that begins with a bracket would be read as an argument of the `\\` before it.
+        # `{}` first: LaTeX would read a cell that begins with a bracket as an argument of the `\\` before it.
         parts += ["{}" + " & ".join(cell.latex() for cell in _whole(grid, row)) + r" \\" for row in grid.rows]
         parts += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
     return "\n".join(parts) + "\n"
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
-    """Write figures and names for programs. No text of models' making belongs into such a table.
+    """Write figures and names for programs. Such a table must not contain texts that models generated.
 
     Raises:
-        MolmixError: a cell of text begins as a formula does, which a spreadsheet would run.
+        MolmixError: a cell of text begins like a formula, which a spreadsheet would run.
     """
     for column in frame.columns:
         for value in frame[column]:
@@ -127,19 +127,19 @@ def write_pages(title: str, grids: Sequence[Grid], notes: Sequence[str], stem: P
 
 
 def markdown_text(text: str) -> str:
-    """Text that means itself in Markdown."""
+    """Text, escaped for Markdown."""
     return text.translate(_MARKDOWN)
 
 
 def latex_text(text: str) -> str:
-    """Text that means itself in LaTeX."""
+    """Text, escaped for LaTeX."""
     return text.translate(_LATEX)
 
 
 def figure(
     value: float, low: float | None = None, high: float | None = None, *, signed: bool = False, digits: int = 3
 ) -> str:
-    """A figure with half the width of its interval, if one is given; a dash for what is undefined (NaN)."""
+    """A figure with half the width of its interval, if given; a dash for an undefined figure (NaN)."""
     if math.isnan(value):
         return "–"
     text = f"{value:{'+' if signed else ''}.{digits}f}"
@@ -149,12 +149,12 @@ def figure(
 
 
 def figure_cell(row: pd.Series, column: str, *, bold: bool = False) -> Cell:
-    """A figure of two digits from a row that holds it and its interval: columns `x`, `x_low` and `x_high`."""
+    """A figure with two digits, from a row with the figure and its interval: columns `x`, `x_low` and `x_high`."""
     return Cell(figure(row[column], row[f"{column}_low"], row[f"{column}_high"], digits=2), bold=bold)
 
 
 def _short(text: str) -> str:
-    """Without the zero before a decimal point, and with a minus that is as wide as a plus."""
+    """Remove the zero before a decimal point, and use a minus that is as wide as a plus."""
     words = [word.replace("0.", ".", 1) if word.lstrip("+-±").startswith("0.") else word for word in text.split(" ")]
     return " ".join(words).replace("-", "−")
 

@@ -1,7 +1,7 @@
-"""An ablation: one factor varied, each arm compared with the baseline on the same molecules.
+"""An ablation: one factor is varied, and each arm is compared with the baseline on the same molecules.
 
-An arm is a model, or the model that would have been chosen by some metric. Two arms may turn out to be one model: that
-is a finding, and their difference is 0.
+An arm is a model, or the model that a metric would choose. Two arms may be the same model: this is a result, and their
+difference is 0.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def compare_arms(
     corpus: Path,
     table: Path,
 ) -> None:
-    """Write an ablation's table as CSV (every metric), Markdown and LaTeX (the metrics that are shown).
+    """Write an ablation's table as CSV (every metric), Markdown and LaTeX (the shown metrics).
 
-    The family, over which Holm corrects, is all arms but the baseline on one metric and test set.
+    The family for Holm's correction is all arms except the baseline, on one metric and test set.
 
     Args:
         ablation: a :class:`molmix.analysis.settings.Ablation`, dumped.
@@ -62,7 +62,7 @@ def compare_arms(
         seeds: of the study; the first is that of resamples and permutations.
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
-        table: what to write, without its ending.
+        table: path of the files to write, without ending.
     """
     chosen = Options(**options)
     metrics = {metric.column: metric for metric in all_metrics(chosen)}
@@ -101,7 +101,7 @@ def compare_arms(
 
 
 def _ranking(scores: Path, arm: dict[str, Any], metric: Metric, options: Options) -> pd.Series:
-    """The figure of each model to choose from, the best first; of equals, the first that was named."""
+    """The figures of the models to choose from, the best first. Equal models keep the order of the config."""
     frames = {model: read_scores(scores / model / f"{arm['test']}.parquet") for model in arm["of"]}
     columns, pooled = figures_of(frames, options)
     sums = {key: mean(column) for key, column in columns.items()} | pooled
@@ -116,7 +116,7 @@ def _ranking(scores: Path, arm: dict[str, Any], metric: Metric, options: Options
 def _chosen(
     choices: Mapping[str, dict[str, Any]], rankings: Mapping[str, pd.Series], metrics: Mapping[str, Metric]
 ) -> Iterator[str]:
-    """Which models were chosen, and how alike two metrics rank the same ones (Kendall's tau-b)."""
+    """Notes: the chosen models, and Kendall's tau-b between two metrics' rankings of the same models."""
     for label, arm in choices.items():
         ranking = rankings[label]
         yield f"{label}: {ranking.index[0]}, the best of {len(ranking)} by {arm['best']} on {arm['test']}."
@@ -133,12 +133,12 @@ def _chosen(
 
 
 def _good(metric: Metric, ranked: pd.Series) -> pd.Series:
-    """Figures turned so that higher is better."""
+    """Figures with the sign such that higher is better."""
     return -ranked if metric.better == "lower" else ranked
 
 
 def _frame(layout: Layout, models: Mapping[str, str]) -> pd.DataFrame:
-    """A row a (test set, metric, arm): its figure, and its comparison with the baseline."""
+    """One row per (test set, metric, arm): its figure, and its comparison with the baseline."""
     own = layout.comparisons[layout.comparisons["sort"] == SORT]
     compared = own.rename(columns={"n": "n_compared"}).set_index(["test", "metric", "model"])[COMPARED].to_dict("index")
     rows = []
@@ -154,7 +154,7 @@ def _frame(layout: Layout, models: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _grids(layout: Layout, models: Mapping[str, str], baseline: str, factor: str) -> list[Grid]:
-    """For each test set, rows of a metric and an arm."""
+    """For each test set, a grid with one row per metric and arm."""
     own = layout.comparisons[layout.comparisons["sort"] == SORT]
     compared = own.set_index(["test", "metric", "model"]).to_dict("index")
     made = []
@@ -173,7 +173,7 @@ def _grids(layout: Layout, models: Mapping[str, str], baseline: str, factor: str
 
 
 def _beside(found: Mapping[Any, Any] | None) -> list[Cell]:
-    """Difference, p and effect; dashes where there was nothing to compare."""
+    """Difference, p and effect; dashes without a comparison."""
     if found is None:
         return [Cell("–")] * 3
     gap = figure(found["difference"], found["difference_low"], found["difference_high"], signed=True)

@@ -1,4 +1,4 @@
-"""Compare all models of a study, and lay the comparisons out as tables: differences, merges, alignments, seeds."""
+"""Compare all models of a study, and write tables of the comparisons: differences, merges, alignments, seeds."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def compare_models(
     manifests: Sequence[Path],
     tables: Mapping[str, Path],
 ) -> None:
-    """Write the tables of comparisons, each as CSV (every metric), Markdown and LaTeX (the metrics that are shown).
+    """Write the tables of comparisons, each as CSV (every metric), Markdown and LaTeX (the shown metrics).
 
     Args:
         models: rows of the model table by id: kind, parents, method, seed, start, unseeded.
@@ -55,8 +55,8 @@ def compare_models(
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
         manifests: of the models.
-        tables: what to write, without its ending: `comparisons`, and as the study has them `merges`, `alignments`,
-            `seeds`.
+        tables: paths of the files to write, without ending: `comparisons`, and `merges`, `alignments` and `seeds` if
+            the study has them.
     """
     layout, counted, permutations = compare_tests(
         {model: scores / model for model in models},
@@ -110,7 +110,7 @@ def compare_models(
 
 
 def difference_grids(layout: Layout) -> list[Grid]:
-    """Differences with half the widths of their intervals; a star where one is significant."""
+    """Differences with half the widths of their intervals; significant ones have a star."""
     made = []
     for test in layout.tests:
         shown = layout.headlines(test)
@@ -145,11 +145,12 @@ def _difference(row: pd.Series) -> Cell:
     return Cell(text, star=bool(row["verdict"]))
 
 
-# ---- merges: what each makes of each pair of models, beside the two themselves --------------------------------------
+# ---- merges: the result for each pair of models, with the pair's own figures
+# ------------------------------------------
 
 
 def merge_frame(layout: Layout) -> pd.DataFrame:
-    """A row a (test set, metric, merge): its figure, and the comparison with each parent."""
+    """One row per (test set, metric, merge): its figure, and the comparison with each parent."""
     parents = layout.comparisons[layout.comparisons["sort"] == "parent"]
     compared = parents.set_index(["test", "metric", "model", "other"])[[*COMPARED]].to_dict("index")
     rows = []
@@ -170,7 +171,7 @@ def merge_frame(layout: Layout) -> pd.DataFrame:
 
 
 def merge_grids(layout: Layout) -> list[Grid]:
-    """For each test set, metric and start a grid: the parents, then for each merge a triangle of their pairs."""
+    """For each test set, metric and start, a grid: the parents, then for each merge a triangle of their pairs."""
     groups: dict[tuple[str, int, str], list[str]] = {}
     for model, merged in _merges(layout).items():
         kind = layout.models[merged["parents"][0]]["kind"]
@@ -215,11 +216,12 @@ def _differs_from_both(layout: Layout, test: str, metric: str, model: str) -> bo
     return verdicts in ({"better"}, {"worse"})
 
 
-# ---- alignments: what each method makes of each starting model ------------------------------------------------------
+# ---- alignments: the result of each method for each starting model
+# ------------------------------------------------------
 
 
 def alignment_frame(layout: Layout) -> pd.DataFrame:
-    """A row a (test set, metric, aligned model): its figure, its start's, and their comparison."""
+    """One row per (test set, metric, aligned model): its figure, its start's figure, and their comparison."""
     own = layout.comparisons[layout.comparisons["sort"] == "start"]
     aligned = own["model"].map(lambda model: layout.models[model]["kind"] == "aligned").astype(bool)
     own = own[aligned].drop(columns="sort").rename(columns=lambda name: name.replace("other", "start"))
@@ -229,7 +231,7 @@ def alignment_frame(layout: Layout) -> pd.DataFrame:
 
 
 def alignment_grids(layout: Layout) -> list[Grid]:
-    """For each test set, rows of a metric and a start, columns of methods."""
+    """For each test set, a grid with one row per metric and start, and one column per method."""
     aligned = {name: row for name, row in layout.models.items() if row["kind"] == "aligned"}
     methods = list(dict.fromkeys(row["method"] for row in aligned.values()))
     starts = list(dict.fromkeys((row["start"], row["seed"]) for row in aligned.values()))
@@ -255,10 +257,10 @@ def alignment_grids(layout: Layout) -> list[Grid]:
 
 
 def seed_frame(layout: Layout) -> pd.DataFrame:
-    """A row a (test set, metric, group of models that differ in their seed only): the spread of their figures.
+    """One row per (test set, metric, group of models that differ in their seed only): the spread of their figures.
 
-    `model` is their id without seeds, `seeds` how many of them have a figure, `deviation` the sample standard deviation
-    (NaN of one seed), `low` and `high` the least and the greatest figure.
+    `model` is their id without seeds, `seeds` the number of models with a figure, `deviation` the sample standard
+    deviation (NaN for one seed), `low` and `high` the lowest and the highest figure.
     """
     rows = [
         {"test": test, "metric": metric.column, "better": metric.better, "model": group, **spread}
@@ -271,7 +273,7 @@ def seed_frame(layout: Layout) -> pd.DataFrame:
 
 
 def seed_grids(layout: Layout) -> list[Grid]:
-    """For each test set a grid of means, standard deviations and ranges."""
+    """For each test set, a grid of means, standard deviations and ranges."""
     made = []
     for test in layout.tests:
         shown = layout.headlines(test)

@@ -1,4 +1,4 @@
-"""The figures and comparisons of all test sets, as the tables look them up."""
+"""The figures and comparisons of all test sets, for lookup by the tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NONE = Interval(float("nan"), float("nan"), float("nan"), 0)
 
 
 class Layout:
-    """What tables are laid out from.
+    """The data of all tables.
 
     Args:
         models: rows of the model table by id: kind, parents, method, seed, start and unseeded.
@@ -47,20 +47,20 @@ class Layout:
         self._figures = figures
 
     def metrics(self, test: str) -> list[Metric]:
-        """The metrics that some model of a test set has a figure of."""
+        """The metrics for which some model of a test set has a figure."""
         having = {metric for (_, metric), found in self._figures[test].items() if found.n}
         return [metric for metric in self._metrics if metric.column in having]
 
     def headlines(self, test: str) -> list[Metric]:
-        """Those of them that people are shown."""
+        """The metrics of :meth:`metrics` that tables for people show."""
         return [metric for metric in self.metrics(test) if metric.headline]
 
     def figure(self, test: str, metric: str, model: str) -> Interval:
-        """A model's figure; NaN where it has none."""
+        """A model's figure; NaN if it has none."""
         return self._figures[test].get((model, metric), _NONE)
 
     def cell(self, test: str, metric: str, model: str, *, star: bool = False) -> Cell:
-        """A model's figure with half the width of its interval, bold where it is the best."""
+        """A model's figure with half the width of its interval, in bold if it is the best."""
         found = self.figure(test, metric, model)
         return Cell(figure(found.value, found.low, found.high), self.significance.best(test, metric) == model, star)
 
@@ -86,8 +86,8 @@ def compare_tests(
         statistics: the config's `statistics`: resamples, level.
 
     Returns:
-        The figures and comparisons; what :func:`molmix.analysis.provenance.counts` says of each test set; permutations
-        of a test, at most.
+        The figures and comparisons; lines of :func:`molmix.analysis.provenance.counts` for each test set; maximum
+        number of permutations of a test.
     """
     figures, parts, counted, permutations = {}, [], [], 0
     for test in tests:

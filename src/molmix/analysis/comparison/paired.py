@@ -1,4 +1,4 @@
-"""The comparisons of one test set: difference, interval, p, correction and effect size, a row each."""
+"""The comparisons of one test set: one row each with difference, interval, p, correction and effect size."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Compared:
 
     Attributes:
         figures: every figure with its interval, by model and metric.
-        comparisons: a row a (metric, sort, model, other), columns :data:`COLUMNS`.
-        permutations: of a test, at most.
+        comparisons: one row per (metric, sort, model, other), columns :data:`COLUMNS`.
+        permutations: maximum number of permutations of a test.
     """
 
     figures: dict[Figure, Interval]
@@ -39,10 +39,10 @@ class Compared:
 
 
 def fixed_pairs(models: Mapping[str, dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """Comparisons that follow from how models were made.
+    """Comparisons that follow from the lineage of models.
 
     Args:
-        models: by id, `start` (None where it has none), `kind` and `parents`.
+        models: by id, `start` (None if it has none), `kind` and `parents`.
 
     Returns:
         Sort, model, other: every model with its own start, every merge with both parents. The best model is found from
@@ -62,30 +62,31 @@ def compare(
     level: float,
     seed: int,
 ) -> Compared:
-    """Compare the models of one test set on every metric, those that are named and every one with the best.
+    """Compare the models of one test set on every metric: the given pairs, and every model with the best.
 
-    Two models are compared on the molecules where both have a score. Where there is none, nothing is tested: the row
+    Two models are compared on the molecules for which both have a score. If there are none, nothing is tested: the row
     has n = 0, no difference and no p.
 
-    A family, over which Holm corrects, is one sort of comparison on one metric and test set: all models with their own
-    starting points; all merges with both parents; all models with the best. The best is found from the scores that are
-    then tested, so the family of that last sort is *all* pairs of models, of which those with the best are at hand.
+    A family for Holm's correction is one sort of comparison on one metric and test set: all models with their own
+    starts; all merges with both parents; all models with the best. The best model is selected by the same scores that
+    are then tested. So the family of that last sort is *all* pairs of models, although only those with the best are
+    tested.
 
     Args:
         frames: scores by model; the same molecules in the same order.
         fixed: comparisons that do not follow from the scores: sort, model, other
             (:func:`fixed_pairs`).
-        options: what the scores were made with.
-        resamples: of the molecules, for the intervals; permutations of a test, at least.
-        level: of the intervals; a difference is significant where its corrected p is at most 1 - level.
+        options: options of the scores.
+        resamples: of the molecules, for the intervals; also the minimum number of permutations of a test.
+        level: of the intervals; a difference is significant if its corrected p is at most 1 - level.
         seed: of resamples and permutations, which all models and metrics share.
 
     Returns:
-        Comparisons of the models that both have a figure, by metric. `value` and `other_value` are the models' own
-        figures, over all of their scores. `n` and all that follows are over the molecules where both have a score:
-        `difference` is model less other; `p`, `p_holm`: before and after correction over `family` hypotheses;
+        Comparisons of models that both have a figure, by metric. `value` and `other_value` are the models' own figures,
+        over all of their scores. `n` and all later columns are over the molecules for which both have a score:
+        `difference` is model minus other; `p`, `p_holm`: before and after correction over `family` hypotheses;
         `effect`: the difference in standard deviations of the paired differences (Cohen's d_z), see :func:`_effect`;
-        `verdict`: `better` or `worse` where the difference is significant, else empty.
+        `verdict`: `better` or `worse` if the difference is significant, else empty.
 
     Raises:
         MolmixError: the scores are of different molecules.
@@ -105,7 +106,7 @@ def compare(
     summed = _sums(columns_of, pooled)
     p, permutations = np.full(len(pairs), np.nan), resamples
     rows = max((len(frame) for frame in frames.values()), default=0)
-    # Sort by sort: the families of most sorts are small, and a small family needs few permutations.
+    # Each sort separately: most sorts have small families, which need few permutations.
     for sort in dict.fromkeys(pair[1] for pair in pairs):
         chosen = [index for index, pair in enumerate(pairs) if pair[1] == sort and tested[index]]
         largest = max(size for (_, owner), size in families.items() if owner == sort)
@@ -124,7 +125,7 @@ def compare(
         family = (table["metric"] == column) & (table["sort"] == sort)
         table.loc[family, "family"] = size
         table.loc[family, "p_holm"] = holm(table.loc[family, "p"].to_numpy(dtype=float), size)
-    # 1 - .9 is a little less than .1, which a p may be.
+    # In floats, 1 - .9 is slightly below .1, which is a possible p.
     significant = table["p_holm"].astype(float) <= 1 - level + 1e-12
     ahead = (table["difference"] > 0) == (table["better"] == "higher")
     table["verdict"] = np.where(significant, np.where(ahead, "better", "worse"), "")
@@ -132,22 +133,22 @@ def compare(
 
 
 def _sums(columns: Mapping[Any, np.ndarray], pooled: Mapping[Any, Pooled]) -> dict[Any, Pooled]:
-    """Every figure as sums that it is made of."""
+    """Every figure as a function of sums."""
     return {key: mean(column) for key, column in columns.items()} | dict(pooled)
 
 
 def _shared_rows(
     columns: Mapping[Figure, np.ndarray], pairs: Sequence[tuple[str, str, str]]
 ) -> tuple[dict[tuple[str, str, str], np.ndarray], list[tuple[Any, Any]]]:
-    """The scores of two models on the molecules where both have one.
+    """The scores of two models on the molecules for which both have a score.
 
     Args:
         columns: scores by model and metric.
         pairs: model, other, metric.
 
     Returns:
-        Further columns, by model, metric and the other model, for those pairs whose models have scores on different
-        molecules; and for each pair the keys of its two sides.
+        Additional columns, by model, metric and the other model, for pairs whose models have scores on different
+        molecules; and for each pair, the keys of its two sides.
     """
     shared: dict[tuple[str, str, str], np.ndarray] = {}
     sides: list[tuple[Any, Any]] = []
@@ -169,7 +170,7 @@ def _families(
     columns: Mapping[Figure, np.ndarray],
     pooled: Mapping[Figure, Pooled],
 ) -> dict[tuple[str, str], int]:
-    """How many hypotheses the family of each metric and sort holds: those that can be tested."""
+    """Number of testable hypotheses in the family of each metric and sort."""
     families = Counter(
         (metric.column, sort) for (metric, sort, *_), held in zip(pairs, tested, strict=True) if held and sort != "best"
     )
@@ -182,7 +183,7 @@ def _families(
 
 
 def _with_best(values: Mapping[str, float], better: str) -> list[tuple[str, str, str]]:
-    """Every model beside the best one; of equals, the first of the model table is the best."""
+    """Pairs of every other model with the best one. Of equal models, the first in the model table is the best."""
     if not values:
         return []
     best = (max if better == "higher" else min)(values, key=lambda model: values[model])
@@ -220,11 +221,11 @@ def _row(
 
 
 def _effect(difference: Replicates) -> float:
-    """The difference over √n times its bootstrap standard error.
+    """The difference divided by √n times its bootstrap standard error.
 
-    For a mean that is Cohen's d_z, the mean difference over the standard deviation of the differences (Cohen 1988),
-    up to the resampling; for BLEU and the like, which have no difference for each molecule, it is the same thing of
-    the whole. NaN where the difference does not vary.
+    For a mean, this is Cohen's d_z up to resampling error: the mean difference divided by the standard deviation of the
+    differences (Cohen 1988). BLEU and similar figures have no difference for each molecule; for them it is the
+    analogous quantity of the whole test set. NaN if the difference does not vary.
     """
     draws = difference.draws[~np.isnan(difference.draws)]
     error = float(np.std(draws)) if len(draws) else 0.0

@@ -1,4 +1,4 @@
-"""Which differences are significant: what tables show in bold and with a star, read from the comparisons alone."""
+"""Significance of differences, for bold figures and stars in tables. It is read from the comparisons only."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ class Significance:
 
     @classmethod
     def read(cls, path: Path) -> Significance:
-        """From comparisons.csv.
+        """Read comparisons.csv.
 
         Raises:
-            MolmixError: the file is missing, or something else.
+            MolmixError: the file is missing, or has another format.
         """
         try:
-            # A model may be called NA.
+            # A model may have the name NA.
             return cls(pd.read_csv(path, usecols=[*_KEYS, "verdict"], dtype=str, keep_default_na=False))
         except (OSError, ValueError) as error:
             raise fault(path, f"cannot be read ({error})", make_again(path)) from None
 
     def best(self, test: str, metric: str) -> str | None:
-        """The best model, if every other is significantly worse; None if there is no other, or one is not."""
+        """The best model if all others are significantly worse; else, or without others, None."""
         return self._best.get((test, metric))
 
     def verdict(self, test: str, metric: str, sort: str, model: str, other: str | None) -> str:
-        """`better` or `worse` where the difference is significant; empty where it is not, or was not tested."""
+        """`better` or `worse` if the difference is significant; empty if it is not, or was not tested."""
         return self._verdicts.get((test, metric, sort, model, other), "")
 
 
@@ -54,12 +54,12 @@ BOLD = "Bold: the best of the test set, if it is significantly better than every
 
 
 def star(other: str) -> str:
-    """What a star in a table means: a significant difference from `other`."""
+    """Note on stars in a table: a significant difference from `other`."""
     return f"A star marks a significant difference from {other}."
 
 
 def significant(level: float, table: str = "comparisons.csv") -> str:
-    """Which test a difference is significant by, and in which table the p are."""
+    """Note on the significance test, and the table with the p."""
     return (
         f"Significant: two-sided p of at most {1 - level:.2g} by a paired permutation test over molecules (random sign "
         f"flips), with Holm's correction, over the molecules where both models have a score; {table} holds every p."

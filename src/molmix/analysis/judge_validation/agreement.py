@@ -40,7 +40,7 @@ def agreement(
     A caption counts where both judges give it a score; a system's mean is over those.
 
     Args:
-        frames: by judge, a row a caption: columns system, of (its molecule) and the scores; the rows may be in any
+        frames: by judge, a row per caption: columns system, of (its molecule) and the scores; the rows may be in any
             order, each (system, of) once.
         columns: scores to compare; one that either judge lacks is passed over.
         resamples: of the molecules.
