@@ -1,4 +1,4 @@
-"""Cut an author's captions into atoms, or other units: the references', or what one model wrote."""
+"""Split captions into atoms or other units: the references, or the captions of one model."""
 
 from pathlib import Path
 

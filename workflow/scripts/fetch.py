@@ -1,4 +1,4 @@
-"""Fetch a pretrained model at its pinned revision, or note where it lies."""
+"""Fetch a pretrained model at its pinned revision, or record its local folder."""
 
 from pathlib import Path
 

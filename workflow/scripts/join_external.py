@@ -1,4 +1,4 @@
-"""Join the captions of a system from elsewhere to the references."""
+"""Join the captions of an external system to the references."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Put the leaderboard together from every model's scores, and its comparisons."""
+"""Make the leaderboard from the scores and comparisons of all models."""
 
 from pathlib import Path
 

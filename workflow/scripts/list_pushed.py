@@ -1,4 +1,4 @@
-"""List where the models were uploaded to; a config without `push` is refused."""
+"""List the repositories of uploaded models. A config without `push` is refused."""
 
 import sys
 

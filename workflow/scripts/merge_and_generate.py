@@ -1,4 +1,4 @@
-"""Merge two models and let the result answer every test set; its weights do not outlive the job."""
+"""Merge two models and let the result answer every test set. Its weights are deleted after the job."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Predict every ordered pair, by a judge's NLI model, of reference and generated units of one author's captions."""
+"""Ask a judge's NLI model about every ordered pair of reference and generated units of one author's captions."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Draw the figures of the study, from its tables, logs and benchmarks."""
+"""Draw the figures of the study from its tables, logs and benchmarks."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Score one model's answers: one row a caption, every metric."""
+"""Score one model's answers: one row per caption, with every metric."""
 
 from molmix.pipeline.job import job
 from molmix.pipeline.named import nested

@@ -1,4 +1,4 @@
-"""Measure how near one model's captions are to their molecules, by Text2Mol."""
+"""Measure the Text2Mol similarity of one model's captions and their molecules."""
 
 from molmix.pipeline.job import job
 from molmix.pipeline.named import nested

@@ -16,7 +16,7 @@ with job(snakemake):
         settings=snakemake.params.settings,
         seed=snakemake.params.seed,
         threads=snakemake.threads,
-        # From the config, not a parameter of the rule: another tracker must not train anew.
+        # From the config, not a parameter of the rule: a change of the tracker must not cause a new training.
         trackers=Tracking(**snakemake.config.get("tracking", {})).to,
         curves=Path(snakemake.params.curves),
     )

@@ -1,4 +1,4 @@
-"""Build the embedded world: molecules (or records), captions and what is true of them."""
+"""Build the embedded world: molecules (or records), captions and true facts."""
 
 from pathlib import Path
 

@@ -17,8 +17,8 @@ from molmix.metrics.families.judges import count_fallback
 if TYPE_CHECKING:
     import pandas as pd
 
-# What the figures of a table are computed with. What models were made with is in their manifests.
 _KEPT = ("rows", "molecules")  # counts of a source's remaining rows
+# Packages that compute the figures of a table. The packages that made models are in their manifests.
 PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "nltk", "rdkit")
 
 

@@ -1,8 +1,7 @@
-"""How far to trust a judge: captions with planted errors, and what each score makes of them.
+"""Validation of judges on captions with planted errors.
 
-:mod:`~molmix.analysis.judge_validation.planting` makes the captions,
-:mod:`~molmix.analysis.judge_validation.sensitivity` says how well each score tells them from
-the references that they were made of, :mod:`~molmix.analysis.judge_validation.table` and
-:mod:`~molmix.report.plots.judges` show it, and
-:mod:`~molmix.analysis.judge_validation.agreement` says how far two judges agree.
+:mod:`~molmix.analysis.judge_validation.planting` makes the captions from references.
+:mod:`~molmix.analysis.judge_validation.sensitivity` measures how well each score distinguishes them from their
+references, and writes tables; :mod:`~molmix.report.plots.judges` draws figures.
+:mod:`~molmix.analysis.judge_validation.agreement` measures the agreement of two judges.
 """

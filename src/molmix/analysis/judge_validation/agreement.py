@@ -1,8 +1,8 @@
-"""How far two judges (decomposers, NLI models) agree: on the order of systems, and caption by caption.
+"""Agreement of two judges (decomposers, NLI models): on the order of systems, and on single captions.
 
-With few systems a rank correlation of their orders is coarse: four systems have six pairs, so Kendall's tau moves in
-steps of a third, and an interval of it says little. The groups of planted captions (an edit and its dose) make systems
-too: many, and of known order.
+With few systems, a rank correlation is coarse: four systems have six pairs, so Kendall's tau changes in steps of a
+third, and its interval has little information. So the groups of planted captions (an edit and its dose) are used as
+systems too: they are many, and their order is known.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ def agreement(
 ) -> pd.DataFrame:
     """Agreement of every pair of judges on every score.
 
-    * ``kendall`` (tau-b), ``spearman``: between the systems' mean scores by the one judge and by the other.
+    * ``kendall`` (tau-b), ``spearman``: between the systems' mean scores by the two judges.
     * ``caption_spearman``: over all captions of all systems.
     * ``ordered_alike``: share of the pairs of systems' captions of one molecule that both judges put in the same
-      order; a tie is an order of its own, so a tie by one judge alone is a disagreement.
+      order. A tie is a third order, so a tie by only one judge is a disagreement.
 
-    A caption counts where both judges give it a score; a system's mean is over those.
+    Captions count, also in a system's mean, if both judges give them a score.
 
     Args:
         frames: by judge, a row per caption: columns system, of (its molecule) and the scores; the rows may be in any
             order, each (system, of) once.
-        columns: scores to compare; one that either judge lacks is passed over.
+        columns: scores to compare; a score that one judge lacks is skipped.
         resamples: of the molecules.
         level: of the bootstrap intervals over molecules.
         seed: of the resamples, which all pairs share.
@@ -94,7 +94,7 @@ def agreement_grids(agreements: pd.DataFrame) -> list[Grid]:
 
 
 def agreement_notes(agreements: pd.DataFrame, *, level: float) -> list[str]:
-    """What the tables show, in Markdown."""
+    """Notes on the tables, in Markdown."""
     if agreements.empty:
         return ["There are no two judges with a score in common.", ""]
     return [
@@ -110,8 +110,8 @@ def _figures(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> dict[str, np.
     """Each figure over the sample and each resample.
 
     Args:
-        a: one judge's scores (molecules, systems), NaN where the other has none.
-        b: the other's.
+        a: one judge's scores (molecules, systems), NaN where the other judge has none.
+        b: the other judge's scores.
         weights: array (1 + resamples, molecules).
     """
     held = ~np.isnan(a)
@@ -131,7 +131,7 @@ def _figures(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> dict[str, np.
 
 
 def _rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Spearman's correlation within each row of two arrays (resamples, systems); NaN with a NaN or without spread."""
+    """Spearman's correlation of each row of two arrays (resamples, systems); NaN for a row with NaN or equal values."""
     from scipy.stats import rankdata
 
     first, second = (rankdata(scores, axis=1, nan_policy="propagate") for scores in (one, other))

@@ -1,8 +1,8 @@
-"""The audit of the decomposers: is each atom entailed by its caption, and the caption by its atoms?
+"""The audit of the decomposers: does each caption entail its atoms, and do the joined atoms entail the caption?
 
-A decomposer can fail in two ways. What it adds is an atom that its caption does not entail: it would be held against
-the system that wrote the caption. What it loses is a caption that its atoms, told one after the other, do not entail:
-it would never be judged. Both are asked of the judge's own NLI model, whose mistakes are in the figures too.
+A decomposer can make two errors. It can add an atom that the caption does not entail: then the caption's system gets a
+worse score. It can lose content, so that the joined atoms do not entail the caption: then this content is never judged.
+The judge's own NLI model tests both, so the figures include its errors.
 """
 
 from __future__ import annotations
@@ -47,17 +47,16 @@ def audit(
 
     Args:
         judges: by name, its ``decomposer`` and ``nli`` by their names.
-        captions: by author and test set, a table with `text`, or `references` (of which the first is audited where
-            there is one only: atoms of several captions belong to none of them).
-        atoms: by decomposer, author and test set, what it made of them (columns of
-            `molmix.judges.decompose.tables.ATOMS`).
+        captions: by author and test set, a table with `text`, or `references` (audited only if a row has a single
+            reference: atoms of several captions do not belong to one of them).
+        atoms: by decomposer, author and test set, their atoms (columns of `molmix.judges.decompose.tables.ATOMS`).
         models: manifests of the NLI models by name.
-        nli: how each is asked: settings of :func:`molmix.judges.nli.inference.predict_pairs`.
+        nli: settings of each model for :func:`molmix.judges.nli.inference.predict_pairs`.
         store: folder of the NLI caches.
-        sample: captions of an author and test set that are audited, drawn with the seed.
+        sample: number of audited captions of an author and test set, drawn with the seed.
         seeds: of the study; the first is that of the draw.
-        table: to write as ``.csv``, ``.md`` and ``.tex``, a row a judge, author and test set: captions, mean number of
-            atoms, shares of atoms and of captions that are entailed, the share of captions left to ``rules``, and
+        table: to write as ``.csv``, ``.md`` and ``.tex``, one row per judge, author and test set: captions, mean number
+            of atoms, shares of entailed atoms and of entailed captions, the share of captions split by ``rules``, and
             ``unsplit`` (captions that are one atom).
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
@@ -94,7 +93,7 @@ def audit(
 
 
 def _drawn(captions: Path, atoms: Path, sample: int, seed: int) -> list[tuple[str, list[str], bool]]:
-    """Text, atoms and whether `rules` made them, of drawn captions that say something and stand alone."""
+    """Text, atoms and whether `rules` made them, of drawn captions that are not empty and have one text."""
     rows = []
     written = read_table(captions)
     found = read_rows_of(atoms, written["id"].to_pylist(), captions)

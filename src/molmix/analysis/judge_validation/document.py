@@ -1,8 +1,8 @@
-"""A caption as something to edit: sentences made of statements, and running text again.
+"""A caption as an editable document: text is parsed into sentences of statements, and written as text again.
 
-A sentence that nobody edits keeps its words. One that is edited is told anew from its statements, those of one verb as
-one list, so that an edit of one item leaves the others as they were: "It is a dye and a ligand." becomes "It is a dye.
-It is not a ligand."
+A sentence without an edit keeps its words. An edited sentence is written anew from its statements, with one list per
+verb. So an edit of one item does not change the others: "It is a dye and a ligand." becomes "It is a dye. It is not a
+ligand."
 """
 
 import re
@@ -13,7 +13,7 @@ from functools import lru_cache
 from molmix.judges.decompose.backends.rules import decompose
 from molmix.judges.decompose.units import sentences
 
-# ---- verbs of captions, and how each is denied ----------------------------------------------------------------------
+# ---- verbs of captions, and their denials ---------------------------------------------------------------------------
 
 _BASES = {
     "contains": "contain",
@@ -51,31 +51,31 @@ VERBS = (*DENIED, *AFFIRMED)
 
 # ---- documents ----------------------------------------------------------------------------------------------------
 
-FIRST, LATER = "The molecule", "It"  # what a caption calls its molecule at first, and from then on
+FIRST, LATER = "The molecule", "It"  # subject of the first sentence, and of later ones
 
 _ALONE = re.compile(rf"{FIRST} ({'|'.join(sorted(VERBS, key=len, reverse=True))}) (.+)\.")
 _ARTICLE = re.compile(r"an? |the ")
-# An item with these would not come apart from the others of its list.
+# An item with these could not be separated from the others in its list.
 _OPEN = re.compile(r", | (?:and|that|which|where|in|by|with|from|at|for|respectively)\b")
-_LONGEST = 6  # words of an item that stands in a list
+_LONGEST = 6  # maximum words of an item in a list
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One thing said of the molecule: "is", "a dye". Without a verb, the item is a whole sentence of another form."""
+    """One statement about the molecule: "is", "a dye". Without a verb, the item is a whole sentence of another form."""
 
     verb: str
     item: str
-    subject: str = ""  # where it is not the usual one
+    subject: str = ""  # if it is not the usual one
 
     def __str__(self) -> str:
-        """The statement as a sentence that stands alone."""
+        """The statement as a sentence that can be read alone."""
         return f"{self.subject or FIRST} {self.verb} {self.item}." if self.verb else f"{self.item}."
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """Statements told together, and the words in which they were, if those still stand."""
+    """Statements of one sentence, and the original words, if they are still valid."""
 
     statements: tuple[Statement, ...]
     written: str = ""
@@ -84,7 +84,7 @@ class Sentence:
 Document = tuple[Sentence, ...]
 
 
-@lru_cache(maxsize=10_000)  # a caption is read for each edit and dose, and when it lends statements to others
+@lru_cache(maxsize=10_000)  # a caption is read for each edit and dose, and as a source of foreign statements
 def read_document(text: str) -> Document:
     """The sentences of a caption; its statements are the atoms of the rule-based decomposition."""
     written = sentences(text)
@@ -94,7 +94,7 @@ def read_document(text: str) -> Document:
 
 
 def statement(atom: str) -> Statement:
-    """The statement that an atom (a sentence that stands alone) makes."""
+    """The statement of an atom (a sentence that can be read alone)."""
     match = _ALONE.fullmatch(atom)
     return Statement(match[1], match[2]) if match else Statement("", atom.removesuffix("."))
 
@@ -108,7 +108,7 @@ def to_text(document: Document) -> str:
 
 
 def changed(document: Document, changes: Mapping[Statement, Statement | None]) -> Document:
-    """The document with other statements instead of some, or none (None), wherever it makes them."""
+    """The document with some statements replaced, or removed (None), at every occurrence."""
     edited: list[Sentence] = []
     for sentence in document:
         statements = tuple(changes.get(one, one) for one in sentence.statements)
@@ -120,7 +120,7 @@ def changed(document: Document, changes: Mapping[Statement, Statement | None]) -
 
 
 def _told(sentence: Sentence) -> Iterator[str]:
-    """Sentences for the statements, a list for those that can share one, in the order in which each list begins."""
+    """Sentences for the statements: statements that can share a list are joined, in order of the lists' first item."""
     keys = [_list_of(number, one) for number, one in enumerate(sentence.statements)]
     for key in dict.fromkeys(keys):
         listed = [one for one, own in zip(sentence.statements, keys, strict=True) if own == key]
@@ -131,7 +131,7 @@ def _told(sentence: Sentence) -> Iterator[str]:
 
 
 def _list_of(number: int, one: Statement) -> tuple[object, ...]:
-    """Equal for statements that one list can hold: of one verb, and all with an article or none ("a dye", "small")."""
+    """A key, equal for statements that can share a list: same verb, both with or without article ("a dye", "small")."""
     if not one.verb or _OPEN.search(one.item) or len(one.item.split()) > _LONGEST:
         return (number,)
     return one.subject, one.verb, bool(_ARTICLE.match(one.item))

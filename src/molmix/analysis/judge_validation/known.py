@@ -1,6 +1,6 @@
-"""What can be made of a statement where the facts of the molecule are known: the embedded world.
+"""Edits of statements if the facts of the molecule are known: in the embedded world.
 
-What each change does to the truth is checked by :func:`molmix.data.synthetic.logic.relation`, not trusted to the words.
+The effect of each change on the truth is checked by :func:`molmix.data.synthetic.logic.relation`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,24 +12,24 @@ from molmix.data.synthetic.captions import atoms, parse
 from molmix.data.synthetic.logic import CONTRADICTION, close, relation
 from molmix.data.synthetic.vocabulary import CATEGORIES, SOME, Fact
 
-_DONORS = 100  # other molecules that are looked at for a fact that is false here
-_STEPS = (-2, -1, 1, 2)  # by which a count is changed
+_DONORS = 100  # number of other molecules that are searched for a fact that is false here
+_STEPS = (-2, -1, 1, 2)  # changes of a count
 
 
 class KnownFacts:
-    """The ground that edits of one caption stand on; see
+    """The edits of one caption; see
     :class:`molmix.analysis.judge_validation.perturbations.Ground`."""
 
     def __init__(self, stated: Sequence[str], truth: Sequence[str], others: Sequence[Sequence[str]]) -> None:
-        """Take the facts that the caption states, all that are true, and those that other captions state."""
+        """Store the stated facts of the caption, all true facts, and the stated facts of other captions."""
         self._stated, self._truth, self._others = stated, truth, others
 
     def is_understood(self, sentence: Sentence) -> bool:
-        """Whether it is known which fact each of its statements states."""
+        """Whether the fact of each of its statements is known."""
         return all(map(_fact, sentence.statements))
 
     def foreign(self, rng: Random) -> Iterator[Statement]:
-        """Facts of other molecules that are false of this one, each of which nothing is said so far."""
+        """Facts of other molecules that are false for this one, on topics that are not mentioned yet."""
         told = set(map(_topic, map(Fact.read, self._stated)))
         for facts in rng.sample(self._others, min(len(self._others), _DONORS)):
             fact = Fact.read(rng.choice(facts))
@@ -47,7 +47,7 @@ class KnownFacts:
         return self._instead(one, [other for other in others if self._is_false(other)], rng)
 
     def reclassed(self, one: Statement, rng: Random) -> Statement | None:
-        """Another class of a category, which excludes the one stated."""
+        """Another class of a category, which excludes the stated one."""
         fact = _fact(one)
         if not fact or fact.kind != "category" or not fact.holds:
             return None
@@ -55,7 +55,7 @@ class KnownFacts:
         return self._instead(one, [other for other in others if self._is_false(other)], rng)
 
     def negated(self, one: Statement, rng: Random) -> Statement | None:
-        """The denial of the fact, or of a denial the fact."""
+        """The denial of the fact; for a denial, the fact."""
         fact = _fact(one)
         return self._instead(one, [fact.denied()] if fact and self._is_false(fact.denied()) else [], rng)
 
@@ -73,7 +73,7 @@ class KnownFacts:
         return close(self._truth)
 
     def _instead(self, one: Statement, facts: Sequence[Fact], rng: Random) -> Statement | None:
-        """One of the facts, with the verb of the statement it replaces or its denial, if it can be said so."""
+        """One of the facts, with the replaced statement's verb or its denial, if such a form exists."""
         if not facts:
             return None
         forms = _forms(rng.choice(facts))
@@ -86,7 +86,7 @@ def _fact(one: Statement) -> Fact | None:
 
 
 def _topic(fact: Fact) -> str:
-    """What nothing else can be said of beside the fact; a molecule may have several roles."""
+    """The topic of a fact, which allows one statement only. Each role is its own topic: a molecule may have several."""
     return str(fact) if fact.kind == "role" else fact.attribute
 
 

@@ -1,4 +1,4 @@
-"""Captions with planted errors: what each differs from its reference in is known."""
+"""Make captions with planted errors, which have known differences from their references."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,25 +20,25 @@ def plant(
 ) -> list[dict[str, Any]]:
     """Variants of the (first) references of a test set, each with errors, or harmless changes, of one sort.
 
-    Where the facts of a molecule are known (the embedded world) an error is one against the truth; of any other
-    caption it is one against the reference: what :mod:`molmix.analysis.judge_validation.prose` swaps or adds is "not
-    stated", which may still be true.
+    If the facts of a molecule are known (the embedded world), an error contradicts the truth. In any other caption, it
+    differs from the reference: statements that :mod:`molmix.analysis.judge_validation.prose` swaps or adds are "not
+    stated", but may still be true.
 
-    A variant follows from the seed, its molecule and the *set* of rows, whose other captions lend it statements; the
-    order of the rows does not matter. A dose holds the edits of the smaller doses.
+    A variant depends on the seed, its molecule and the *set* of rows, because foreign statements come from the other
+    captions. The order of the rows does not matter. A dose includes the edits of the smaller doses.
 
     Args:
-        rows: columns id, references (list of str), facts (those the first reference states) and truth (all true
-            ones), both None where they are not known.
-        edits: keys of :data:`molmix.analysis.judge_validation.perturbations.EDITS`. The control ``none`` is made
-            whether named or not.
+        rows: columns id, references (list of str), facts (of the first reference) and truth (all true facts),
+            both None if unknown.
+        edits: keys of :data:`molmix.analysis.judge_validation.perturbations.EDITS`. The control ``none`` is always
+            made.
         doses: numbers of edits, each at least 1.
-        molecules: how many, drawn with the seed; None for all.
+        molecules: number of molecules, drawn with the seed; None for all.
         seed: of all draws.
 
     Returns:
         Columns id (``<of>~<edit>~<k>``), of, edit, k, references and text: for each molecule, in the order of the
-        rows, its control (k = 0: the reference as it stands) and each edit and dose that its caption has room for;
+        rows, its control (k = 0: the unchanged reference) and each edit and dose that is possible for its caption.
         :func:`not_made` counts the others.
 
     Raises:
@@ -75,7 +75,7 @@ def plant(
 
 
 def not_made(variants: Sequence[Row], *, edits: Iterable[str], doses: Iterable[int]) -> dict[tuple[str, int], int]:
-    """For each edit and dose, how many molecules have no variant, as their captions have no room for it."""
+    """For each edit and dose, the number of molecules without a variant, because their caption does not allow it."""
     made = Counter((row["edit"], row["k"]) for row in variants)
     molecules = made["none", 0]
     harms = [edit for edit in dict.fromkeys(edits) if EDITS[edit].kind != CONTROL]
@@ -83,7 +83,7 @@ def not_made(variants: Sequence[Row], *, edits: Iterable[str], doses: Iterable[i
 
 
 def _ground(row: Row, facts: Sequence[Sequence[str]], captions: Sequence[str]) -> Ground:
-    """What the edits of a row stand on; what it says itself is among the others', where it is never foreign."""
+    """The ground of a row's edits. The other captions include its own, whose statements are never foreign."""
     if _is_known(row):
         return KnownFacts(row["facts"], row["truth"], facts)
     return Prose(row["references"], captions)

@@ -1,7 +1,7 @@
-"""What can be made of a statement of any English caption (ChEBI-20, L+M-24), by closed tables of words.
+"""Edits of statements of any English caption (ChEBI-20, L+M-24), by closed tables of words.
 
-Nothing is known of the molecule but its references, so an error here is one *against the reference*: a foreign
-statement is one that the reference does not make, which may still be true.
+Only the references of a molecule are known. So an error here is an error *against the reference*: a foreign statement
+is not in the reference, but may still be true.
 """
 
 import re
@@ -18,17 +18,17 @@ from molmix.analysis.judge_validation.document import (
     statement,
 )
 
-_DONORS = 100  # other captions that are looked at for a statement that this one does not make
+_DONORS = 100  # number of other captions that are searched for a foreign statement
 _ARTICLE = re.compile(r"an? |the ")
 
 _COUNTS = "two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
 _STEPS = (-2, -1, 1, 2)
-# Not within a longer number or a decimal fraction; longer numbers are names (of a strain, of a compound)
+# Not inside a longer number or a decimal fraction; longer numbers are names (of a strain, of a compound)
 _NUMBER = re.compile(rf"(?<![\d.])\d{{1,3}}(?![\d.])|\b(?:{'|'.join(_COUNTS)})\b")
 
-# (what stands before, one, other, what stands after): each excludes the other at the same position of a name.
+# (pattern before, one, other, pattern after): one and other exclude each other at the same position of a name.
 _START, _END = r"(?<![A-Za-z])", r"(?![A-Za-z])"
-# What mono- and di- count in names, lest "disease" become "monosease"
+# Words that mono- and di- count in names, so that "disease" does not become "monosease"
 _COUNTED = "acyl|amid|amin|anion|carbox|cation|glyc|hydr|methyl|oxygen|peptid|phosph|sacchar|sulf|terp|unsatur"
 _OPPOSITES = (
     (_START, "conjugate acid", "conjugate base", _END),
@@ -54,7 +54,7 @@ _SWAPS = tuple(
     for old, new in ((one, other), (other, one))
 )
 
-# What can be said instead of what, in a statement without its subject.
+# Synonyms in a statement without its subject.
 _SYNONYMS = tuple(
     (re.compile(pattern), new)
     for pattern, news in (
@@ -79,11 +79,11 @@ _SUBJECTS = ("The compound", "This compound")
 
 
 class Prose:
-    """The ground that edits of one caption stand on; see
+    """The edits of one caption; see
     :class:`molmix.analysis.judge_validation.perturbations.Ground`."""
 
     def __init__(self, references: Sequence[str], others: Sequence[str]) -> None:
-        """Take all references of the molecule and the captions of others."""
+        """Store all references of the molecule and the captions of other molecules."""
         self._said = " ".join(" ".join(references).lower().split())
         self._others = others
 
@@ -92,7 +92,7 @@ class Prose:
         return True
 
     def foreign(self, rng: Random) -> Iterator[Statement]:
-        """Statements of other captions that no reference of this molecule makes."""
+        """Statements of other captions that are in no reference of this molecule."""
         for caption in rng.sample(self._others, min(len(self._others), _DONORS)):
             plain = [one for sentence in read_document(caption) for one in sentence.statements if one.verb]
             one = rng.choice(plain) if plain else None
@@ -100,12 +100,12 @@ class Prose:
                 yield one
 
     def renumbered(self, one: Statement, rng: Random) -> Statement | None:
-        """One number of the statement changed: a count, a locant, a charge."""
+        """The statement with one changed number: a count, a locant or a charge."""
         found = list(_NUMBER.finditer(one.item))
         return self._altered(one, [(match, _other_number(match[0], rng)) for match in found], rng)
 
     def reclassed(self, one: Statement, rng: Random) -> Statement | None:
-        """One word of the statement turned into its opposite."""
+        """The statement with one word replaced by its opposite."""
         found = [(match, new) for pattern, new in _SWAPS for match in pattern.finditer(one.item)]
         return self._altered(one, found, rng)
 
@@ -115,7 +115,7 @@ class Prose:
         return Statement(verb, one.item) if verb else None
 
     def reworded(self, one: Statement, rng: Random) -> Statement | None:
-        """The statement in other words, or else of "the compound"."""
+        """The statement in other words; if there are none, with the subject "the compound"."""
         if not one.verb:
             return None
         said = f"{one.verb} {one.item}"
@@ -125,7 +125,7 @@ class Prose:
         return statement(f"{FIRST} {rng.choice(reworded)}.")
 
     def _altered(self, one: Statement, found: Sequence[tuple[re.Match[str], str]], rng: Random) -> Statement | None:
-        """The statement with one match replaced, so that it says what no reference says."""
+        """The statement with one match replaced, such that no reference states the result."""
         for match, new in rng.sample(found, len(found)):
             item = one.item[: match.start()] + new + one.item[match.end() :]
             other = Statement(one.verb, item)
@@ -134,7 +134,7 @@ class Prose:
         return None
 
     def _is_new(self, one: Statement) -> bool:
-        """Whether no reference has its words. A class is said within its kinds ("metabolite" in "plant metabolite")."""
+        """Whether no reference has its words. "plant metabolite" also contains the class "metabolite"."""
         return _ARTICLE.sub("", one.item.lower(), count=1) not in self._said
 
 

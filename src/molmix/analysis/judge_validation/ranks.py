@@ -1,8 +1,8 @@
-"""Figures of ranks over weighted rows, for all resamples at once.
+"""Rank statistics of weighted rows, for all resamples at once.
 
-A resample of molecules weights each row by how often its molecule was drawn. The rows are sorted once and the weights
-summed along them, which is linear in the number of rows, so thousands of resamples of a rank statistic are a few
-passes over one array.
+A resample of molecules weights each row by the number of draws of its molecule. The rows are sorted once, and the
+weights are summed in that order, which is linear in the number of rows. So thousands of resamples of a rank statistic
+are a few passes over one array.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from molmix.metrics.aggregate import ratio
 
 
 def weights_of(molecules: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each molecule is drawn: array (1 + resamples, molecules), whose first row is the sample itself."""
+    """Number of draws of each molecule: array (1 + resamples, molecules). The first row is the sample itself."""
     drawn = [
         np.apply_along_axis(np.bincount, 1, block, minlength=molecules)
         for block in resampled_rows(molecules, resamples, seed)
@@ -23,7 +23,7 @@ def weights_of(molecules: int, resamples: int, seed: int) -> np.ndarray:
 
 
 def auroc(higher: np.ndarray, lower: np.ndarray, of_higher: np.ndarray, of_lower: np.ndarray) -> np.ndarray:
-    """Chance that a value of the first kind exceeds one of the second, a tie counting half (Mann & Whitney 1947).
+    """Probability that a value of the first kind exceeds one of the second; ties count half (Mann & Whitney 1947).
 
     Args:
         higher: values (n,) expected to be higher.
@@ -32,7 +32,7 @@ def auroc(higher: np.ndarray, lower: np.ndarray, of_higher: np.ndarray, of_lower
         of_lower: weights (resamples, m).
 
     Returns:
-        Array (resamples,) in [0, 1], NaN where one kind has no weight.
+        Array (resamples,) in [0, 1], NaN if one kind has no weight.
     """
     beneath = _beneath(lower, of_lower, higher)
     total = of_higher.sum(axis=1) * of_lower.sum(axis=1)
@@ -40,7 +40,7 @@ def auroc(higher: np.ndarray, lower: np.ndarray, of_higher: np.ndarray, of_lower
 
 
 def spearman(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation, tied values sharing their mean rank.
+    """Spearman's rank correlation; tied values get their mean rank.
 
     Args:
         one: values (n,).
@@ -48,7 +48,7 @@ def spearman(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndar
         weights: array (resamples, n); a row of weight 2 counts as two equal rows.
 
     Returns:
-        Array (resamples,) in [-1, 1], NaN where a value does not vary.
+        Array (resamples,) in [-1, 1], NaN if a value does not vary.
     """
     middle = weights.sum(axis=1, keepdims=True) / 2  # the mean of midranks, counted from 0
     first, second = (_beneath(values, weights, values) - middle for values in (one, other))
@@ -58,14 +58,14 @@ def spearman(one: np.ndarray, other: np.ndarray, weights: np.ndarray) -> np.ndar
 
 
 def kendall(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Kendall's tau-b between two scores of the same things: arrays (resamples, n) in, array (resamples,) out."""
+    """Kendall's tau-b between two scores of the same items: from arrays (resamples, n), an array (resamples,)."""
     row, column = np.triu_indices(one.shape[1], k=1)
     first, second = (np.sign(values[:, row] - values[:, column]) for values in (one, other))
     return ratio((first * second).sum(axis=1), np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1)))
 
 
 def shares(sums: np.ndarray) -> np.ndarray:
-    """The first of two columns of sums (..., 2) over the second, NaN where that is 0."""
+    """The first of two columns of sums (..., 2) divided by the second; NaN where that is 0."""
     return ratio(sums[..., 0], sums[..., 1])
 
 
@@ -75,7 +75,7 @@ def sums_by(owner: np.ndarray, molecules: int, *columns: Sequence[float] | np.nd
 
 
 def _beneath(values: np.ndarray, weights: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Weight of the values that lie below each value of `at`, and half of that equal to it: array (resamples, at)."""
+    """Weight of the values below each value of `at`, plus half the weight of equal values: array (resamples, at)."""
     order = np.argsort(values, kind="stable")
     summed = np.zeros((len(weights), len(values) + 1))
     np.cumsum(weights[:, order], axis=1, out=summed[:, 1:])

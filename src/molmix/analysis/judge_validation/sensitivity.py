@@ -1,18 +1,18 @@
-"""How well a score tells captions with planted errors from the references that they were made of.
+"""How well a score distinguishes captions with planted errors from their references.
 
-Every score is turned so that more is worse (*damage*). For each score, edit and dose:
+Every score gets the sign for which more is worse (*damage*). For each score, edit and dose:
 
-* ``auroc``: chance that an edited caption has more damage than a control, of any of the same molecules; ties count
-  half. One half is blindness; that is what a harmless edit should get.
-* ``balanced_accuracy``: mean of two shares: of edited captions, and of controls, that are classified correctly.
+* ``auroc``: probability that an edited caption has more damage than a control of any of the same molecules; ties count
+  half. A value of one half means no sensitivity; harmless edits should have it.
+* ``balanced_accuracy``: mean of two shares: correctly classified edited captions, and correctly classified controls.
   The threshold of damage is tuned on other molecules (the other folds).
 * ``spearman``: rank correlation of damage with the number of edits, 0 (the control) included, over all captions.
-* ``false_alarms``: share of captions beyond the threshold that tells the harmful edits, all together, from the
-  controls of other molecules. For harmless edits, and for the controls themselves.
-* ``change``: mean of an edited caption's score less its control's, in the score's own unit and direction.
+* ``false_alarms``: share of captions above the threshold that best separates all harmful edits from the controls of
+  other molecules. It is given for harmless edits and for the controls themselves.
+* ``change``: mean of an edited caption's score minus its control's score, in the score's own unit and direction.
 
-Intervals are percentile bootstrap intervals over molecules. They hold the folds' thresholds fixed: what they show is
-the luck of the molecules judged, not of those tuned on.
+Intervals are percentile bootstrap intervals over molecules. The folds' thresholds are fixed, so the intervals include
+the sampling of the judged molecules, but not of those for tuning.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ FIGURES = ("auroc", "balanced_accuracy", "spearman", "false_alarms", "change")
 
 @dataclass(frozen=True)
 class _Scores:
-    """Variants of one score, side by side with their controls; without those that are undefined or have none.
+    """Variants of one score with their controls; without undefined variants and those without a control.
 
     Attributes:
         damage: of each variant (n,).
         control: damage of the control of the same molecule (n,).
-        owner: number of its molecule (n,).
-        k: edits in it (n,).
-        undefined: edits in each of those left out (m,).
+        owner: index of its molecule (n,).
+        k: number of its edits (n,).
+        undefined: number of edits of each omitted variant (m,).
     """
 
     damage: np.ndarray
@@ -54,7 +54,7 @@ class _Scores:
 
 @dataclass(frozen=True)
 class _Draws:
-    """What all figures share: how often each molecule is drawn (1 + resamples, molecules), and its fold."""
+    """Draws for all figures: number of draws of each molecule (1 + resamples, molecules), and its fold."""
 
     weights: np.ndarray
     fold: np.ndarray
@@ -72,12 +72,12 @@ def measure_sensitivity(
     """Every figure of every score, edit and dose.
 
     Args:
-        frame: a row a variant of :func:`molmix.analysis.judge_validation.planting.plant`: columns of, edit, k and the
-            scores (NaN where a score is undefined).
-        directions: for each score's column, which way is better.
+        frame: one row per variant of :func:`molmix.analysis.judge_validation.planting.plant`: columns of, edit, k and
+            the scores (NaN if undefined).
+        directions: for each score's column, whether higher or lower is better.
         resamples: of the molecules.
         level: of the intervals.
-        folds: parts of the molecules; each is judged by thresholds tuned on the others.
+        folds: parts of the molecules; each part is classified with thresholds tuned on the others.
         seed: of resamples and folds.
 
     Returns:
@@ -117,7 +117,7 @@ def measure_sensitivity(
 
 
 def _figures(scores: _Scores, draws: _Draws, alarms: np.ndarray, *, kind: str, pooled: bool) -> dict[str, np.ndarray]:
-    """Each figure of some variants, over the sample and over each resample: arrays (1 + resamples,)."""
+    """Each figure of some variants, for the sample and each resample: arrays (1 + resamples,)."""
     molecules = len(draws.fold)
     owner, first = scores.owner, np.unique(scores.owner, return_index=True)[1]
     own, own_control = owner[first], scores.control[first]  # each control once
@@ -144,10 +144,10 @@ def _figures(scores: _Scores, draws: _Draws, alarms: np.ndarray, *, kind: str, p
 
 
 def _thresholds(groups: list[_Scores], fold: np.ndarray) -> np.ndarray:
-    """For each fold, the damage from which on a caption counts as edited, tuned on the other folds' molecules.
+    """For each fold, the threshold of damage for edited captions, tuned on the other folds' molecules.
 
-    The threshold lies midway between two values, where the balanced accuracy is best; the highest of those that are
-    equally good, so that a score that tells nothing calls no caption edited.
+    The threshold is the midpoint of two values with the best balanced accuracy. Of equally good ones, the highest is
+    taken, so that a score without information classifies no caption as edited.
     """
     tuned = np.full(int(fold.max(initial=0)) + 1, np.inf)
     if not groups:
@@ -171,7 +171,7 @@ def _thresholds(groups: list[_Scores], fold: np.ndarray) -> np.ndarray:
 
 
 def _doses(scores: _Scores) -> Iterator[tuple[int | None, _Scores]]:
-    """The variants of each dose, and of all."""
+    """The variants of each dose, and of all doses."""
     for k in np.unique(np.concatenate([scores.k, scores.undefined])):
         own = scores.k == k
         undefined = scores.undefined[scores.undefined == k]
@@ -180,7 +180,7 @@ def _doses(scores: _Scores) -> Iterator[tuple[int | None, _Scores]]:
 
 
 def _scores(frame: pd.DataFrame, column: str, edit: str, names: np.ndarray, better: str) -> _Scores:
-    """The variants of one edit beside their controls."""
+    """The variants of one edit with their controls."""
     damage = frame[column].to_numpy(dtype=float) * (1 if better == "lower" else -1)
     owner = np.searchsorted(names, frame["of"].to_numpy(dtype=str))
     is_control = (frame["edit"] == "none").to_numpy()
@@ -214,15 +214,15 @@ def _check(frame: pd.DataFrame, directions: Mapping[str, str]) -> None:
 
 
 def sensitivity_grids(measured: pd.DataFrame, test: str) -> list[Grid]:
-    """Three tables: how well each score sees an error, how it follows the dose, and its false alarms.
+    """Three tables: how well each score detects an error, how it follows the dose, and its false alarms.
 
     Args:
-        measured: what :func:`measure_sensitivity` made of a test set.
+        measured: result of :func:`measure_sensitivity` for a test set.
         test: its name.
 
     Returns:
-        In each column of an error the highest figure is bold, if its interval lies above those of all others. A table
-        without any error to show is left out.
+        The tables. In each column of an error, the highest figure is bold if its interval is above all others. A table
+        without errors is left out.
     """
     pooled = measured[measured["k"].isna() | (measured["kind"] == CONTROL)]
     harmful = pooled[pooled["kind"] == HARMFUL]
@@ -236,7 +236,7 @@ def sensitivity_grids(measured: pd.DataFrame, test: str) -> list[Grid]:
 
 
 def sensitivity_notes(measured: pd.DataFrame, *, level: float) -> list[str]:
-    """What the three tables show, in Markdown.
+    """Notes on the three tables, in Markdown.
 
     Args:
         measured: rows of all test sets.
@@ -275,6 +275,6 @@ def _matrix(title: str, rows: pd.DataFrame, figure: str, rivals: pd.DataFrame) -
 
 
 def _is_best(row: pd.Series, figure: str, rivals: pd.DataFrame) -> bool:
-    """Whether a row is above all others of its edit, interval over interval."""
+    """Whether the interval of a row is above the intervals of all others of its edit."""
     others = rivals[(rivals["edit"] == row["edit"]) & (rivals["column"] != row["column"])]
     return len(others) > 0 and bool(row[f"{figure}_low"] > others[f"{figure}_high"].max())

@@ -1,4 +1,4 @@
-"""The stages around planted errors: captions planted test set by test set, and what every judge made of them."""
+"""The stages of judge validation: plant errors for each test set, and measure every judge on them."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def plant_tables(
 
     Args:
         tests: test sets (columns of `molmix.data.corpus.TEST`).
-        references, captions: the tables to write for each, one row a variant in the same order: its references
+        references, captions: the tables to write for each, one row per variant in the same order: its references
             (columns of :data:`REFERENCES`), and its text (columns of :data:`CAPTIONS`).
-        molecules: how many of a test set, drawn with the seed; all where it has fewer.
-        doses: numbers of edits at a time.
+        molecules: number of molecules of a test set, drawn with the seed; all if it has fewer.
+        doses: numbers of edits in a variant.
         seed: of all draws.
     """
     for test, given, written in zip(tests, references, captions, strict=True):
@@ -70,7 +70,7 @@ def measure_judges(
     config: str,
     corpus: Path,
 ) -> dict[str, pd.DataFrame]:
-    """Score planted captions by every judge, every row-wise operation of an atomic one, and measure the scores.
+    """Score planted captions by every judge, with every row-wise operation of atomic judges, and measure the scores.
 
     Args:
         judges: settings of each, dumped.
@@ -85,7 +85,7 @@ def measure_judges(
         corpus: ``data/manifest.json``, which counts the rows of every source.
 
     Returns:
-        By test set, the rows of the table that have room in a figure.
+        By test set, the rows of the table that a figure shows.
     """
     parts, pages, pictured = [], list[Grid](), dict[str, pd.DataFrame]()
     for test, path in captions.items():
@@ -112,7 +112,7 @@ def measure_judges(
 
 
 def _scores(title: str, settings: dict[str, Any], pairs: pa.Table) -> Iterator[tuple[str, str, np.ndarray]]:
-    """What a judge measures, as (label, column, a value a caption); hallucination by every row-wise operation."""
+    """Scores of a judge, as (label, column, one value per caption); hallucination by every row-wise operation."""
     for operation, chosen in parse_judge(settings).variants().items():
         if operation:
             yield (
@@ -129,8 +129,8 @@ def _scores(title: str, settings: dict[str, Any], pairs: pa.Table) -> Iterator[t
 
 
 def _pictured(judges: Mapping[str, dict[str, Any]]) -> set[str]:
-    """Scores that have room in a picture: of each judge what it says of errors and of omissions, by its own operation;
-    of the plain one by every operation, which shows why its own is the default."""
+    """Scores for the figure: each judge's scores of errors and omissions, with its own operation. The judge with plain
+    columns has every operation, which shows the reason for the default."""
     labels, shown = set(), titles(judges)
     for name, prefix in prefixes(judges).items():
         operations = parse_judge(judges[name]).variants() if not prefix else [judges[name].get("operation")]
@@ -151,7 +151,7 @@ def compare_judges(
     config: str,
     corpus: Path,
 ) -> None:
-    """Compare judges on the models of the table, and on the planted captions with each edit and dose as a system.
+    """Compare judges on the models of the table, and on planted captions, with each edit and dose as a system.
 
     Args:
         judges: settings of each, dumped.
@@ -187,13 +187,13 @@ def compare_judges(
 
 
 def _of_judge(models: pd.DataFrame, prefix: str) -> pd.DataFrame:
-    """One judge's scores of the models' captions, by the plain names of its columns."""
+    """One judge's scores of the models' captions, with column names without prefix."""
     named = {f"{prefix}{column}": column for column in DIRECTIONS if f"{prefix}{column}" in models}
     return models[["system", "of", *named]].rename(columns=named)
 
 
 def _of_planted(variant: pd.DataFrame, title: str, settings: dict[str, Any]) -> pd.DataFrame:
-    """One judge's scores of planted captions, by the plain names of its columns."""
+    """One judge's scores of planted captions, with column names without prefix."""
     operation = settings.get("operation", "")
     named = {f"{title} {column}": column for column in DIRECTIONS} | {
         f"{title} hallucination ({operation})": "hallucination"

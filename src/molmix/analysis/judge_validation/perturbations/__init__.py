@@ -1,11 +1,11 @@
-"""Planted errors, one file each: what it does to a caption, and whether that does harm.
+"""Planted errors, one file each: the edit of a caption, and whether it is harmful.
 
-To add one, write its file here: a module whose ``EDIT`` is an :class:`Edit`. It registers by being in this folder; what
-the modules share is in those whose name begins with an underscore.
+To add an edit, add a module to this folder whose ``EDIT`` is an :class:`Edit`. The folder registers it. Modules with a
+leading underscore hold shared code.
 
-A dose ``k`` is ``k`` edits of one kind on different statements, each wherever the caption makes it. With the same draws
-a larger dose begins with the edits of the smaller one, so that what a score makes of the next error is not mixed with
-where it happens to stand.
+A dose ``k`` is ``k`` edits of one kind on different statements, at every occurrence of each statement. With the same
+draws, a larger dose begins with the edits of the smaller dose. So the effect of one more error on a score does not
+depend on the positions of the others.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""What planted errors share: their type, what they stand on, and drawing statements of a caption."""
+"""Shared code of planted errors: their type, the interface to edits of statements, and draws of statements."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ HARMFUL, HARMLESS, CONTROL = "harmful", "harmless", "control"
 
 
 class Ground(Protocol):
-    """What can be made of the statements of one caption; None where nothing can."""
+    """Edits of the statements of one caption; None if an edit is not possible."""
 
     def is_understood(self, sentence: Sentence) -> bool:
-        """Whether its statements can be edited and it does not lean on the sentence before."""
+        """Whether its statements can be edited and it does not depend on the sentence before."""
 
     def foreign(self, rng: Random) -> Iterator[Statement]:
         """Statements about other molecules that are errors here."""
@@ -32,7 +32,7 @@ class Ground(Protocol):
         """The same statement in other words."""
 
 
-# k edits of a document, on its ground, with the draws; None where fewer are possible
+# Makes k edits of a document, with its ground and a random generator; None if fewer are possible
 Make = Callable[[Document, int, Ground, Random], Document | None]
 
 
@@ -41,8 +41,8 @@ class Edit:
     """One sort of edit.
 
     Attributes:
-        name: what it is called in tables.
-        kind: whether the caption is worse for it: one of the three above.
+        name: its name in tables.
+        kind: its effect on the quality of a caption: one of the three above.
         make: see :data:`Make`.
         position: of its column among those of its kind.
     """
@@ -54,7 +54,7 @@ class Edit:
 
 
 def edit_each(alter: Callable[[Ground, Statement, Random], Statement | None]) -> Make:
-    """Alter k statements, each by itself, and none into what another says or is made to say."""
+    """Change k statements, each separately, and none into another statement of the caption, old or changed."""
 
     def make(document: Document, k: int, ground: Ground, rng: Random) -> Document | None:
         said = set(statements_of(document))
@@ -72,24 +72,24 @@ def edit_each(alter: Callable[[Ground, Statement, Random], Statement | None]) ->
 
 
 def statements_of(document: Document) -> list[Statement]:
-    """The statements of a document, each once: some captions state a thing twice."""
+    """The distinct statements of a document: some captions repeat a statement."""
     return list(dict.fromkeys(one for sentence in document for one in sentence.statements))
 
 
 def new_statements(document: Document, ground: Ground, rng: Random) -> list[Statement]:
-    """Distinct foreign statements that the document does not make."""
+    """Distinct foreign statements that are not in the document."""
     said = set(statements_of(document))
     return [one for one in dict.fromkeys(ground.foreign(rng)) if one not in said]
 
 
 def editable_sentences(document: Document, ground: Ground) -> list[int]:
-    """Sentences that can be edited: understood, and not followed by one that is not and may lean on them."""
+    """Indices of editable sentences: understood, and the next is understood too, so that it does not depend on them."""
     understood = [ground.is_understood(sentence) for sentence in document] + [True]
     return [row for row in range(len(document)) if understood[row] and understood[row + 1]]
 
 
 def drawn_statements(document: Document, ground: Ground, rng: Random) -> list[Statement]:
-    """The statements that can be edited wherever they are made, in drawn order."""
+    """The statements that can be edited at every occurrence, in random order."""
     free = set(editable_sentences(document, ground))
     bound = {one for row, sentence in enumerate(document) if row not in free for one in sentence.statements}
     found = [one for one in statements_of(document) if one not in bound]
@@ -97,7 +97,7 @@ def drawn_statements(document: Document, ground: Ground, rng: Random) -> list[St
 
 
 def inserted(document: Document, statements: list[Statement], ground: Ground, rng: Random) -> Document:
-    """Each statement as a sentence of its own, not the first, and not between one and another that leans on it."""
+    """Insert each statement as a sentence: not first, and not before a sentence that depends on the previous one."""
     sentences = list(document)
     for one in statements:
         gaps = [row for row in range(1, len(sentences)) if ground.is_understood(sentences[row])]

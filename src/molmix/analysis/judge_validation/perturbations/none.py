@@ -1,4 +1,4 @@
-"""The control: the reference as it stands."""
+"""The control: the unchanged reference."""
 
 from random import Random
 

@@ -1,4 +1,4 @@
-"""Statements left out; one at least stays."""
+"""Statements omitted; at least one stays."""
 
 from random import Random
 

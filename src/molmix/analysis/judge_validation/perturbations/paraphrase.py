@@ -1,4 +1,4 @@
-"""Statements said in other words."""
+"""Statements in other words."""
 
 from molmix.analysis.judge_validation.perturbations._edit import HARMLESS, Edit, edit_each
 

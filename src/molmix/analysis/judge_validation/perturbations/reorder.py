@@ -5,7 +5,7 @@ from random import Random
 from molmix.analysis.judge_validation.document import Document, Sentence, to_text
 from molmix.analysis.judge_validation.perturbations._edit import HARMLESS, Edit, Ground, editable_sentences
 
-# Moves that are tried: a caption that says one thing over and over has none that changes it.
+# Maximum number of tried moves: in a caption that repeats one statement, no move changes the text.
 TRIED = 200
 
 
@@ -13,10 +13,10 @@ def make(document: Document, k: int, ground: Ground, rng: Random) -> Document | 
     """Move k things: a sentence to another position, or a statement to another position in its list."""
     order = list(range(len(document)))
     inner = [list(range(len(sentence.statements))) for sentence in document]
-    # What can be moved, and the line of numbers in which it moves
+    # What can be moved, and the list of numbers in which it moves
     free = editable_sentences(document, ground)
     movable = [(order, row) for row in free] + [(inner[row], column) for row in free for column in inner[row]]
-    # A sentence that may lean on the one before it stays behind that one.
+    # A sentence that may depend on the one before it stays after that one.
     before = zip((None, *document), document, strict=False)
     leaning = {sentence: one for one, sentence in before if not ground.is_understood(sentence)}
     seen, tried = {to_text(document)}, 0
@@ -44,7 +44,7 @@ def _leans_right(moved: Document, leaning: dict[Sentence, Sentence | None]) -> b
 
 
 def _permuted(sentence: Sentence, order: list[int]) -> Sentence:
-    """The sentence as it is written, unless its statements are in another order."""
+    """The unchanged sentence, unless its statements are in another order."""
     if order == sorted(order):
         return sentence
     return Sentence(tuple(sentence.statements[column] for column in order))

@@ -1,4 +1,4 @@
-"""Statements said once more."""
+"""Statements repeated."""
 
 from random import Random
 

@@ -13,7 +13,7 @@ from molmix.analysis.judge_validation.perturbations._edit import (
 
 
 def make(document: Document, k: int, ground: Ground, rng: Random) -> Document | None:
-    """Replace k statements by foreign ones, of the same verb where some are, so that the lists stay lists."""
+    """Replace k statements by foreign ones, if possible with the same verb, to keep the lists."""
     drawn = drawn_statements(document, ground, rng)
     foreign = new_statements(document, ground, rng)
     if len(drawn) < k:
