@@ -50,7 +50,9 @@ def test_short_jobs_go_as_one(slurm: Slurm, finished: tuple[Path, str]) -> None:
     grouped = [
         job for job in slurm.jobs(folder) if job["Comment"].split("_wildcards_")[0].removeprefix("rule_") not in single
     ]
-    names = [job["Comment"].removeprefix("rule_").split("_")[0] for job in grouped]
+    groups = ("judge_validation", "data", "generate", "judge")  # a number can follow the name of a group
+    comments = [job["Comment"].removeprefix("rule_") for job in grouped]
+    names = [next((group for group in groups if comment.startswith(group)), comment) for comment in comments]
     models = len(list((folder / "results/micro/models").iterdir()))
     assert sorted(set(names)) == ["data", "generate", "judge", "judge_validation"]
     assert names.count("generate") == -(-models // 4)

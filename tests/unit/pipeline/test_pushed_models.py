@@ -24,7 +24,7 @@ def test_a_seed_twice() -> None:
     ("models", "message"),
     [
         (["cap2mol.sftt"], "did you mean 'cap2mol.sft'"),
-        (["molt5-large"], "'molt5-large' was not made here"),
+        (["molt5-large"], "'molt5-large' is not a model that this study aligns or merges"),
         (["cap2mol.sft_dpo.ties"], "the weights of 'cap2mol.sft_dpo.ties' are not kept"),
     ],
 )
