@@ -48,7 +48,7 @@ bench: $(READY)  ## ratios side by side, in one run
 faults: $(READY)  ## kill, fill up and damage a small study, and see that it ends in the same tables
 	python -m faults
 
-figures: $(READY)  ## tables and figures of README and docs, from the embedded study and config/judge.yaml (about 40 minutes)
+figures: $(READY)  ## tables and figures of README and docs, from the embedded study and config/judge.yaml (about 20 minutes on 2 cores)
 	snakemake --cores all --quiet reason -- all judge plots
 	snakemake --cores all --quiet reason --configfile config/judge.yaml -- all judge
 	python docs/update.py

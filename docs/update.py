@@ -25,7 +25,7 @@ COPIED = {"tradeoff.svg": "demo/plots/tradeoff.svg", "judges-id.png": "judge/plo
 
 BLOCK = re.compile(r"<!-- table: (?P<source>[\w/-]+)(?P<options>[^>]*) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 SOURCE = re.compile(r"^<sub>Run `(?P<run>\w+)`, config (?P<config>\w+), commit (?P<commit>\w+)\.</sub>$", re.MULTILINE)
-_PROVENANCE = re.compile(r"^- Config (\w+); molmix [^,\n]+, commit (\w+)", re.MULTILINE)
+_PROVENANCE = re.compile(r"^- Config (\w+)[^;]*; molmix [^,\n]+, commit (\w+)", re.MULTILINE)
 
 
 def update(page: str, results: Path) -> str:
