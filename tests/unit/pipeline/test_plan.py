@@ -131,7 +131,8 @@ def test_what_ran_before_is_measured(paper, tmp_path, monkeypatch) -> None:
     assert found["nli"].measured == 0
 
 
-def test_what_is_not_known_is_said(paper) -> None:
+def test_what_is_not_known_is_said(paper, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where nothing was measured
     found = plan(paper, job("align", "cap2mol.sft"), job("score", "cap2mol"), rows=None)
     assert found["align"].unknown == 1 and found["score"].unknown == 1
 
