@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,21 @@ def _is_result(value: Any) -> bool:
 
 def checksum_of(path: Path) -> str:
     """Checksum of a file: the one inside it if molmix made it, else the SHA-256 of its bytes."""
+    return _checksum(path, _metadata(path))
+
+
+def _checksum(path: Path, metadata: Mapping[str, str]) -> str:
     # Without the prefix that marks the checksum in a file.
-    return _metadata(path).get(CHECKSUM_KEY, "").rpartition(":")[2] or file_digest(path)
+    return metadata.get(CHECKSUM_KEY, "").rpartition(":")[2] or file_digest(path)
 
 
 def origin_of(path: Path) -> Origin | None:
     """The origin inside a file; None if there is none."""
-    text = _metadata(path).get(ORIGIN_KEY)
+    return _origin(_metadata(path))
+
+
+def _origin(metadata: Mapping[str, str]) -> Origin | None:
+    text = metadata.get(ORIGIN_KEY)
     return Origin(**json.loads(text)) if text else None
 
 
@@ -76,14 +85,17 @@ def find_stale(paths: Iterable[Path], settings: Mapping[str, str] | None = None)
         settings: :func:`settings_digest` of jobs under the current config, by job name
             (:func:`molmix.core.origin.job_name`). Settings of other jobs are not compared.
     """
-    stale, checksums = list[Stale](), dict[str, str]()
+    stale = list[Stale]()
+    # A file is read once, for its own origin and for the checksum that all results made from it name.
+    metadata = cache(_metadata)
+    checksum = cache(lambda path: _checksum(path, metadata(path)))
     waiting, seen = list(paths), set[Path]()
     while waiting:
         path = waiting.pop()
         if path in seen or not path.is_file():
             continue
         seen.add(path)
-        origin = origin_of(path)
+        origin = _origin(metadata(path))
         if origin is None:
             continue
         if origin.file and origin.file != path_in_run(path):
@@ -94,9 +106,7 @@ def find_stale(paths: Iterable[Path], settings: Mapping[str, str] | None = None)
             source = Path(name)
             if not source.is_file():
                 continue
-            if name not in checksums:
-                checksums[name] = checksum_of(source)
-            if checksums[name] != made_from:
+            if checksum(source) != made_from:
                 stale.append(Stale(path, origin.rule, f"was made from another {name} than the one that is there now"))
             waiting.append(source)
     return stale

@@ -61,12 +61,12 @@ class JudgeSettings(Section):
     @property
     def reference_units(self) -> str:
         """How the reference is cut: a key of `UNITS`, or the name of a decomposer of the config."""
-        return self.units[0]
+        return self.decomposed_by or self.units[0]
 
     @property
     def generated_units(self) -> str:
         """How the caption is cut: a key of `UNITS`, or the name of a decomposer of the config."""
-        return self.units[1]
+        return self.decomposed_by or self.units[1]
 
     @property
     def decomposed_by(self) -> str | None:

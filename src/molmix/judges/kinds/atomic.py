@@ -52,16 +52,6 @@ class Atomic(JudgeSettings):
     plain_columns: ClassVar[bool] = True
 
     @property
-    def reference_units(self) -> str:
-        """How the reference is cut."""
-        return self.decomposer
-
-    @property
-    def generated_units(self) -> str:
-        """How the caption is cut."""
-        return self.decomposer
-
-    @property
     def decomposed_by(self) -> str:
         """The decomposer of both texts."""
         return self.decomposer

@@ -35,16 +35,6 @@ class CrossNli(JudgeSettings):
     title: ClassVar[str] = "Less for More (2024)"
 
     @property
-    def reference_units(self) -> str:
-        """How the reference is cut."""
-        return self.decomposer
-
-    @property
-    def generated_units(self) -> str:
-        """How the caption is cut."""
-        return self.decomposer
-
-    @property
     def decomposed_by(self) -> str:
         """The decomposer of both texts."""
         return self.decomposer
