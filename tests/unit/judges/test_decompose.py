@@ -178,6 +178,27 @@ WHOLE = [
     "The molecule is a dye and isn't a wax.",
     "The molecule is a dye and possibly a wax.",
     "The molecule is unlikely to be a dye that is a wax.",
+    # what separates no items: structures, adjectives, appositions, words that belong to all items
+    "The molecule is urea that has two hydrogens replaced by methyl groups.",
+    "The molecule is urea which is substituted by methyl groups.",
+    "The molecule is the isomer with a bond at the 1 and 2 positions.",
+    "The molecule has a bond at the 1 and 2 positions.",
+    "The molecule consists of AMP and CMP linked by a bond.",
+    "The molecule is a red, odourless, oily liquid.",
+    "The molecule is a synthetic, oily wax.",
+    "The molecule is a washing and cleaning agent.",
+    "The molecule is an ABC1 and ABC2 blocker.",
+    "The molecule has fungicidal and herbicidal activity.",
+    "The molecule is a dye for wool and silk.",
+    "The molecule is a dye in paints like lacquer and varnish.",
+    "The molecule is an inhibitor of growth in mice and other animals.",
+    "The molecule is an inhibitor of both renin and trypsin.",
+    "The molecule is a dye, similar to madder, marketed as a red.",
+    "The molecule is a salt, being the disodium form of a diacid.",
+    "The molecule is a prodrug for renin, a protein.",
+    "The molecule is isolated from the roots of madder, a plant native to Planta.",
+    "The molecule is produced by the reaction of an acid and a base.",
+    "The molecule is an important product in wool and in silk.",
 ]
 
 
@@ -209,12 +230,73 @@ CLEANED = {
     "It is a dye that impacts gout. It is a wax, a gum and a": ["is a dye", "impacts gout", "is a wax", "is a gum"],
     "It is a dye. It is": ["is a dye"],
     "It is a heme a.": ["is a heme a"],
+    # "respectively" is about the structure, not about the class
+    "It is a dye that is urea substituted by ethyl and propyl groups at positions 1 and 3 respectively.": [
+        "is a dye",
+        "is urea substituted by ethyl and propyl groups at positions 1 and 3 respectively",
+    ],
+    "It is functionally related to a dye and a wax.": [
+        "is functionally related to a dye",
+        "is functionally related to a wax",
+    ],
+    "It is a natural product found in Planta rubra, Planta alba, and other organisms with data available.": [
+        "is a natural product found in Planta rubra",
+        "is a natural product found in Planta alba",
+        "is a natural product found in other organisms with data available",
+    ],
+    "It is a dye, with effects on gout and impacts on both scurvy and rickets.": [
+        "is a dye",
+        "has an effect on gout",
+        "impacts scurvy",
+        "impacts rickets",
+    ],
+    "It is a blocker of renin and induces sleep.": ["is a blocker of renin", "induces sleep"],
+    "It is a rare, bitter wax and dye, excreted in urine.": ["is a rare, bitter wax", "is a dye, excreted in urine"],
+    "Insoluble in water. Heavier than air. May irritate skin. Used (as its salt) for dyeing.": [
+        "is insoluble in water",
+        "is heavier than air",
+        "may irritate skin",
+        "is used (as its salt) for dyeing",
+    ],
+    "It is a dye. (NTP, 1992) It is a wax. (L12, L345)": ["is a dye", "is a wax"],
+    "It is a dye; the (2R)-isomer.": ["is a dye", "is the (2R)-isomer"],
 }
 
 
 @pytest.mark.parametrize("text", CLEANED)
 def test_what_is_no_statement_makes_no_atom(text: str) -> None:
     assert decompose([text]) == [[f"The molecule {atom}." for atom in CLEANED[text]]]
+
+
+# Of whom the sentences speak, atoms in full.
+SUBJECTS = {
+    "The molecule is a salt of lead. Lead is a soft metal. It melts and is found in ores. Its colour is grey.": [
+        "The molecule is a salt of lead.",
+        "Lead is a soft metal.",
+        "Lead melts and is found in ores.",
+        "Lead's colour is grey.",
+    ],
+    "Lead is a soft metal. It has a role as a toxin. It is used as a pigment and a filler.": [
+        "Lead is a soft metal.",
+        "The molecule has a role as a toxin.",
+        "The molecule is used as a pigment.",
+        "The molecule is used as a filler.",
+    ],
+    "It is a dye. It is known that dyes fade. It means that light harms it.": [
+        "The molecule is a dye.",
+        "It is known that dyes fade.",
+        "It means that light harms it.",
+    ],
+    "It has three forms: 1) a wax; 2) a gum. It binds renin; and lipids.": [
+        "The molecule has three forms: 1) a wax; 2) a gum.",
+        "The molecule binds renin; and lipids.",
+    ],
+}
+
+
+@pytest.mark.parametrize("text", SUBJECTS)
+def test_it_is_the_subject_of_the_sentence_before(text: str) -> None:
+    assert decompose([text]) == [SUBJECTS[text]]
 
 
 def test_classes_without_end_end() -> None:

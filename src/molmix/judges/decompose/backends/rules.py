@@ -4,16 +4,17 @@ A caption is cut into sentences, a sentence into clauses at verbs of a closed li
 **and belongs to** …"), and the list after each verb into its items. Subject and verb are repeated for every item, so
 that each atom can be read alone. Text that the rules do not understand is not split: a clause that describes a
 structure ("in which …", "substituted by …", "… respectively") is one atom, and so is a sentence with another subject or
-in another language.
+in another language. "It" is the molecule, or the subject of the sentence before ("Lead is a metal. It is soft.").
 
 No atom may say more than its caption. A list is split only if words that apply to the whole list can be repeated for
 each item: the verb with its "not", an article, "an inhibitor of". If a negation, an upper limit or a hedge ("no rings
 and halogens", "at most two", "only", "unlikely to be") or a complement ("soluble in water and ethanol") can also apply
 to the later items, the list is not split. It is also not split if a later item is negated ("a dye and not a wax").
+Where commas and "and" do not separate items of the list, :data:`_JOINED` says so, pattern by pattern.
 
-List markers, HTML character references and the incomplete end of a truncated caption ("… a conjugate base of a") are
-not statements. They are dropped, and so are repeats and text without a letter or digit. Nothing else is dropped. The
-time is linear in the length of the caption.
+List markers, sources in brackets ("(NTP, 1992)"), HTML character references and the incomplete end of a truncated
+caption ("… a conjugate base of a") are not statements. They are dropped, and so are repeats and text without a letter
+or digit. Nothing else is dropped. The time is linear in the length of the caption.
 """
 
 import html
@@ -29,20 +30,46 @@ SUBJECT = "The molecule"
 
 # ---- English ---------------------------------------------------------------------------------------------------
 
-_SUBJECTS = r"(?:it|(?:the|this) (?:molecule|compound|substance|chemical|drug))"
+_SUBJECTS = r"(?:(?P<it>it)|(?:the|this) (?:molecule|compound|substance|chemical|drug))"
 _DETERMINER = re.compile(
     r"(?:an?|the|no|any|some|several|many|multiple|few|little|zero|at least|at most|up to|(?:more|fewer|less) than|\d+"
     r"|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) ",
     re.I,
 )
 _ARTICLE = re.compile(r"an? ", re.I)
-# Nouns at the end of a list that belong to all its items: "hydroxy and amino groups".
-_SHARED_HEAD = re.compile(r"(?:groups|rings|atoms|substituents|properties|activities|effects|classes)$", re.I)
+# Nouns in the last item that belong to all items: "hydroxy and amino groups", "AMP and CMP units joined in a chain".
+_SHARED_HEAD = re.compile(
+    r"\b(?:groups|rings|atoms|substituents|properties|activit(?:y|ies)|effects|classes|units|residues|metabolism|pathways?"
+    r"|positions|configurations?|reagent|agents|risk)(?: |$)",
+    re.I,
+)
 # In "used as a fuel for rockets and small engines", only the meaning shows to which word the last item belongs.
 _USE = re.compile(r"(?:used|employed|useful) ")
 _COMPLEMENT = re.compile(r"(?:^| )(?:for|in|on|of|to|as|against|with) ")
-# An item that is incomplete without the next: "a potent and selective inhibitor", "(E)- and (Z)-dimethomorph".
-_QUALIFIER = re.compile(r"(?:potent|selective|specific|strong|weak|reversible|irreversible|competitive|natural|\S-)$")
+# An item that is incomplete without the next: "a potent and selective inhibitor", "(E)- and (Z)-dimethomorph", "a bond
+# at the 1 and 2 positions".
+_QUALIFIER = re.compile(
+    r"(?:potent|selective|specific|strong|weak|reversible|irreversible|competitive|natural|\S-|\bthe [\d,']+)$"
+)
+# Texts before and after "¦" that belong together, if the text after it has no article or number.
+_JOINED = re.compile(
+    # adjectives: "a heavy, ¦volatile liquid", "a washing and ¦cleaning agent", "acute and ¦chronic pain"
+    r"^an? (?:very |[a-z]+ly )?(?:[\w-]+(?:ble|ous|less|based|occurring|rich|spectrum)|crystalline|heavy|novel|oily"
+    r"|rare|solid|synthetic|semisynthetic|waxy|white|yellow|red)(?:, [\w-]+)*, ¦"
+    r"|(al|ar|ary|ble|ed|ic|ing|ive|less|like|ly|ous) and ¦[\w-]+\1 \w|\bacute and ¦chronic"
+    # a name in two forms: "an ABC1 and ¦ABC2 blocker"
+    r"|(?<![\w-])([A-Z]\w\w)[\w-]* and ¦\2[\w-]* [\w-]"
+)
+# The start of what is no item of a list, if it has no article or number.
+_NO_ITEM = re.compile(
+    # "a wax in wool, in silk", "a wax, being a salt", "a dye, clear or red"
+    r"(?:in|on|of|for|by|as|from|to|with|at|being|thereby|then|it|they|which|most|frequently|similar|related|\w+ or) "
+    # "a dye, widely made in Spain", "a dye, giving a red wool"
+    r"|(?:[a-z]+ly )?(?:[a-z]+ed|made|known|sold|found|given) (?:in|on|by|as|to|from|at|for|with|under|when) "
+    r"|[a-z]+ing (?:an?|the|its) "
+    # "a gum and works by swelling", "a dye, madder is a plant"
+    r"|[a-z]+s (?:an?|the|with|by|on|to|as) |.* (?:is|are|was|were|has|have|can|may|inhibits|acts) "
+)
 # Adjectives with the meaning of _LIMIT below.
 _SCANT = (
     r"(?:insufficient|inadequate|negligible|minimal|marginal|insignificant|limited|low|poor|possible|potential|probable"
@@ -63,8 +90,8 @@ _LIMIT = re.compile(
 _OWN_LIMIT = re.compile(rf"(?:no (?!longer |more )|an? {_SCANT} )", re.I)
 # Words that apply to the items together: "sodium and chloride in the ratio 1:2", "a mixture of fats and oils".
 _TOGETHER = re.compile(
-    r"\b(?:ratio|proportions?|equimolar|together"
-    r"|(?:mixture|combination|blend|copolymer|alloy|complex) (?:of|with|between))\b",
+    r"\b(?:ratio|proportions?|equimolar|together|respectively|\d+:\d+ composition|compris\w+ of"
+    r"|(?:mixture|combination|blend|copolymer|alloy|complex|reaction|condensation|addition) (?:of|with|between))\b|;",
     re.I,
 )
 # Words that are repeated for each item of a list without an article.
@@ -77,12 +104,13 @@ _PARTICIPLES = (
 )
 _PREPOSITIONS = r"(?:as|in|from|by|for)"
 _PLAIN = (
-    r"contain|possess|bear|carry|carrie|include|lack|show|exhibit|display|impact|affect|influence|inhibit|activate|target|treat"
-    r"|cause|emit|require|undergoe"
+    r"contain|possess|possesse|bear|carry|carrie|include|lack|show|exhibit|display|impact|affect|influence|inhibit|activate"
+    r"|target|treat|cause|emit|require|undergoe|induce|reduce|prevent|stimulate|promote|enhance|suppresse"
 )
 _AS = r"act|serve|function|work"
 _VERB = (
-    rf"(?:(?:is|was)(?: not)?(?: an? {_RELATIVES} of(?= an? )| {_PARTICIPLES} {_PREPOSITIONS})?"
+    rf"(?:(?:is|was)(?: not)?(?: an? {_RELATIVES} of(?= an? )| functionally related to(?= an? )"
+    rf"| a natural product found in| {_PARTICIPLES} {_PREPOSITIONS})?"
     rf"|(?:has|does not have)(?: a role as| an effect on| been {_PARTICIPLES} {_PREPOSITIONS})?"
     rf"|(?:(?:{_PLAIN})s|does not (?:{_PLAIN}))"
     rf"|(?:(?:{_AS})s|does not (?:{_AS})) as"
@@ -102,8 +130,12 @@ _NONFINITE = {
     "serving as": "serves as",
     "known to have an effect on": "has an effect on",
     "with an effect on": "has an effect on",
+    "with effects on": "has an effect on",
+    "impacts on": "impacts",
     "with the characteristic of being": "is",
 }
+# Verbs after "that" which change a bare name: "urea that has two hydrogens replaced" is no urea.
+_BUILT = re.compile(r"(?:is|was|has been) substituted|has|lacks|bears|carries|contains|possesses")
 # From these words to its end, a clause describes a structure or a circumstance: its commas and "and"s are not a list.
 _OPAQUE = (
     r"(?:in which|of which|where|wherein|whereby|whose|when|while|with|having|bearing|carrying|substituted|composed"
@@ -120,7 +152,7 @@ _STATEMENT = re.compile(rf"(?P<lead>{_LEAD}){_SUBJECTS} (?=\S)", re.I)
 _START = re.compile(rf"(?P<verb>{_VERB}) (?=\S)", re.I)
 # What can follow the objects of a verb: another verb, or the start of an opaque part.
 _TURN = re.compile(
-    rf"(?P<link>,? (?:and|but|that|which)|,) (?P<verb>{_VERB}) (?=\S)"
+    rf"(?P<link>,? (?:and|but|that|which)|,) (?P<verb>impacts on|{_VERB}) (?=\S)"
     rf"|(?P<comma>(?:,? and|,| by)?) (?P<nonfinite>{'|'.join(_NONFINITE)}) (?=\S)"
     rf"|{_AFTER_ARTICLE}(?:,? |(?<= ))(?P<opaque>{_OPAQUE}) ",  # "a substituted aniline" contains no clause
     re.I,
@@ -136,17 +168,41 @@ _RESUMED = re.compile(
 _AGAIN = re.compile(rf"(?:, (?:and |but )?| and )it (?={_VERB} )", re.I)
 _CLASSES = re.compile(r"((?:a member of )?the )(.+) classes( of molecules|)", re.I)
 _SEPARATOR = re.compile(r"(,? (?:and|as well as) |, )", re.I)
+_NEAR = 60  # characters before and after a separator that decide about it
 _NUMBERING = re.compile(r"[\d\W]+|[IVX]+|[A-Za-z]")  # "types 1 and 2", "pyochelin I and II"
 
 # Sentences without a subject, and the words that would follow the subject.
 _SPECIES = r"(?:major|main|principal|predominant) (?:micro)?(?:species|structure) (?:present )?at "
+_OWN_VERB = r"(?<! it)(?<! that)(?<! which) (?:is|are|was|were|has|have|had|can|may)\b"
 _FRAGMENTS = (
-    (re.compile(rf"(?:also |first |commonly |widely )?{_PARTICIPLES} (?:{_PREPOSITIONS}|to) ", re.I), "is "),
+    (re.compile(rf"(?:also |first |commonly |widely )?{_PARTICIPLES} (?:\(\S+ )?(?:{_PREPOSITIONS}|to) ", re.I), "is "),
     (re.compile(_SPECIES, re.I), "is the "),
-    (re.compile(rf"the {_SPECIES}|one of ", re.I), "is "),
-    (re.compile(r"an? (?!.*(?<! it)(?<! that)(?<! which) (?:is|are|was|were|has|have|had|can|may)\b)", re.I), "is "),
+    (re.compile(rf"the (?:{_SPECIES}|\S*mer$)|one of ", re.I), "is "),
+    (re.compile(rf"an? (?!.*{_OWN_VERB}|.*, (?!it )\w+ (?:{_PLAIN})s )", re.I), "is "),
+    # "Very toxic by ingestion", "Heavier than air"
+    (
+        re.compile(
+            r"(?:very |highly |slightly )?(?:in|non-?)?(?:corrosive|toxic|soluble|flammable|combustible|volatile)"
+            rf"\b(?!.*{_OWN_VERB})|(?:(?:less|more) \w+|\w+er) than |likely to ",
+            re.I,
+        ),
+        "is ",
+    ),
+    (re.compile(r"(?:may|can|might) (?=\w+ )", re.I), ""),
     (_START, ""),
 )
+# "It" that is not the molecule: "it is known that dyes fade", "it means that dyes fade".
+_NO_SUBJECT = re.compile(
+    r"(?:(?:is|was|has been) (?:\w+ed|known|thought|shown|found|\w+ble|likely)|means|follows|seems) that "
+)
+# A subject that "it" in the next sentence takes up, if that sentence is not of a template that is about the molecule.
+_OTHER_SUBJECT = re.compile(
+    r"(?!(?:This|These|Those|They|Its?|There|Others?|Some|Most|Many|Both|Each|All|Such|What|In|On|At|If|As|By|Of|With|For|From"
+    r"|When|While|Upon|Once|After|However|Although|Because|Since|Due|Hence|Thus|Therefore|Like|Unlike|The (?:molecule"
+    r"|compound|substance|chemical|drug)) )"
+    rf"(?P<subject>[A-Z0-9(]\S*(?: [\w-]+){{0,2}}?) (?:appears|also|{_VERB}) "
+)
+_TEMPLATE = re.compile(r"(?:is (?:an?|the|one|functionally)|has a role|derives|contains an?) ")
 
 # ---- text ------------------------------------------------------------------------------------------------------
 
@@ -154,11 +210,14 @@ _ENDS = " .!?,;:\ue000\ue001\ue002\ue003"
 # The last three are for a missing blank or full stop: "at position 3.It is a dye", "helps insomnia.Others do not", "at
 # pH 7.3 It is an anion".
 _SENTENCE_END = re.compile(
-    rf"(?<=[.!?]) +|; |(?<=\w[.!?])(?=(?:It|The molecule) {_VERB} )|(?<=[a-z][a-z][.!?])(?=[A-Z][a-z]+ )"
+    r"(?<=[.!?]) +|; (?!(?:and|or|of|but|thereby|therefore,) |\(?\d{1,2}\)|\[)"
+    rf"|(?<=\w[.!?])(?=(?:It|The molecule) {_VERB} )|(?<=[a-z][a-z][.!?])(?=[A-Z][a-z]+ )"
     rf"|(?<![,:]) (?=(?:It|The molecule) {_VERB} )"
 )
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,30});", re.I)  # of HTML: "&lt;"
 _MARK = r"(?:\(?\d{1,2}[.)]|\(?[a-z]\)|\([ivx]{1,4}\))"  # "1.", "2)", "(3)", "(a)", "(iv)"
+# A source after a sentence: "(NTP, 1992)", "(L123)".
+_SOURCE = re.compile(r"(?:^|(?<=[.!?]))\s*\((?:From [^()]*|(?=[A-Z]{2}|[A-Z]\d)[^()a-z]*)\)\.?(?=\s|$)")
 _MARKED_LINE = re.compile(rf"\s*(?:^|\n)[ \t]*(?:[-*•·–—]|{_MARK})[ \t]+(?=\S)")
 _MARKED_SENTENCE = re.compile(rf"(^|(?<=[.!?;:]) ){_MARK} (?=[A-Z])")
 # Words that cannot end a statement. In lower case only: "vitamin A" and "heme a" are complete.
@@ -186,12 +245,24 @@ def decompose(captions: Sequence[str]) -> list[list[str]]:
 def _atoms(caption: str) -> list[str]:
     *parts, last = _SENTENCE_END.split(hide(_unmarked(caption)).rstrip(_ENDS))
     parts.append(_completed(last) or ("" if any(map(says_something, parts)) else last))
-    return list(dict.fromkeys(atom for part in parts for atom in _sentence_atoms(part)))
+    atoms: dict[str, None] = {}
+    it = SUBJECT
+    for part in parts:
+        statement = _STATEMENT.match(part)
+        if statement and (not statement["it"] or _TEMPLATE.match(part, statement.end())):
+            it = SUBJECT
+        atoms |= dict.fromkeys(_sentence_atoms(part, it))
+        if not statement:
+            other = _OTHER_SUBJECT.match(part)
+            it = other["subject"] if other else SUBJECT
+    return list(atoms)
 
 
 def _unmarked(caption: str) -> str:
-    """The text of a caption without HTML character references and list markers."""
+    """The text of a caption without HTML character references, sources and list markers."""
     text = _REFERENCE.sub(lambda match: html.unescape(match[0]), caption)
+    sourced = _SOURCE.sub("", text)
+    text = sourced if says_something(sourced) else text
     text = _MARKED_LINE.sub(lambda match: ". " if match.start() else "", text)
     return _MARKED_SENTENCE.sub(r"\1", clean(text))
 
@@ -205,23 +276,29 @@ def _completed(text: str) -> str:
 
 
 @lru_cache(maxsize=20_000)  # systems often write the same sentences
-def _sentence_atoms(text: str) -> tuple[str, ...]:
-    shown = (clause.translate(SHOWN) for clause in _clauses(text.strip(" .!?,;:")))
+def _sentence_atoms(text: str, it: str) -> tuple[str, ...]:
+    shown = (clause.translate(SHOWN) for clause in _clauses(text.strip(" .!?,;:"), it))
     return tuple(sentence(clause) for clause in shown if says_something(clause))
 
 
 # ---- sentences, clauses, lists -------------------------------------------------------------------------------------
 
 
-def _clauses(sentence: str) -> Iterator[str]:
-    """Atoms of one sentence."""
+def _clauses(sentence: str, it: str) -> Iterator[str]:
+    """Atoms of one sentence, where "it" stands for the subject of the sentence before."""
     sentence = sentence.replace(" also ", " ")
     statement = _STATEMENT.match(sentence)
     if statement:
-        subject = f"{statement['lead']}the molecule" if statement["lead"] else SUBJECT
-        yield from _statements(subject, sentence[statement.end() :])
+        rest = sentence[statement.end() :]
+        if statement["it"] and _NO_SUBJECT.match(rest):
+            yield sentence
+            return
+        subject = it if statement["it"] else SUBJECT
+        if statement["lead"]:
+            subject = statement["lead"] + (subject if subject != SUBJECT else "the molecule")
+        yield from _statements(subject, rest)
     elif sentence[:4].lower() == "its ":
-        yield f"{SUBJECT}'s {sentence[4:]}"
+        yield f"{it}'s {sentence[4:]}"
     else:
         start = next((start for pattern, start in _FRAGMENTS if pattern.match(sentence)), None)
         if start is None:
@@ -234,7 +311,7 @@ def _statements(subject: str, predicates: str) -> Iterator[str]:
     """Atoms about a subject: each verb with each item of its list."""
     for predicate in _AGAIN.split(predicates):
         start = _START.match(predicate)
-        if not start or "respectively" in predicate:
+        if not start:
             yield f"{subject} {predicate}"
             continue
         ahead: _Verb | None = _Verb(0, start["verb"].lower(), start.end())
@@ -242,10 +319,10 @@ def _statements(subject: str, predicates: str) -> Iterator[str]:
             _, verb, begin = ahead
             turn = _TURN.search(predicate, begin)
             limited = " not" in verb or bool(turn and _LIMIT.search(predicate, begin, turn.start()))
-            ahead = _ahead(predicate, turn, verb, limited) if turn else None
+            ahead = _ahead(predicate, begin, turn, verb, limited) if turn else None
             end = ahead.start if ahead else len(predicate)
             listed = turn.start() if turn else end
-            together = _TOGETHER.search(predicate, begin, end)
+            together = verb == "consists of" or _TOGETHER.search(predicate, begin, end)
             *items, last = [predicate[begin:listed]] if together else _items(predicate[begin:listed], verb)
             for item in [*items, last + predicate[listed:end]]:
                 yield f"{subject} {verb} {item}"
@@ -259,17 +336,19 @@ class _Verb(NamedTuple):
     begin: int
 
 
-def _ahead(predicate: str, turn: re.Match[str], verb: str, limited: bool) -> _Verb | None:
+def _ahead(predicate: str, begin: int, turn: re.Match[str], verb: str, limited: bool) -> _Verb | None:
     """The next verb with the same subject, if any. After "that" and similar words, the subject is the noun before it:
-    the molecule only if that noun says what the molecule is, and not what it is not (`limited`). An opaque part is
-    skipped and never split."""
+    the molecule only if that noun says what the molecule is, and not what it is not (`limited`), and is no bare name
+    ("urea that has two hydrogens replaced"). An opaque part is skipped and never split."""
     if turn["opaque"]:
         resumed = _RESUMED.match(predicate, turn.start())
         return _Verb(resumed.start("link"), resumed["verb"].lower(), resumed.end()) if resumed else None
     leans = (turn["link"] or "").endswith(("that", "which")) or (turn["nonfinite"] and not turn["comma"])
-    if leans and (limited or not verb.startswith(("is", "was"))):
+    named = turn["verb"] and _BUILT.match(predicate, turn.start("verb")) and not _DETERMINER.match(predicate, begin)
+    if leans and (limited or named or not verb.startswith(("is", "was"))):
         return None
-    return _Verb(turn.start(), (turn["verb"] or _NONFINITE[turn["nonfinite"].lower()]).lower(), turn.end())
+    verb = (turn["verb"] or turn["nonfinite"]).lower()
+    return _Verb(turn.start(), _NONFINITE.get(verb, verb), turn.end())
 
 
 def _items(listed: str, verb: str) -> list[str]:
@@ -289,11 +368,20 @@ def _split(listed: str, verb: str) -> list[str]:
     determined = any(map(_DETERMINER.match, items[1:]))
     split = items[:1]
     for separator, item in zip(separators, items[1:], strict=True):
-        own = _DETERMINER.match(item)
-        if _QUALIFIER.search(split[-1]) or (determined and not own and separator == " and "):
-            split[-1] += separator + item  # "a bitter and unpleasant taste and a pleasant odor"
+        own = bool(_DETERMINER.match(item))
+        head = "" if own else _head(split[0], item)
+        if (
+            _QUALIFIER.search(split[-1])
+            or (not own and _NO_ITEM.match(item))
+            or (not own and _JOINED.search(f"{split[-1][-_NEAR:]}{separator}¦{item[:_NEAR]}"))
+            # "a dye for wool and silk"
+            or (head and " and " in separators and _COMPLEMENT.search(split[-1].removeprefix(head)))
+            # "a bitter and unpleasant taste and a pleasant odor"
+            or (determined and not own and separator == " and ")
+        ):
+            split[-1] += separator + item
         else:
-            split.append(item if own else _head(split[0], item) + item)
+            split.append(head + item)
     return split
 
 
@@ -314,10 +402,12 @@ def _share(items: list[str], separators: list[str], verb: str) -> bool:
     if any(_LIMIT.match(item) and not determined for item, determined in zip(items[1:], own[1:], strict=True)):
         return True
     if any(own[1:]):
-        return any(complements) and not own[0]  # "similar to a dye and a wax"
+        # "similar to a dye and a wax"; "isolated from madder, a plant"
+        return (any(complements) and not own[0]) or (separators == [", "] and (any(complements) or not own[0]))
     carried = bool(_head(items[0], last))
     return bool(
         separators == [", "]  # "a pale, volatile liquid"
+        or " both " in before[0]  # "an inhibitor of both renin and trypsin"
         or items[0].lower().startswith("the ")  # "the treatment of pain and fever"
         or _SHARED_HEAD.search(last)  # "hydroxy and amino groups"
         or (_USE.search(verb) and any(map(_COMPLEMENT.search, items)))  # "a fuel for rockets and small engines"
