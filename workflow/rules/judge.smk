@@ -12,7 +12,7 @@ rule train_nli:
     benchmark:
         f"{BENCH}/train_nli/{{nli}}.tsv"
     wildcard_constraints:
-        nli=any_of(products.trained_nli),
+        nli=any_of(products.nli_made_by("train_nli")),
     priority: 10
     conda:
         "../../envs/models.yaml"
@@ -31,6 +31,47 @@ rule train_nli:
         "../scripts/train_nli.py"
 
 
+rule adapt_nli:
+    input:
+        **named("tests", paths.tests()),
+        parent=lambda wildcards: paths.nli_model(study.nli[wildcards.nli].parent),
+        weights=lambda wildcards: [
+            ancient(folder)
+            for folder in paths.nli_weights(study.nli[wildcards.nli].parent)
+        ],
+        corpus=lambda wildcards: paths.nli_training(wildcards.nli),
+        general=lambda wildcards: study.nli[wildcards.nli].general or [],
+    output:
+        manifest=paths.nli_model("{nli}"),
+        weights=directory(f"{R}/nli_models/{{nli}}/weights"),
+    log:
+        f"{LOGS}/adapt_nli/{{nli}}.log",
+    benchmark:
+        f"{BENCH}/adapt_nli/{{nli}}.tsv"
+    wildcard_constraints:
+        nli=any_of(products.nli_made_by("adapt_nli")),
+    priority: 10
+    conda:
+        "../../envs/models.yaml"
+    threads: needs.cores("nli", without=4)
+    resources:
+        **needs.gpus("nli"),
+        mem_mb=needs.to_adapt(2500),
+        runtime=grows(120),
+    params:
+        settings=lambda wildcards: study.nli[wildcards.nli].training(),
+        labels=lambda wildcards: study.nli[study.nli[wildcards.nli].parent]
+        .asked()
+        .get("labels"),
+        domain=study.domain,
+        leakage=study.data.leakage,
+        seed=study.seeds[0],
+    message:
+        "Adapting the NLI model {wildcards.nli} to the training captions"
+    script:
+        "../scripts/adapt_nli.py"
+
+
 localrules:
     fetch_nli,
     fetch_decomposer,
@@ -45,7 +86,7 @@ rule fetch_nli:
     benchmark:
         f"{BENCH}/fetch_nli/{{nli}}.tsv"
     wildcard_constraints:
-        nli=any_of(name for name in study.nli if name not in products.trained_nli),
+        nli=any_of(products.nli_made_by("fetch_nli")),
     conda:
         "../../envs/models.yaml"
     resources:

@@ -41,6 +41,7 @@ def check(config: Config) -> None:
     for name in config.decomposers:
         if name in UNITS:
             raise fault(f"decomposers.{name}", f"{name!r} is a name of its own", "call the decomposer something else")
+    _adapted_nli(config)
     for name, judge in config.judges.items():
         check_name(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
         if judge.decomposed_by:
@@ -67,7 +68,9 @@ def _names(config: Config) -> None:
 
 def _sources(config: Config) -> None:
     """Check that the training split, corpora and columns of molecules that the study needs are given."""
+    adapted = config.adapted_nli()
     trained = bool(config.align) or any(model.kind == "made" for model in config.initial.values())
+    trained = trained or any(not model.corpus for model in adapted.values())
     if trained and config.data.train is None:
         raise fault("data.train", "missing, and models are trained", "say where the training split comes from")
     if config.data.train is None and config.data.validation is not None:
@@ -75,6 +78,7 @@ def _sources(config: Config) -> None:
     if config.data.train is None and config.data.corpora:
         raise fault("data.corpora", "given, and data.train is not", "call the first corpus `train`")
     made = {f"initial.{name}": model.corpus for name, model in config.initial.items() if model.kind == "made"}
+    made |= {f"nli.{name}": model.corpus for name, model in adapted.items()}
     for key, corpus in (made | {f"align.{name}": spec.corpus for name, spec in config.align.items()}).items():
         if corpus is not None:
             check_name(corpus, config.data.corpora, f"{key}.corpus", "corpus")
@@ -88,6 +92,24 @@ def _sources(config: Config) -> None:
             raise fault(f"{key}.split", "'long' is of molecules", "choose another split, or set domain: molecules")
         if _has_no_molecules(source):
             raise fault(f"{key}.columns.molecule", "null, and models answer to molecules", "name the molecules' column")
+
+
+def _adapted_nli(config: Config) -> None:
+    """Check the parent of every adapted NLI model, and that its captions are not those of a test set.
+
+    Captions of the same molecules in different files are found by the job, which reads them.
+    """
+    adapted = config.adapted_nli()
+    for name, model in adapted.items():
+        check_name(model.parent, config.nli, f"nli.{name}.parent", "NLI model")
+        if model.parent in adapted:
+            hint = "name the model that it was adapted from"
+            raise fault(f"nli.{name}.parent", f"{model.parent!r} is adapted itself", hint)
+        corpus = config.data.corpora[model.corpus] if model.corpus else config.data.train
+        for test, spec in config.data.tests.items():
+            if corpus and corpus.model_dump(exclude={"columns"}) == spec.source.model_dump(exclude={"columns"}):
+                what = f"its captions are those of the test set {test!r}, and a model that saw them cannot judge them"
+                raise fault(f"nli.{name}.corpus", what, "name a corpus of other molecules")
 
 
 def _has_no_molecules(source: object) -> bool:

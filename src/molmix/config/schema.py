@@ -34,7 +34,7 @@ from molmix.judges.decompose.backends._local import LocalSettings
 from molmix.judges.decompose.backends.rules import RulesSettings
 from molmix.judges.kinds import Judge
 from molmix.judges.kinds.atomic import Atomic
-from molmix.judges.nli.settings import MadeNli, Nli, PretrainedNli
+from molmix.judges.nli.settings import AdaptedNli, MadeNli, Nli, PretrainedNli
 from molmix.merge.settings import MergePlan, Universal
 from molmix.metrics.settings import Metrics
 from molmix.models.settings import HubModel, Initial, Push
@@ -105,6 +105,10 @@ class Config(Section):
     def local_decomposers(self) -> dict[str, LocalSettings]:
         """Decomposers that run a language model on this machine."""
         return {name: own for name, own in self.decomposers.items() if isinstance(own, LocalSettings)}
+
+    def adapted_nli(self) -> dict[str, AdaptedNli]:
+        """NLI models that are tuned on training captions."""
+        return {name: own for name, own in self.nli.items() if isinstance(own, AdaptedNli)}
 
     def pretrained(self) -> dict[str, Any]:
         """All models from the hub or from local folders (they have `id` and `revision`), by config key."""

@@ -66,7 +66,14 @@ class Paths:
 
     def training(self, model: str) -> str:
         """The captions that an initial model is trained on."""
-        return f"{self.results}/data/{self._corpus(model)}train.parquet"
+        return self._training_of(self.table[model].settings.get("corpus"))
+
+    def nli_training(self, name: str) -> str:
+        """The captions that an NLI model is adapted to."""
+        return self._training_of(self.study.adapted_nli()[name].corpus)
+
+    def _training_of(self, corpus: str | None) -> str:
+        return f"{self.results}/data/{_corpus_folder(corpus)}train.parquet"
 
     def pairs(self, model: str) -> str:
         """Folder of the preference pairs that a model is aligned with."""
@@ -86,8 +93,7 @@ class Paths:
         }
 
     def _corpus(self, model: str) -> str:
-        name = self.table[model].settings.get("corpus")
-        return f"corpora/{name}/" if name else ""
+        return _corpus_folder(self.table[model].settings.get("corpus"))
 
     # ---- models
 
@@ -122,7 +128,8 @@ class Paths:
 
     def nli_weights(self, name: str) -> list[str]:
         """Weights of an NLI model that the study trains; empty for other NLI models."""
-        return [f"{self.results}/nli_models/{name}/weights"] if name in self.products.trained_nli else []
+        trained = self.products.nli_made_by("train_nli", "adapt_nli")
+        return [f"{self.results}/nli_models/{name}/weights"] if name in trained else []
 
     def decomposer(self, name: str) -> str:
         """Manifest of a decomposer that is a local language model."""
@@ -193,6 +200,10 @@ class Paths:
     def ablation(self, name: str) -> list[str]:
         """The tables and the figure of an ablation."""
         return self.tables(f"ablation-{name}") + self.figures(f"ablation-{name}")
+
+
+def _corpus_folder(corpus: str | None) -> str:
+    return f"corpora/{corpus}/" if corpus else ""
 
 
 def units_of_models(folder: Path, test: str) -> list[Path]:

@@ -79,10 +79,9 @@ class Products:
 
     # ---- models
 
-    @cached_property
-    def trained_nli(self) -> list[str]:
-        """NLI models that the study trains."""
-        return [name for name, model in self.study.nli.items() if model.kind == "made"]
+    def nli_made_by(self, *rules: str) -> list[str]:
+        """NLI models that some rules make."""
+        return [name for name, model in self.study.nli.items() if model.rule in rules]
 
     @cached_property
     def local_decomposers(self) -> list[str]:

@@ -95,6 +95,17 @@ class JobResources:
 
         return grows(need)
 
+    def to_adapt(self, least: int) -> Callable[[Any, int], int]:
+        """Memory of a job that tunes an NLI model in float32: weights, gradients, two moments of AdamW."""
+
+        def need(wildcards: Any) -> int:
+            parent = self.study.adapted_nli()[wildcards.nli].parent
+            spec = self.study.pretrained().get(f"nli.{parent}")
+            shape = pretrained(spec.id, spec.revision) if spec else None
+            return least + (_mb(16 * shape.parameters) if shape else 0)
+
+        return grows(need)
+
     def to_decompose(self, least: int) -> Callable[[Any, int], int]:
         """Memory of a job that cuts captions, by a model on this machine or without one."""
 
@@ -127,7 +138,7 @@ class JobResources:
         return max(least, whole // (len(self.table) * len(self.products.judges)))
 
     def _judge_is_small(self, judge: str) -> bool:
-        return self.products.judges[judge].nli in self.products.trained_nli
+        return self.study.nli[self.products.judges[judge].nli].is_small
 
 
 def _mb(size: int) -> int:

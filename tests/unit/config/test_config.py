@@ -48,6 +48,8 @@ def test_every_shipped_config_is_whole(path: Path) -> None:
     assert model_table.build(loading.load(path))
 
 
+MADE = {"embedded": {"kind": "made"}}
+ADAPTED_TWICE = {"once": "embedded", "twice": "once"}
 CASES = {
     "unknown key": (lambda c: c.update(algn={}), ["algn", "did you mean 'align'?"]),
     "unknown nested key": (lambda c: c["data"]["train"].update(splt="x"), ["data.train.splt", "'split'"]),
@@ -80,6 +82,25 @@ CASES = {
         ["agnostic.sft", "aligned"],
     ),
     "loop": (lambda c: c["initial"]["agnostic"].update(parent="mol2cap"), ["initial.", "parent"]),
+    "NLI model adapted from one that is not there": (
+        lambda c: c.update(nli=MADE | {"own": {"kind": "adapted", "parent": "embeded"}}),
+        ["nli.own.parent", "'embeded'", "'embedded'"],
+    ),
+    "NLI model adapted twice": (
+        lambda c: c.update(nli=MADE | {n: {"kind": "adapted", "parent": p} for n, p in ADAPTED_TWICE.items()}),
+        ["nli.twice.parent", "'once' is adapted itself"],
+    ),
+    "NLI model adapted to a test set": (
+        lambda c: (
+            c["data"].update(train=c["data"]["tests"]["id"]["source"]),
+            c.update(nli=MADE | {"own": {"kind": "adapted", "parent": "embedded"}}),
+        ),
+        ["nli.own.corpus", "test set 'id'", "other molecules"],
+    ),
+    "kind of pairs that is not there": (
+        lambda c: c.update(nli=MADE | {"own": {"kind": "adapted", "parent": "embedded", "leave_out": ["numbers"]}}),
+        ["nli.own.leave_out", "'numbers'", "'number'"],
+    ),
     "clashing ids": (
         lambda c: c["initial"].update(reference=c["initial"]["agnostic"]),
         ["reference", "another name"],

@@ -107,7 +107,7 @@ class NliModel:
             # Nothing is padded. A decoder reads its answer at the last token that is not padding, here the last token.
             model.config.pad_token_id = -1
         order = label_order(names if labels is None else dict(enumerate(labels)), folder)
-        limit = min(max_length, tokenizer.model_max_length, _positions(model))
+        limit = min(max_length, tokenizer.model_max_length, positions(model))
         return cls(model.to(device).eval(), tokenizer, order, limit, batch_tokens)
 
     def score(self, pairs: Sequence[tuple[str, str]], bar: Any = None) -> Scores:
@@ -221,7 +221,7 @@ def _check_pairs(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         raise fault(folder, "has a tokenizer that puts nothing between the two texts of a pair", _PAIRS)
 
 
-def _positions(model: PreTrainedModel) -> int:
+def positions(model: PreTrainedModel) -> int:
     """Number of tokens that a model has positions for. RoBERTa-like models reserve the first few for padding."""
     embeddings = getattr(model.base_model, "embeddings", None)
     table = getattr(embeddings, "position_embeddings", None)

@@ -7,16 +7,24 @@ job that finds every pair in the cache never loads torch.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from molmix.core.errors import fault
-from molmix.core.schema import Count, Revision, Section
+from molmix.core.schema import Count, FilePath, Name, Revision, Section
 
 
 class NliSettings(Section):
-    """How any NLI model is asked."""
+    """How any NLI model is asked.
+
+    Attributes:
+        rule: rule of the workflow that makes its manifest.
+        is_small: whether it is so small that one CPU core is enough.
+    """
+
+    rule: ClassVar[str]
+    is_small: ClassVar[bool] = False
 
     max_length: Annotated[Count, Field(ge=16)] = Field(
         256, description="tokens of a pair; longer ones are cut, counted"
@@ -35,6 +43,9 @@ class NliSettings(Section):
 class MadeNli(NliSettings):
     """A small cross-encoder trained in the graph on facts of the embedded world."""
 
+    rule: ClassVar[str] = "train_nli"
+    is_small: ClassVar[bool] = True
+
     kind: Literal["made"]
     pairs: Annotated[Count, Field(ge=1000)] = Field(60000, description="training pairs")
     epochs: Annotated[float, Field(gt=0, le=10_000)] = Field(1.0, description="passes over them")
@@ -45,6 +56,8 @@ class MadeNli(NliSettings):
 
 class PretrainedNli(NliSettings):
     """A sequence-classification NLI model from the hub or a local folder."""
+
+    rule: ClassVar[str] = "fetch_nli"
 
     kind: Literal["pretrained"]
     id: str = Field(description="hub id or local folder")
@@ -70,7 +83,54 @@ class CrossNliModel(PretrainedNli):
     dtype: Literal["auto", "float32", "bfloat16"] = Field("float32", description="number format to compute in")
 
 
-Nli = Annotated[MadeNli | PretrainedNli | CrossNliModel, Field(discriminator="kind")]
+# Kinds of pairs that `adapted` is trained on; molmix.judges.nli.domain_pairs makes them.
+PairKind = Literal[
+    "itself",
+    "paraphrase",
+    "whole",
+    "coarser",
+    "class",
+    "charge",
+    "stereo",
+    "number",
+    "locant",
+    "negation",
+    "finer",
+    "same molecule",
+    "other molecule",
+]
+
+
+class AdaptedNli(NliSettings):
+    """Another NLI model of the study, tuned in the graph on pairs that are made from training captions."""
+
+    rule: ClassVar[str] = "adapt_nli"
+
+    kind: Literal["adapted"]
+    parent: Name = Field(description="name of the NLI model that is tuned")
+    corpus: Name | None = Field(
+        None, description="name of the corpus of `data.corpora` whose captions are used; null for `data.train`"
+    )
+    pairs: Annotated[Count, Field(ge=100)] = Field(16000, description="training pairs, the general ones included")
+    general: FilePath | None = Field(
+        None,
+        description="JSON lines of labelled general pairs (`premise`, `hypothesis`, `label`), which are mixed in so "
+        "that the model forgets nothing; null for pairs of random words, to which it keeps its own answers",
+    )
+    general_share: Annotated[float, Field(gt=0, lt=1)] = Field(0.25, description="share of the general pairs")
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(5e-5, description="highest learning rate, of AdamW")
+    leave_out: list[PairKind] = Field(
+        [], description="kinds of pairs that are not trained on, to measure how well they are judged untaught"
+    )
+
+    def training(self) -> dict[str, Any]:
+        """Settings of its training (arguments of :func:`molmix.judges.nli.adapt.adapt`)."""
+        return self.model_dump(
+            include={"pairs", "general", "general_share", "learning_rate", "leave_out", "max_length"}
+        )
+
+
+Nli = Annotated[MadeNli | PretrainedNli | CrossNliModel | AdaptedNli, Field(discriminator="kind")]
 
 
 # ---- the number format ---------------------------------------------------------------------------------------------

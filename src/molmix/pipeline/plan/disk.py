@@ -46,6 +46,8 @@ def held(study: Config, table: ModelTable, sizes: Sizes, at_once: int) -> list[H
     found.append(Held(f"{len(kept)} merges that are kept", _sum([_full(sizes, model) for model in kept]), "kept"))
     if any(isinstance(spec, MadeNli) for spec in study.nli.values()):
         found.append(Held("NLI models made here", MADE_NLI, "kept"))
+    if study.adapted_nli():
+        found.append(Held("NLI models adapted here", None, "kept"))
     found.append(Held("corpus, captions, atoms, probabilities, scores", None, "kept"))
     merges = [_full(sizes, model) for model in table.of_kind("merged")]
     found.append(Held(f"{at_once} merge(s) under way", _most(merges, at_once), "running"))
