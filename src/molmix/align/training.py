@@ -23,6 +23,7 @@ from molmix.core.files import file_digest, read_json, replace_folder, write_json
 from molmix.core.fingerprint import environment
 from molmix.core.tracking import transformers_trackers
 from molmix.models.loading import default_device
+from molmix.models.lora_folding import FoldedWeights, weights_of
 from molmix.models.manifests import PACKAGES, write_manifest
 
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ def _write(training: _Training, trainer: Any, out: Path) -> None:
     (out / "manifest.json").unlink(missing_ok=True)
     start = training.start.parent.name
     _write_adapter(trainer.model, training.tokenizer, start, out)
+    erased = FoldedWeights(out / "adapter", weights_of(training.start)).erased(torch.bfloat16)
     log = _log(trainer.state.log_history)
     write_table(out / "log.parquet", log)
     facts = {
@@ -213,6 +215,7 @@ def _write(training: _Training, trainer: Any, out: Path) -> None:
         "steps": trainer.state.global_step,
         "final_loss": {"train": _last_value(log, "loss"), "validation": _last_value(log, "eval_loss")},
         "parameters": sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
+        "erased": {"bfloat16": erased},
     }
     write_manifest(out / "manifest.json", facts | training.machine, out / "adapter")
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from molmix.analysis.bootstrap import Interval, bootstrap
 from molmix.analysis.comparison.significance import BOLD, Significance, significant, star
-from molmix.analysis.provenance import counts, provenance
+from molmix.analysis.provenance import counts, precision, provenance
 from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
 from molmix.metrics import Metric, Options, all_metrics, load_families
 from molmix.metrics.aggregate import figures_of, read_scores
@@ -51,6 +51,7 @@ def leaderboard(
     chosen = Options(**options)
     metrics = all_metrics(chosen)
     rows, counted = [], []
+    dtypes: list[str] = []
     for test in tests:
         frames = {model: read_scores(scores / model / f"{test}.parquet") for model in models}
         intervals = intervals_of(frames, chosen, statistics, seeds[0])
@@ -65,6 +66,7 @@ def leaderboard(
                     name = metric.column if part == "value" else f"{metric.column}_{part}"
                     row[name] = getattr(found[metric.column], part) if metric.column in found else np.nan
             rows.append(row)
+        dtypes += [dtype for frame in frames.values() if (dtype := frame.attrs["dtype"])]
         counted += counts(test, frames, {(m, c): f.n for m, own in intervals.items() for c, f in own.items()})
     board = pd.DataFrame(rows)
     write_csv(board, table.with_suffix(".csv"))
@@ -76,6 +78,7 @@ def leaderboard(
         "Numbers of captions: `empty`; `cut` at the limit of tokens; `repeated`, which end in a repetition.",
         "",
         *(f"- {note}" for family in shown if (note := family.note(chosen))),
+        *(f"- {line}" for line in precision(dtypes, manifests)),
         *provenance(
             config=config,
             seeds=seeds,

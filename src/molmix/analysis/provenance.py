@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import molmix
 from molmix.core.files import read_json
 from molmix.metrics.families.judges import count_fallback
+from molmix.models.precision import ERASED_LIMIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,6 +115,23 @@ def _lines(path: Path | str) -> list[str]:
         return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
+
+
+def precision(dtypes: Iterable[str], manifests: Sequence[Path]) -> list[str]:
+    """The number type that the models ran in, and the models that the cast to it took a part of their training from.
+
+    Args:
+        dtypes: types that answers were written in (`attrs["dtype"]` of :func:`molmix.metrics.aggregate.read_scores`).
+        manifests: of the models.
+    """
+    said = []
+    for dtype in dict.fromkeys(dtypes):
+        said.append(f"All models wrote with weights in {dtype}; adapters were folded in, and merges made, in float32.")
+        shares = {facts["id"]: facts.get("erased", {}).get(dtype, 0.0) for facts in map(read_json, manifests)}
+        lost = [f"{model} {share:.0%}" for model, share in shares.items() if share > ERASED_LIMIT]
+        if lost:
+            said.append(f"Share of the difference from its start that the cast to {dtype} erased: {', '.join(lost)}.")
+    return said
 
 
 _FLAWS = {

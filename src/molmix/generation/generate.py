@@ -21,7 +21,9 @@ from molmix.core.progress import progress
 from molmix.data.prompts import prompt
 from molmix.generation.engine import Engine
 from molmix.generation.engines import ENGINES
+from molmix.generation.engines._kind import generation_dtype
 from molmix.models.manifests import start_manifest
+from molmix.models.precision import DTYPE, erasure_warning
 
 ANSWERS = pa.schema([("id", pa.string()), ("text", pa.string()), ("tokens", pa.int32()), ("finish", pa.string())])
 
@@ -45,7 +47,8 @@ def generate(
     Writes a table for each test set, columns of `ANSWERS`, in the order of the given rows. ``text`` is without
     control tokens and without the space between prompt and answer. ``tokens`` is the number of generated tokens,
     including the end token. ``finish`` is ``stop``, ``length`` (cut at ``max_new_tokens`` or at the end of the
-    model's context) or ``prompt_too_long`` (no token fits after the prompt; the text is empty).
+    model's context) or ``prompt_too_long`` (no token fits after the prompt; the text is empty). The table's metadata
+    says in which number type the model ran (:data:`molmix.models.precision.DTYPE`).
 
     An interrupted call continues with the first unfinished batch. If nothing is left to generate, the model is not
     loaded.
@@ -62,8 +65,11 @@ def generate(
         MolmixError: the model's weights are missing or cannot be loaded; or the engine is not installed, or has no GPU.
     """
     kind = ENGINES[settings.get("engine", "transformers")]  # the default is not in the settings: see their schema
-    depends_on = (_weights_digests(manifest), settings, seed, kind.depends_on())
+    depends_on = (_weights_digests(manifest), settings, seed, kind.depends_on(settings))
     engine: Engine | None = None
+    dtype = generation_dtype(settings)
+    if warning := erasure_warning(manifest.parent.name, dtype, read_json(manifest).get("erased", {}).get(dtype, 0.0)):
+        logger.warning("%s; set `generation.dtype: float32`", warning)
     for test, (ids, asked) in prompts.items():
         distinct = sorted(set(asked))
         finished = cache / f"{digest(*depends_on, distinct)}.jsonl"
@@ -79,7 +85,7 @@ def generate(
                         answers |= fresh
                     bar.update(len(batch))
         rows = [{"id": row, **answers[prompt]} for row, prompt in zip(ids, asked, strict=True)]
-        write_table(outs[test], rows, ANSWERS)
+        write_table(outs[test], rows, ANSWERS.with_metadata({DTYPE: dtype}))
         logger.info("%s: %d rows, %s", test, len(rows), dict(Counter(row["finish"] for row in rows)))
 
 

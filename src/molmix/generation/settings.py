@@ -31,6 +31,12 @@ class Generation(Section):
         description="library that runs the models: transformers, or vLLM, which needs a CUDA GPU and its own "
         "environment (docs/vllm.md)",
     )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        exclude_if=lambda dtype: dtype == "auto",
+        description="number type that all models run in; `auto` is bfloat16 on a GPU, float32 on a CPU. A cast to "
+        "bfloat16 can erase small updates (docs/footguns.md)",
+    )
     max_new_tokens: Count = Field(300, description="longest answer, in tokens")
     batch_tokens: Annotated[Count, Field(ge=64)] = Field(
         16384, description="prompt and answer tokens in a batch; with vLLM, those of a step"

@@ -15,6 +15,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from molmix.core.errors import fault
 from molmix.core.files import digest
 from molmix.generation.engine import Engine
+from molmix.generation.engines._kind import generation_dtype
 from molmix.models.loading import load
 from molmix.models.tokenization import end_tokens
 
@@ -29,10 +30,7 @@ class TransformersEngine(Engine):
         """Load the model; see :func:`molmix.generation.generate.generate` for the arguments and errors."""
         model: Any  # in transformers' types, models lack the methods of generation
         tokenizer: Any
-        model, tokenizer = load(manifest)
-        if hasattr(model, "merge_and_unload"):
-            # A merged adapter costs no time per token. But in bfloat16, merging would lose small updates by rounding.
-            model = model.merge_and_unload() if model.dtype == torch.float32 else model.get_base_model()
+        model, tokenizer = load(manifest, getattr(torch, generation_dtype(settings)))
         own = model.generation_config
         self.ends = end_tokens(own, tokenizer, manifest)
         self.encoder_decoder = bool(model.config.is_encoder_decoder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +15,8 @@ from mergekit.io import LazyTensorLoader, ShardedTensorIndex
 from mergekit.io.tasks import LoaderCache
 
 from molmix.core.files import read_json
-from molmix.merge.lora_folding import FoldedWeights
 from molmix.models.loading import check_model
+from molmix.models.lora_folding import weights_of
 from molmix.models.manifests import start_manifest, weights_path
 from molmix.models.weights import Weights
 
@@ -27,19 +27,13 @@ class Input:
 
     Attributes:
         id: its id in the model table.
-        manifests: manifests by id: its own, and its start's if it is an adapter.
-        full: its full weights; for an adapter, those of its start.
-        adapter: folder of the adapter; None for a model of full weights.
+        manifests: manifests by id: its own, and for an adapter those of its starts.
+        weights: its full weights, with the adapter folded in if there is one.
     """
 
     id: str
     manifests: dict[str, dict[str, Any]]
-    full: Weights
-    adapter: Path | None
-
-    def folded(self) -> Weights:
-        """Full weights, with the adapter folded in if there is one."""
-        return FoldedWeights(self.adapter, self.full.folder) if self.adapter else self.full
+    weights: Weights
 
 
 def read_inputs(manifests: Iterable[Path]) -> list[Input]:
@@ -48,23 +42,25 @@ def read_inputs(manifests: Iterable[Path]) -> list[Input]:
     Raises:
         MolmixError: a manifest or weights are missing or damaged.
     """
-    full = cache(_full_weights)
-    return [_read_input(manifest, full) for manifest in manifests]
+
+    @cache
+    def full(manifest: Path) -> Weights:
+        check_model(folder := weights_path(manifest))
+        weights = Weights(folder)
+        weights.check_float()
+        return weights
+
+    inputs = []
+    for manifest in manifests:
+        lineage = _lineage(manifest)
+        inputs.append(Input(next(iter(lineage)), lineage, weights_of(manifest, full)))
+    return inputs
 
 
-def _full_weights(manifest: Path) -> Weights:
-    folder = weights_path(manifest)
-    check_model(folder)
-    return Weights(folder)
-
-
-def _read_input(manifest: Path, full: Callable[[Path], Weights]) -> Input:
+def _lineage(manifest: Path) -> dict[str, dict[str, Any]]:
+    """Manifests of a model and of the starts that its adapter lies on, by id."""
     facts = read_json(manifest)
-    name = facts["id"]
-    if facts["kind"] != "aligned":
-        return Input(name, {name: facts}, full(manifest), None)
-    start = _read_input(start_manifest(manifest), full)
-    return Input(name, {name: facts} | start.manifests, start.full, weights_path(manifest))
+    return {facts["id"]: facts} | (_lineage(start_manifest(manifest)) if facts["kind"] == "aligned" else {})
 
 
 class _Loader(LazyTensorLoader):  # type: ignore[misc]  # mergekit has no types

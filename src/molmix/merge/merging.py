@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from molmix.merge.settings import MergeMethod
 from molmix.models.cards import merge_card
 from molmix.models.loading import default_device
 from molmix.models.manifests import write_manifest
+from molmix.models.precision import erasure_warning
 
 # Files that a usable model folder needs besides weights and config.
 OTHER_FILES = ["tokenizer*", "*.model", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"]
 OTHER_FILES += ["chat_template.*", "generation_config.json"]
+
+logger = logging.getLogger(__name__)
 
 SHARD = 2_000_000_000  # bytes of a file; a shard is held in memory until it is full
 
@@ -35,17 +39,18 @@ def merge(
     settings: dict[str, Any],
     seed: int,
 ) -> None:
-    """Merge two models into ``weights/``, ``mergekit.yaml``, ``README.md`` and, last, ``manifest.json``.
+    """Merge models into ``weights/``, ``mergekit.yaml``, ``README.md`` and, last, ``manifest.json``.
 
-    The same inputs give the same bytes. After an error no files remain.
+    Everything is computed in float32. The same inputs give the same bytes. After an error no files remain.
 
     Args:
         model_id: id in the model table.
-        parents: manifests of the two parents: initial, merged or aligned models.
+        parents: manifests of the parents: initial, merged or aligned models.
         base: manifest of their common parent; task vectors are differences from it.
         out: the model's folder.
         work: folder for temporary links, through which mergekit reads the models.
-        settings: a class of :data:`molmix.merge.settings.MergeMethod`, dumped by alias.
+        settings: a class of :data:`molmix.merge.settings.MergeMethod`, dumped by alias; and `dtype`, the type that the
+            weights are kept in, if it is not float32.
         seed: for methods that draw random numbers.
 
     Raises:
@@ -57,37 +62,42 @@ def merge(
     from molmix.merge.compatibility import check_compatible
     from molmix.merge.inputs import mergekit_folders, read_inputs
     from molmix.merge.validation import validate_merge
-    from molmix.models.weights import Weights
+    from molmix.models.weights import Weights, cast_weights
 
-    method = TypeAdapter(MergeMethod).validate_python(settings)
+    method = TypeAdapter(MergeMethod).validate_python({key: settings[key] for key in settings if key != "dtype"})
+    dtype = settings.get("dtype", "float32")
     # Other jobs depend on the manifest: it is deleted first and written last.
     (out / "manifest.json").unlink(missing_ok=True)
     with replace_folder(out / "weights") as part, temporary_folder(work, "inputs") as links:
-        first, second, origin = inputs = read_inputs([*parents, base])
-        check_compatible(first.full, second.full)
-        check_compatible(first.full, origin.full)
-        dtype = torch.promote_types(first.full.dtype, second.full.dtype)
-        names = {"dtype": "float32", "out_dtype": str(dtype).removeprefix("torch.")}
-        recipe = method.recipe((first.id, second.id), origin.id) | names
-        models = {model.id: model.folded() for model in inputs}
-        with mergekit_folders(models, links) as folders:
+        *models, origin = inputs = read_inputs([*parents, base])
+        for other in inputs[1:]:
+            check_compatible(models[0].weights, other.weights)
+        ids = [model.id for model in models]
+        recipe = method.recipe(ids, origin.id) | {"dtype": "float32", "out_dtype": "float32"}
+        weights = {model.id: model.weights for model in inputs}
+        with mergekit_folders(weights, links) as folders:
             _run(recipe, folders, part, seed)
-        _copy_other_files(first.full.folder, part, names["out_dtype"])
+        _copy_other_files(models[0].weights.folder, part, dtype)
         merged = Weights(part)
-        lineage = first.manifests | second.manifests | origin.manifests
+        lineage = {name: facts for model in inputs for name, facts in model.manifests.items()}
+        casts = {name: getattr(torch, name) for name in dict.fromkeys(("bfloat16", dtype)) if name != "float32"}
         facts = {
             "id": model_id,
             "kind": "merged",
             "method": method.method,
-            "parents": [first.id, second.id],
+            "parents": ids,
             "base": origin.id,
             "settings": settings,
             "seed": seed,
             "inputs": {name: manifest["weights"]["digest"] for name, manifest in lineage.items()},
             "parameters": merged.parameters,
-            "dtype": names["out_dtype"],
-            "validation": validate_merge(merged, dtype, models, (first.id, second.id), origin.id),
-        }
+            "dtype": dtype,
+        } | validate_merge(merged, weights, ids, origin.id, casts.values())
+        if dtype != "float32":
+            cast_weights(part, casts[dtype])
+            recipe["out_dtype"] = dtype
+            if warning := erasure_warning(model_id, dtype, facts["erased"][dtype]):
+                logger.warning("%s; keep `merge.dtype: float32`", warning)
     text = yaml.safe_dump(recipe, sort_keys=False)
     _write(
         out / "mergekit.yaml",

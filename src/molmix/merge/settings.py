@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -24,6 +24,12 @@ class MergePlan(Section):
     starts: list[str] = Field([], description="starts whose aligned models are merged pair by pair")
     alignments: list[Name] | None = Field(None, description="alignments that take part; null is all of them")
     methods: dict[Name, MergeMethod] = Field({}, description="merge methods by name")
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32",
+        exclude_if=lambda dtype: dtype == "float32",
+        description="number type that merged weights are stored in. A shorter one halves the disk that they take, and "
+        "can erase what was learned: `erased` in the manifest says how much",
+    )
     keep_weights: bool = Field(False, description="keep merged full weights; they are temporary otherwise")
 
 

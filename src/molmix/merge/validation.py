@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 
 from molmix.core.errors import MolmixError, fault
 from molmix.core.files import make_again
+from molmix.models.precision import Erasure
 from molmix.models.weights import Weights
 
 NEAR = 0.9995  # |cosine| above which mergekit's SLERP interpolates linearly
@@ -16,68 +17,94 @@ CHUNK = 2**16  # numbers per thread at a time, so that intermediate results fit 
 
 
 def validate_merge(
-    merged: Weights, dtype: torch.dtype, models: dict[str, Weights], parents: tuple[str, str], base: str
+    merged: Weights, models: dict[str, Weights], parents: Sequence[str], base: str, casts: Iterable[torch.dtype] = ()
 ) -> dict[str, Any]:
     """Check that a merge is complete and finite, and measure its distance to the parents and the base.
 
     Args:
-        merged: the weights that mergekit wrote.
-        dtype: the type that mergekit should write.
+        merged: the weights that mergekit wrote, in float32.
         models: full weights of the parents and the base by id.
-        parents: ids of the parents.
-        base: id of their common parent.
+        parents: ids of the parents, two or more.
+        base: id of their common parent; it can be one of them.
+        casts: types whose effect on the merge is measured.
 
     Returns:
-        ``tensors``: their number. ``distance``: relative distance ``|M - P| / |P|`` over all weights, by id.
-        ``lerp_share``: share of tensors whose parents are so nearly parallel that mergekit's SLERP interpolates them
-        linearly. ``task_vector_cosine``: cosine between the parents' differences from the base; None if a parent
-        equals the base. All are rounded to 4 digits, which do not depend on the number of threads.
+        Entries of its manifest. In ``validation``, ``tensors``: their number. ``distance``: relative distance
+        ``|M - P| / |P|`` over all weights, by id.
+        ``lerp_share``: share of tensors whose parents, each pair of them, are so nearly parallel that mergekit's SLERP
+        interpolates them linearly. ``task_vector_cosine``: cosine between the parents' differences from the base, the
+        mean over all pairs; None if a parent equals the base. ``erased``: by type, the share of the merge's difference
+        from the base that a cast to it erases (:class:`molmix.models.precision.Erasure`). All are rounded to 4 digits,
+        which do not depend on the number of threads.
 
     Raises:
         MolmixError: a tensor is missing, has another shape or type, or contains NaN or infinity.
     """
-    first, second, origin = (models[name] for name in (*parents, base))
-    for name, shape in first.shapes.items():
+    origin = models[base]
+    for name, shape in origin.shapes.items():
         made = merged.shapes.get(name), merged.dtypes.get(name)
-        if made != (shape, dtype):
+        if made != (shape, torch.float32):
             raise fault(
                 merged.folder.parent,
-                f"the merge should hold {name} as {(shape, dtype)} and holds {made}",
+                f"the merge should hold {name} as {(shape, torch.float32)} and holds {made}",
                 "mergekit does not know this architecture: remove the model from `merge` and `universal`",
             )
-    total = torch.zeros(10, dtype=torch.float64)
+    size = len(parents) + 1
+    total = torch.zeros(3, size, size, dtype=torch.float64)
+    erasures = [Erasure(dtype) for dtype in casts]
     near = 0
-    for name in first.shapes:
-        sums = _sums(*(model.tensor(name) for model in (merged, first, second, origin)))
+    for name in origin.shapes:
+        tensors = [model.tensor(name) for model in (merged, *(models[parent] for parent in parents), origin)]
+        sums = _sums(tensors, erasures)
         if not sums.isfinite().all():
             raise _not_finite(name, merged, models)
         total += sums
-        first_square, second_square, product = sums[6:9].tolist()
-        near += abs(product) > NEAR * sqrt(first_square * second_square)
-    distances = (total[:3] / total[[6, 7, 9]]).sqrt().tolist()
-    lengths = sqrt(total[3] * total[4])
+        products = sums[2, :-1, :-1]
+        near += bool((products.abs() > NEAR * _lengths(products)).all())
+    distances = (total[0].diagonal() / total[2].diagonal()).sqrt().tolist()
+    tasks = total[1, :-1, :-1]
+    pairs = torch.ones_like(tasks).triu(1).bool()
+    cosines = (tasks / _lengths(tasks))[pairs]
     return {
-        "tensors": len(first.shapes),
-        "distance": {name: _digits(far) for name, far in zip((*parents, base), distances, strict=True)},
-        "lerp_share": _digits(near / len(first.shapes)),
-        "task_vector_cosine": _digits(total[5] / lengths) if lengths else None,
+        "validation": {
+            "tensors": len(origin.shapes),
+            "distance": {name: _digits(far) for name, far in zip((*parents, base), distances, strict=True)},
+            "lerp_share": _digits(near / len(origin.shapes)),
+            "task_vector_cosine": _digits(cosines.mean()) if tasks.diagonal().all() else None,
+        },
+        "erased": {str(found.dtype).removeprefix("torch."): found.share for found in erasures},
     }
 
 
-def _sums(merged: torch.Tensor, first: torch.Tensor, second: torch.Tensor, base: torch.Tensor) -> torch.Tensor:
-    """Sums over one tensor: squares of the merge's three distances (0-2); squares and product of the task vectors
-    (3-5); squares and product of the parents (6-8); square of the base (9).
+def _lengths(products: torch.Tensor) -> torch.Tensor:
+    """Products of the lengths of vectors, in the shape of their inner products (n, n)."""
+    squares = products.diagonal()
+    return (squares[:, None] * squares[None, :]).sqrt()
+
+
+def _sums(tensors: Sequence[torch.Tensor], erasures: Sequence[Erasure]) -> torch.Tensor:
+    """Inner products over one tensor of the merge, n parents and the base, in this order.
+
+    Returns:
+        (3, n + 1, n + 1), each with the parents and, last, the base: of the merge's distances from them (the diagonal
+        only), of their differences from the base, of themselves.
     """
-    total = torch.zeros(10, dtype=torch.float64)
+    size = len(tensors) - 1
+    total = torch.zeros(3, size, size, dtype=torch.float64)
     chunk = CHUNK * torch.get_num_threads()
-    tensors = (tensor.flatten().split(chunk) for tensor in (merged, first, second, base))
-    for chunks in zip(*tensors, strict=True):
-        m, p, q, b = (chunk.float() for chunk in chunks)
-        far = [(x, x) for x in (m - p, m - q, m - b)]
-        v, w = p - b, q - b
-        pairs = [*far, (v, v), (w, w), (v, w), (p, p), (q, q), (p, q), (b, b)]
-        total += torch.stack([torch.dot(x, y) for x, y in pairs])
-    return total
+    for chunks in zip(*(tensor.flatten().split(chunk) for tensor in tensors), strict=True):
+        merged, *others = (chunk.float() for chunk in chunks)
+        base = others[-1]
+        for number, other in enumerate(others):
+            far = merged - other
+            total[0, number, number] += torch.dot(far, far)
+        for kind, vectors in ((1, [parent - base for parent in others[:-1]]), (2, others)):
+            for row, one in enumerate(vectors):
+                for column in range(row, len(vectors)):
+                    total[kind, row, column] += torch.dot(one, vectors[column])
+        for erasure in erasures:
+            erasure.add(merged, base)
+    return total + total.triu(1).mT
 
 
 def _digits(number: float | torch.Tensor) -> float:

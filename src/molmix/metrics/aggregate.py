@@ -13,6 +13,7 @@ from molmix.core.errors import fault
 from molmix.core.files import read_table
 from molmix.metrics import Options, Pooled, load_families
 from molmix.metrics.degenerate import find_flaws
+from molmix.models.precision import DTYPE
 
 Figure = tuple[str, str]  # a model and a metric's column
 
@@ -34,10 +35,14 @@ def read_scores(path: Path) -> pd.DataFrame:
 def without_texts(scores: pa.Table) -> pd.DataFrame:
     """Scores without the texts, which take more memory than all scores.
 
-    Flaws of the texts are kept: columns :data:`molmix.metrics.degenerate.FLAWS`, true or false.
+    Flaws of the texts are kept: columns :data:`molmix.metrics.degenerate.FLAWS`, true or false. `attrs["dtype"]` is the
+    number type that the answers were written in; None for answers from elsewhere, and from earlier versions.
     """
     flaws = find_flaws(scores["text"].to_pylist(), scores["finish"].to_pylist())
-    return scores.drop_columns("text").to_pandas().assign(**flaws)
+    frame = scores.drop_columns("text").to_pandas().assign(**flaws)
+    dtype = (scores.schema.metadata or {}).get(DTYPE.encode())
+    frame.attrs["dtype"] = dtype and dtype.decode()
+    return frame
 
 
 def figures_of(
@@ -53,9 +58,11 @@ def figures_of(
         Columns (molecules,) whose means are the figures, and figures that are functions of sums instead.
 
     Raises:
-        MolmixError: the scores of two models are not of the same molecules in the same order.
+        MolmixError: the scores of two models are not of the same molecules in the same order, or their answers were not
+            written in the same number type.
     """
     _check_molecules(frames)
+    _check_dtypes(frames)
     columns: dict[Figure, np.ndarray] = {}
     pooled: dict[Figure, Pooled] = {}
     for model, frame in frames.items():
@@ -81,4 +88,17 @@ def _check_molecules(frames: Mapping[str, pd.DataFrame]) -> None:
                 f"scores of {model}",
                 f"they are of other molecules than those of {first[0]}, or in another order",
                 "score both models again: add `--forcerun score` to your command",
+            )
+
+
+def _check_dtypes(frames: Mapping[str, pd.DataFrame]) -> None:
+    known = {model: dtype for model, frame in frames.items() if (dtype := frame.attrs.get("dtype"))}
+    for model, dtype in known.items():
+        first, other = next(iter(known.items()))
+        if dtype != other:
+            raise fault(
+                f"scores of {model}",
+                f"its answers were written in {dtype}, and those of {first} in {other}",
+                "write all answers on one kind of hardware, or set `generation.dtype`; then add `--forcerun generate "
+                "merge_and_generate` to your command",
             )

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from molmix.core.files import read_rows_of, read_table, write_table
 from molmix.metrics import Answers, Options, load_families
+from molmix.models.precision import DTYPE
 
 
 def write_scores(
@@ -30,7 +31,8 @@ def write_scores(
         predictions: the model's answers (columns id, text, finish).
         nli: by judge, the probabilities of pairs; empty if answers are molecules.
         text2mol: Text2Mol similarities, if they were measured.
-        out: table to write: id, text, finish and a column for each score.
+        out: table to write: id, text, finish and a column for each score. Its metadata says in which number type the
+            answers were written, as that of `predictions`.
         options: see :class:`molmix.metrics.Options`.
 
     Raises:
@@ -55,4 +57,6 @@ def write_scores(
     chosen = (family for family in load_families() if direction == family.DIRECTION)
     measured = [columns for family in chosen if (columns := family.measure(given)) is not None]
     frame = pd.concat([answers.to_pandas(), *measured], axis=1)
-    write_table(out, pa.Table.from_pandas(frame, preserve_index=False))
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    dtype = {key: value for key, value in (answers.schema.metadata or {}).items() if key == DTYPE.encode()}
+    write_table(out, table.replace_schema_metadata({**table.schema.metadata, **dtype}))

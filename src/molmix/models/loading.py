@@ -13,19 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molmix.core.errors import MolmixError, fault
-from molmix.core.files import read_json
-from molmix.models.manifests import adapter_path, start_manifest, weights_path
 from molmix.models.weights import ADAPTER, Weights, check_weights, read_header
 
 if TYPE_CHECKING:
     import torch
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+    from molmix.models.lora_folding import FoldedWeights
+
 
 def load(
     manifest: Path, dtype: torch.dtype | None = None, device: torch.device | str | None = None
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model of the table in eval mode. For an aligned model, its start is loaded with its adapter.
+    """Load a model of the table in eval mode, as full weights.
+
+    The adapter of an aligned model is folded into its start in fp32, as in merges
+    (:class:`molmix.models.lora_folding.FoldedWeights`), and the result is cast once to `dtype`. So all models are
+    rounded in the same way.
 
     Args:
         manifest: ``models/<id>/manifest.json``.
@@ -33,18 +37,30 @@ def load(
         device: default CUDA if there is a GPU.
 
     Raises:
-        MolmixError: weights are missing, do not match their config (:func:`check_model`), or do not fit into the free
-            memory.
+        MolmixError: weights are missing, do not match their config (:func:`check_model`), cannot be folded, or do not
+            fit into the free memory.
     """
+    from molmix.models.lora_folding import FoldedWeights, weights_of
+
     device = device or default_device()
     dtype = dtype or default_dtype(device)
-    if read_json(manifest)["kind"] == "aligned":
-        adapter = adapter_path(manifest)
-        start, tokenizer = load(start_manifest(manifest), dtype, device)
-        return _with_adapter(start, adapter), tokenizer
-    folder = weights_path(manifest)
-    model: Any = load_folder(folder, bytes_per_weight=dtype.itemsize, device=device, dtype=dtype)
-    return model.to(device).eval(), load_tokenizer(folder, model)
+    weights = weights_of(manifest)
+    model: Any = load_folder(weights.folder, bytes_per_weight=dtype.itemsize, device=device, dtype=dtype)
+    if isinstance(weights, FoldedWeights):
+        _fold(model, weights, manifest)
+    return model.to(device).eval(), load_tokenizer(weights.folder, model)
+
+
+def _fold(model: Any, folded: FoldedWeights, manifest: Path) -> None:
+    """Replace the weights of a loaded start by those with the adapter folded in, rounded once to the model's type."""
+    import torch
+
+    with torch.no_grad():
+        for stored, name in folded.adapted.items():
+            weight = folded.tensor(stored)
+            if not weight.isfinite().all():
+                raise _not_finite(manifest, name)
+            model.get_parameter(name).copy_(weight)
 
 
 def load_folder(
@@ -157,6 +173,12 @@ def _auto_class(config: PretrainedConfig, classifier: bool = False) -> Any:
     return AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
 
 
+def weights_prefix(folder: Path) -> str:
+    """The first part, with its dot, of the names of a model's tensors, which some published files leave out."""
+    model = _auto_class(config := load_config(folder))._model_mapping[type(config)]
+    return f"{model.base_model_prefix}."
+
+
 def _kind(classifier: bool) -> str:
     return "a sequence classifier" if classifier else "a language model"
 
@@ -243,25 +265,18 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _with_adapter(start: PreTrainedModel, adapter: Path) -> PreTrainedModel:
-    """A start with its adapter, which :func:`check_adapter` must accept."""
-    from peft import PeftModel
-
-    check_adapter(adapter, Path(str(start.name_or_path)))
-    with _told(adapter, "an adapter"):
-        model: Any = PeftModel.from_pretrained(start, adapter)  # type: ignore[arg-type]
-    _check_finite(model, adapter)
-    return model.eval()
-
-
 def _check_finite(model: PreTrainedModel, folder: Path) -> None:
     """Refuse weights that hold NaN or infinity, in one pass over them and without a copy."""
     for name, weight in model.named_parameters():
         if weight.is_floating_point() and weight.numel():
             least, most = weight.detach().aminmax()
             if not (least.isfinite() & most.isfinite()):
-                hint = "make or fetch the model again, or name another; a training that diverged needs a lower rate"
-                raise fault(folder, f"its weight {name} holds NaN or infinity", hint)
+                raise _not_finite(folder, name)
+
+
+def _not_finite(where: Path, name: str) -> MolmixError:
+    hint = "make or fetch the model again, or name another; a training that diverged needs a lower rate"
+    return fault(where, f"its weight {name} holds NaN or infinity", hint)
 
 
 def check_memory(folder: Path, bytes_per_weight: float, device: torch.device | str) -> None:

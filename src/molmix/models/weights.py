@@ -180,20 +180,13 @@ class Weights:
         types = {name: getattr(torch, known) for name, known in DTYPES.items()}
         return {name: types.get(self._stored[name].dtype) for name in self.shapes}
 
-    @cached_property
-    def dtype(self) -> torch.dtype:
-        """The most frequent type, counted by parameters.
-
-        Raises:
-            MolmixError: it is a quantised type.
-        """
+    def check_float(self) -> None:
+        """Refuse weights that are mostly of a quantised type, counted by parameters."""
         sizes: Counter[torch.dtype | None] = Counter()
         for name, shape in self.shapes.items():
             sizes[self.dtypes[name]] += prod(shape)
-        dtype = next((dtype for dtype, _ in sizes.most_common(1)), None)
-        if dtype is None:
+        if next((dtype for dtype, _ in sizes.most_common(1)), None) is None:
             raise fault(self.folder, "holds no weights of a plain float type", "name a model that is not quantised")
-        return dtype
 
     @property
     def parameters(self) -> int:
@@ -206,6 +199,20 @@ class Weights:
 
         with safe_open(self._stored[name].file, "pt") as file:
             return file.get_tensor(name)
+
+
+def cast_weights(folder: Path, dtype: torch.dtype) -> None:
+    """Rewrite the files of a folder's weights in another float type, one file after the other."""
+    from safetensors.torch import load_file, save_file
+
+    files = weight_files(folder)
+    for path in files:
+        save_file({name: tensor.to(dtype) for name, tensor in load_file(path).items()}, path, {"format": "pt"})
+    if (index := folder / INDEX).exists():
+        content = json.loads(index.read_text(encoding="utf-8"))
+        size = sum(dtype.itemsize * prod(tensor.shape) for path in files for tensor in read_header(path).values())
+        content["metadata"] = content.get("metadata", {}) | {"total_size": size}
+        index.write_text(json.dumps(content, indent=2), encoding="utf-8")
 
 
 def damaged(path: Path, what: str) -> MolmixError:

@@ -180,9 +180,17 @@ def _merges(
     config: Config, stem: str, parents: tuple[str, str], base: str, seed: int, suffix: str = ""
 ) -> Iterator[Model]:
     """One merge of two models for each merge method. `suffix` is that of the seed, see :func:`_seeds`."""
+    dtype = {"dtype": config.merge.dtype} if config.merge.dtype != "float32" or _from_elsewhere(config) else {}
     for name, method in config.merge.methods.items():
-        settings = method.model_dump(by_alias=True)
+        settings = method.model_dump(by_alias=True) | dtype
         yield Model(f"{stem}{suffix}.{name}", "merged", parents, name, settings, seed, base, f"{stem}.{name}")
+
+
+def _from_elsewhere(config: Config) -> bool:
+    """Whether initial models are pretrained. Up to version 0.2, their merges were stored in the type of their parents,
+    and with the type among their settings these are made again.
+    """
+    return any(isinstance(spec, HubModel) for spec in config.initial.values())
 
 
 def _seeds(config: Config) -> Iterator[tuple[int, str]]:

@@ -120,8 +120,9 @@ class JobResources:
         return sizes(self.study, self.table).shapes
 
     def _weights(self, stage: str, shape: Shape | None) -> int:
-        """Bytes of a model's weights: 16 bits per weight on a GPU, else 32; 0 if its shape is not known."""
-        return (2 if self._count(stage) else 4) * shape.parameters if shape else 0
+        """Bytes of a model's weights: 16 bits per weight on a GPU by default, else 32; 0 if its shape is not known."""
+        wide = stage in ("generate", "reject") and self.study.generation.dtype == "float32"
+        return (2 if self._count(stage) and not wide else 4) * shape.parameters if shape else 0
 
     # ---- run time in minutes
 

@@ -255,6 +255,15 @@ def test_scores_of_other_molecules_are_refused() -> None:
             compared({"one": scores(0.5), "two": frame})
 
 
+def test_answers_in_another_number_type_are_refused() -> None:
+    frames = {"one": scores(0.9), "system": scores(0.4), "two": scores(0.5)}
+    frames["one"].attrs["dtype"], frames["two"].attrs["dtype"] = "float32", "bfloat16"
+    with pytest.raises(MolmixError, match="scores of two: its answers were written in bfloat16, and those of one in f"):
+        compared(frames)
+    frames["two"].attrs["dtype"] = "float32"
+    assert len(compared(frames))
+
+
 def test_a_single_molecule_has_no_interval_and_no_significance() -> None:
     table = compared({"one": scores(0.9, rows=1), "two": scores(0.2, rows=1)})
     assert table[["value", "difference"]].notna().all().all()

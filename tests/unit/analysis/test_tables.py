@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from molmix.analysis.provenance import commit_of, counts, provenance
+from molmix.analysis.provenance import commit_of, counts, precision, provenance
 from molmix.analysis.tables import Cell, Grid, figure, latex, latex_text, markdown, write_csv
 from molmix.core.errors import MolmixError
 from molmix.core.files import write_json
@@ -79,6 +79,18 @@ def test_what_stands_below_a_table(tmp_path: Path) -> None:
     assert "subset (2 rows kept)" in text and f"{os.cpu_count()} cores" in text
     assert lines == provenance(**whole, counted=counted)
     assert "bootstrap" not in "".join(provenance(config="c0ffee", seeds=[7], corpus=corpus))
+
+
+def test_the_number_type_and_what_it_erased_stand_below_a_table(tmp_path: Path) -> None:
+    for name, erased in {"start": {}, "sft": {"bfloat16": 0.31}, "merged": {"bfloat16": 0.02}}.items():
+        write_json(tmp_path / f"{name}.json", {"id": name, **({"erased": erased} if erased else {})})
+    manifests = sorted(tmp_path.glob("*.json"))
+    assert precision([], manifests) == []
+    (line,) = precision(["float32", "float32"], manifests)
+    assert line.startswith("All models wrote with weights in float32;")
+    half, lost = precision(["bfloat16"], manifests)
+    assert "in bfloat16;" in half
+    assert lost == "Share of the difference from its start that the cast to bfloat16 erased: sft 31%."
 
 
 def test_the_commit_of_a_checkout(tmp_path: Path) -> None:

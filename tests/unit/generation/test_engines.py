@@ -18,9 +18,12 @@ def test_every_engine_is_a_value_of_the_config_and_has_an_environment(name: str)
 
 
 def test_the_key_of_a_cache_holds_what_the_answers_of_an_engine_depend_on() -> None:
-    about = ENGINES["transformers"].depends_on()
+    about = ENGINES["transformers"].depends_on({})
     assert {"torch", "transformers", "tokenizers"} <= about["packages"].keys()
     assert about["dtype"] == ("float32" if about["device"].startswith("cpu") else "bfloat16")
+    for dtype in ("float32", "bfloat16"):
+        settings = Generation(dtype=dtype).model_dump()
+        assert ENGINES["transformers"].depends_on(settings)["dtype"] == dtype
 
 
 def test_transformers_runs_what_vllm_refuses(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
@@ -20,10 +20,14 @@ from transformers import (
 
 import molmix.generation.transformers_engine
 from molmix.core.errors import MolmixError
-from molmix.core.files import read_json, read_table, write_json
+from molmix.core.files import read_json, read_table, write_json, write_table
+from molmix.data.corpus import TEST
 from molmix.generation.generate import generate
+from molmix.metrics.aggregate import read_scores
+from molmix.metrics.score import write_scores
 from molmix.models.loading import load
 from molmix.models.manifests import write_manifest
+from molmix.models.precision import DTYPE
 from molmix.models.small import make_tokenizer
 
 torch.set_num_threads(1)
@@ -81,7 +85,9 @@ def models(tmp_path_factory) -> dict[str, Path]:
 @torch.inference_mode()
 def plainly(manifest: Path, prompts: list[str]) -> list[dict]:
     """Greedy answers token by token, one prompt at a time, without cache, padding or batch."""
-    model, tokenizer = load(manifest)
+    model, tokenizer = load(manifest if "dpo" not in str(manifest) else manifest.parents[1] / "llama/manifest.json")
+    if "dpo" in str(manifest):  # with its adapter beside the weights
+        model = PeftModel.from_pretrained(model, manifest.parent / "adapter").eval()
     paired, answers = model.config.is_encoder_decoder, []
     for prompt in prompts:
         ids, tokens = tokenizer(prompt)["input_ids"], []
@@ -138,6 +144,32 @@ def test_answers_like_a_plain_loop(models, tmp_path, monkeypatch, name):
 
 def test_an_adapter_is_heeded(models, tmp_path):
     assert ask(models["llama"], tmp_path, PROMPTS) != ask(models["llama.dpo"], tmp_path, PROMPTS)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_tables_say_in_which_type_a_model_ran(models, tmp_path, dtype):
+    ask(models["llama.dpo"], tmp_path, PROMPTS, dtype=dtype)
+    write_table(
+        tmp_path / "tests.parquet",
+        [
+            {name: None for name in TEST.names}
+            | {"id": f"row {number}", "molecule": "CCO", "references": ["It is small."]}
+            for number in range(len(PROMPTS))
+        ],
+        TEST,
+    )
+    write_scores(
+        test=tmp_path / "tests.parquet",
+        direction="mol2cap",
+        predictions=tmp_path / "test.parquet",
+        nli={},
+        text2mol=None,
+        out=tmp_path / "scores.parquet",
+        options={"judges": {}, "domain": "text", "vocabulary": None, "wordnet": None},
+    )
+    for table in ("test", "scores"):
+        assert read_table(tmp_path / f"{table}.parquet").schema.metadata[DTYPE.encode()].decode() == dtype
+    assert read_scores(tmp_path / "scores.parquet").attrs["dtype"] == dtype
 
 
 def test_order_and_repetition_of_rows_change_nothing(models, tmp_path, asked):

@@ -105,8 +105,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(models: Path, tmp_path: Path) -> Callable[..., Path]:
     """Merge models by id; gives the merge's folder."""
 
-    def run(settings: dict[str, Any], first: str, second: str, base: str, out: str = "merged") -> Path:
-        plain = TypeAdapter(MergeMethod).validate_python(settings).model_dump(by_alias=True)
+    def run(settings: dict[str, Any], first: str, second: str, base: str, out: str = "merged", **kept: str) -> Path:
+        plain = TypeAdapter(MergeMethod).validate_python(settings).model_dump(by_alias=True) | kept
         merge(
             model_id="some.merge",
             parents=[models / first / "manifest.json", models / second / "manifest.json"],
@@ -138,10 +138,14 @@ def spoilt(models: Path) -> Any:
 def read(manifest: Path) -> Weights:
     """Full weights in float32; an adapter is folded by PEFT."""
     import torch
+    from peft import PeftModel
 
-    model, _ = load(manifest, torch.float32, "cpu")
-    if read_json(manifest)["kind"] == "aligned":
-        model = model.merge_and_unload(safe_merge=True)
+    facts = read_json(manifest)
+    if facts["kind"] == "aligned":
+        start, _ = load(manifest.parent.parent / facts["parents"][0] / "manifest.json", torch.float32, "cpu")
+        model = PeftModel.from_pretrained(start, manifest.parent / "adapter").merge_and_unload(safe_merge=True)
+    else:
+        model, _ = load(manifest, torch.float32, "cpu")
     weights = {name: value.numpy() for name, value in model.state_dict().items()}
     if model.config.tie_word_embeddings:
         del weights["lm_head.weight"]
@@ -258,7 +262,7 @@ def test_folded_adapters_answer_as_peft_does(models: Path, method: str) -> None:
     from molmix.merge.inputs import read_inputs
 
     manifest = models / f"start.{method}" / "manifest.json"
-    (folded,) = (model.folded() for model in read_inputs([manifest]))
+    (folded,) = (model.weights for model in read_inputs([manifest]))
     model = LlamaForCausalLM.from_pretrained(models / "start" / "weights", dtype=torch.float32)
     model.load_state_dict({name: folded.tensor(name) for name in folded.shapes})
     ids = torch.arange(len(WORDS))[None]
@@ -270,26 +274,29 @@ def test_folded_adapters_answer_as_peft_does(models: Path, method: str) -> None:
     assert (theirs - start).abs().max() > 0.01
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("names", [("captioner-half", "reverser-half"), ("start-half.sft", "start-half.dpo")])
 def test_halves_in_shards_merge_in_float32_and_stay_tied(
-    make: Callable[..., Path], models: Path, names: tuple[str, ...]
+    make: Callable[..., Path], models: Path, names: tuple[str, ...], dtype: str
 ) -> None:
     import torch
     from safetensors.torch import load_file as load_torch
 
     names = (*names, "start-half")
     assert (models / "start-half" / "weights" / "model.safetensors.index.json").exists()
-    out = make(SETTINGS["slerp"], *names)
+    out = make(SETTINGS["slerp"], *names, **({} if dtype == "float32" else {"dtype": dtype}))
     wanted = expected(SETTINGS["slerp"], *(read(models / model / "manifest.json") for model in names))
     merged = load_torch(out / "weights" / "model.safetensors")
     assert merged.keys() == wanted.keys() and "lm_head.weight" not in merged
     for name, values in wanted.items():
-        assert merged[name].dtype == torch.bfloat16
-        torch.testing.assert_close(merged[name].double(), torch.tensor(values), rtol=2**-8, atol=1e-6)
+        assert merged[name].dtype == getattr(torch, dtype)
+        torch.testing.assert_close(
+            merged[name].double(), torch.tensor(values), rtol=2**-8 if dtype == "bfloat16" else 1e-5, atol=2e-6
+        )
         # Only the result was rounded, and nothing before it.
-        assert (merged[name] == torch.tensor(values).bfloat16()).double().mean() > 0.98
+        assert (merged[name].bfloat16() == torch.tensor(values).bfloat16()).double().mean() > 0.98
     config = read_json(out / "weights" / "config.json")
-    assert config["dtype"] == "bfloat16" and config["tie_word_embeddings"]
+    assert config["dtype"] == read_json(out / "manifest.json")["dtype"] == dtype and config["tie_word_embeddings"]
     assert read_json(out / "manifest.json")["validation"]["lerp_share"] < 1
 
 
@@ -314,6 +321,74 @@ def test_twins_merge_into_themselves(make: Callable[..., Path], models: Path, sp
     validation = read_json(out / "manifest.json")["validation"]
     assert max(validation["distance"].values()) < 1e-7
     assert validation["lerp_share"] == 1 and validation["task_vector_cosine"] is None
+
+
+# ---- precision: small updates of a start in bfloat16 ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def small(models: Path) -> Path:
+    """Adapters on a start in bfloat16, whose updates are smaller than its distances between neighbouring numbers."""
+    for name, seed in (("sft", 2), ("dpo", 3)):
+        manifest = aligned(models / "start-half" / "manifest.json", f"small-{name}", seed)
+        adapter = manifest.parent / "adapter" / "adapter_model.safetensors"
+        factors = {name: 0.03 * value for name, value in load_file(adapter).items()}
+        save_file(factors, adapter, metadata={"format": "pt"})
+        write_manifest(manifest, read_json(manifest), manifest.parent / "adapter")
+    twin = shutil.copytree(models / "start-half.small-sft", models / "start-half.small-twin") / "manifest.json"
+    write_manifest(twin, read_json(twin) | {"id": twin.parent.name}, twin.parent / "adapter")
+    return models
+
+
+def logits(manifest: Path, dtype: str = "float32") -> Any:
+    import torch
+
+    with torch.no_grad():
+        return load(manifest, getattr(torch, dtype), "cpu")[0](torch.arange(len(WORDS))[None]).logits.float()
+
+
+@pytest.mark.parametrize("name", ["slerp", "linear"])
+def test_a_merge_of_an_adapter_with_itself_answers_like_the_adapter(
+    make: Callable[..., Path], small: Path, name: str
+) -> None:
+    out = make(SETTINGS[name], "start-half.small-sft", "start-half.small-twin", "start-half")
+    adapter, start = (small / model / "manifest.json" for model in ("start-half.small-sft", "start-half"))
+    learned = (logits(adapter) - logits(start)).norm()
+    assert (logits(out / "manifest.json") - logits(adapter)).norm() < 1e-3 * learned
+    # A model in bfloat16 is rounded once, from the same numbers in float32.
+    assert (logits(out / "manifest.json", "bfloat16") == logits(adapter, "bfloat16")).all()
+
+
+def test_merges_of_small_updates_differ_from_one_another_and_from_the_start(
+    make: Callable[..., Path], small: Path
+) -> None:
+    names = ("start-half.small-sft", "start-half.small-dpo", "start-half")
+    found = [logits(small / "start-half" / "manifest.json")]
+    found += [logits(make(SETTINGS[name], *names, out=name) / "manifest.json") for name in SETTINGS]
+    for number, one in enumerate(found):
+        for other in found[:number]:
+            assert (one - other).norm() > 1e-5 * one.norm()
+
+
+def test_what_a_cast_erases_is_measured_and_warned_of(
+    make: Callable[..., Path], small: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import torch
+
+    names = ("start-half.small-sft", "start-half.small-dpo", "start-half")
+    kept = read_json(make(SETTINGS["linear"], *names, out="kept") / "manifest.json")
+    assert not caplog.records
+    cut = read_json(make(SETTINGS["linear"], *names, out="cut", dtype="bfloat16") / "manifest.json")
+    first, second, base = (joined(read(small / name / "manifest.json")) for name in names)
+    task = (first + 3 * second) / 4 - base
+    cast = torch.tensor(base + task).bfloat16().double().numpy() - base
+    share = 1 - np.vdot(cast, task) / np.vdot(task, task)
+    assert share > 0.5, "the updates should be small"
+    assert kept["erased"]["bfloat16"] == cut["erased"]["bfloat16"] == pytest.approx(share, abs=1e-3)
+    assert f"some.merge: the cast to bfloat16 erases {share:.0%}" in caplog.text
+    assert "merge.dtype: float32" in caplog.text
+    large = read_json(make(SETTINGS["linear"], "captioner-half", "reverser-half", "start-half") / "manifest.json")
+    assert large["erased"]["bfloat16"] < 0.01
 
 
 # ---- validation errors ----------------------------------------------------------------------------------------

@@ -12,9 +12,27 @@ if TYPE_CHECKING:
 SHARED_CODE = (
     "molmix.generation.engine",
     "molmix.models.loading",
+    "molmix.models.lora_folding",
     "molmix.models.tokenization",
     "molmix.models.weights",
 )
+
+
+def generation_dtype(settings: dict[str, Any]) -> str:
+    """The number type that models write captions in: ``float32`` or ``bfloat16``.
+
+    All models of a study are cast to it once, from full weights in fp32 with their adapters folded in.
+
+    Args:
+        settings: the config's `generation` section, dumped. ``auto``, its default, is bfloat16 on a GPU, and float32 on
+            a CPU, where bfloat16 is slow without special instructions.
+    """
+    from molmix.core.fingerprint import device_name
+
+    asked: str = settings.get("dtype", "auto")
+    if asked != "auto":
+        return asked
+    return "float32" if device_name().startswith("cpu") else "bfloat16"
 
 
 class EngineKind:
@@ -38,18 +56,20 @@ class EngineKind:
         """
         raise NotImplementedError
 
-    def depends_on(self) -> dict[str, Any]:
-        """Code, libraries and hardware that its answers depend on, for a cache's key.
+    def depends_on(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Code, libraries, hardware and number type that its answers depend on, for a cache's key.
+
+        Args:
+            settings: see :func:`generation_dtype`.
 
         Raises:
             MolmixError: the library is not installed.
         """
-        from molmix.core.fingerprint import device_name, environment
+        from molmix.core.fingerprint import environment
 
         self.check_installed()
-        # As in `models.loading.default_dtype`.
-        dtype = "float32" if device_name().startswith("cpu") else "bfloat16"
-        return environment(code=(*SHARED_CODE, self.module), packages=self.packages, dtype=dtype)
+        code = (*SHARED_CODE, self.module)
+        return environment(code=code, packages=self.packages, dtype=generation_dtype(settings))
 
     def check_installed(self) -> None:
         """Refuse to run if the library is not installed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -17,7 +18,7 @@ class Merge(Section):
 
     method: str
 
-    def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
+    def recipe(self, parents: Sequence[str], base: str) -> dict[str, Any]:
         """The mergekit config without number types, which molmix adds.
 
         Args:

@@ -1,5 +1,6 @@
 """Linear merge: a weighted average of weights (model soups, Wortsman et al. 2022; mergekit's ``linear``)."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -18,7 +19,7 @@ class Linear(Merge):
     method: Literal["linear"]
     weights: tuple[Positive, Positive] = Field((0.5, 0.5), description="weight of each parent, normalised to 1")
 
-    def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
+    def recipe(self, parents: Sequence[str], base: str) -> dict[str, Any]:
         """mergekit config for two models. An average needs no `base`."""
         return {
             "merge_method": "linear",

@@ -1,5 +1,6 @@
 """SLERP: spherical linear interpolation of two models (Shoemake 1985; mergekit's ``slerp``)."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -21,7 +22,7 @@ class Slerp(Merge):
     method: Literal["slerp"]
     t: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="0 is the first parent, 1 the second")
 
-    def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
+    def recipe(self, parents: Sequence[str], base: str) -> dict[str, Any]:
         """mergekit config for two models. SLERP starts from the first parent and needs no `base`."""
         first, second = parents
         return {

@@ -1,5 +1,6 @@
 """TIES: trim, elect sign and merge (Yadav et al. 2023, arXiv 2306.01708; mergekit's ``ties``)."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -32,7 +33,7 @@ class Ties(Merge):
     )
     lambda_: Finite = Field(1.0, alias="lambda", description="scale of the merged task vector")
 
-    def recipe(self, parents: tuple[str, str], base: str) -> dict[str, Any]:
+    def recipe(self, parents: Sequence[str], base: str) -> dict[str, Any]:
         """mergekit config for two models with the task vectors' `base`."""
         return {
             "merge_method": "ties",

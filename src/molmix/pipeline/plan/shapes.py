@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from molmix.align.settings import METHODS
 from molmix.config.schema import Config
@@ -11,6 +11,7 @@ from molmix.models.settings import MadeModel
 from molmix.models.sizes import Shape
 from molmix.pipeline.model_table import Model, ModelTable
 
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a merge's weight, by `merge.dtype`
 NUMBER = 4  # bytes of an adapter's weight: PEFT trains and saves it in float32
 
 
@@ -43,6 +44,8 @@ def sizes(study: Config, table: ModelTable) -> Sizes:
             found[name], gpu[name] = None, False
         elif spec is None:  # an aligned model has the shape of its start; the parents of a merge have one shape
             found[name], gpu[name] = found[row.parents[0]], gpu[row.parents[0]]
+            if row.kind == "merged" and (shape := found[name]):
+                found[name] = replace(shape, stored=BYTES[study.merge.dtype] * shape.parameters)
         elif isinstance(spec, MadeModel):
             found[name] = shapes.made(spec) if spec.parent is None else found[spec.parent]
             gpu[name] = False

@@ -64,7 +64,7 @@ class LocalAsker:
     def __init__(self, settings: LocalSettings, cache: Path, weights: Path | None) -> None:
         from molmix.core.fingerprint import code_digest
 
-        engine = settings.engine.depends_on()
+        engine = settings.engine.depends_on(settings.model_dump())
         self.settings = settings
         self.manifest = _manifest(weights or Path(settings.id), cache)
         self.fingerprint = {

@@ -1,6 +1,7 @@
 """LoRA folding: full weights that give the same output as a start with its adapter.
 
-Each tensor is computed when it is read, so that the folded model is neither held in memory nor written to disk. PEFT's
+Generation, merges and alignments of aligned models all fold here, in fp32. So a policy has the same weights wherever it
+is read. Each tensor is computed when it is read: the folded model is neither held in memory nor written to disk. PEFT's
 ``merge_and_unload`` holds the whole model in fp32 (28 GB at 7B) and may rename the start's tensors. mergekit's own
 folding writes the model to a cache, and identifies cached models by their path only.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import fields
 from math import sqrt
 from pathlib import Path
@@ -18,7 +20,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from molmix.core.errors import fault
-from molmix.models.loading import check_adapter
+from molmix.core.files import read_json
+from molmix.models.loading import check_adapter, weights_prefix
+from molmix.models.manifests import adapter_path, start_manifest, weights_path
+from molmix.models.precision import Erasure
 from molmix.models.weights import Weights, damaged
 
 if TYPE_CHECKING:
@@ -27,7 +32,28 @@ if TYPE_CHECKING:
 # Settings of an adapter that the formula below uses, or that do not affect it.
 KNOWN = {"r", "lora_alpha", "use_rslora", "use_dora", "fan_in_fan_out", "lora_dropout", "target_modules"}
 KNOWN |= {"task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"}
+# Initial weights of an adapter that leave the start as it is. Others (PiSSA, OLoRA) change the start, too.
+PLAIN_INITIAL = (True, False, "gaussian")
 PART = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)")
+
+
+def _full_weights(manifest: Path) -> Weights:
+    return Weights(weights_path(manifest))
+
+
+def weights_of(manifest: Path, full: Callable[[Path], Weights] = _full_weights) -> Weights:
+    """The full weights of a model of the table; :class:`FoldedWeights` if it is aligned.
+
+    Args:
+        manifest: ``models/<id>/manifest.json``.
+        full: opens the weights of a manifest that has full weights.
+
+    Raises:
+        MolmixError: weights or an adapter are missing or damaged.
+    """
+    if read_json(manifest)["kind"] != "aligned":
+        return full(manifest)
+    return FoldedWeights(adapter_path(manifest), weights_of(start_manifest(manifest), full))
 
 
 class FoldedWeights(Weights):
@@ -36,35 +62,50 @@ class FoldedWeights(Weights):
     ``W + alpha/r · B A`` for LoRA (Hu et al. 2021), with ``alpha/√r`` for rsLoRA (Kalajdzievski 2023); for DoRA
     (Liu et al. 2024) each row of that is scaled to the norm in the magnitude vector. This is the arithmetic of
     PEFT's ``Linear.merge``.
+
+    Attributes:
+        start: weights of the model that the adapter was trained on.
+        adapted: the names in the model of the tensors that differ from the stored ones, by their names in the files.
     """
 
-    def __init__(self, adapter: Path, start: Path) -> None:
-        """Read an adapter, and the headers of its start.
+    def __init__(self, adapter: Path, start: Weights) -> None:
+        """Read an adapter.
 
         Args:
             adapter: folder that PEFT saved.
-            start: folder of full weights.
+            start: weights of the model that it was trained on. They can be folded themselves.
 
         Raises:
             MolmixError: the adapter is damaged, incomplete (:func:`molmix.models.loading.check_adapter`), of an
                 unsupported kind, or does not fit the start.
         """
-        super().__init__(start)
-        self.dtype = torch.float32
-        self.dtypes = dict.fromkeys(self.shapes, self.dtype)
+        self.start, self.folder, self.files, self.shapes = start, start.folder, start.files, start.shapes
+        self.dtypes = dict.fromkeys(self.shapes, torch.float32)
         self._config = _config(adapter)
-        check_adapter(adapter, start)
-        self._layers = _layers(adapter)
-        if unknown := sorted(self._layers.keys() - self.shapes.keys()):
+        check_adapter(adapter, start.folder)
+        parts = _layers(adapter)
+        prefix = weights_prefix(start.folder)  # the files of some models leave it out
+        stored = {name if name in self.shapes else name.removeprefix(prefix): name for name in sorted(parts)}
+        if unknown := sorted(stored.keys() - self.shapes.keys()):
             hint = "leave out the output layer in `lora.target_modules`, or save the start anew with transformers"
-            raise fault(adapter, f"adapts {unknown[0]}, which {start} lacks", hint)
+            raise fault(adapter, f"adapts {unknown[0]}, which {start.folder} lacks", hint)
+        self._layers = {name: parts[stored[name]] for name in stored}
+        below: dict[str, str] = start.adapted if isinstance(start, FoldedWeights) else {}
+        self.adapted: dict[str, str] = below | stored
 
     def tensor(self, name: str) -> torch.Tensor:
         """One tensor with the adapter folded in. It is computed at each call, which is faster than reading it."""
-        weight = super().tensor(name).float()
+        weight = self.start.tensor(name).float()
         if name in self._layers:
             weight = _adapted(weight, self._layers[name], self._config)
         return weight.contiguous()  # like a tensor from a file
+
+    def erased(self, dtype: torch.dtype) -> float:
+        """Share of the adapter's update that a cast erases, see :class:`molmix.models.precision.Erasure`."""
+        erasure = Erasure(dtype)
+        for name in self._layers:
+            erasure.add(self.tensor(name), self.start.tensor(name).float())
+        return erasure.share
 
 
 def _config(adapter: Path) -> LoraConfig:
@@ -75,6 +116,8 @@ def _config(adapter: Path) -> LoraConfig:
     except (OSError, ValueError) as error:
         raise damaged(adapter / "adapter_config.json", f"cannot be read ({error})") from None
     names = [field.name for field in fields(config) if field.name not in KNOWN]
+    if getattr(config, "init_lora_weights", None) in PLAIN_INITIAL:
+        names.remove("init_lora_weights")
     if unknown := [n for n in names if getattr(config, n) != getattr(plain, n, None)]:
         hint = "align with plain LoRA, rsLoRA or DoRA"
         raise fault(adapter, f"sets {', '.join(unknown)}, which cannot be folded", hint)
