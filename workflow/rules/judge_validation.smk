@@ -1,11 +1,15 @@
-# Needs: test sets whose answers are captions; the NLI probabilities of every judge for captions with planted errors, and
-#        the scores of every model.
-# Makes: data/planted and predictions/planted (references with planted errors), judge_validation/<test> (the scores that
-#        every judge gives them), and tables/judges, tables/agreement, tables/audit, plots/judges: how far the judges can
-#        be trusted.
+# Needs: test sets whose answers are captions; the NLI probabilities of every judge for captions with planted errors; the
+#        captions and scores of the models that `judge_validation.systems` names.
+# Makes: data/planted and predictions/planted (references and captions of models, with planted errors),
+#        judge_validation/<test> (the scores that every judge gives them), and tables/judges, tables/agreement,
+#        tables/rankings, tables/audit, plots/judges: how far the judges can be trusted.
 rule plant_errors:
     input:
         **named("tests", paths.tests(judged=True)),
+        **named(
+            "systems",
+            {model: paths.captions(model) for model in products.validated_systems},
+        ),
     output:
         **named("references", paths.captions("planted-reference")),
         **named("captions", paths.captions("planted")),
@@ -21,21 +25,22 @@ rule plant_errors:
         mem_mb=grows(1000),
         runtime=grows(30),
     params:
-        settings=study.judge_validation.model_dump(),
+        settings=study.judge_validation.model_dump(exclude={"systems"}),
         seed=study.seeds[0],
     message:
-        "Planting errors into reference captions"
+        "Planting errors into captions"
     script:
         "../scripts/plant_errors.py"
 
 
 rule judge_validation:
     input:
+        **named("tests", paths.captions("planted-reference")),
         **named("captions", paths.captions("planted")),
         **named(
             "nli", {judge: paths.nli(judge, "planted") for judge in products.judges}
         ),
-        files=study.judge_files(),
+        files=[*study.metrics.files().values(), *study.judge_files()],
         corpus=f"{R}/data/manifest.json",
     output:
         **named("scores", paths.validated()),
@@ -64,12 +69,11 @@ rule judge_validation:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        judges=products.metric_options["judges"],
-        tests=products.judged,
+        options=products.metric_options,
         statistics=study.statistics.model_dump(),
         seeds=study.seeds,
         # Only of the sections that this rule depends on: a new learning rate must not rerun it.
-        config=f"{study.digest('domain', 'seeds', 'data', 'world', 'decomposers', 'nli', 'judges', 'judge_validation', 'statistics')}"
+        config=f"{study.digest('domain', 'seeds', 'data', 'world', 'decomposers', 'nli', 'judges', 'judge_validation', 'metrics', 'statistics')}"
         " (of what judges depend on)",
     message:
         "Scoring captions with planted errors by every judge"
@@ -80,10 +84,12 @@ rule judge_validation:
 rule agreement:
     input:
         **named("planted", paths.validated()),
-        **named("scores", paths.all_scores(judged=True)),
+        **named("scores", paths.all_scores(products.validated_systems, judged=True)),
         corpus=f"{R}/data/manifest.json",
     output:
-        **table_files("agreement"),
+        **named(
+            "tables", {name: table_files(name) for name in ("agreement", "rankings")}
+        ),
     log:
         f"{LOGS}/agreement.log",
     benchmark:
@@ -94,7 +100,7 @@ rule agreement:
         mem_mb=grows(4000),
         runtime=grows(60),
     params:
-        judges=products.metric_options["judges"],
+        options=products.metric_options,
         tests=products.judged,
         statistics=study.statistics.model_dump(),
         seeds=study.seeds,
@@ -117,14 +123,17 @@ rule audit:
         ),
         **named(
             "captions",
-            {author: paths.captions(author) for author in ["reference", *table]},
+            {
+                author: paths.captions(author)
+                for author in ["reference", *products.validated_systems]
+            },
         ),
         **named(
             "atoms",
             {
                 judge.decomposed_by: {
                     author: paths.units(judge.decomposed_by, author)
-                    for author in ["reference", *table]
+                    for author in ["reference", *products.validated_systems]
                 }
                 for judge in products.atomic_judges.values()
             },

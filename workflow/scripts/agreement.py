@@ -11,10 +11,10 @@ with job(snakemake):
     files, out, params = snakemake.input, snakemake.output, snakemake.params
     scores = nested(files, "scores")
     compare_judges(
-        judges=params.judges,
+        options=params.options,
         planted=nested(files, "planted"),
         scores={test: {model: paths[test] for model, paths in scores.items()} for test in params.tests},
-        table=Path(out.csv).with_suffix(""),
+        tables={name: files["csv"].with_suffix("") for name, files in nested(out, "tables").items()},
         seeds=params.seeds,
         config=params.config,
         corpus=Path(files.corpus),

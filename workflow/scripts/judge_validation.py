@@ -11,7 +11,8 @@ with job(snakemake):
 
     files, out, params = snakemake.input, snakemake.output, snakemake.params
     drawn = measure_judges(
-        judges=params.judges,
+        options=params.options,
+        tests=nested(files, "tests"),
         captions=nested(files, "captions"),
         nli=nested(files, "nli"),
         scores=nested(out, "scores"),

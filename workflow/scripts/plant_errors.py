@@ -1,4 +1,4 @@
-"""Plant errors into the references of every test set of captions."""
+"""Plant errors into the references of every test set of captions, and into captions of models."""
 
 from molmix.pipeline.job import job
 from molmix.pipeline.named import nested
@@ -8,9 +8,10 @@ with job(snakemake):
 
     out = snakemake.output
     plant_tables(
-        tests=list(nested(snakemake.input, "tests").values()),
-        references=list(nested(out, "references").values()),
-        captions=list(nested(out, "captions").values()),
+        tests=nested(snakemake.input, "tests"),
+        systems=nested(snakemake.input, "systems"),
+        references=nested(out, "references"),
+        captions=nested(out, "captions"),
         seed=snakemake.params.seed,
         **snakemake.params.settings,
     )

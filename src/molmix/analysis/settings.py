@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,11 @@ class JudgeValidation(Section):
     molecules: Count = Field(300, description="references that are edited, drawn from each test set; all if fewer")
     doses: list[Annotated[int, Field(ge=1, le=9)]] = Field(
         [1, 2, 3], min_length=1, description="how many edits at a time"
+    )
+    systems: Literal["all"] | list[str] = Field(
+        "all",
+        description="models whose captions are edited and judged too: ids, or `all`; with [] none, so that `snakemake "
+        "judge` needs only the test sets and the judges",
     )
 
 

@@ -110,6 +110,9 @@ def build(config: Config) -> ModelTable:
     for name, ablation in config.ablations.items():
         for model in ablation.models():
             check_name(model, table, f"ablations.{name}.arms", "model")
+    if config.judge_validation.systems != "all":
+        for number, model in enumerate(config.judge_validation.systems):
+            check_name(model, table, f"judge_validation.systems.{number}", "model")
     _check_push(config, table)
     return table
 

@@ -24,6 +24,7 @@ COMPARISONS = {
 VALIDATION = {
     "judges": "Planted errors",
     "agreement": "Agreement of the judges",
+    "rankings": "Judges on real systems",
     "audit": "Audit of the decomposers",
 }
 
@@ -56,6 +57,12 @@ class Products:
     def judges(self) -> dict[str, JudgeSettings]:
         """Judges by name; empty if no test set has captions as answers."""
         return self.study.judges if self.judged else {}
+
+    @cached_property
+    def validated_systems(self) -> list[str]:
+        """Models whose captions judge validation reads."""
+        chosen = self.study.judge_validation.systems
+        return list(self.table) if chosen == "all" else chosen
 
     @cached_property
     def atomic_judges(self) -> dict[str, JudgeSettings]:

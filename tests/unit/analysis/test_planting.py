@@ -44,6 +44,47 @@ def planted(edit, seed, rows=ROWS):
 # --- where facts are known
 
 
+@FEW
+@given(seed=st.integers(0, 10**6))
+def test_an_error_in_a_caption_of_a_system_is_one_against_the_reference(seed):
+    """The system states half of the reference and a false fact: only the true half is changed or left out."""
+    false = "The molecule has 97 rings."
+    captions = {}
+    for row in ROWS:
+        sentences = [atom for atoms in decompose([row["references"][0]]) for atom in atoms]
+        captions[row["id"]] = " ".join([false, *sentences[::2]])
+    made = plant(ROWS, edits=EDITS, doses=DOSES, molecules=40, seed=seed, systems={"half": captions, "none": {}})
+    assert len({variant["id"] for variant in made}) == len(made)
+    own = [variant for variant in made if variant["author"] == "half"]
+    assert {variant["edit"] for variant in own} == EDITS.keys()
+    for variant in own:
+        row, before = BY_ID[variant["of"]], parse(captions[variant["of"]])
+        after = parse(variant["text"])
+        new, lost = [fact for fact in after if fact not in before], [fact for fact in before if fact not in after]
+        assert set(lost) <= set(row["facts"]), variant  # the false fact stays
+        assert all(relation(close(row["truth"]), [fact]) == "contradiction" for fact in new), variant
+        if variant["edit"] == "omit":
+            assert (new, len(lost)) == ([], variant["k"]), variant
+    of_references = [variant for variant in made if variant["author"] == "reference"]
+    assert of_references == plant(ROWS, edits=EDITS, doses=DOSES, molecules=40, seed=seed)  # as without systems
+
+
+def test_a_system_that_says_something_of_the_reference_is_edited_first():
+    rows = [
+        {"id": f"m{number}", "references": [f"The molecule is a dye of kind {number}. It is toxic."]}
+        | {"facts": None, "truth": None}
+        for number in range(8)
+    ]
+    good = {f"m{number}": "The molecule is toxic. It is a drug." for number in range(7)}
+    systems = {"empty": {row["id"]: " " for row in rows}, "good": good, "other": {"m7": "It is a gas."}}
+    for seed in range(5):
+        made = plant(rows, edits=["negation"], doses=[1], molecules=None, seed=seed, systems=systems)
+        controls = {row["of"]: row["author"] for row in made if row["k"] == 0 and row["author"] != "reference"}
+        assert controls == {**dict.fromkeys(good, "good"), "m7": "other"}
+        texts = {row["text"] for row in made if (row["author"], row["edit"]) == ("good", "negation")}
+        assert texts == {"The molecule is not toxic. It is a drug."}  # that it is no drug is no error
+
+
 def changes(variant, rows=BY_ID):
     """The facts that a variant states and its reference does not, and the other way round."""
     stated, reference = parse(variant["text"]), rows[variant["of"]]["facts"]

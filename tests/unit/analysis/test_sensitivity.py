@@ -90,7 +90,7 @@ def test_a_perfect_score():
     for edit in EDITED:
         row = row_of(measured, edit)
         expected = 1.0 if is_harm(edit) else 0.5
-        assert row.auroc == row.auroc_low == row.auroc_high == expected
+        assert row.auroc == row.auroc_low == row.auroc_high == row.paired_auroc == row.paired_auroc_high == expected
         assert row.balanced_accuracy == row.balanced_accuracy_high == expected
         assert (row.spearman > 0.9) == is_harm(edit)
         assert np.isnan(row.spearman) != is_harm(edit)
@@ -128,10 +128,11 @@ def test_figures_equal_the_plain_definitions():
     row = row_of(measured, "number")
     assert row.auroc == pytest.approx(np.mean(pairs))
     assert row.spearman == pytest.approx(
-        stats.spearmanr([*own.score, *control], [*own.k, *([0] * len(control))]).statistic
+        stats.spearmanr([*(own.score - own.of.map(control)), *([0] * 30)], [*own.k, *([0] * 30)]).statistic
     )
     assert row.change == pytest.approx((own.score - own.of.map(control)).mean())
     assert row.n == 60
+    assert row.paired_auroc == pytest.approx((own.score > own.of.map(control)).mean())
     # One resample at a time, from rows written out as often as they are drawn
     draws = []
     for weights in weights_of(30, 40, seed=3)[1:]:
@@ -219,7 +220,7 @@ def test_table_shows_every_score_and_marks_the_best(measured):
     lines = text.splitlines()
     assert f"| score | {' | '.join(EDITED)} |" in lines
     seen = [line for line in lines if line.startswith("| score | **")]
-    assert len(seen) == 2  # AUROC, Spearman
+    assert len(seen) == 3  # AUROC within pairs and between molecules, Spearman
     assert all(line.count("**") == 2 * sum(map(is_harm, EDITED)) for line in seen)
     assert any(line.startswith("| flat | .50 ±.00 |") for line in lines)
     assert any(line.startswith("| flat | – |") for line in lines)
@@ -227,12 +228,13 @@ def test_table_shows_every_score_and_marks_the_best(measured):
     some = measured.assign(undefined=((measured.edit == "swap") & measured.k.isna()).astype(int) * 4)
     assert "Left out: 4 scores" in "\n".join(sensitivity_notes(some[some.column == "score"], level=0.95))
     table = latex(pages, [])
-    assert table.count(r"\begin{tabular}") == 3 and r"flat & .50 $\pm$.00 &" in table and table.isascii()
+    assert table.count(r"\begin{tabular}") == 4 and r"flat & .50 $\pm$.00 &" in table and table.isascii()
 
 
 def test_figure_is_the_same_each_time(measured, tmp_path):
+    shown = pd.concat([measured.assign(author=author) for author in ("reference", "system")])
     for name in ("one", "two"):
-        draw_judges(measured, svg=tmp_path / f"{name}.svg", png=tmp_path / f"{name}.png")
+        draw_judges(shown, svg=tmp_path / f"{name}.svg", png=tmp_path / f"{name}.png")
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
     text = (tmp_path / "one.svg").read_text()
     assert all(f">{word}<" in text for word in [*EDITED, "score", "noise", "flat"])
@@ -240,7 +242,8 @@ def test_figure_is_the_same_each_time(measured, tmp_path):
 
 
 def test_figure_of_few_edits(measured, tmp_path):
-    draw_judges(measured[measured.edit.isin(["none", "swap"])], svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    few = measured[measured.edit.isin(["none", "swap"])].assign(author="system")
+    draw_judges(few, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
     assert (tmp_path / "a.svg").is_file()
 
 

@@ -12,10 +12,11 @@ from molmix.judges.kinds.atomic import Atomic
 from molmix.report.plots.judges import draw_judges
 
 JUDGES = {"atomic": Atomic(kind="atomic").model_dump()}
+OPTIONS = {"judges": JUDGES, "vocabulary": None, "wordnet": None, "domain": "molecules"}
 CELLS = [f"{way}_{what}" for way in ("forward", "backward") for what in ("entailment", "contradiction")]
 
 
-def planted(folder: Path, name: str, references: list[str]) -> Path:
+def planted(folder: Path, name: str, references: list[str], systems: dict[str, Path] | None = None) -> Path:
     """The planted captions of a test set."""
     rows = [
         {"id": f"m{number}", "references": [text], "facts": None, "truth": None}
@@ -24,9 +25,10 @@ def planted(folder: Path, name: str, references: list[str]) -> Path:
     write_table(folder / f"{name}.parquet", pa.Table.from_pylist(rows))
     out = folder / f"{name}.captions.parquet"
     plant_tables(
-        tests=[folder / f"{name}.parquet"],
-        references=[folder / f"{name}.references.parquet"],
-        captions=[out],
+        tests={name: folder / f"{name}.parquet"},
+        systems={system: {name: path} for system, path in (systems or {}).items()},
+        references={name: folder / f"{name}.references.parquet"},
+        captions={name: out},
         molecules=10,
         doses=[1],
         seed=1,
@@ -49,7 +51,7 @@ def judged(folder: Path, captions: Path, units: int) -> Path:
     ("references", "units", "said"),
     [
         (["...", "...."], 0, "punct: no error could be planted, as no reference has a statement to edit."),
-        (["The molecule is a dye."], 1, "punct (1 molecules)"),
+        (["The molecule is a dye."], 1, "punct, edited references (1 molecules)"),
     ],
     ids=["no statement", "one molecule"],
 )
@@ -57,7 +59,8 @@ def test_where_there_is_little_to_plant(references: list[str], units: int, said:
     captions = planted(tmp_path, "punct", references)
     write_json(tmp_path / "corpus.json", {"counts": {}})
     pictured = measure_judges(
-        judges=JUDGES,
+        options=OPTIONS,
+        tests={"punct": tmp_path / "punct.references.parquet"},
         captions={"punct": captions},
         nli={"atomic": {"punct": judged(tmp_path, captions, units)}},
         scores={"punct": tmp_path / "scores.parquet"},
@@ -70,6 +73,7 @@ def test_where_there_is_little_to_plant(references: list[str], units: int, said:
     )
     assert said in (tmp_path / "judges.md").read_text()
     table = pd.read_csv(tmp_path / "judges.csv")
+    table = table[table["column"].str.startswith("atomic")]  # those of text know what "..." is
     assert table[["auroc_low", "change_low"]].isna().all().all()  # nothing, or one molecule: no interval
     draw_judges(pictured["punct"], svg=tmp_path / "a.svg", png=tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 0

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from molmix.analysis.bootstrap import Replicates
-from molmix.analysis.judge_validation.ranks import kendall, shares, spearman, weights_of
+from molmix.analysis.judge_validation.ranks import kendall, rank_correlation, shares, spearman, weights_of
 from molmix.analysis.tables import Cell, Grid, figure_cell
 from molmix.core.errors import fault
 
@@ -124,20 +124,10 @@ def _figures(a: np.ndarray, b: np.ndarray, weights: np.ndarray) -> dict[str, np.
     pairs = np.stack([(same_order & paired).sum(axis=1), paired.sum(axis=1)], axis=1)
     return {
         "kendall": kendall(*(mean[:, whole] for mean in means)),
-        "spearman": _rank_correlation(*(mean[:, whole] for mean in means)),
+        "spearman": rank_correlation(*(mean[:, whole] for mean in means)),
         "caption_spearman": spearman(a[held], b[held], weights[:, of]),
         "ordered_alike": shares(weights @ pairs),
     }
-
-
-def _rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Spearman's correlation of each row of two arrays (resamples, systems); NaN for a row with NaN or equal values."""
-    from scipy.stats import rankdata
-
-    first, second = (rankdata(scores, axis=1, nan_policy="propagate") for scores in (one, other))
-    first, second = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (first, second))
-    spread = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
-    return shares(np.stack([(first * second).sum(axis=1), spread], axis=-1))
 
 
 def _scores_by_system(judge: str, frame: pd.DataFrame, columns: list[str]) -> dict[str, pd.DataFrame]:

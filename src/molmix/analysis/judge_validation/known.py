@@ -9,7 +9,7 @@ from random import Random
 
 from molmix.analysis.judge_validation.document import DENIED, Sentence, Statement, statement
 from molmix.data.synthetic.captions import atoms, parse
-from molmix.data.synthetic.logic import CONTRADICTION, close, relation
+from molmix.data.synthetic.logic import CONTRADICTION, ENTAILMENT, close, relation
 from molmix.data.synthetic.vocabulary import CATEGORIES, SOME, Fact
 
 _DONORS = 100  # number of other molecules that are searched for a fact that is false here
@@ -20,13 +20,27 @@ class KnownFacts:
     """The edits of one caption; see
     :class:`molmix.analysis.judge_validation.perturbations.Ground`."""
 
-    def __init__(self, stated: Sequence[str], truth: Sequence[str], others: Sequence[Sequence[str]]) -> None:
-        """Store the stated facts of the caption, all true facts, and the stated facts of other captions."""
-        self._stated, self._truth, self._others = stated, truth, others
+    def __init__(
+        self,
+        stated: Sequence[str],
+        truth: Sequence[str],
+        others: Sequence[Sequence[str]],
+        caption: str | None = None,
+    ) -> None:
+        """Store the facts that the reference states, all true facts, the stated facts of other captions, and the edited
+        caption if it is not the reference."""
+        self._reference, self._truth, self._others = stated, truth, others
+        self._is_reference = caption is None
+        self._stated = [*stated, *(parse(caption) if caption else [])]
 
     def is_understood(self, sentence: Sentence) -> bool:
         """Whether the fact of each of its statements is known."""
         return all(map(_fact, sentence.statements))
+
+    def is_stated(self, one: Statement) -> bool:
+        """Whether the reference's facts entail the statement."""
+        fact = _fact(one)
+        return self._is_reference or bool(fact and relation(self._reference, [str(fact)]) == ENTAILMENT)
 
     def foreign(self, rng: Random) -> Iterator[Statement]:
         """Facts of other molecules that are false for this one, on topics that are not mentioned yet."""

@@ -1,24 +1,37 @@
-"""Make captions with planted errors, which have known differences from their references."""
+"""Make captions with planted errors: references, and captions of systems, with known edits."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from molmix.analysis.judge_validation.document import read_document, to_text
 from molmix.analysis.judge_validation.known import KnownFacts
 from molmix.analysis.judge_validation.perturbations import CONTROL, EDITS, Ground
+from molmix.analysis.judge_validation.perturbations._edit import statements_of
 from molmix.analysis.judge_validation.prose import Prose
 from molmix.core.errors import fault
 from molmix.core.files import digest
 
 Row = Mapping[str, Any]
+REFERENCE = "reference"  # author of captions that are references
 
 
 def plant(
-    rows: Sequence[Row], *, edits: Iterable[str], doses: Iterable[int], molecules: int | None, seed: int
+    rows: Sequence[Row],
+    *,
+    edits: Iterable[str],
+    doses: Iterable[int],
+    molecules: int | None,
+    seed: int,
+    systems: Mapping[str, Mapping[str, str]] | None = None,
 ) -> list[dict[str, Any]]:
     """Variants of the (first) references of a test set, each with errors, or harmless changes, of one sort.
+
+    With systems, one system's caption of each molecule gets the same edits: the first of the drawn order that states
+    something that the reference states, else the first with a text. In such a caption only what the reference states
+    too is changed or left out, as it would not be an error to correct or to omit a false statement.
 
     If the facts of a molecule are known (the embedded world), an error contradicts the truth. In any other caption, it
     differs from the reference: statements that :mod:`molmix.analysis.judge_validation.prose` swaps or adds are "not
@@ -35,11 +48,13 @@ def plant(
         doses: numbers of edits, each at least 1.
         molecules: number of molecules, drawn with the seed; None for all.
         seed: of all draws.
+        systems: captions by system and id; empty texts are ignored.
 
     Returns:
-        Columns id (``<of>~<edit>~<k>``), of, edit, k, references and text: for each molecule, in the order of the
-        rows, its control (k = 0: the unchanged reference) and each edit and dose that is possible for its caption.
-        :func:`not_made` counts the others.
+        The columns of the rows, with a new id (``<of>~<edit>~<k>``, and ``~<author>`` for a system's caption), and of
+        (the row's id), author (:data:`REFERENCE`, or the system), edit, k and text: for each molecule, in the order of
+        the rows, and each of its captions, the control (k = 0: the unchanged caption) and each edit and dose that is
+        possible for it. :func:`not_made` counts the others.
 
     Raises:
         MolmixError: an edit does not exist, a dose is below 1, or two rows share an id.
@@ -56,37 +71,64 @@ def plant(
     for row in rows:
         if row["id"] not in chosen:
             continue
-        reference = row["references"][0]
-        texts = {("none", 0): reference}
-        document, ground = read_document(reference), _ground(row, facts, captions)
+        written = {
+            system: text for system, texts in (systems or {}).items() if (text := texts.get(row["id"], "")).strip()
+        }
+        drawn_first = sorted(written, key=lambda system: digest("system", seed, row["id"], system))
+        own = _Caption(REFERENCE, row["references"][0], _ground(row, facts, captions))
+        answers = [_Caption(name, written[name], _ground(row, facts, captions, written[name])) for name in drawn_first]
+        chosen_one = next((one for one in answers if one.states_reference()), answers[0] if answers else None)
+        for one in (own, chosen_one) if chosen_one else (own,):
+            ending = "" if one.author == REFERENCE else f"~{one.author}"
+            variants += [
+                {**row, "id": f"{row['id']}~{edit}~{k}{ending}", "of": row["id"], "author": one.author}
+                | {"edit": edit, "k": k, "text": text}
+                for (edit, k), text in one.variants(edits, doses, f"trial {seed} {row['id']}").items()
+            ]
+    return variants
+
+
+@dataclass(frozen=True)
+class _Caption:
+    """A caption to edit, and the ground of its edits."""
+
+    author: str
+    text: str
+    ground: Ground
+
+    def states_reference(self) -> bool:
+        """Whether it has a statement that the reference has too."""
+        return any(map(self.ground.is_stated, statements_of(read_document(self.text))))
+
+    def variants(self, edits: Sequence[str], doses: Sequence[int], draw: str) -> dict[tuple[str, int], str]:
+        """Its text by edit and dose: the control, and what is possible."""
+        texts, document = {("none", 0): self.text}, read_document(self.text)
         for edit in edits:
             if EDITS[edit].kind == CONTROL:
                 continue
             for k in doses:
-                made = EDITS[edit].make(document, k, ground, Random(f"trial {seed} {row['id']} {edit}"))
+                made = EDITS[edit].make(document, k, self.ground, Random(f"{draw} {edit}"))
                 if made:
                     texts[edit, k] = to_text(made)
-        variants += [
-            {"id": f"{row['id']}~{edit}~{k}", "of": row["id"], "edit": edit, "k": k}
-            | {"references": row["references"], "text": text}
-            for (edit, k), text in texts.items()
-        ]
-    return variants
+        return texts
 
 
 def not_made(variants: Sequence[Row], *, edits: Iterable[str], doses: Iterable[int]) -> dict[tuple[str, int], int]:
-    """For each edit and dose, the number of molecules without a variant, because their caption does not allow it."""
+    """For each edit and dose, the number of captions without a variant, because they do not allow it."""
     made = Counter((row["edit"], row["k"]) for row in variants)
-    molecules = made["none", 0]
+    captions = made["none", 0]
     harms = [edit for edit in dict.fromkeys(edits) if EDITS[edit].kind != CONTROL]
-    return {(edit, k): molecules - made[edit, k] for edit in harms for k in sorted(set(doses))}
+    return {(edit, k): captions - made[edit, k] for edit in harms for k in sorted(set(doses))}
 
 
-def _ground(row: Row, facts: Sequence[Sequence[str]], captions: Sequence[str]) -> Ground:
-    """The ground of a row's edits. The other captions include its own, whose statements are never foreign."""
+def _ground(row: Row, facts: Sequence[Sequence[str]], captions: Sequence[str], text: str | None = None) -> Ground:
+    """The ground of a row's edits, of its reference or of a system's caption (`text`).
+
+    The other captions include the row's own, whose statements are never foreign.
+    """
     if _is_known(row):
-        return KnownFacts(row["facts"], row["truth"], facts)
-    return Prose(row["references"], captions)
+        return KnownFacts(row["facts"], row["truth"], facts, text)
+    return Prose(row["references"], captions, text)
 
 
 def _is_known(row: Row) -> bool:

@@ -6,6 +6,7 @@ is not in the reference, but may still be true.
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from random import Random
 
 from molmix.analysis.judge_validation.document import (
@@ -82,14 +83,24 @@ class Prose:
     """The edits of one caption; see
     :class:`molmix.analysis.judge_validation.perturbations.Ground`."""
 
-    def __init__(self, references: Sequence[str], others: Sequence[str]) -> None:
-        """Store all references of the molecule and the captions of other molecules."""
-        self._said = " ".join(" ".join(references).lower().split())
-        self._others = others
+    def __init__(self, references: Sequence[str], others: Sequence[str], caption: str | None = None) -> None:
+        """Store all references of the molecule, the captions of other molecules, and the edited caption if it is not a
+        reference."""
+        self._said = " ".join(" ".join([*references, caption or ""]).lower().split())
+        self._references, self._others, self._is_reference = references, others, caption is None
 
     def is_understood(self, sentence: Sentence) -> bool:
         """Any sentence can be edited."""
         return True
+
+    def is_stated(self, one: Statement) -> bool:
+        """Whether a reference has the same statement."""
+        return self._is_reference or _key(one) in self._stated
+
+    @cached_property
+    def _stated(self) -> set[str]:
+        texts = map(read_document, self._references)
+        return {_key(one) for document in texts for sentence in document for one in sentence.statements}
 
     def foreign(self, rng: Random) -> Iterator[Statement]:
         """Statements of other captions that are in no reference of this molecule."""
@@ -136,6 +147,11 @@ class Prose:
     def _is_new(self, one: Statement) -> bool:
         """Whether no reference has its words. "plant metabolite" also contains the class "metabolite"."""
         return _ARTICLE.sub("", one.item.lower(), count=1) not in self._said
+
+
+def _key(one: Statement) -> str:
+    """The words of a statement, without its subject and the article of its item."""
+    return f"{one.verb} {_ARTICLE.sub('', one.item, count=1)}".lower()
 
 
 def _other_number(number: str, rng: Random) -> str:

@@ -64,6 +64,16 @@ def kendall(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return ratio((first * second).sum(axis=1), np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1)))
 
 
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of each row of two arrays (resamples, systems); NaN for a row with NaN or equal values."""
+    from scipy.stats import rankdata
+
+    first, second = (rankdata(scores, axis=1, nan_policy="propagate") for scores in (one, other))
+    first, second = (ranks - ranks.mean(axis=1, keepdims=True) for ranks in (first, second))
+    spread = np.sqrt((first**2).sum(axis=1) * (second**2).sum(axis=1))
+    return shares(np.stack([(first * second).sum(axis=1), spread], axis=-1))
+
+
 def shares(sums: np.ndarray) -> np.ndarray:
     """The first of two columns of sums (..., 2) divided by the second; NaN where that is 0."""
     return ratio(sums[..., 0], sums[..., 1])

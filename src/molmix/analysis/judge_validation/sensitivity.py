@@ -1,12 +1,18 @@
-"""How well a score distinguishes captions with planted errors from their references.
+"""How well a score distinguishes captions with planted errors from the same captions without them.
 
-Every score gets the sign for which more is worse (*damage*). For each score, edit and dose:
+Every score gets the sign for which more is worse (*damage*). A caption without edits is the *control* of its molecule.
+For each score, edit and dose:
 
-* ``auroc``: probability that an edited caption has more damage than a control of any of the same molecules; ties count
-  half. A value of one half means no sensitivity; harmless edits should have it.
+* ``paired_auroc``: share of edited captions that have more damage than their own control; ties count half. It is the
+  AUROC within pairs, also called the probability of superiority of paired data. Differences between molecules do not
+  count, so one error in a long caption is seen where the score changes by it. One half means no sensitivity; harmless
+  edits should have it. Scores that differ by less than :data:`TIE` are equal.
+* ``auroc``: probability that an edited caption has more damage than a control of *any* of the same molecules; ties
+  count half. It is what one threshold for all captions can do.
 * ``balanced_accuracy``: mean of two shares: correctly classified edited captions, and correctly classified controls.
   The threshold of damage is tuned on other molecules (the other folds).
-* ``spearman``: rank correlation of damage with the number of edits, 0 (the control) included, over all captions.
+* ``spearman``: rank correlation of the change of damage (against the own control) with the number of edits, 0 (the
+  control itself) included, over all captions.
 * ``false_alarms``: share of captions above the threshold that best separates all harmful edits from the controls of
   other molecules. It is given for harmless edits and for the controls themselves.
 * ``change``: mean of an edited caption's score minus its control's score, in the score's own unit and direction.
@@ -30,7 +36,8 @@ from molmix.analysis.judge_validation.ranks import auroc, shares, spearman, sums
 from molmix.analysis.tables import Cell, Grid, figure_cell
 from molmix.core.errors import fault
 
-FIGURES = ("auroc", "balanced_accuracy", "spearman", "false_alarms", "change")
+TIE = 1e-6  # scores closer than this are equal: sums in another order, or rounding of the NLI model
+FIGURES = ("paired_auroc", "auroc", "balanced_accuracy", "spearman", "false_alarms", "change")
 
 
 @dataclass(frozen=True)
@@ -126,10 +133,13 @@ def _figures(scores: _Scores, draws: _Draws, alarms: np.ndarray, *, kind: str, p
     def mean(values: np.ndarray) -> np.ndarray:
         return shares(weights @ sums_by(owner, molecules, values, np.ones(len(owner))))
 
-    figures = {"change": mean(scores.damage - scores.control)}
+    change = scores.damage - scores.control
+    change[np.abs(change) < TIE] = 0
+    figures = {"change": mean(change)}
     if kind != HARMFUL:
         figures["false_alarms"] = mean(scores.damage >= alarms[draws.fold[owner]])
     if kind != CONTROL:
+        figures["paired_auroc"] = mean((1 + np.sign(change)) / 2)
         figures["auroc"] = auroc(scores.damage, own_control, weights[:, owner], weights[:, own])
         thresholds = _thresholds([scores], draws.fold)
         right = mean(scores.damage >= thresholds[draws.fold[owner]])
@@ -138,8 +148,8 @@ def _figures(scores: _Scores, draws: _Draws, alarms: np.ndarray, *, kind: str, p
         figures["balanced_accuracy"] = (right + specificity) / 2
         if pooled:
             doses = np.concatenate([scores.k, np.zeros(len(own))])
-            damage = np.concatenate([scores.damage, own_control])
-            figures["spearman"] = spearman(damage, doses, weights[:, np.concatenate([owner, own])])
+            changes = np.concatenate([change, np.zeros(len(own))])
+            figures["spearman"] = spearman(changes, doses, weights[:, np.concatenate([owner, own])])
     return figures
 
 
@@ -214,7 +224,7 @@ def _check(frame: pd.DataFrame, directions: Mapping[str, str]) -> None:
 
 
 def sensitivity_grids(measured: pd.DataFrame, test: str) -> list[Grid]:
-    """Three tables: how well each score detects an error, how it follows the dose, and its false alarms.
+    """Tables: how well each score detects an error (two figures), how it follows the dose, and its false alarms.
 
     Args:
         measured: result of :func:`measure_sensitivity` for a test set.
@@ -228,7 +238,8 @@ def sensitivity_grids(measured: pd.DataFrame, test: str) -> list[Grid]:
     harmful = pooled[pooled["kind"] == HARMFUL]
     seen, alarms = pooled[pooled["kind"] != CONTROL], pooled[pooled["kind"] != HARMFUL]
     grids = [
-        _matrix(f"{test}: does it see the error? (AUROC)", seen, "auroc", harmful),
+        _matrix(f"{test}: does it see the error? (AUROC within pairs)", seen, "paired_auroc", harmful),
+        _matrix(f"{test}: one threshold for all captions (AUROC between molecules)", seen, "auroc", harmful),
         _matrix(f"{test}: does it follow the dose? (Spearman correlation)", seen, "spearman", harmful),
         _matrix(f"{test}: false alarms (share of captions)", alarms, "false_alarms", harmful),
     ]
@@ -236,7 +247,7 @@ def sensitivity_grids(measured: pd.DataFrame, test: str) -> list[Grid]:
 
 
 def sensitivity_notes(measured: pd.DataFrame, *, level: float) -> list[str]:
-    """Notes on the three tables, in Markdown.
+    """Notes on the tables, in Markdown.
 
     Args:
         measured: rows of all test sets.
@@ -247,12 +258,16 @@ def sensitivity_notes(measured: pd.DataFrame, *, level: float) -> list[str]:
     left_out = int(pooled["undefined"].sum())
     said = [
         f"Each figure stands with half the width of its {level:.0%} interval (bootstrap over molecules).",
-        "- AUROC: chance that an edited caption looks worse than a reference, over all doses. A blind score has .5, "
+        "- AUROC within pairs: share of edited captions, over all doses, that score worse than the same caption "
+        "without the edit (ties count half). A blind score has .5, "
         f"which is right where the edit does no harm ({harmless or 'none here'}).",
-        "- Spearman correlation of the damage seen with the number of edits.",
+        "- AUROC between molecules: chance that an edited caption scores worse than an unedited one of any molecule.",
+        "- Spearman correlation of the change for the worse with the number of edits.",
         "- False alarms: share of captions that the threshold tuned on the harmful edits of other molecules calls "
-        "edited; `none` is the reference itself.",
+        "edited; `none` is the unedited caption itself.",
         "- Bold: above all others of its column, interval over interval.",
+        "- Edited references: an unedited reference equals its reference word for word, so metrics of text see every "
+        "edit. Edited captions of systems: one of each molecule, in which only what the reference states is changed.",
     ]
     if left_out:
         said.append(f"- Left out: {left_out} scores that are undefined (NaN), over all scores and edits.")

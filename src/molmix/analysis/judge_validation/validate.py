@@ -3,103 +3,141 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from molmix.analysis.judge_validation.agreement import agreement, agreement_grids, agreement_notes
 from molmix.analysis.judge_validation.perturbations import CONTROL, EDITS
-from molmix.analysis.judge_validation.planting import not_made, plant
+from molmix.analysis.judge_validation.planting import REFERENCE, not_made, plant
+from molmix.analysis.judge_validation.rankings import rank_systems, ranking_grids, ranking_notes
 from molmix.analysis.judge_validation.sensitivity import measure_sensitivity, sensitivity_grids, sensitivity_notes
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Grid, write_csv, write_pages
 from molmix.core.files import read_rows_of, read_table, write_table
-from molmix.judges.kinds import DIRECTIONS, parse_judge, score_captions, titles
+from molmix.data.corpus import TEST
+from molmix.judges.kinds import DIRECTIONS, parse_judge, titles
+from molmix.metrics import Answers, Options
+from molmix.metrics.aggregate import read_scores
+from molmix.metrics.families import captions as caption_metrics
+from molmix.metrics.families import judges as judge_metrics
 from molmix.metrics.families.judges import prefixes
 
-REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
-CAPTIONS = pa.schema(
-    [("id", pa.string()), ("of", pa.string()), ("edit", pa.string()), ("k", pa.int32()), ("text", pa.string())]
-)
-KEYS = ["id", "of", "edit", "k"]
+KEYS = {"id": pa.string(), "of": pa.string(), "author": pa.string(), "edit": pa.string(), "k": pa.int32()}
+CAPTIONS = pa.schema([*KEYS.items(), ("text", pa.string())])
+# Whose captions are edited, and their names in tables
+AUTHORS = {"reference": "references", "system": "captions of systems"}
+FLOOR = tuple(
+    metric for metric in caption_metrics.METRICS if metric.headline
+)  # metrics of text, to compare judges with
 
 log = logging.getLogger(__name__)
 
 
 def plant_tables(
     *,
-    tests: Sequence[Path],
-    references: Sequence[Path],
-    captions: Sequence[Path],
+    tests: Mapping[str, Path],
+    systems: Mapping[str, Mapping[str, Path]],
+    references: Mapping[str, Path],
+    captions: Mapping[str, Path],
     molecules: int,
     doses: list[int],
     seed: int,
 ) -> None:
-    """Plant every edit into the references of test sets.
+    """Plant every edit into the references of test sets, and into captions of systems.
 
     Args:
-        tests: test sets (columns of `molmix.data.corpus.TEST`).
-        references, captions: the tables to write for each, one row per variant in the same order: its references
-            (columns of :data:`REFERENCES`), and its text (columns of :data:`CAPTIONS`).
+        tests: test sets by name (columns of `molmix.data.corpus.TEST`).
+        systems: by system and test set, its captions (columns id and text).
+        references, captions: the tables to write for each, one row per variant in the same order: what the test set
+            holds of its molecule (columns of `molmix.data.corpus.TEST`), and its text (columns of :data:`CAPTIONS`).
         molecules: number of molecules of a test set, drawn with the seed; all if it has fewer.
         doses: numbers of edits in a variant.
         seed: of all draws.
     """
-    for test, given, written in zip(tests, references, captions, strict=True):
-        made = plant(read_table(test).to_pylist(), edits=EDITS, doses=doses, molecules=molecules, seed=seed)
-        write_table(given, [{name: row[name] for name in REFERENCES.names} for row in made], REFERENCES)
-        write_table(written, [{name: row[name] for name in CAPTIONS.names} for row in made], CAPTIONS)
-        missing = {edit: number for edit, number in not_made(made, edits=EDITS, doses=doses).items() if number}
-        log.info("%s: %d captions; no room for an edit, by edit and dose: %s", test.stem, len(made), missing)
+    for test, path in tests.items():
+        texts: dict[str, dict[str, str]] = {}
+        for system, files in systems.items():
+            written = read_table(files[test], ["id", "text"])
+            texts[system] = dict(zip(written["id"].to_pylist(), written["text"].to_pylist(), strict=True))
+        rows = read_table(path).to_pylist()
+        made = plant(rows, edits=EDITS, doses=doses, molecules=molecules, seed=seed, systems=texts)
+        write_table(references[test], [{name: row.get(name) for name in TEST.names} for row in made], TEST)
+        write_table(captions[test], [{name: row[name] for name in CAPTIONS.names} for row in made], CAPTIONS)
+        for author, title in AUTHORS.items():
+            own = [row for row in made if _author(row["author"]) == author]
+            missing = {edit: number for edit, number in not_made(own, edits=EDITS, doses=doses).items() if number}
+            log.info("%s, %s: %d captions; no room for an edit, by edit and dose: %s", test, title, len(own), missing)
 
 
 def measure_judges(
     *,
-    judges: Mapping[str, dict[str, Any]],
+    tests: Mapping[str, Path],
     captions: Mapping[str, Path],
     nli: Mapping[str, Mapping[str, Path]],
     scores: Mapping[str, Path],
     table: Path,
+    options: Mapping[str, Any],
     resamples: int,
     level: float,
     seeds: Sequence[int],
     config: str,
     corpus: Path,
 ) -> dict[str, pd.DataFrame]:
-    """Score planted captions by every judge, with every row-wise operation of atomic judges, and measure the scores.
+    """Score planted captions by every judge, and by metrics of text, and measure the scores.
+
+    A score that depends on a judge's row-wise operation is given by every operation.
 
     Args:
-        judges: settings of each, dumped.
-        captions: by test set, the planted captions (columns of :data:`CAPTIONS`).
+        tests, captions: by test set, the two tables of :func:`plant_tables`.
         nli: by judge and test set, the probabilities of their pairs.
-        scores: by test set, the table to write: :data:`KEYS` and a column for each judge's score.
+        scores: by test set, the table to write: :data:`KEYS` and a column for each score.
         table: of all figures (:func:`molmix.analysis.judge_validation.sensitivity.measure_sensitivity`), to write as
             ``.csv``, ``.md`` and ``.tex``.
+        options: as in :class:`molmix.metrics.Options`.
         resamples, level: of the bootstrap intervals.
         seeds: of the study; the first is that of the resamples.
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
 
     Returns:
-        By test set, the rows of the table that a figure shows.
+        By test set, the rows of the table, with ``author`` (a key of :data:`AUTHORS`).
     """
-    parts, pages, pictured = [], list[Grid](), dict[str, pd.DataFrame]()
+    chosen, parts, pages = Options(**options), list[pd.DataFrame](), dict[str, list[Grid]]()
     for test, path in captions.items():
-        frame = read_table(path, KEYS).to_pandas()
-        directions: dict[str, Any] = {}
-        for name, title in titles(judges).items():
-            pairs = read_rows_of(nli[name][test], frame["id"].tolist(), path)
-            for label, column, values in _scores(title, judges[name], pairs):
-                frame[label], directions[label] = values, DIRECTIONS[column]
+        variants = read_table(path, [*CAPTIONS.names])
+        ids = variants["id"].to_pylist()
+        rows = read_rows_of(tests[test], ids, path).to_pylist()
+        pairs = {judge: read_rows_of(files[test], ids, path) for judge, files in nli.items()}
+        answers = Answers(
+            direction="mol2cap",
+            texts=variants["text"].to_pylist(),
+            molecules=[row["molecule"] for row in rows],
+            smiles=[row["smiles"] or row["molecule"] for row in rows],
+            references=[row["references"] for row in rows],
+            facts=[row["facts"] for row in rows],
+            truth=[row["truth"] for row in rows],
+            nli=pairs,
+            properties=[row["properties"] for row in rows],
+            options=chosen,
+        )
+        scored = _scores(answers)
+        frame = pd.concat([variants.select([*KEYS]).to_pandas(), *(values for values, _ in scored)], axis=1)
+        directions = {str(values.name): better for values, better in scored}
         write_table(scores[test], pa.Table.from_pandas(frame, preserve_index=False))
-        found = measure_sensitivity(frame, directions, resamples=resamples, level=level, seed=seeds[0])
-        parts.append(found.assign(test=test))
-        pages += sensitivity_grids(found, f"{test} ({frame['of'].nunique()} molecules)")
-        pictured[test] = found[found["column"].isin(_pictured(judges))]
+        for author, title in AUTHORS.items():
+            own = frame[frame["author"].map(_author) == author]
+            if own.empty:
+                continue
+            found = measure_sensitivity(own, directions, resamples=resamples, level=level, seed=seeds[0])
+            parts.append(found.assign(test=test, author=author))
+            for grid in sensitivity_grids(found, f"{test}, edited {title} ({own['of'].nunique()} molecules)"):
+                pages.setdefault(test, []).append(grid)
     measured = pd.concat(parts)
     below = provenance(config=config, seeds=seeds, corpus=corpus, resamples=resamples)
     write_csv(measured, table.with_suffix(".csv"))
@@ -107,83 +145,96 @@ def measure_judges(
     edited = set(measured.loc[measured["kind"] != CONTROL, "test"])
     without = [test for test in captions if test not in edited]
     words += [f"- {test}: no error could be planted, as no reference has a statement to edit." for test in without]
-    write_pages("How far the judges can be trusted", pages, [*words, *below], table)
-    return pictured
+    grids = [grid for own in pages.values() for grid in own]
+    write_pages("How far the judges can be trusted", grids, [*words, *below], table)
+    return {test: measured[measured["test"] == test] for test in captions}
 
 
-def _scores(title: str, settings: dict[str, Any], pairs: pa.Table) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Scores of a judge, as (label, column, one value per caption); hallucination by every row-wise operation."""
-    for operation, chosen in parse_judge(settings).variants().items():
-        if operation:
-            yield (
-                f"{title} hallucination ({operation})",
-                "hallucination",
-                score_captions(chosen, pairs)["hallucination"].to_numpy(),
-            )
-    measured = score_captions(settings, pairs)
-    for column in DIRECTIONS:
-        if column in measured.column_names and not (
-            column == "hallucination" and len(parse_judge(settings).variants()) > 1
-        ):
-            yield f"{title} {column}", column, measured[column].to_numpy()
+def _author(author: str) -> str:
+    return "reference" if author == REFERENCE else "system"
 
 
-def _pictured(judges: Mapping[str, dict[str, Any]]) -> set[str]:
-    """Scores for the figure: each judge's scores of errors and omissions, with its own operation. The judge with plain
-    columns has every operation, which shows the reason for the default."""
-    labels, shown = set(), titles(judges)
-    for name, prefix in prefixes(judges).items():
-        operations = parse_judge(judges[name]).variants() if not prefix else [judges[name].get("operation")]
-        labels |= {f"{shown[name]} hallucination ({operation})" for operation in operations}
-        labels |= {f"{shown[name]} {column}" for column in ("hallucination", "coverage", "consistency")}
+def _scores(answers: Answers) -> list[tuple[pd.Series, Literal["higher", "lower"]]]:
+    """Every score of planted captions, named by judge and score, and whether higher or lower is better."""
+    scores: list[tuple[pd.Series, Literal["higher", "lower"]]] = []
+    for name, labels in score_labels(answers.options.judges).items():
+        for label, (column, settings) in labels.items():
+            judge = {name: settings}
+            frame = judge_metrics.measure(replace(answers, options=replace(answers.options, judges=judge)))
+            if frame is not None:
+                scores.append((frame[prefixes(judge)[name] + column].rename(label), DIRECTIONS[column]))
+    texts = caption_metrics.measure(answers)
+    return [*scores, *((texts[metric.column].rename(metric.title), metric.better) for metric in FLOOR)]
+
+
+def score_labels(judges: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, tuple[str, dict[str, Any]]]]:
+    """By judge, its scores: by label in tables, the score's column and the settings that give it.
+
+    Hallucination of a judge with several row-wise operations has a label for each.
+    """
+    labels: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {}
+    for name, title in titles(judges).items():
+        judge, own = parse_judge(judges[name]), labels.setdefault(name, {})
+        variants = judge.variants()
+        for score in judge.scores:
+            if score.column == "hallucination" and len(variants) > 1:
+                for operation, settings in variants.items():
+                    own[f"{title} {score.column} ({operation})"] = (score.column, settings)
+            else:
+                own[f"{title} {score.column}"] = (score.column, judges[name])
     return labels
 
 
 def compare_judges(
     *,
-    judges: Mapping[str, dict[str, Any]],
     planted: Mapping[str, Path],
     scores: Mapping[str, Mapping[str, Path]],
-    table: Path,
+    tables: Mapping[str, Path],
+    options: Mapping[str, Any],
     resamples: int,
     level: float,
     seeds: Sequence[int],
     config: str,
     corpus: Path,
 ) -> None:
-    """Compare judges on the models of the table, and on planted captions, with each edit and dose as a system.
+    """Compare judges with each other and with published metrics.
 
     Args:
-        judges: settings of each, dumped.
         planted: by test set, the scores of planted captions that :func:`measure_judges` wrote.
         scores: by test set and model, the scores of its captions.
-        table: to write as ``.csv``, ``.md`` and ``.tex``.
+        tables: paths of the files to write, without ending: `agreement` of judges on models and on planted captions,
+            with each edit and dose as a system, and `rankings` of the models.
+        options: as in :class:`molmix.metrics.Options`.
         resamples, level: of the bootstrap intervals.
         seeds: of the study; the first is that of the resamples.
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
     """
-    parts, shown = [], titles(judges)
+    chosen, parts, ranked = Options(**options), list[pd.DataFrame](), list[pd.DataFrame]()
+    settings: dict[str, Any] = {"resamples": resamples, "level": level, "seed": seeds[0]}
+    judges, shown = chosen.judges, titles(chosen.judges)
     for test, path in planted.items():
         variant = read_table(path).to_pandas()
-        variant["system"] = variant["edit"] + " " + variant["k"].astype(str)
-        systems = [
-            read_table(file).to_pandas().assign(system=model).rename(columns={"id": "of"})
-            for model, file in scores[test].items()
-        ]
-        models = pd.concat(systems) if systems else pd.DataFrame()
-        for ground, frames in (
-            ("models", {shown[judge]: _of_judge(models, prefix) for judge, prefix in prefixes(judges).items()}),
-            ("planted", {title: _of_planted(variant, title, judges[judge]) for judge, title in shown.items()}),
-        ):
-            if ground == "planted" or len(systems) > 1:
-                found = agreement(frames, list(DIRECTIONS), resamples=resamples, level=level, seed=seeds[0])
-                parts.append(found.assign(test=test, ground=ground))
-    compared = pd.concat(parts) if parts else pd.DataFrame()
+        doses = variant["edit"] + " " + variant["k"].astype(str)
+        variant["system"] = doses + variant["author"].map(lambda author: "" if author == REFERENCE else " (system)")
+        models = {model: read_scores(file) for model, file in scores[test].items()}
+        grounds = {"planted": {shown[judge]: _of_planted(variant, judges, judge) for judge in judges}}
+        if len(models) > 1:
+            found = pd.concat([frame.assign(system=model, of=frame["id"]) for model, frame in models.items()])
+            by_judge = {shown[judge]: _of_judge(found, prefix) for judge, prefix in prefixes(judges).items()}
+            grounds = {"models": by_judge, **grounds}
+            own = [metric for metric in judge_metrics.metrics(chosen) if metric.column in found]
+            ranked.append(rank_systems(models, own, FLOOR, chosen, **settings).assign(test=test))
+        for ground, frames in grounds.items():
+            parts.append(agreement(frames, list(DIRECTIONS), **settings).assign(test=test, ground=ground))
+    compared, ranks = (pd.concat(found) if found else pd.DataFrame() for found in (parts, ranked))
     below = provenance(config=config, seeds=seeds, corpus=corpus, resamples=resamples)
-    write_csv(compared, table.with_suffix(".csv"))
-    words = agreement_notes(compared, level=level)
-    write_pages("How far the judges agree", agreement_grids(compared), [*words, *below], table)
+    for name, title, frame, grids, words in (
+        ("agreement", "How far the judges agree", compared, agreement_grids, agreement_notes),
+        ("rankings", "How the judges rank the systems", ranks, partial(ranking_grids, published=FLOOR), ranking_notes),
+    ):
+        write_csv(frame, tables[name].with_suffix(".csv"))
+        write_pages(title, grids(frame), [*words(frame, level=level), *below], tables[name])
 
 
 def _of_judge(models: pd.DataFrame, prefix: str) -> pd.DataFrame:
@@ -192,11 +243,8 @@ def _of_judge(models: pd.DataFrame, prefix: str) -> pd.DataFrame:
     return models[["system", "of", *named]].rename(columns=named)
 
 
-def _of_planted(variant: pd.DataFrame, title: str, settings: dict[str, Any]) -> pd.DataFrame:
-    """One judge's scores of planted captions, with column names without prefix."""
-    operation = settings.get("operation", "")
-    named = {f"{title} {column}": column for column in DIRECTIONS} | {
-        f"{title} hallucination ({operation})": "hallucination"
-    }
-    named = {label: column for label, column in named.items() if label in variant}
+def _of_planted(variant: pd.DataFrame, judges: Mapping[str, dict[str, Any]], judge: str) -> pd.DataFrame:
+    """One judge's scores of planted captions by its own settings, with column names without prefix."""
+    labels = score_labels(judges)[judge].items()
+    named = {label: column for label, (column, settings) in labels if settings == judges[judge] and label in variant}
     return variant[["system", "of", *named]].rename(columns=named)

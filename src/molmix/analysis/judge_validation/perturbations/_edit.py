@@ -16,6 +16,9 @@ class Ground(Protocol):
     def is_understood(self, sentence: Sentence) -> bool:
         """Whether its statements can be edited and it does not depend on the sentence before."""
 
+    def is_stated(self, one: Statement) -> bool:
+        """Whether the reference states it. Only then it is an error to change it or to leave it out."""
+
     def foreign(self, rng: Random) -> Iterator[Statement]:
         """Statements about other molecules that are errors here."""
 
@@ -89,10 +92,10 @@ def editable_sentences(document: Document, ground: Ground) -> list[int]:
 
 
 def drawn_statements(document: Document, ground: Ground, rng: Random) -> list[Statement]:
-    """The statements that can be edited at every occurrence, in random order."""
+    """The statements that the reference states and that can be edited at every occurrence, in random order."""
     free = set(editable_sentences(document, ground))
     bound = {one for row, sentence in enumerate(document) if row not in free for one in sentence.statements}
-    found = [one for one in statements_of(document) if one not in bound]
+    found = [one for one in statements_of(document) if one not in bound and ground.is_stated(one)]
     return rng.sample(found, len(found))
 
 
