@@ -23,8 +23,9 @@ report: os.environ.get("MOLMIX_ABOUT", "workflow/report/workflow.rst")
 
 rule all:
     input:
-        paths.tables("leaderboard", *products.compared),
-        f"{R}/plots/cost.svg",  # and all other figures with it
+        paths.tables(*products.main_tables),
+        # and all other figures with it
+        f"{R}/plots/cost.svg" if table else [],
         [file for name in study.ablations for file in paths.ablation(name)],
 
 

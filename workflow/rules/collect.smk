@@ -2,7 +2,7 @@
 # Makes: nothing of its own. Each rule is a target by which a person asks for one phase.
 rule tables:
     input:
-        paths.tables("leaderboard", *products.compared),
+        paths.tables(*products.main_tables),
         [file for name in study.ablations for file in paths.ablation(name)],
 
 

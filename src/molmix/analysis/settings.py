@@ -20,6 +20,7 @@ class JudgeValidation(Section):
         "all",
         description="models whose captions are edited and judged too: ids, or `all`; with [] none, so that `snakemake "
         "judge` needs only the test sets and the judges",
+        exclude_if=lambda systems: systems == "all",
     )
 
 

@@ -105,8 +105,6 @@ def build(config: Config) -> ModelTable:
     for number, system in enumerate(config.systems):
         row = Model(system.name, "external", (), "file", {}, config.seeds[0])
         _add(table, row, f"systems.{number}.name")
-    if not table:
-        raise fault("config", "there is no model and no system", "give `initial` or `systems`")
     for name, ablation in config.ablations.items():
         for model in ablation.models():
             check_name(model, table, f"ablations.{name}.arms", "model")

@@ -161,6 +161,11 @@ class Products:
         return [name for name, models in wanted.items() if models]
 
     @cached_property
+    def main_tables(self) -> list[str]:
+        """Tables of the target `all`: a study without models and systems only validates judges."""
+        return ["leaderboard", *self.compared] if self.table else [*VALIDATION]
+
+    @cached_property
     def trained(self) -> list[str]:
         """Models whose losses are logged."""
         return [model for model, row in self.table.items() if row.kind == "aligned" or row.method == "made"]

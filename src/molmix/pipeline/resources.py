@@ -136,7 +136,7 @@ class JobResources:
         The first job of the group does all the work.
         """
         least, whole = (2, 120) if self._judge_is_small(wildcards.judge) else (20, 1440)
-        return max(least, whole // (len(self.table) * len(self.products.judges)))
+        return max(least, whole // (max(1, len(self.table)) * len(self.products.judges)))
 
     def _judge_is_small(self, judge: str) -> bool:
         return self.study.nli[self.products.judges[judge].nli].is_small

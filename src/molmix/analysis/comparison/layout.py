@@ -14,6 +14,7 @@ from molmix.analysis.comparison.paired import COLUMNS, compare
 from molmix.analysis.comparison.significance import Significance
 from molmix.analysis.provenance import counts
 from molmix.analysis.tables import Cell, figure
+from molmix.core.errors import fault
 from molmix.metrics import Metric, Options, all_metrics
 from molmix.metrics.aggregate import read_scores
 
@@ -88,7 +89,12 @@ def compare_tests(
     Returns:
         The figures and comparisons; lines of :func:`molmix.analysis.provenance.counts` for each test set; maximum
         number of permutations of a test.
+
+    Raises:
+        MolmixError: there is no model.
     """
+    if not scores:
+        raise fault("config", "there is no model and no system, so nothing to compare", "give `initial` or `systems`")
     figures, parts, counted, permutations = {}, [], [], 0
     for test in tests:
         frames = {model: read_scores(folder / f"{test}.parquet") for model, folder in scores.items()}
