@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from molmix.analysis.judge_validation.validate import measure_judges, plant_tables
+from molmix.analysis.judge_validation.validate import compare_judges, measure_judges, plant_tables
 from molmix.core.files import read_table, write_json, write_table
 from molmix.judges.kinds.atomic import Atomic
+from molmix.metrics.families.captions import caption_scores
+from molmix.metrics.tokenize import load_metric_tokenizer
 from molmix.report.plots.judges import draw_judges
 
 JUDGES = {"atomic": Atomic(kind="atomic").model_dump()}
@@ -77,3 +80,54 @@ def test_where_there_is_little_to_plant(references: list[str], units: int, said:
     assert table[["auroc_low", "change_low"]].isna().all().all()  # nothing, or one molecule: no interval
     draw_judges(pictured["punct"], svg=tmp_path / "a.svg", png=tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 0
+
+
+def test_captions_of_systems_are_edited_and_systems_ranked(tmp_path: Path) -> None:
+    """A good, a fair and a bad system: a score that follows BLEU tells them apart and ranks them as BLEU does."""
+    references = [
+        f"The molecule is a dye of kind {number}. It is toxic. It has a role as a drug." for number in range(30)
+    ]
+    ids = [f"m{number}" for number in range(30)]
+    texts = {"good": references, "fair": [text.replace(" It is toxic.", "") for text in references]}
+    texts["bad"] = ["The molecule is a gas." for _ in references]
+    files: dict[str, Path] = {}
+    for rank, (system, own) in enumerate(texts.items()):
+        frame = caption_scores([[text] for text in references], own, load_metric_tokenizer(None), None)
+        noise = np.random.default_rng(rank).normal(0, 0.1, 30)
+        frame = frame.assign(id=ids, text=own, finish="stop", hallucination=0.3 * rank + noise, coverage=0.5)
+        files[system] = tmp_path / f"{system}.parquet"
+        write_table(files[system], pa.Table.from_pandas(frame, preserve_index=False))
+    captions = planted(tmp_path, "real", references, files)
+    assert set(read_table(captions)["author"].to_pylist()) == {
+        "reference",
+        "good",
+        "fair",
+    }  # "bad" states nothing right
+    write_json(tmp_path / "corpus.json", {"counts": {}})
+    common = {"options": OPTIONS, "resamples": 100, "level": 0.95, "seeds": [1], "config": "c0ffee"}
+    measure_judges(
+        tests={"real": tmp_path / "real.references.parquet"},
+        captions={"real": captions},
+        nli={"atomic": {"real": judged(tmp_path, captions, 2)}},
+        scores={"real": tmp_path / "scores.parquet"},
+        table=tmp_path / "judges",
+        corpus=tmp_path / "corpus.json",
+        **common,
+    )
+    table = pd.read_csv(tmp_path / "judges.csv")
+    assert set(table["author"]) == {"reference", "system"} and {"BLEU-4", "ROUGE-L", "METEOR"} <= set(table["column"])
+    harm = table[(table["author"] == "reference") & (table["kind"] == "harmful") & (table["column"] == "ROUGE-L")]
+    assert (harm["paired_auroc"] == 1).all()
+    compare_judges(
+        planted={"real": tmp_path / "scores.parquet"},
+        scores={"real": files},
+        tables={name: tmp_path / name for name in ("agreement", "rankings")},
+        corpus=tmp_path / "corpus.json",
+        **common,
+    )
+    ranked = pd.read_csv(tmp_path / "rankings.csv").set_index("column")
+    assert list(ranked.index) == ["hallucination", "coverage", "bleu4", "rougeL", "meteor"]
+    assert (ranked["pairs"] == 3).all() and (ranked["systems"] == 3).all()
+    assert list(ranked["told_apart"]) == [3, 0, 3, 3, 3]
+    assert list(ranked["spearman_bleu4"].fillna(0)) == [1, 0, 1, 1, 1]
+    assert "hallucination | 3 | 3 | 3 | 1.00" in (tmp_path / "rankings.md").read_text()
