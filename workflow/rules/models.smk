@@ -1,6 +1,6 @@
 # Needs: data/train, preferences/pairs, and the models that each model is made from.
-# Makes: models/<id>/manifest.json with weights/ (initial, merged) or adapter/ (aligned), and the answers of merges whose
-#        weights are not kept. There is one rule for each way to make a model; the model table says which models it makes.
+# Makes: models/<id>/manifest.json with weights/ or (aligned) adapter/, and the answers of merges whose weights are not
+#        kept. There is one rule for each way to make a model; the model table says which models it makes.
 rule train_initial:
     input:
         train=lambda wildcards: paths.training(wildcards.model),
@@ -79,7 +79,7 @@ rule align:
     benchmark:
         f"{BENCH}/align/{{model}}.tsv"
     wildcard_constraints:
-        model=any_of(table.of_kind("aligned")),
+        model=any_of(products.adapters),
     priority: 40
     conda:
         "../../envs/models.yaml"
@@ -97,6 +97,22 @@ rule align:
         "Aligning {wildcards.model}"
     script:
         "../scripts/align.py"
+
+
+# All weights are trained, and not an adapter (`adapter: none`).
+use rule align as align_fully with:
+    output:
+        weights=directory(f"{R}/models/{{model}}/weights"),
+        log=paths.training_log("{model}"),
+        manifest=paths.manifest("{model}"),
+    wildcard_constraints:
+        model=any_of(products.fully_aligned),
+    resources:
+        **needs.gpus("align"),
+        mem_mb=needs.to_train_fully(3000),
+        runtime=grows(1440),
+    message:
+        "Aligning {wildcards.model}, all weights"
 
 
 rule merge:

@@ -1,4 +1,4 @@
-"""The models of an alignment: the start with a tokenizer that can pad, the adapter, and the reference model."""
+"""The models of an alignment: the policy with a tokenizer that can pad, the adapter, and the reference model."""
 
 from __future__ import annotations
 
@@ -11,20 +11,33 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig
 
 from molmix.align import distributed
 from molmix.core.errors import fault
-from molmix.models.loading import default_device, default_dtype, load, load_config, load_folder, load_tokenizer
-from molmix.models.manifests import weights_path
+from molmix.models.loading import (
+    check_adapter,
+    default_device,
+    default_dtype,
+    load,
+    load_config,
+    load_folder,
+    load_tokenizer,
+)
+from molmix.models.lora_folding import full_folder, weights_of
+from molmix.models.manifests import adapter_path, start_manifest
 
 if TYPE_CHECKING:
     from peft import LoraConfig
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def load_start(manifest: Path, quantize: bool) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a start, and its tokenizer with a padding token.
+def load_policy(
+    manifest: Path, quantize: bool, adapter: str = "new"
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load the model to train, and its tokenizer with a padding token.
 
     Args:
-        manifest: manifest of the start, a model with full weights.
+        manifest: manifest of the start.
         quantize: whether to load it in 4 bits.
+        adapter: ``new``: the start, with its adapters folded in, on which TRL puts a new adapter; ``continued``: the
+            start with its adapter, which can be trained; ``none``: the start, with all weights in float32.
 
     Raises:
         MolmixError: it cannot be loaded, is no decoder-only model, or cannot be trained on this machine.
@@ -37,13 +50,20 @@ def load_start(manifest: Path, quantize: bool) -> tuple[PreTrainedModel, PreTrai
             f"{torch.cuda.device_count()} GPUs are visible, and this alignment runs on one",
             "make one visible: export CUDA_VISIBLE_DEVICES=0, or use more: `hardware: {gpus: {align: …}}`",
         )
+    under = start_manifest(manifest) if adapter == "continued" else manifest
     if quantize:
-        model, tokenizer = _quantized(manifest, device)
+        model, tokenizer = _quantized(under, device)
     else:
-        model, tokenizer = load(manifest)
+        model, tokenizer = load(under, torch.float32 if adapter == "none" else None)
     if model.config.is_encoder_decoder:
         raise fault(manifest, "is an encoder-decoder model", "align decoder-only models (Llama's kind)")
     set_padding_token(tokenizer, manifest)
+    if adapter == "continued":
+        from peft import PeftModel
+
+        folder = adapter_path(manifest)
+        check_adapter(folder, Path(str(model.name_or_path)))
+        model = PeftModel.from_pretrained(model, folder, is_trainable=True)  # type: ignore[assignment, arg-type]
     return model, tokenizer
 
 
@@ -59,16 +79,16 @@ def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrained
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-    folder = weights_path(manifest)
-    model = load_folder(
-        folder,
-        bytes_per_weight=0.6,  # 4 bits and their scales; embeddings stay in bfloat16
-        device=device,
-        quantization_config=four_bit,
-        dtype=torch.bfloat16,
-        device_map={"": torch.cuda.current_device()},
-    )
-    return model, load_tokenizer(folder, model)
+    with full_folder(manifest) as folder:
+        model = load_folder(
+            folder,
+            bytes_per_weight=0.6,  # 4 bits and their scales; embeddings stay in bfloat16
+            device=device,
+            quantization_config=four_bit,
+            dtype=torch.bfloat16,
+            device_map={"": torch.cuda.current_device()},
+        )
+        return model, load_tokenizer(folder, model)
 
 
 def set_padding_token(tokenizer: PreTrainedTokenizerBase, manifest: Path) -> None:
@@ -119,20 +139,25 @@ def lora_config(settings: dict[str, Any]) -> LoraConfig:
     )
 
 
-def reference_model(reference: str, manifest: Path, seed: int) -> PreTrainedModel | None:
+def reference_model(reference: str, manifest: Path, seed: int, adapter: str = "new") -> PreTrainedModel | None:
     """The model that the preference loss compares the policy with.
 
     Args:
-        reference: ``start`` (returns None: the reference is the policy with its adapter off), ``random`` (the start's
-            shape with random weights from the seed), or ``uniform`` (all tokens are equally likely in every context, so
-            the log-probability of a text is ``-tokens * log(vocabulary)``).
+        reference: ``start``, ``random`` (the start's shape with random weights from the seed), or ``uniform`` (all
+            tokens are equally likely in every context, so the log-probability of a text is
+            ``-tokens * log(vocabulary)``).
         manifest: manifest of the start.
         seed: seed of random weights.
+        adapter: as in :func:`load_policy`.
+
+    Returns:
+        None if TRL has the reference in the policy: the start is the policy with its adapter off, or with a copy of the
+        adapter that is continued.
     """
     if reference == "start":
-        return None
+        return load(manifest)[0].requires_grad_(False) if adapter == "none" else None
     device = default_device()
-    config = load_config(weights_path(manifest))
+    config = load_config(weights_of(manifest).folder)
     if reference == "uniform":  # logits that are all 0 need only the start's vocabulary, so the model is small
         least: dict[str, Any] = {"hidden_size": 2, "intermediate_size": 2, "num_hidden_layers": 1}
         config = LlamaConfig(vocab_size=config.get_text_config().vocab_size, num_attention_heads=1, **least)

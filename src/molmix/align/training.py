@@ -1,4 +1,4 @@
-"""One alignment: it trains an adapter on a start, from preference pairs and the settings of a method."""
+"""One alignment: it trains an adapter on a start, or all weights, from preference pairs and a method's settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from molmix.align import checkpoints, distributed
 from molmix.align.callbacks import CurvesCallback, ProgressCallback
 from molmix.align.dataset import Example, LengthGroupedOrder, Rows, prepare_rows
 from molmix.align.methods._shared import Alignment
-from molmix.align.policy import load_start, lora_config, reference_model
+from molmix.align.policy import load_policy, lora_config, reference_model
 from molmix.align.settings import METHODS
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json, replace_folder, write_json, write_table
@@ -24,7 +24,9 @@ from molmix.core.fingerprint import environment
 from molmix.core.tracking import transformers_trackers
 from molmix.models.loading import default_device
 from molmix.models.lora_folding import FoldedWeights, weights_of
-from molmix.models.manifests import PACKAGES, write_manifest
+from molmix.models.manifests import ADAPTER, PACKAGES, start_manifest, write_manifest
+from molmix.models.precision import Erasure
+from molmix.models.weights import Weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = 5
 
 # Code and libraries that can change a training. A training resumes only if they are the same.
-CODE = ("molmix.align", "molmix.models.loading", "molmix.models.tokenization")
+CODE = ("molmix.align", "molmix.models.loading", "molmix.models.lora_folding", "molmix.models.tokenization")
 TRAINED_WITH = ("accelerate", "datasets", "bitsandbytes")
 
 # Logged numbers that differ between reruns (times), or after a resume (TRL counts tokens from 0 again).
@@ -53,14 +55,15 @@ def align(
     trackers: list[str],
     curves: Path,
 ) -> None:
-    """Train an adapter on a start and write ``adapter/``, ``log.parquet`` and, last, ``manifest.json``.
+    """Align a start and write ``adapter/`` (or ``weights/``), ``log.parquet`` and, last, ``manifest.json``.
 
     A killed training resumes from its last complete checkpoint and gives the same bytes as an uninterrupted one. On a
     request to stop (:mod:`molmix.align.distributed`) it writes a checkpoint first.
 
     Args:
         model_id: id in the model table.
-        start: manifest of the model to align, which has full weights.
+        start: manifest of the model to align. Its adapters are folded into its weights in float32, unless one is
+            continued.
         pairs: preference pairs, see :mod:`molmix.align.dataset`.
         out: the model's folder.
         work: folder for this model's checkpoints, outside of the outputs; it is removed at the end.
@@ -89,7 +92,7 @@ class _Training:
 
     Attributes:
         model_id, start, settings, seed: arguments of :func:`align`.
-        model, tokenizer: model and tokenizer of the start.
+        model, tokenizer: model to train and tokenizer of the start.
         rows: checked rows.
         window: maximum length of a text, in tokens.
         inputs: digests of the start's weights and of the pairs.
@@ -113,13 +116,19 @@ class _Training:
     def method(self) -> type[Alignment]:
         return METHODS[self.settings["method"]]
 
+    @property
+    def adapter(self) -> str:
+        """What is trained: the key `adapter` of the alignment."""
+        return str(self.settings.get("adapter", "new"))
+
 
 def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict[str, Any], seed: int) -> _Training:
     """Load the start, check the rows, and find the checkpoint folder."""
     method = METHODS[settings["method"]]
     if settings["reference"] != "start" and not method.has_reference:
         raise fault(f"model {model_id}", f"{settings['method']} has no reference model", "give `reference: start`")
-    model, tokenizer = load_start(start, settings["quantize"])
+    adapter = settings.get("adapter", "new")
+    model, tokenizer = load_policy(start, settings["quantize"], adapter)
     # The model's own maximum length limits the window, if its config has one.
     window = min(settings["trl"]["max_length"], getattr(model.config, "max_position_embeddings", None) or 2**31)
     rows = prepare_rows(pairs, tokenizer, method.dataset_type, window, seed)
@@ -132,6 +141,9 @@ def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict
             "change `settings.per_device_train_batch_size`",
         )
     inputs = {"start": read_json(start)["weights"]["digest"], "pairs": file_digest(pairs)}
+    if adapter == "continued":
+        under = read_json(start_manifest(start))
+        inputs |= {"continued": inputs["start"], "start": under["weights"]["digest"]}
     machine = {
         "device": torch.cuda.get_device_name() if default_device() == "cuda" else "cpu",
         "dtype": str(model.dtype).removeprefix("torch."),
@@ -152,7 +164,9 @@ def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any,
         "report_to": transformers_trackers(trackers, curves.parents[1]) or "none",
         "run_name": training.model_id,
     }
-    reference = reference_model(settings["reference"], training.start, training.seed)
+    reference = None
+    if training.method.has_reference:
+        reference = reference_model(settings["reference"], training.start, training.seed, training.adapter)
     progress = ProgressCallback(training.model_id)
     order = None
     if trl.get("train_sampling_strategy") == "group_by_length":
@@ -164,7 +178,7 @@ def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any,
             order=order,
             model=training.model,
             processing_class=training.tokenizer,
-            peft_config=lora_config(settings["lora"]),
+            peft_config=lora_config(settings["lora"]) if training.adapter == "new" else None,
             train_dataset=_dataset(rows.train, "train"),
             eval_dataset=_dataset(rows.validation, "validation") if rows.validation else None,
             callbacks=[progress, CurvesCallback(curves, trackers if distributed.is_main_process() else [])],
@@ -174,8 +188,8 @@ def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any,
         hint = "change `settings` or `lora` of this alignment"
         raise fault(f"model {training.model_id}", f"TRL refuses its settings: {error}", hint) from error
     _check_texts(trainer.train_dataset, training.method.token_columns, rows.train, training.window)
-    # The model card of a checkpoint is not used, and writing it takes most of the time of a checkpoint.
-    trainer.model.create_or_update_model_card = lambda *_, **__: None
+    if training.adapter != "none":  # writing the model card of a checkpoint takes most of the time of a checkpoint
+        trainer.model.create_or_update_model_card = lambda *_, **__: None
     return trainer, progress
 
 
@@ -198,8 +212,10 @@ def _write(training: _Training, trainer: Any, out: Path) -> None:
     """Write the model's folder. Other jobs depend on its manifest, which is removed first and written last."""
     (out / "manifest.json").unlink(missing_ok=True)
     start = training.start.parent.name
-    _write_adapter(trainer.model, training.tokenizer, start, out)
-    erased = FoldedWeights(out / "adapter", weights_of(training.start)).erased(torch.bfloat16)
+    under = start_manifest(training.start) if training.adapter == "continued" else training.start
+    adapted = under.parent.name
+    folder = out / ("weights" if training.adapter == "none" else ADAPTER)
+    _write_model(training, trainer.model, adapted, folder)
     log = _log(trainer.state.log_history)
     write_table(out / "log.parquet", log)
     facts = {
@@ -207,6 +223,7 @@ def _write(training: _Training, trainer: Any, out: Path) -> None:
         "kind": "aligned",
         "method": training.settings["method"],
         "parents": [start],
+        **({"adapts": adapted} if adapted != start else {}),
         "settings": training.settings,
         "seed": training.seed,
         "inputs": training.inputs,
@@ -215,9 +232,9 @@ def _write(training: _Training, trainer: Any, out: Path) -> None:
         "steps": trainer.state.global_step,
         "final_loss": {"train": _last_value(log, "loss"), "validation": _last_value(log, "eval_loss")},
         "parameters": sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
-        "erased": {"bfloat16": erased},
+        "erased": {"bfloat16": _erased(folder, under, training.adapter)},
     }
-    write_manifest(out / "manifest.json", facts | training.machine, out / "adapter")
+    write_manifest(out / "manifest.json", facts | training.machine, folder)
 
 
 def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]:
@@ -270,19 +287,41 @@ def _check_texts(dataset: Dataset, columns: tuple[str, ...], examples: list[Exam
         raise RuntimeError(f"TRL holds other rows or tokens than molmix checked ({len(dataset)}, {len(examples)})")
 
 
-def _write_adapter(model: Any, tokenizer: PreTrainedTokenizerBase, start: str, out: Path) -> None:
-    """Write ``adapter/``: weights, config and tokenizer. Equal weights give equal bytes."""
+def _write_model(training: _Training, model: Any, adapted: str, folder: Path) -> None:
+    """Write what was trained: weights, config and tokenizer. Equal weights give equal bytes.
+
+    Args:
+        training: the training.
+        model: the trained model.
+        adapted: id of the model whose weights its adapter changes.
+        folder: of the adapter, or of the full weights.
+    """
     if not all(weight.isfinite().all() for weight in model.parameters() if weight.requires_grad):
-        raise fault(f"model {out.name}", "its weights are not finite", "lower `settings.learning_rate`")
-    # The id of the start, because a path would differ between machines. No code reads this value as a path.
-    model.peft_config["default"].base_model_name_or_path = start
-    with replace_folder(out / "adapter") as part:
-        model.save_pretrained(part, save_embedding_layers=False)
-        config = read_json(part / "adapter_config.json")
-        if isinstance(config["target_modules"], list):
-            config["target_modules"].sort()  # PEFT has a set, whose order differs between processes
-        write_json(part / "adapter_config.json", dict(sorted(config.items())))
-        tokenizer.save_pretrained(part)
+        raise fault(f"model {training.model_id}", "its weights are not finite", "lower `settings.learning_rate`")
+    with replace_folder(folder) as part:
+        if training.adapter == "none":
+            model.save_pretrained(part)
+        else:
+            # The id of the start, because a path would differ between machines. No code reads this value as a path.
+            model.peft_config["default"].base_model_name_or_path = adapted
+            # Not the copy of a continued adapter, which is TRL's reference.
+            model.save_pretrained(part, save_embedding_layers=False, selected_adapters=["default"])
+            config = read_json(part / "adapter_config.json")
+            if isinstance(config["target_modules"], list):
+                config["target_modules"].sort()  # PEFT has a set, whose order differs between processes
+            write_json(part / "adapter_config.json", dict(sorted(config.items())))
+        training.tokenizer.save_pretrained(part)
+
+
+def _erased(folder: Path, under: Path, adapter: str) -> float:
+    """Share of what was trained that a cast to bfloat16 erases, see :class:`molmix.models.precision.Erasure`."""
+    start = weights_of(under)
+    if adapter != "none":
+        return FoldedWeights(folder, start).erased(torch.bfloat16)
+    trained, erasure = Weights(folder), Erasure(torch.bfloat16)
+    for name in trained.shapes:
+        erasure.add(trained.tensor(name).float(), start.tensor(name).float())
+    return erasure.share
 
 
 def _log(history: list[dict[str, float]]) -> pa.Table:

@@ -22,7 +22,7 @@ from molmix.data.prompts import prompt
 from molmix.generation.engine import Engine
 from molmix.generation.engines import ENGINES
 from molmix.generation.engines._kind import generation_dtype
-from molmix.models.manifests import start_manifest
+from molmix.models.manifests import is_adapter, start_manifest
 from molmix.models.precision import DTYPE, erasure_warning
 
 ANSWERS = pa.schema([("id", pa.string()), ("text", pa.string()), ("tokens", pa.int32()), ("finish", pa.string())])
@@ -111,5 +111,5 @@ def test_prompts(
 def _weights_digests(manifest: Path) -> list[str]:
     """Digests of all weights that a model is loaded from: its own, and for an adapter those of its start."""
     facts = read_json(manifest)
-    under = _weights_digests(start_manifest(manifest)) if facts["kind"] == "aligned" else []
+    under = _weights_digests(start_manifest(manifest)) if is_adapter(facts) else []
     return [facts["weights"]["digest"], *under]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,20 +29,23 @@ CHUNK = 2048  # prompts per call: a killed job loses at most so many answers
 ENVIRONMENT = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_NO_USAGE_STATS": "1"}
 
 
-def find_folders(manifest: Path) -> tuple[Path, Path | None]:
-    """Folders of the full weights to load, and of the adapter to serve on them.
+@contextmanager
+def find_folders(manifest: Path) -> Iterator[tuple[Path, Path | None]]:
+    """Folders of the full weights to load, and of the adapter to serve on them, while the block runs.
 
-    For an aligned model, these are its start's weights and its adapter; for any other, its own weights and None.
+    For an adapter, these are its start's weights (:func:`molmix.models.lora_folding.full_folder`) and the adapter; for
+    any other model, its own weights and None.
 
     Raises:
         MolmixError: one of them is missing, or differs from its manifest.
     """
     from molmix.core.files import read_json
-    from molmix.models.manifests import adapter_path, start_manifest, weights_path
+    from molmix.models.lora_folding import full_folder
+    from molmix.models.manifests import adapter_path, is_adapter, start_manifest
 
-    if read_json(manifest)["kind"] != "aligned":
-        return weights_path(manifest), None
-    return weights_path(start_manifest(manifest)), adapter_path(manifest)
+    adapter = adapter_path(manifest) if is_adapter(read_json(manifest)) else None
+    with full_folder(start_manifest(manifest) if adapter else manifest) as folder:
+        yield folder, adapter
 
 
 def engine_arguments(folder: Path, adapter: Path | None, settings: dict[str, Any]) -> dict[str, Any]:
@@ -113,11 +117,15 @@ class VllmEngine(Engine):
             MolmixError: as :func:`molmix.models.loading.load`; or it is an encoder-decoder, vLLM does not support it,
                 or there is no GPU.
         """
+        with find_folders(manifest) as (folder, adapter):
+            self._load(manifest, folder, adapter, settings)
+        self.manifest, self.settings, self.seed = manifest, settings, seed
+
+    def _load(self, manifest: Path, folder: Path, adapter: Path | None, settings: dict[str, Any]) -> None:
         import torch
 
         from molmix.models.loading import check_adapter, check_memory, check_model, load_tokenizer
 
-        folder, adapter = find_folders(manifest)
         Vllm().check_folder(manifest, folder)
         if not torch.cuda.is_available():
             raise fault("engine", "'vllm' needs a CUDA GPU, and there is none here", f"run it on one, or {OTHERWISE}")
@@ -139,7 +147,6 @@ class VllmEngine(Engine):
             raise fault(folder, f"vLLM cannot run it ({type(error).__name__}: {said})", hint) from error
         self.adapter = LoRARequest("adapter", 1, str(adapter)) if adapter else None
         self.context = self.llm.model_config.max_model_len
-        self.manifest, self.settings, self.seed = manifest, settings, seed
 
     def batches(self, prompts: list[str]) -> Iterator[list[str]]:
         """Chunks whose answers are stored together; inside a chunk, vLLM makes its own batches."""

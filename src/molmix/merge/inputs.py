@@ -17,7 +17,7 @@ from mergekit.io.tasks import LoaderCache
 from molmix.core.files import read_json
 from molmix.models.loading import check_model
 from molmix.models.lora_folding import weights_of
-from molmix.models.manifests import start_manifest, weights_path
+from molmix.models.manifests import is_adapter, start_manifest, weights_path
 from molmix.models.weights import Weights
 
 
@@ -60,7 +60,7 @@ def read_inputs(manifests: Iterable[Path]) -> list[Input]:
 def _lineage(manifest: Path) -> dict[str, dict[str, Any]]:
     """Manifests of a model and of the starts that its adapter lies on, by id."""
     facts = read_json(manifest)
-    return {facts["id"]: facts} | (_lineage(start_manifest(manifest)) if facts["kind"] == "aligned" else {})
+    return {facts["id"]: facts} | (_lineage(start_manifest(manifest)) if is_adapter(facts) else {})
 
 
 class _Loader(LazyTensorLoader):  # type: ignore[misc]  # mergekit has no types

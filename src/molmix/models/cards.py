@@ -12,6 +12,7 @@ import yaml
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_json, write_atomically
 from molmix.data.corpus import count_keys
+from molmix.models.manifests import is_adapter
 
 CARD = """\
 ---
@@ -116,7 +117,7 @@ def write_card(
     text = CARD.format(
         head=_head(facts, lineage, rows),
         id=model,
-        what={"aligned": "A LoRA adapter", "merged": "A merge of two language models"}[facts["kind"]],
+        what=_what(facts, lineage),
         run=run,
         lineage="\n".join(_line(made) for made in lineage.values()),
         data=_data(read_json(data), _corpora(lineage), [read_json(path) for path in pairs]),
@@ -162,13 +163,28 @@ def _head(facts: dict[str, Any], lineage: dict[str, dict[str, Any]], rows: dict[
     ]
     head = ModelCardData(
         license=licences.pop() if len(licences) == 1 else "other",
-        library_name="peft" if facts["kind"] == "aligned" else "transformers",
+        library_name="peft" if is_adapter(facts) else "transformers",
         base_model=[made["source"] for made in roots if made.get("commit")] or None,
-        tags=["molmix", str(facts["method"]), *(["merge", "mergekit"] if facts["kind"] == "merged" else ["lora"])],
+        tags=["molmix", str(facts["method"]), *_tags(facts)],
         model_name=facts["id"],
         eval_results=results,
     )
     return head.to_yaml()
+
+
+def _tags(facts: dict[str, Any]) -> list[str]:
+    return ["merge", "mergekit"] if facts["kind"] == "merged" else ["lora"] if is_adapter(facts) else []
+
+
+def _what(facts: dict[str, Any], lineage: dict[str, dict[str, Any]]) -> str:
+    """What a model is; for an adapter whose start is no model of full weights, also how to load it."""
+    if facts["kind"] == "merged":
+        return "A merge of two language models"
+    if not is_adapter(facts):
+        return "A language model of which all weights were trained"
+    under = facts.get("adapts", facts["parents"][0])
+    folded = f" for `{under}` with its own adapter folded into its weights" if is_adapter(lineage[under]) else ""
+    return f"A LoRA adapter{folded}"
 
 
 def _line(made: dict[str, Any]) -> str:

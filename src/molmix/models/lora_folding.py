@@ -9,8 +9,10 @@ folding writes the model to a cache, and identifies cached models by their path 
 from __future__ import annotations
 
 import re
+import shutil
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from math import sqrt
 from pathlib import Path
@@ -18,13 +20,15 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from molmix.core.errors import fault
 from molmix.core.files import read_json
+from molmix.core.temporary import temporary_folder
 from molmix.models.loading import check_adapter, weights_prefix
-from molmix.models.manifests import adapter_path, start_manifest, weights_path
+from molmix.models.manifests import adapter_path, is_adapter, start_manifest, weights_path
 from molmix.models.precision import Erasure
-from molmix.models.weights import Weights, damaged
+from molmix.models.weights import Weights, damaged, read_header
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -42,7 +46,7 @@ def _full_weights(manifest: Path) -> Weights:
 
 
 def weights_of(manifest: Path, full: Callable[[Path], Weights] = _full_weights) -> Weights:
-    """The full weights of a model of the table; :class:`FoldedWeights` if it is aligned.
+    """The full weights of a model of the table; :class:`FoldedWeights` if it is an adapter.
 
     Args:
         manifest: ``models/<id>/manifest.json``.
@@ -51,9 +55,24 @@ def weights_of(manifest: Path, full: Callable[[Path], Weights] = _full_weights) 
     Raises:
         MolmixError: weights or an adapter are missing or damaged.
     """
-    if read_json(manifest)["kind"] != "aligned":
+    if not is_adapter(read_json(manifest)):
         return full(manifest)
     return FoldedWeights(adapter_path(manifest), weights_of(start_manifest(manifest), full))
+
+
+@contextmanager
+def full_folder(manifest: Path) -> Iterator[Path]:
+    """A folder of a model's full weights, for libraries that load nothing else.
+
+    For an adapter, it is a temporary one in the model's folder: its folded weights are written there in bfloat16.
+    """
+    weights = weights_of(manifest)
+    if not isinstance(weights, FoldedWeights):
+        yield weights.folder
+        return
+    with temporary_folder(manifest.parent, "folded") as folder:
+        weights.write(folder, torch.bfloat16)
+        yield folder
 
 
 class FoldedWeights(Weights):
@@ -99,6 +118,16 @@ class FoldedWeights(Weights):
         if name in self._layers:
             weight = _adapted(weight, self._layers[name], self._config)
         return weight.contiguous()  # like a tensor from a file
+
+    def write(self, out: Path, dtype: torch.dtype) -> None:
+        """Write them as a model's folder, with the config and the tokenizer of the start, a file at a time."""
+        for path in self.folder.iterdir():
+            if path.is_file() and path not in self.files:
+                shutil.copyfile(path, out / path.name)
+        for path in self.files:
+            names = read_header(path).keys() & self.shapes.keys()
+            tensors = {name: self.tensor(name).to(dtype) for name in sorted(names)}
+            save_file(tensors, out / path.name, metadata={"format": "pt"})
 
     def erased(self, dtype: torch.dtype) -> float:
         """Share of the adapter's update that a cast erases, see :class:`molmix.models.precision.Erasure`."""

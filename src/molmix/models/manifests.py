@@ -16,6 +16,7 @@ from molmix.core.files import make_again, read_json, write_json
 from molmix.core.fingerprint import package_versions
 from molmix.models.weights import weights_digest
 
+ADAPTER = "adapter"  # folder of an adapter, in a model's folder
 PACKAGES = ("molmix", "torch", "transformers", "trl", "peft", "mergekit", "safetensors", "tokenizers")
 
 
@@ -63,17 +64,23 @@ def weights_path(manifest: Path) -> Path:
     return folder
 
 
+def is_adapter(facts: dict[str, Any]) -> bool:
+    """Whether the weights of a manifest are an adapter, and not full weights."""
+    return bool(facts["weights"]["path"] == ADAPTER)
+
+
 def start_manifest(manifest: Path) -> Path:
-    """Manifest of the model that an aligned model's adapter was trained on.
+    """Manifest of the model that an adapter was trained on: a model of full weights, or one with an adapter to fold.
 
     Raises:
         MolmixError: that model's weights are no longer those that the adapter was trained on.
     """
     facts = read_json(manifest)
-    start = manifest.parent.parent / facts["parents"][0] / "manifest.json"
+    name = facts.get("adapts", facts["parents"][0])
+    start = manifest.parent.parent / name / "manifest.json"
     trained_on = facts.get("inputs", {}).get("start")
     if trained_on and trained_on != (there := read_json(start)["weights"]["digest"]):
-        what = f"its adapter was trained on {facts['parents'][0]} of the digest {trained_on}, which is {there} now"
+        what = f"its adapter was trained on {name} of the digest {trained_on}, which is {there} now"
         raise fault(manifest.parent, what, f"{make_again(manifest)}; or restore its start")
     return start
 

@@ -48,8 +48,10 @@ def rules_with_wildcards(table: ModelTable, products: Products) -> Iterator[tupl
             rule = "merge" if model in products.kept_merges else "merge_and_generate"
         elif row.kind == "initial":
             rule = "train_initial" if model in products.trained else "fetch_initial"
+        elif row.kind == "aligned":
+            rule = "align" if row.is_adapter else "align_fully"
         else:
-            rule = {"aligned": "align", "external": "join_external"}[row.kind]
+            rule = "join_external"
         yield rule, {"model": model}
         if model in products.generating:
             yield "generate", {"model": model}

@@ -1,9 +1,10 @@
 """The model table: one row for each model of the config. All rules use it.
 
 The id of a model says how it is made, from left to right: ``agnostic`` is an initial model, ``agnostic.sft`` its SFT
-policy, ``agnostic.sft_dpo.ties`` the TIES merge of two policies with the same start, ``universal.slerp`` a merge of
-initial models, and ``universal.slerp.cpo`` that merge aligned by CPO. Each seed after the first adds ``-s<seed>`` to
-the name of the alignment. The first seed adds nothing, so adding a seed to the config renames no model.
+policy, ``agnostic.sft.dpo`` that policy aligned by DPO, ``agnostic.sft_dpo.ties`` the TIES merge of two policies with
+the same start, ``universal.slerp`` a merge of initial models, and ``universal.slerp.cpo`` that merge aligned by CPO.
+Each seed after the first adds ``-s<seed>`` to the name of the alignment. The first seed adds nothing, so adding a seed
+to the config renames no model.
 """
 
 from __future__ import annotations
@@ -55,6 +56,11 @@ class Model:
         return self.settings.get("prompts") or study.model_dump()
 
     @property
+    def is_adapter(self) -> bool:
+        """Whether its weights are an adapter, and not full weights."""
+        return self.kind == "aligned" and self.settings.get("adapter") != "none"
+
+    @property
     def start(self) -> str | None:
         """The model that it is compared with: the base of a merge, else the parent; None without a parent."""
         return self.base or next(iter(self.parents), None)
@@ -64,9 +70,16 @@ class ModelTable(dict[str, Model]):
     """Models by id. Parents come before their children."""
 
     def lineage(self, model: str) -> list[str]:
-        """The models whose weights are read to load `model`: itself, and the start if it is an adapter."""
+        """The models whose weights are read to load `model`: itself, and all starts under it if it is an adapter."""
+        adapted = self.adapted(model)
+        return [model, *(self.lineage(adapted) if adapted else [])]
+
+    def adapted(self, model: str) -> str | None:
+        """The model on whose weights an adapter is loaded: its start, or that of a start that it continues."""
         row = self[model]
-        return [model] + (self.lineage(row.parents[0]) if row.kind == "aligned" else [])
+        if not row.is_adapter:
+            return None
+        return self.adapted(row.parents[0]) if row.settings.get("adapter") == "continued" else row.parents[0]
 
     def ancestry(self, model: str) -> list[str]:
         """A model and all models that it was made from, including the bases of merges."""
@@ -100,8 +113,7 @@ def build(config: Config) -> ModelTable:
     table = ModelTable()
     _add_initial(config, table)
     _add_universal(config, table)
-    _add_aligned(config, table)
-    _add_merged(config, table)
+    _add_aligned_and_merged(config, table)
     for number, system in enumerate(config.systems):
         row = Model(system.name, "external", (), "file", {}, config.seeds[0])
         _add(table, row, f"systems.{number}.name")
@@ -173,18 +185,18 @@ def _add_universal(config: Config, table: ModelTable) -> None:
         first, second = spec.parents
         if first == second:
             raise fault(f"universal.{name}.parents", f"{first!r} is given twice", "name two different models")
-        for row in _merges(config, name, (first, second), spec.base, config.seeds[0]):
+        for row in _merges(config, name, (first, second), spec.base, config.seeds[0], name):
             _add(table, row, f"universal.{name}")
 
 
 def _merges(
-    config: Config, stem: str, parents: tuple[str, str], base: str, seed: int, suffix: str = ""
+    config: Config, stem: str, parents: tuple[str, str], base: str, seed: int, unseeded: str
 ) -> Iterator[Model]:
-    """One merge of two models for each merge method. `suffix` is that of the seed, see :func:`_seeds`."""
+    """One merge of two models for each merge method, whose name is added to `stem` and `unseeded`."""
     dtype = {"dtype": config.merge.dtype} if config.merge.dtype != "float32" or _from_elsewhere(config) else {}
     for name, method in config.merge.methods.items():
         settings = method.model_dump(by_alias=True) | dtype
-        yield Model(f"{stem}{suffix}.{name}", "merged", parents, name, settings, seed, base, f"{stem}.{name}")
+        yield Model(f"{stem}.{name}", "merged", parents, name, settings, seed, base, f"{unseeded}.{name}")
 
 
 def _from_elsewhere(config: Config) -> bool:
@@ -200,21 +212,81 @@ def _seeds(config: Config) -> Iterator[tuple[int, str]]:
         yield seed, f"-s{seed}" if number else ""
 
 
-def _add_aligned(config: Config, table: ModelTable) -> None:
+def _add_aligned_and_merged(config: Config, table: ModelTable) -> None:
+    """Add every alignment and every merge of aligned models after the models that it is made from."""
     if config.align and config.preferences is None:
         raise fault("preferences", "required by `align`, and not given", "say where rejected texts come from")
     _check_rejected(config, table)
-    for name, spec in config.align.items():
-        settings = spec.resolved()
-        ENGINES[config.generation.engine].check_adapter(f"align.{name}", settings["lora"])
-        for start in spec.starts:
-            check_name(start, table, f"align.{name}.starts", "model")
-            if table[start].kind == "aligned":
-                raise fault(f"align.{name}.starts", f"{start!r} is itself aligned", "name an initial or merged model")
-            stem = f"{start}.{name}"
-            for seed, suffix in _seeds(config):
-                row = Model(f"{stem}{suffix}", "aligned", (start,), name, settings, seed, unseeded=stem)
-                _add(table, row, f"align.{name}")
+    chosen = list(config.align) if config.merge.alignments is None else config.merge.alignments
+    for name in chosen:
+        check_name(name, config.align, "merge.alignments", "alignment")
+    alignments = [(name, start) for name, spec in config.align.items() for start in spec.starts]
+    merges = list(config.merge.starts)
+    while alignments or merges:
+        waiting = len(alignments) + len(merges)
+        for name, start in list(alignments):
+            if start in table:
+                _add_aligned(config, table, name, start)
+                alignments.remove((name, start))
+        for start in list(merges):
+            names = [name for name, spec in config.align.items() if name in chosen and start in spec.starts]
+            # Too few alignments are a fault, but a start that is never made may be its cause, and is named first.
+            if (
+                start in table
+                and (start not in {start for _, start in alignments})
+                and (len(names) > 1 or not alignments)
+            ):
+                _add_merged(config, table, start, names)
+                merges.remove(start)
+        if len(alignments) + len(merges) == waiting:
+            raise _unknown_start(config, table, alignments, merges)
+
+
+def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> None:
+    """Add the alignment of one start, for every seed. A start that has all seeds is aligned with its own seed."""
+    spec = config.align[name]
+    key, settings = f"align.{name}", spec.resolved()
+    stem = f"{start}.{name}"
+    for seed, suffix in _seeds(config):
+        parent = _with_seed(table, start, seed)
+        if settings.get("adapter") == "continued":
+            if not table[parent].is_adapter:
+                hint = "name an aligned model with an adapter, or remove `adapter: continued`"
+                raise fault(f"{key}.starts", f"{start!r} has no adapter to continue", hint)
+            settings = settings | {"lora": table[parent].settings["lora"]}
+        if settings["lora"]:
+            ENGINES[config.generation.engine].check_adapter(key, settings["lora"])
+        _add(table, Model(f"{parent}.{name}{suffix}", "aligned", (parent,), name, settings, seed, unseeded=stem), key)
+
+
+def _with_seed(table: ModelTable, model: str, seed: int) -> str:
+    """The model that differs from `model` in its seed only; `model` itself if there is none, or its id names a seed."""
+    group = table[model].unseeded
+    same = [row.id for row in table.values() if row.unseeded == group and row.seed == seed]
+    return same[0] if group == model and same else model
+
+
+def _unknown_start(
+    config: Config, table: ModelTable, alignments: list[tuple[str, str]], merges: list[str]
+) -> MolmixError:
+    """The error if some alignments and merges wait for a start that is never made."""
+    later = {*table, *(f"{start}.{name}" for name, start in alignments)}
+    waiting = [(f"align.{name}.starts", name, start) for name, start in alignments]
+    for key, name, start in [*waiting, *(("merge.starts", "", start) for start in merges)]:
+        if start in later or any(start.startswith(f"{merged}.") for merged in merges):
+            continue
+        stem, _, last = start.rpartition(".")
+        if last not in config.align:
+            check_name(start, later, key, "model")
+        after, path = {one: start.rpartition(".")[2] for one, start in alignments}, [name]
+        while path[-1] in after and path[-1] not in path[:-1]:
+            path.append(after[path[-1]])
+        if path[-1] in path[:-1]:
+            what = f"{start!r} is never made: {' waits for '.join(f'`{one}`' for one in path)}, a circle"
+            return fault(key, what, "let one of these alignments start from an initial model")
+        what = f"there is no model {start!r}, because `align.{last}` does not start from {stem!r}"
+        return fault(key, what, f"add {stem!r} to `align.{last}.starts`")
+    raise AssertionError("one of these starts is the shortest, and no other makes it")
 
 
 def _check_rejected(config: Config, table: ModelTable) -> None:
@@ -227,21 +299,18 @@ def _check_rejected(config: Config, table: ModelTable) -> None:
                 raise fault(key, f"{rejected.model!r} is not an initial model", hint)
 
 
-def _add_merged(config: Config, table: ModelTable) -> None:
-    chosen = list(config.align) if config.merge.alignments is None else config.merge.alignments
-    for name in chosen:
-        check_name(name, config.align, "merge.alignments", "alignment")
-    for start in config.merge.starts:
-        check_name(start, table, "merge.starts", "model")
-        names = [name for name, spec in config.align.items() if name in chosen and start in spec.starts]
-        if len(names) < 2:
-            what = f"{start!r} has {len(names)} aligned model(s), and a merge needs two"
-            raise fault("merge.starts", what, "add it to the `starts` of more alignments, or remove it here")
-        for seed, suffix in _seeds(config):
-            for first, second in combinations(names, 2):
-                parents = (f"{start}.{first}{suffix}", f"{start}.{second}{suffix}")
-                for row in _merges(config, f"{start}.{first}_{second}", parents, start, seed, suffix):
-                    _add(table, row, "merge.starts")
+def _add_merged(config: Config, table: ModelTable, start: str, names: list[str]) -> None:
+    """Add the merges of some alignments of one start, for every seed."""
+    if len(names) < 2:
+        what = f"{start!r} has {len(names)} aligned model(s), and a merge needs two"
+        raise fault("merge.starts", what, "add it to the `starts` of more alignments, or remove it here")
+    for seed, suffix in _seeds(config):
+        base = _with_seed(table, start, seed)
+        for first, second in combinations(names, 2):
+            parents = (f"{base}.{first}{suffix}", f"{base}.{second}{suffix}")
+            both = f"{first}_{second}"
+            for row in _merges(config, f"{base}.{both}{suffix}", parents, base, seed, f"{start}.{both}"):
+                _add(table, row, "merge.starts")
 
 
 def _check_push(config: Config, table: ModelTable) -> None:

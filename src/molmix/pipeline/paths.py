@@ -112,7 +112,7 @@ class Paths:
     def weights(self, *models: str) -> list[str]:
         """Folders that are read to load some models: weights and adapters that the study makes."""
         return [
-            f"{self.results}/models/{row}/{'adapter' if self.table[row].kind == 'aligned' else 'weights'}"
+            f"{self.results}/models/{row}/{'adapter' if self.table[row].is_adapter else 'weights'}"
             for model in models
             for row in self.table.lineage(model)
             if self.table[row].method != "pretrained"

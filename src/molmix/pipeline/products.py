@@ -128,6 +128,16 @@ class Products:
         return rejected.model
 
     @cached_property
+    def adapters(self) -> list[str]:
+        """Aligned models whose weights are an adapter."""
+        return [model for model, row in self.table.items() if row.is_adapter]
+
+    @cached_property
+    def fully_aligned(self) -> list[str]:
+        """Aligned models of which all weights were trained."""
+        return [model for model in self.table.of_kind("aligned") if model not in self.adapters]
+
+    @cached_property
     def uploadable(self) -> list[str]:
         """Models that the study aligns or merges and whose weights are kept."""
         return [*self.table.of_kind("aligned"), *self.kept_merges]

@@ -85,6 +85,18 @@ class JobResources:
         """
         return grows(lambda wildcards: least + _mb(self._weights(stage, self._shapes[model_of(wildcards)])))
 
+    def to_train_fully(self, least: int) -> Callable[[Any, int], int]:
+        """Memory of a job that trains all weights: in float32, with gradients, Adam's two moments and a reference.
+
+        On a GPU, half of the weights: they are loaded in float32 and moved there.
+        """
+
+        def need(wildcards: Any) -> int:
+            shape = self._shapes[wildcards.model]
+            return least + _mb((4 if self._count("align") else 20) * shape.parameters if shape else 0)
+
+        return grows(need)
+
     def to_merge(self, least: int, *, generates: bool) -> Callable[[Any, int], int]:
         """Memory of a job that merges the model of its wildcards. With `generates`, the job also loads the result."""
 

@@ -260,6 +260,137 @@ def test_settings_that_only_trl_can_refuse_are_refused_for_people(run, tmp_path)
         run("sft", tmp_path / "m", lora={"target_modules": ["no_such"]})
 
 
+# ---- chains ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chain(run, start, tmp_path_factory) -> Path:
+    """Folder of models: the start ``tiny``, and its SFT policy ``tiny.sft``."""
+    models = tmp_path_factory.mktemp("chain")
+    (models / "tiny").symlink_to(start.parent)
+    run("sft", models / "tiny.sft", lora={"dropout": 0.0})
+    return models
+
+
+def resolved(method: str, adapter: str, **settings) -> dict:
+    trl = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-2, "max_steps": 2}
+    lora = {"lora": {"r": 4}} if adapter == "new" else {}
+    return resolve_settings(method, adapter=adapter, settings=trl | settings, **lora)
+
+
+def folded(models: Path, *adapters: str) -> dict:
+    """PEFT's own full weights of ``tiny`` with some adapters, one after the other."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(models / "tiny" / "weights")
+    for name in adapters:
+        model = PeftModel.from_pretrained(model, models / name / "adapter").merge_and_unload()
+    return model.state_dict()
+
+
+@pytest.mark.parametrize("method", ["dpo", "kto"])
+def test_a_second_alignment_is_trained_on_the_folded_first(method, run, chain):
+    """The reference is the folded start: at the first step policy and reference are one."""
+    import torch
+
+    from molmix.models.loading import load
+    from molmix.models.lora_folding import weights_of
+
+    name = f"tiny.sft.{method}"
+    manifest = run(method, chain / name, start=chain / "tiny.sft" / "manifest.json", settings=resolved(method, "new"))
+    assert manifest["parents"] == ["tiny.sft"] and "adapts" not in manifest
+    assert manifest["inputs"]["start"] == read_json(chain / "tiny.sft" / "manifest.json")["weights"]["digest"]
+    first = read_table(chain / name / "log.parquet")["loss"][0].as_py()
+    assert first == pytest.approx({"dpo": 0.6931, "kto": 0.5}[method], abs=1e-3)
+
+    expected = folded(chain, "tiny.sft", name)
+    weights = weights_of(chain / name / "manifest.json")
+    for tensor in weights.shapes:
+        torch.testing.assert_close(weights.tensor(tensor), expected[tensor], rtol=0, atol=1e-6)
+    model, _ = load(chain / name / "manifest.json")
+    for tensor, weight in model.state_dict().items():
+        torch.testing.assert_close(weight, expected[tensor], rtol=0, atol=1e-6)
+
+
+def test_the_log_probabilities_of_a_reference_are_those_of_the_folded_start(run, chain):
+    """TRL logs them with the policy's, which the first step has not changed yet."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from molmix.models.tokenization import tokenize_prompts
+
+    out = chain / "tiny.sft.ipo"
+    start = chain / "tiny.sft" / "manifest.json"
+    run("dpo", out, start=start, settings=resolved("dpo", "new", per_device_train_batch_size=16, max_steps=1))
+    logged_chosen = read_table(out / "log.parquet")["logps/chosen"][0].as_py()
+
+    model = AutoModelForCausalLM.from_pretrained(chain / "tiny" / "weights")
+    model.load_state_dict(folded(chain, "tiny.sft"))
+    from molmix.models.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(chain / "tiny" / "weights")
+    sums = []
+    for number in range(16):
+        one = row(number)
+        [prompt] = tokenize_prompts(tokenizer, [one["prompt"]], start)
+        ids = torch.tensor(tokenizer(one["prompt"] + one["chosen"] + tokenizer.eos_token)["input_ids"])
+        with torch.no_grad():
+            logps = model(ids[None]).logits[0].log_softmax(-1)
+        sums.append(logps[:-1].gather(1, ids[1:, None])[len(prompt) - 1 :, 0].sum().item())
+    assert logged_chosen == pytest.approx(sum(sums) / 16, rel=1e-4)
+
+
+def test_an_adapter_that_is_continued_keeps_its_start(run, chain):
+    import torch
+
+    from molmix.models.loading import load
+    from molmix.models.lora_folding import weights_of
+    from molmix.models.manifests import start_manifest
+
+    start, out = chain / "tiny.sft" / "manifest.json", chain / "tiny.sft.more"
+    manifest = run("dpo", out, start=start, settings=resolved("dpo", "continued"))
+    assert (manifest["parents"], manifest["adapts"]) == (["tiny.sft"], "tiny")
+    assert manifest["inputs"]["continued"] == read_json(start)["weights"]["digest"]
+    assert manifest["inputs"]["start"] == read_json(chain / "tiny" / "manifest.json")["weights"]["digest"]
+    assert start_manifest(out / "manifest.json").parent.name == "tiny"
+    assert not [path for path in (out / "adapter").iterdir() if path.is_dir()]  # no copy for the reference
+    assert read_table(out / "log.parquet")["loss"][0].as_py() == pytest.approx(0.6931, abs=1e-3)
+    assert read_json(out / "adapter" / "adapter_config.json")["r"] == 4
+    expected, weights = folded(chain, "tiny.sft.more"), weights_of(out / "manifest.json")
+    before = weights_of(start)
+    assert any(not torch.equal(weights.tensor(name), before.tensor(name)) for name in weights.shapes)
+    for name in weights.shapes:
+        torch.testing.assert_close(weights.tensor(name), expected[name], rtol=0, atol=1e-6)
+    load(out / "manifest.json")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_all_weights_can_be_trained_instead_of_an_adapter(method, run, chain, tmp_path):
+    import torch
+
+    from molmix.models.loading import load
+    from molmix.models.lora_folding import weights_of
+
+    start, out = chain / "tiny.sft" / "manifest.json", chain / f"tiny.sft.all-{method}"
+    manifest = run(method, out, start=start, settings=resolved(method, "none", learning_rate=1e-3))
+    assert manifest["weights"]["path"] == "weights" and {path.name for path in out.iterdir()} == {
+        "weights",
+        "log.parquet",
+        "manifest.json",
+    }
+    if METHODS[method].has_reference:
+        first = read_table(out / "log.parquet")["loss"][0].as_py()
+        assert first == pytest.approx({"dpo": 0.6931, "kto": 0.5}.get(method, first), abs=1e-3)
+    model, _ = load(out / "manifest.json")
+    assert manifest["parameters"] == sum(weight.numel() for weight in model.parameters())
+    before, after = weights_of(start), weights_of(out / "manifest.json")
+    changed = [name for name in after.shapes if not torch.equal(after.tensor(name), before.tensor(name))]
+    assert changed == list(after.shapes)  # the norms and the embedding, too
+    text = b"".join(path.read_bytes() for path in (out / "weights").glob("*.json"))
+    assert str(out.parent).encode() not in text
+
+
 # ---- rows -----------------------------------------------------------------------------------------------------
 
 

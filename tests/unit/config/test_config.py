@@ -77,9 +77,9 @@ CASES = {
         lambda c: c["align"]["sft"].update(starts=["agnostc"]),
         ["align.sft", "'agnostic'"],
     ),
-    "aligned start": (
-        lambda c: c["align"]["dpo"].update(starts=["agnostic.sft"]),
-        ["agnostic.sft", "aligned"],
+    "aligned start that is not made": (
+        lambda c: c["align"]["dpo"].update(starts=["cap2mol.sft"]),
+        ["align.dpo.starts", "add 'cap2mol' to `align.sft.starts`"],
     ),
     "loop": (lambda c: c["initial"]["agnostic"].update(parent="mol2cap"), ["initial.", "parent"]),
     "NLI model adapted from one that is not there": (

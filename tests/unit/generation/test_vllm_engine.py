@@ -139,8 +139,10 @@ def test_so_is_one_from_the_hub_that_lies_in_its_cache(tmp_path, monkeypatch) ->
 def test_an_adapter_is_served_on_its_start_and_other_models_are_loaded(models) -> None:
     weights = models["llama"].parent / "weights"
     adapter = models["llama.dpo"].parent / "adapter"
-    assert vllm_engine.find_folders(models["llama"]) == (weights, None)
-    assert vllm_engine.find_folders(models["llama.dpo"]) == (weights, adapter)
+    with vllm_engine.find_folders(models["llama"]) as found:
+        assert found == (weights, None)
+    with vllm_engine.find_folders(models["llama.dpo"]) as found:
+        assert found == (weights, adapter)
     plain = vllm_engine.engine_arguments(weights, None, SETTINGS)
     assert plain == {
         "model": str(weights),
@@ -164,8 +166,8 @@ def test_an_adapter_without_safetensors_is_refused(models, tmp_path) -> None:
     (adapter / "adapter_model.bin").write_bytes(b"")
     manifest = adapter.parent / "manifest.json"
     write_manifest(manifest, {"id": "llama.sft", "kind": "aligned", "parents": ["llama"]}, adapter)
-    with pytest.raises(MolmixError, match=r"holds no adapter_model\.safetensors"):
-        vllm_engine.find_folders(manifest)
+    with pytest.raises(MolmixError, match=r"holds no adapter_model\.safetensors"), vllm_engine.find_folders(manifest):
+        pass
 
 
 def test_every_prompt_draws_with_a_seed_of_its_own(models) -> None:
@@ -245,7 +247,8 @@ def test_its_own_classes_take_what_they_are_handed(models) -> None:
     from vllm.engine.arg_utils import EngineArgs
     from vllm.lora.request import LoRARequest
 
-    weights, adapter = vllm_engine.find_folders(models["llama.dpo"])
+    with vllm_engine.find_folders(models["llama.dpo"]) as found:
+        weights, adapter = found
     known = {field.name for field in dataclasses.fields(EngineArgs)}
     assert vllm_engine.engine_arguments(weights, adapter, SETTINGS).keys() <= known
     for temperature in (0.0, *vllm.TEMPERATURES):

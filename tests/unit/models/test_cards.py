@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Path:
     merged = {"id": "llm.sft_dpo.ties", "kind": "merged", "method": "ties", "parents": ["llm.sft", "llm.dpo"]}
     facts.append(merged | {"base": "llm", "settings": {"density": 0.2}, "seed": 7})
     for number, made in enumerate(facts):
-        weights = {"path": "adapter", "digest": f"{number:016x}"}
+        weights = {"path": "adapter" if made["kind"] == "aligned" else "weights", "digest": f"{number:016x}"}
         write_json(tmp_path / "models" / made["id"] / "manifest.json", made | {"weights": weights})
     (tmp_path / "models/llm.sft_dpo.ties/mergekit.yaml").write_text("merge_method: ties\n")
     subset = {"rows": 12, "molecules": 11, "digest": "5eed5eed5eed5eed"}

@@ -115,9 +115,9 @@ def described(folder: Path) -> Path:
 
 
 def as_start(folder: Path) -> None:
-    from molmix.align.policy import load_start
+    from molmix.align.policy import load_policy
 
-    load_start(described(folder), False)
+    load_policy(described(folder), False)
 
 
 def as_parent(folder: Path) -> None:
@@ -223,10 +223,10 @@ def test_four_bits_without_a_gpu(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    from molmix.align.policy import load_start
+    from molmix.align.policy import load_policy
 
     with pytest.raises(MolmixError, match=r"(?s)quantize: .*GPU.*Hint: set `quantize: false`"):
-        load_start(tmp_path / "manifest.json", True)
+        load_policy(tmp_path / "manifest.json", True)
 
 
 def test_a_local_model_is_noted_where_it_lies(good: Path, tmp_path: Path) -> None:

@@ -75,6 +75,98 @@ def test_numbers_name_arms() -> None:
     assert loading.parse(content).ablations["beta"].arms == {"0.01": "agnostic", "1": "mol2cap"}
 
 
+def chained(**starts: list[str]) -> dict:
+    """The demo's alignments with other starts."""
+    return {name: documentation.DEMO["align"][name] | {"starts": there} for name, there in starts.items()}
+
+
+def test_an_alignment_may_start_from_any_model() -> None:
+    align = chained(sft=["agnostic"], dpo=["agnostic.sft", "agnostic"], cpo=["agnostic.sft"], kto=["agnostic.sft.dpo"])
+    align["sft"] |= {"starts": ["agnostic", "agnostic.sft.dpo_cpo.ties"]}
+    models = build(align=align, merge__starts=["agnostic.sft", "agnostic"])
+    assert models["agnostic.sft.dpo.kto"].parents == ("agnostic.sft.dpo",)
+    chain = ["agnostic.sft.dpo.kto", "agnostic.sft.dpo", "agnostic.sft", "agnostic"]
+    assert models.lineage("agnostic.sft.dpo.kto") == chain
+    merge = models["agnostic.sft.dpo_cpo.ties"]
+    assert merge.parents == ("agnostic.sft.dpo", "agnostic.sft.cpo") and merge.base == "agnostic.sft"
+    last = "agnostic.sft.dpo_cpo.ties.sft"
+    assert models.lineage(last) == [last, "agnostic.sft.dpo_cpo.ties"]
+    assert "agnostic.sft.dpo_cpo.ties" in models.kept(every=False)
+    seen: set[str] = set()
+    for model, row in models.items():
+        assert {*row.parents, *([row.base] if row.base else [])} <= seen
+        seen.add(model)
+
+
+def test_a_chain_stays_with_its_seed() -> None:
+    align = chained(sft=["agnostic"], dpo=["agnostic.sft"], cpo=["agnostic.sft"], kto=["agnostic.sft-s8"])
+    models = build(align=align, merge__starts=["agnostic.sft"], seeds=[7, 8])
+    assert models["agnostic.sft-s8.dpo-s8"].parents == ("agnostic.sft-s8",)
+    assert models["agnostic.sft-s8.dpo-s8"].unseeded == models["agnostic.sft.dpo"].unseeded == "agnostic.sft.dpo"
+    merge = models["agnostic.sft-s8.dpo_cpo-s8.ties"]
+    assert merge.parents == ("agnostic.sft-s8.dpo-s8", "agnostic.sft-s8.cpo-s8")
+    assert merge.unseeded == "agnostic.sft.dpo_cpo.ties"
+    assert models["agnostic.sft-s8.dpo-s8"].seed == 8
+    # A start whose id names a seed is the same for all seeds.
+    assert models["agnostic.sft-s8.kto"].parents == models["agnostic.sft-s8.kto-s8"].parents == ("agnostic.sft-s8",)
+    assert models["agnostic.sft-s8.kto"].unseeded == "agnostic.sft-s8.kto"
+
+
+def test_an_adapter_that_is_continued_has_the_rank_of_its_start() -> None:
+    align = chained(sft=["agnostic"], dpo=["agnostic.sft"])
+    del align["dpo"]["lora"]
+    align["dpo"]["adapter"] = "continued"
+    models = build(align=align, merge__starts=[])
+    assert models["agnostic.sft.dpo"].settings["lora"]["r"] == 16
+    assert models.lineage("agnostic.sft.dpo") == ["agnostic.sft.dpo", "agnostic"]
+    align["dpo"] |= {"adapter": "none", "starts": ["agnostic.sft"]}
+    models = build(align=align, merge__starts=[])
+    assert models.lineage("agnostic.sft.dpo") == ["agnostic.sft.dpo"]
+
+
+@pytest.mark.parametrize(
+    ("starts", "more", "expected"),
+    [
+        (
+            {"sft": ["agnostic.dpo"], "dpo": ["agnostic.sft"]},
+            {},
+            ["align.sft.starts", "'agnostic.dpo' is never made: `sft` waits for `dpo` waits for `sft`, a circle"],
+        ),
+        (
+            {"sft": ["mol2cap"], "dpo": ["agnostic.sft"]},
+            {},
+            ["align.dpo.starts: there is no model 'agnostic.sft'", "add 'agnostic' to `align.sft.starts`"],
+        ),
+        (
+            {"sft": ["agnostic"], "dpo": ["agnostic.sfft"]},
+            {},
+            ["align.dpo.starts", "no model 'agnostic.sfft'", "did you mean 'agnostic.sft'?"],
+        ),
+        ({"sft": ["agnostic"]}, {"merge__starts": ["agnstic"]}, ["merge.starts", "did you mean 'agnostic'?"]),
+        (
+            {"sft": ["agnostic"], "dpo": ["agnostic"]},
+            {"align__dpo__adapter": "continued", "align__dpo__lora": {}},
+            ["align.dpo.starts: 'agnostic' has no adapter to continue"],
+        ),
+        (
+            {"sft": ["agnostic"]},
+            {"align__sft__adapter": "none"},
+            ["align.sft", "remove `lora`: with `adapter: none` no new adapter is made"],
+        ),
+        (
+            {"sft": ["agnostic"]},
+            {"align__sft__adapter": "none", "align__sft__lora": {}, "align__sft__quantize": True},
+            ["align.sft", "remove `quantize`"],
+        ),
+    ],
+)
+def test_starts_that_are_never_made_are_refused(starts: dict, more: dict, expected: list[str]) -> None:
+    with pytest.raises(MolmixError) as caught:
+        build(**{"align": chained(**starts), "merge__starts": []} | more)
+    said = str(caught.value)
+    assert all(part in said for part in expected), said
+
+
 def universal(**changes) -> dict:
     return {"u": {"parents": ["mol2cap", "cap2mol"], "base": "agnostic"} | changes}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, WrapValidator
+from pydantic import ConfigDict, Field, WrapValidator, model_validator
 from typing_extensions import TypedDict
 
 from molmix.core.schema import Count, Name, Section, Share
@@ -111,7 +111,10 @@ class Alignment(Section):
     """
 
     method: str
-    starts: list[str] = Field(min_length=1, description="ids of the models to align: initial or merged ones")
+    starts: list[str] = Field(
+        min_length=1,
+        description="ids of the models to align: initial, merged or aligned ones. After SFT: `agnostic.sft`",
+    )
     preset: str = Field("modern", description="hyperparameters to begin from (docs/presets.md)")
     reference: Literal["start", "random", "uniform"] = Field(
         "start",
@@ -129,6 +132,12 @@ class Alignment(Section):
         description="one of `data.corpora`, whose pairs it is aligned and validated on; null is `data.train`",
     )
     quantize: bool = Field(False, description="QLoRA: load the starting model in 4-bit nf4; needs CUDA")
+    adapter: Literal["new", "continued", "none"] = Field(
+        "new",
+        exclude_if=lambda adapter: adapter == "new",
+        description="what is trained. `new`: a new LoRA adapter; if the start has one, that is folded into its weights "
+        "first, in float32. `continued`: the adapter of the start. `none`: all weights (full fine-tuning)",
+    )
     lora: Lora = Field(Lora(), description="settings of the adapter that replace the preset's")
     settings: dict[str, Any] = Field({}, description="settings of the method's TRL config that replace the preset's")
 
@@ -169,17 +178,26 @@ class Alignment(Section):
 
         return Trainer(args=load_class(cls.config_class)(**arguments), **parts)
 
+    @model_validator(mode="after")
+    def _fits(self) -> Alignment:
+        if self.adapter != "new" and self.lora:
+            raise ValueError(f"remove `lora`: with `adapter: {self.adapter}` no new adapter is made")
+        if self.adapter == "none" and self.quantize:
+            raise ValueError("remove `quantize`: `adapter: none` trains all weights, and not in 4 bits")
+        return self
+
     def resolved(self) -> dict[str, Any]:
         """All settings of a training: the preset with the values that the config replaces, as plain JSON."""
         chosen = self.PRESETS[self.preset]
         return {
             "trl": chosen["trl"] | self.settings,
-            "lora": chosen["lora"] | self.lora,
+            "lora": chosen["lora"] | self.lora if self.adapter == "new" else {},
             "method": self.method,
             "reference": self.reference,
             "quantize": self.quantize,
             "share": self.share,
             **({"corpus": self.corpus} if self.corpus else {}),
+            **({"adapter": self.adapter} if self.adapter != "new" else {}),
         }
 
 

@@ -41,7 +41,7 @@ def held(study: Config, table: ModelTable, sizes: Sizes, at_once: int) -> list[H
     found.append(Held("initial models made here", _initial(study, table, sizes), "kept"))
     adapters = [sizes.adapter(table[model]) for model in table.of_kind("aligned")]
     tokenizers = TOKENIZER * len(adapters)
-    found.append(Held(f"{len(adapters)} adapters", _sum([*adapters, tokenizers]), "kept"))
+    found.append(Held(f"{len(adapters)} aligned models", _sum([*adapters, tokenizers]), "kept"))
     kept = table.kept(study.merge.keep_weights)
     found.append(Held(f"{len(kept)} merges that are kept", _sum([_full(sizes, model) for model in kept]), "kept"))
     if any(isinstance(spec, MadeNli) for spec in study.nli.values()):

@@ -12,7 +12,7 @@ from molmix.models.sizes import Shape
 from molmix.pipeline.model_table import Model, ModelTable
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes of a merge's weight, by `merge.dtype`
-NUMBER = 4  # bytes of an adapter's weight: PEFT trains and saves it in float32
+NUMBER = 4  # bytes of a trained weight, which is trained and saved in float32
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class Sizes:
     gpu: dict[str, bool]
 
     def adapter(self, row: Model) -> int | None:
-        """Bytes of an aligned model's adapter; None if the shape is not known."""
+        """Bytes of an aligned model's adapter, or of all its weights; None if the shape is not known."""
         shape, settings = self.shapes[row.id], row.settings
+        if not row.is_adapter:
+            return NUMBER * shape.parameters if shape else None
         size = METHODS[settings["method"]].bytes_on_4_bit if settings["quantize"] else NUMBER
         return size * settings["lora"]["r"] * shape.ends if shape else None
 

@@ -23,13 +23,15 @@ BY_MODEL = (
     "train_initial",
     "generate_rejected",
     "align",
+    "align_fully",
     "merge",
     "merge_and_generate",
     "generate",
     "decompose",
     "nli",
 )
-TRAINED_ON = ("train_initial", "generate_rejected", "align")  # stages whose time also depends on the size of a corpus
+# Stages whose time also depends on the size of a corpus.
+TRAINED_ON = ("train_initial", "generate_rejected", "align", "align_fully")
 COMPUTED = (*TRAINED_ON, "generate")  # stages whose time can be computed from values that the user states
 
 
@@ -106,6 +108,7 @@ class Estimator:
             "train_initial": gpus.initial,
             "generate_rejected": gpus.reject,
             "align": gpus.align,
+            "align_fully": gpus.align,
             "generate": gpus.generate,
             "merge_and_generate": gpus.generate,
             "decompose": gpus.decompose,
@@ -126,15 +129,18 @@ class Estimator:
         if rule == "train_initial":
             tokens = corpus.train * settings["epochs"] * (stated.prompt + stated.answer)
             return 6 * shape.parameters * tokens / stated.flops
-        if rule == "align":
+        if rule in ("align", "align_fully"):
             return self._align(settings, shape.parameters, corpus, stated)
         # Rejected texts are written once, for the largest share.
         return self._write(max(corpus.shares.values()) + corpus.validation, shape, stated)
 
     def _align(self, settings: dict[str, Any], size: int, corpus: Corpus, stated: Stated) -> float:
-        """Forward and backward passes through frozen weights need 4 operations per weight and token, a reference 2."""
+        """Operations per weight and token: 4 for both passes through frozen weights, 2 more to train them, 2 for a
+        reference.
+        """
         trl, method = settings["trl"], METHODS[settings["method"]]
-        passes = 4 + 2 * bool(trl.get("gradient_checkpointing")) + 2 * method.has_reference
+        more = (settings.get("adapter") == "none", bool(trl.get("gradient_checkpointing")), method.has_reference)
+        passes = 4 + 2 * sum(more)
         tokens = len(method.texts()) * (stated.prompt + stated.answer)
         seen = corpus.shares[settings["share"] or self.study.data.subset.fraction]
         steps = trl["num_train_epochs"] * (passes * seen + 2 * corpus.validation)

@@ -68,7 +68,7 @@ def _running(status: JobStatus, now: float, work: Path) -> list[str]:
         words.append(f"cluster job {status.cluster_id}")
     if status.waits:
         words.append("waits to begin")
-    elif job.rule == "align":
+    elif job.rule in ("align", "align_fully"):
         words += _training(last_progress(work / job.name))
     else:
         words.append(f"log written {duration(now - job.log.stat().st_mtime)} ago")
