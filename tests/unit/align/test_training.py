@@ -152,7 +152,7 @@ def test_every_method_makes_an_adapter_a_log_and_a_manifest(method, run, start, 
 
     # A later stage loads the adapter onto its start, found beside it.
     (out.parent / "tiny").symlink_to(start.parent)
-    model, tokenizer = load(out / "manifest.json")
+    _, tokenizer = load(out / "manifest.json")
     assert tokenizer.pad_token_id != tokenizer.eos_token_id
     assert read_json(out / "adapter" / "adapter_config.json")["r"] == 4
 
