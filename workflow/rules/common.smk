@@ -60,10 +60,6 @@ needs = JobResources(
 R, LOGS, BENCH = paths.results, paths.logs, paths.benchmarks
 DIGEST = study.digest()
 
-# One NLI job runs at a time, as each adds to the cache what the next one needs. This is set here and not in a profile,
-# because the Snakemake inside a cluster job reads no profile.
-workflow.global_resources.setdefault("nli", 1)
-
 
 @functools.cache
 def current_settings():

@@ -201,7 +201,8 @@ rule nli:
         f"{LOGS}/nli/{{judge}}/{{author}}.log",
     benchmark:
         f"{BENCH}/nli/{{judge}}/{{author}}.tsv"
-    # These jobs run last: the first one also computes the pairs of all captions that were written before it started.
+    # These jobs run last: one that computes anything also computes the pairs of all captions that are there already.
+    # Jobs at the same time share the work.
     priority: -10
     group:
         groups.nli
@@ -212,7 +213,7 @@ rule nli:
         **needs.gpus("nli"),
         mem_mb=grows(2500),
         runtime=grows(needs.nli_minutes),
-        nli=1,
+        one_by_one=1,
     params:
         model=lambda wildcards: study.nli[products.judges[wildcards.judge].nli].asked(),
         both_ways=lambda wildcards: products.judges[wildcards.judge].both_ways,

@@ -157,7 +157,6 @@ rule audit:
         **needs.gpus("nli"),
         mem_mb=grows(2500),
         runtime=grows(240),
-        nli=1,
     params:
         judges={
             products.judge_titles[name]: {

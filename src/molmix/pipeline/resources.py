@@ -67,7 +67,7 @@ class JobResources:
         return 4 * self._count(stage) or without
 
     def nli_cores(self, judge: str) -> int:
-        """CPU cores of an NLI job. One such job runs at a time, so a large model may use the whole machine."""
+        """CPU cores of an NLI job. A large model uses up to 16: jobs at the same time would share the same work."""
         return self.cores("nli", without=1 if self._judge_is_small(judge) else 16)
 
     def _count(self, stage: str) -> int:

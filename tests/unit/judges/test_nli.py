@@ -1,8 +1,10 @@
 """The NLI stage: the cross matrices, what is asked and how often, and the small model's training."""
 
 import logging
+import multiprocessing
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_table
+from molmix.judges.nli.cache import NliCache
 from molmix.judges.nli.inference import predict_pairs, predict_tables
 from molmix.judges.nli.pairs import Pairs
 from molmix.models.manifests import write_manifest
@@ -215,6 +218,76 @@ def test_references_and_the_system_itself_are_no_neighbours(stage: dict, caplog:
     with caplog.at_level(logging.INFO, logger="molmix.judges.nli.inference"):
         predict_tables(**stage, neighbours={"id": list(stage["atoms"]["id"])})
     assert len(caplog.records) == 1
+
+
+# ---- several jobs at once ------------------------------------------------------------------------------------------
+
+MANY = {
+    str(number): [f"The molecule is a dye{' of' * (number % 9)}.", f"It is {'very ' * (number % 13)}long {number}."]
+    for number in range(16)
+}
+
+
+def ask_slowly(stage: dict, start: object, seconds: float, computed: object) -> None:
+    """The stage in a process of its own, with small chunks that take some time."""
+    from molmix.judges.nli import cached_model
+
+    cached_model.CHUNK, cached_model.POLL = 8, 0.02
+    score = cached_model.CachedModel.score
+
+    def slow(*given: object) -> object:
+        time.sleep(seconds)
+        return score(*given)
+
+    cached_model.CachedModel.score = slow
+    start.wait()
+    computed.put(predict_tables(**stage, dtype="float32")["id"]["computed"])
+
+
+def processes(stages: list[dict], seconds: float) -> tuple[list, object, object]:
+    """Processes, the queue of what they computed, and the barrier that they start at (it must outlive their start)."""
+    context = multiprocessing.get_context("spawn")
+    start, computed = context.Barrier(len(stages)), context.Queue()
+    started = [context.Process(target=ask_slowly, args=(stage, start, seconds, computed)) for stage in stages]
+    for process in started:
+        process.start()
+    return started, computed, start
+
+
+def test_jobs_at_once_share_the_work_and_compute_no_pair_twice(stage: dict, tmp_path: Path) -> None:
+    tables = (
+        write_atoms(tmp_path / "r.parquet", MANY),
+        write_atoms(tmp_path / "g.parquet", dict(reversed(MANY.items()))),
+    )
+    own = stage | {"atoms": {"id": tables}}
+    stages = [own | {"outs": {"id": tmp_path / f"out{number}.parquet"}} for number in range(2)]
+    started, computed, _start = processes(stages, 0.05)
+    counts = [computed.get(timeout=120) for _ in started]
+    for process in started:
+        process.join()
+    pairs = Pairs.of(*tables).distinct
+    assert sum(counts) == len(pairs.keys) and min(counts) > 0
+    (cache,) = stage["cache"].iterdir()
+    assert NliCache(cache).stats()["repeats"] == 0
+    assert not list((cache / "claims").iterdir())
+    predict_tables(**own | {"cache": tmp_path / "another"}, dtype="float32")
+    expected = stage["outs"]["id"].read_bytes()
+    assert [Path(one["outs"]["id"]).read_bytes() for one in stages] == [expected] * 2
+
+
+def test_the_claims_of_a_killed_job_are_taken_over(stage: dict, tmp_path: Path) -> None:
+    tables = (write_atoms(tmp_path / "r.parquet", MANY), write_atoms(tmp_path / "g.parquet", MANY))
+    stage |= {"atoms": {"id": tables}}
+    (process,), _, _start = processes([stage], 3600)
+    while not any(stage["cache"].glob("*/claims/*")):
+        time.sleep(0.05)
+        assert process.is_alive()
+    process.kill()
+    process.join()
+    assert any(stage["cache"].glob("*/claims/*"))
+    counts = predict_tables(**stage, dtype="float32")["id"]
+    assert counts["computed"] == counts["distinct"]
+    assert not any(stage["cache"].glob("*/claims/*"))
 
 
 # ---- training ------------------------------------------------------------------------------------------------------

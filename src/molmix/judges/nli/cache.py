@@ -126,22 +126,8 @@ class NliCache:
         Returns:
             Values (:data:`VALUE` [n], zero for missing pairs), and which pairs are missing (bool [n]).
         """
-        values, missing = np.zeros(len(keys), VALUE), np.ones(len(keys), bool)
-        if not len(keys):
-            return values, missing
-        order = np.lexsort((keys[:, 1], keys[:, 0]))
-        ordered = keys[order]
-        for _, records in self._files():
-            if records is None:
-                continue
-            # Search by the first half of the key, then compare the whole key. If two wanted keys have the same first
-            # half (probability about 2^-64 per pair of keys), one is reported as missing and computed again.
-            rows = np.minimum(np.searchsorted(ordered[:, 0], records["key"][:, 0]), len(keys) - 1)
-            hits = (ordered[rows] == records["key"]).all(axis=1)
-            found = order[rows[hits]]
-            values[found] = records["value"][hits]
-            missing[found] = False
-        return values, missing
+        found = Lookup(self, keys)
+        return found.values, found.missing
 
     def add(self, keys: np.ndarray, values: np.ndarray) -> None:
         """Add pairs as one new file, which is written completely or not at all.
@@ -166,7 +152,7 @@ class NliCache:
         Raises:
             MolmixError: the disk is full; the cache is unchanged.
         """
-        files = dict(self._files())
+        files = dict(self.read_files())
         records = _distinct(files.values())
         merged = {self._write(records[start : start + _PIECE]) for start in range(0, len(records), _PIECE)}
         for path in files.keys() - merged:
@@ -178,7 +164,7 @@ class NliCache:
 
     def stats(self) -> dict[str, int]:
         """Counts for people: ``files``, ``damaged`` files, ``pairs``, ``repeats`` of pairs, ``bytes`` of good files."""
-        files = dict(self._files())
+        files = dict(self.read_files())
         whole = [records for records in files.values() if records is not None]
         pairs, kept = len(_distinct(whole)), sum(map(len, whole))
         return {
@@ -189,12 +175,15 @@ class NliCache:
             "bytes": kept * _RECORD.itemsize,
         }
 
-    def _files(self) -> Iterator[tuple[Path, np.ndarray | None]]:
+    def read_files(self, seen: set[Path] | None = None) -> Iterator[tuple[Path, np.ndarray | None]]:
         """Each file with its records, or None if it is damaged.
 
         Lists the folder again until it has no new files: if a file disappeared, it was compacted into a new one.
+
+        Args:
+            seen: files that are left out; gets the files that are read.
         """
-        seen: set[Path] = set()
+        seen = set() if seen is None else seen
         while new := sorted({path for path in self.folder.glob("*.pairs") if _OWN.fullmatch(path.name)} - seen):
             for path in new:
                 seen.add(path)
@@ -224,6 +213,42 @@ class NliCache:
             hint = "free some space and run the same command again: all pairs that were added before are kept"
             raise fault(self.folder, f"cannot take {len(records)} more pairs ({error.strerror})", hint) from None
         return path
+
+
+class Lookup:
+    """The answers of a cache for some pairs. Every file of the cache is read once.
+
+    Args:
+        cache: the cache; read at once, and again by :meth:`refresh`.
+        keys: distinct keys, uint64 [n, 2].
+
+    Attributes:
+        values: :data:`VALUE` [n], zero for missing pairs.
+        missing: bool [n].
+    """
+
+    def __init__(self, cache: NliCache, keys: np.ndarray) -> None:
+        self.values, self.missing = np.zeros(len(keys), VALUE), np.ones(len(keys), bool)
+        self._cache = cache
+        self._order = np.lexsort((keys[:, 1], keys[:, 0]))
+        self._keys = keys[self._order]
+        self._seen: set[Path] = set()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the files that were added to the cache since the last time."""
+        if not self.missing.any():
+            return
+        for _, records in self._cache.read_files(self._seen):
+            if records is None:
+                continue
+            # Search by the first half of the key, then compare the whole key. If two wanted keys have the same first
+            # half (probability about 2^-64 per pair of keys), one is reported as missing and computed again.
+            rows = np.minimum(np.searchsorted(self._keys[:, 0], records["key"][:, 0]), len(self._keys) - 1)
+            hits = (self._keys[rows] == records["key"]).all(axis=1)
+            found = self._order[rows[hits]]
+            self.values[found] = records["value"][hits]
+            self.missing[found] = False
 
 
 def _name(data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from molmix.core.files import read_json
-from molmix.judges.nli.cache import as_values, open_cache
+from molmix.judges.nli.cache import Lookup, as_values, open_cache
+from molmix.judges.nli.claims import Claims
 from molmix.judges.nli.pairs import Distinct
 from molmix.judges.nli.settings import resolve_dtype
 from molmix.models.manifests import weights_path
@@ -18,6 +20,9 @@ from molmix.models.manifests import weights_path
 if TYPE_CHECKING:
     from molmix.judges.nli.model import NliModel
 
+# Parts of the work that processes share: 64 classes of length (in characters) of four parts each.
+_WIDTH, _WIDEST, _SPLIT = 16, 63, 4
+POLL = 0.5  # seconds between two looks at parts that other processes compute
 CHUNK = 1024  # pairs computed and cached at a time: a killed job loses at most so many
 
 
@@ -31,6 +36,9 @@ class CachedModel:
         max_length: maximum tokens of a pair; longer pairs are cut.
         dtype: number format of the computation, one of :data:`molmix.judges.nli.settings.DTYPES`.
         labels: names of the model's classes in its order; default those of its config.
+
+    Attributes:
+        cache: its cache.
     """
 
     def __init__(
@@ -48,7 +56,7 @@ class CachedModel:
         self._settings: dict[str, Any] = {"max_length": max_length, "dtype": resolve_dtype(dtype), "labels": labels}
         self._batch_tokens = batch_tokens
         name = "@".join(facts[key] for key in ("source", "revision") if facts.get(key)) or facts["id"]
-        self._cache = open_cache(cache, name=name, model=facts["weights"]["digest"], **self._settings)
+        self.cache = open_cache(cache, name=name, model=facts["weights"]["digest"], **self._settings)
 
     @cached_property
     def _model(self) -> NliModel:
@@ -56,26 +64,123 @@ class CachedModel:
 
         return NliModel.load(weights_path(self._manifest), batch_tokens=self._batch_tokens, **self._settings)
 
+    def look_up(self, pairs: Distinct) -> Answers:
+        """Answers for some pairs: those in the cache; the others can be computed."""
+        return Answers(self, pairs)
+
     def missing(self, pairs: Distinct) -> Distinct:
         """The given pairs that are not in the cache."""
-        return pairs.only(self._cache.lookup(pairs.keys)[1])
+        return pairs.only(self.look_up(pairs).missing)
 
     def predict(self, pairs: Distinct, bar: Any) -> tuple[np.ndarray, int]:
-        """Values of the pairs (:data:`molmix.judges.nli.cache.VALUE` [n]), and how many were computed and added to the
-        cache.
+        """Values of the pairs (:data:`molmix.judges.nli.cache.VALUE` [n]), and how many this process computed.
 
         Args:
-            pairs: any pairs.
+            pairs: any distinct pairs.
             bar: a tqdm bar, updated for every computed pair.
         """
-        values, missing = self._cache.lookup(pairs.keys)
-        # Group texts of similar length, so that most of a chunk's batches are full; the longest first.
-        lengths = np.array([len(text) for text in pairs.texts], dtype=int)
-        new = np.flatnonzero(missing)
-        new = new[np.argsort(-(lengths[pairs.premises[new]] + lengths[pairs.hypotheses[new]]), kind="stable")]
-        for chunk in (new[start : start + CHUNK] for start in range(0, len(new), CHUNK)):
-            indices = zip(pairs.premises[chunk], pairs.hypotheses[chunk], strict=True)
-            scores = self._model.score([(pairs.texts[p], pairs.texts[h]) for p, h in indices], bar)
-            values[chunk] = as_values(*scores)
-            self._cache.add(pairs.keys[chunk], values[chunk])
-        return values, len(new)
+        answers = self.look_up(pairs)
+        computed = answers.compute(np.arange(len(pairs.keys)), bar)
+        return answers.values, computed
+
+    def score(self, pairs: Sequence[tuple[str, str]], bar: Any) -> np.ndarray:
+        """Values of pairs by the model, without the cache; :data:`molmix.judges.nli.cache.VALUE` [n]."""
+        return as_values(*self._model.score(pairs, bar))
+
+
+class Answers:
+    """Answers of a model for some pairs, which several processes can compute together.
+
+    Missing pairs are divided into parts, by the length of their texts and by their key: every process divides them in
+    the same way. A process computes a part that no other one has claimed, and adds the answers to the cache. When only
+    parts of others are left, it waits for them.
+
+    Args:
+        model: the model and its cache.
+        pairs: any distinct pairs.
+    """
+
+    def __init__(self, model: CachedModel, pairs: Distinct) -> None:
+        self._model, self._pairs = model, pairs
+        self._found = Lookup(model.cache, pairs.keys)
+        self._claims = Claims(model.cache.folder / "claims")
+
+    @property
+    def values(self) -> np.ndarray:
+        """:data:`molmix.judges.nli.cache.VALUE` [n], zero for missing pairs."""
+        return self._found.values
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Which pairs have no answer yet, bool [n]."""
+        return self._found.missing
+
+    def compute(self, rows: np.ndarray, bar: Any) -> int:
+        """Compute the missing ones of some pairs; how many this process computed.
+
+        Args:
+            rows: indices of the pairs.
+            bar: a tqdm bar, updated for every computed pair.
+        """
+        rows = rows[self.missing[rows]]
+        if not len(rows):
+            return 0
+        lengths = self._lengths(rows)
+        parts = np.minimum(lengths // _WIDTH, _WIDEST) * _SPLIT + (self._pairs.keys[rows, 0] % _SPLIT).astype(int)
+        open_parts = {part: int(count) for part, count in zip(*np.unique(parts, return_counts=True), strict=True)}
+        computed = 0
+        while open_parts:
+            claimed = self._claim(open_parts)
+            if claimed:
+                self._found.refresh()
+                try:
+                    own = np.isin(parts, claimed) & self.missing[rows]
+                    # The longest first: a lack of memory shows at once. Similar lengths fill the model's batches.
+                    new = rows[own][np.argsort(-lengths[own], kind="stable")]
+                    for start in range(0, len(new), CHUNK):
+                        self._compute_chunk(new[start : start + CHUNK], bar)
+                    computed += len(new)
+                finally:
+                    for part in claimed:
+                        self._claims.release(str(part))
+            else:
+                time.sleep(POLL)
+                self._found.refresh()
+            left = set(parts[self.missing[rows]].tolist())
+            open_parts = {part: count for part, count in open_parts.items() if part in left}
+        return computed
+
+    def _claim(self, parts: dict[int, int]) -> list[int]:
+        """Claim free parts, of the longest pairs first, until they fill a chunk."""
+        claimed: list[int] = []
+        for part in sorted(parts, reverse=True):
+            if sum(parts[one] for one in claimed) >= CHUNK:
+                break
+            if self._claims.take(str(part)):
+                claimed.append(part)
+        return claimed
+
+    def _compute_chunk(self, rows: np.ndarray, bar: Any) -> None:
+        pairs = self._pairs
+        indices = zip(pairs.premises[rows], pairs.hypotheses[rows], strict=True)
+        texts = [(pairs.texts[premise], pairs.texts[hypothesis]) for premise, hypothesis in indices]
+        self.values[rows] = self._model.score(texts, _Beating(bar, self._claims))
+        self.missing[rows] = False
+        self._model.cache.add(pairs.keys[rows], self.values[rows])
+
+    def _lengths(self, rows: np.ndarray) -> np.ndarray:
+        """Characters of both texts of each pair."""
+        lengths = np.array([len(text) for text in self._pairs.texts], dtype=int)
+        return lengths[self._pairs.premises[rows]] + lengths[self._pairs.hypotheses[rows]]
+
+
+class _Beating:
+    """A tqdm bar that also gives signs of life for claims."""
+
+    def __init__(self, bar: Any, claims: Claims) -> None:
+        self._bar, self._claims = bar, claims
+
+    def update(self, count: int) -> None:
+        """As of a tqdm bar."""
+        self._claims.keep()
+        self._bar.update(count)

@@ -7,8 +7,7 @@ pair.
 from __future__ import annotations
 
 import logging
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,8 @@ from molmix.core.files import write_table
 from molmix.core.progress import progress
 from molmix.judges.nli.cached_model import CachedModel
 from molmix.judges.nli.pairs import Distinct, Pairs
+
+_MANY = 4_000_000  # pairs that are looked up together
 
 log = logging.getLogger(__name__)
 
@@ -63,27 +64,25 @@ def predict_tables(
     """
     cached = model if isinstance(model, CachedModel) else CachedModel(model, cache, **settings)
     own = {test: Pairs.of(reference, generated, both_ways) for test, (reference, generated) in atoms.items()}
-    new = [cached.missing(pairs.distinct) for pairs in own.values()]
-    others = []
-    if any(len(lacking.keys) for lacking in new):
-        others = list(_others(cached, atoms, neighbours or {}, both_ways))
-        random.shuffle(others)  # so that parallel jobs begin with different ones
-    # Pairs that other jobs add to the cache meanwhile are not computed again: then the bar ends early.
-    plan = np.concatenate([lacking.keys for lacking in (*new, *(lacking for *_, lacking in others))])
+    joined, rows = Distinct.join([pairs.distinct for pairs in own.values()])
+    answers = cached.look_up(joined)
+    others = _others(cached, atoms, neighbours or {}, both_ways) if answers.missing.any() else {}
+    # Pairs that other jobs compute meanwhile are not computed again: then the bar ends early.
+    plan = np.concatenate([joined.keys[answers.missing], *(lacking.keys for lacking in others.values())])
     counts = {}
     with progress(total=len(np.unique(plan, axis=0)), unit="pair", desc="NLI") as bar:
-        for test, pairs in own.items():
+        for (test, pairs), indices in zip(own.items(), rows, strict=True):
             bar.set_description(f"NLI {test}")
-            values, computed = cached.predict(pairs.distinct, bar)
-            write_table(outs[test], pairs.table(values))
-            cells, distinct = len(pairs.cells), len(values)
+            computed = answers.compute(indices, bar)
+            write_table(outs[test], pairs.table(answers.values[indices]))
+            cells, distinct = len(pairs.cells), len(indices)
             log.info("%s: %d cells, %d distinct pairs, %d computed", test, cells, distinct, computed)
             counts[test] = {"cells": cells, "distinct": distinct, "computed": computed, "computed_for_others": 0}
-        for test, path, lacking in others:
-            bar.set_description(f"NLI {path.parent.name}/{test}")
+        for test, lacking in others.items():
+            bar.set_description(f"NLI {test}, other systems")
             _, computed = cached.predict(lacking, bar)
-            log.info("%s: %d pairs computed ahead of its own job", path, computed)
-            counts[test]["computed_for_others"] += computed
+            log.info("%s: %d pairs of other systems computed ahead of their jobs", test, computed)
+            counts[test]["computed_for_others"] = computed
     return counts
 
 
@@ -121,15 +120,27 @@ def _others(
     atoms: Mapping[str, tuple[Path, Path]],
     neighbours: Mapping[str, Sequence[Path]],
     both_ways: bool,
-) -> Iterator[tuple[str, Path, Distinct]]:
-    """The pairs of neighbours that the cache lacks, as (test set, table, pairs). To save memory, cells are not kept:
-    there can be many neighbours."""
+) -> dict[str, Distinct]:
+    """The distinct pairs of neighbours that the cache lacks, by test set.
+
+    To save memory, cells are not kept, and pairs are looked up whenever many have been collected: there can be many
+    neighbours.
+    """
+    found = {}
     for test, paths in neighbours.items():
+        lacking: list[Distinct] = []
+        collected: list[Distinct] = []
         for path in paths:
             if path in atoms[test]:  # a glob also finds the references and the system itself
                 continue
             try:
-                pairs = Pairs.of(atoms[test][0], path, both_ways)
+                collected.append(Pairs.of(atoms[test][0], path, both_ways).distinct)
             except MolmixError:  # not finished yet; its own job will report any other error
                 continue
-            yield test, path, cached.missing(pairs.distinct)
+            if sum(len(pairs.keys) for pairs in collected) > _MANY:
+                lacking.append(cached.missing(Distinct.join(collected)[0]))
+                collected = []
+        lacking.append(cached.missing(Distinct.join(collected)[0]))
+        if any(len(pairs.keys) for pairs in lacking):
+            found[test] = Distinct.join(lacking)[0]
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,6 +69,21 @@ class Distinct:
         """Pairs with their keys."""
         digests = text_digests(texts)
         return Distinct(texts, premises, hypotheses, pair_keys(digests[premises], digests[hypotheses]))
+
+    @staticmethod
+    def join(parts: Sequence[Distinct]) -> tuple[Distinct, list[np.ndarray]]:
+        """The distinct pairs of all parts, and for each part the indices of its pairs among them."""
+        texts = [text for part in parts for text in part.texts]
+        starts = np.cumsum([0, *(len(part.texts) for part in parts)])[:-1]
+        joined = [
+            np.concatenate([np.empty(0, np.int64), *(own + start for own, start in zip(columns, starts, strict=True))])
+            for columns in ([part.premises for part in parts], [part.hypotheses for part in parts])
+        ]
+        keys = np.concatenate([np.empty((0, 2), np.uint64), *(part.keys for part in parts)])
+        _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        ends = np.cumsum([len(part.keys) for part in parts])[:-1]
+        distinct = Distinct(texts, joined[0][first], joined[1][first], keys[first])
+        return distinct, np.split(inverse.reshape(-1), ends)
 
     def only(self, which: np.ndarray) -> Distinct:
         """A subset (by a mask, bool [n])."""
