@@ -17,6 +17,8 @@ from molmix.metrics.aggregate import ratio
 # Entries in a block of resamples × rows: 32 MB for each of the few such arrays in memory at once.
 _BLOCK = 4_000_000
 
+_FIGURES = 1000  # figures whose resamples are sorted at once
+
 Key = TypeVar("Key", bound=Hashable)
 Array = Any  # array (rows, k): of numpy, or sparse ones of scipy where most entries are 0
 
@@ -50,14 +52,47 @@ class Replicates:
 
         A single row has no interval: all its resamples are equal.
         """
-        draws = self.draws[~np.isnan(self.draws)]
-        tail = (1 - level) / 2
-        low, high = np.quantile(draws, [tail, 1 - tail]) if len(draws) and self.n > 1 else (np.nan, np.nan)
+        low, high = quantiles(self.draws[:, None], level)[:, 0] if self.n > 1 else (np.nan, np.nan)
         return Interval(self.value, float(low), float(high), self.n)
 
     def minus(self, other: "Replicates") -> "Replicates":
         """The difference of two figures over the same resamples, which gives a paired interval."""
         return Replicates(self.value - other.value, self.draws - other.draws, min(self.n, other.n))
+
+
+def quantiles(draws: np.ndarray, level: float) -> np.ndarray:
+    """Both ends of the percentile intervals of many figures.
+
+    Args:
+        draws: their values in each resample (resamples, figures). NaN are left out.
+        level: of the intervals.
+
+    Returns:
+        Array (2, figures); NaN for a figure without a value.
+    """
+    ends = np.full((2, draws.shape[1]), np.nan)
+    tails = [(1 - level) / 2, (1 + level) / 2]
+    undefined = np.isnan(draws).any(axis=0)
+    if len(draws):
+        ends[:, ~undefined] = np.quantile(draws[:, ~undefined], tails, axis=0)
+    for figure in np.flatnonzero(undefined):
+        held = draws[~np.isnan(draws[:, figure]), figure]
+        if len(held):
+            ends[:, figure] = np.quantile(held, tails)
+    return ends
+
+
+def intervals(figures: Sequence[Replicates], level: float) -> list[Interval]:
+    """As :meth:`Replicates.interval`, of many figures with the same number of resamples at once."""
+    made: list[Interval] = []
+    for start in range(0, len(figures), _FIGURES):
+        some = figures[start : start + _FIGURES]
+        low, high = quantiles(np.stack([figure.draws for figure in some], axis=1), level)
+        made += [
+            Interval(figure.value, *((float(low[i]), float(high[i])) if figure.n > 1 else (np.nan, np.nan)), figure.n)
+            for i, figure in enumerate(some)
+        ]
+    return made
 
 
 def resampled_rows(rows: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
@@ -181,7 +216,12 @@ def mean(column: np.ndarray) -> Pooled:
     """The mean of an array (rows,) over the rows that are not NaN, as a function of sums."""
     column = np.asarray(column, dtype=float)
     held = ~np.isnan(column)
-    return np.column_stack([np.where(held, column, 0.0), held]), lambda sums: ratio(sums[..., 0], sums[..., 1])
+    return np.column_stack([np.where(held, column, 0.0), held]), mean_of_sums
+
+
+def mean_of_sums(sums: np.ndarray) -> np.ndarray:
+    """The means (…) of a sum and a count (…, 2); NaN where the count is 0."""
+    return ratio(sums[..., 0], sums[..., 1])
 
 
 def _counts(block: np.ndarray) -> np.ndarray:

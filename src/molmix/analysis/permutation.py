@@ -4,8 +4,8 @@ If two systems are equal, their captions of a molecule are exchangeable. So a pe
 each molecule with a probability of one half, and p is the share of permutations whose difference is at least as large
 as the observed one. For means this is the sign-flip test of paired differences (Fisher 1935). After a permutation, the
 sums of a system are its own sums, minus those of the exchanged molecules, plus the other system's sums of these
-molecules. As in `molmix.analysis.bootstrap`, permutations are rows of a matrix, and one matrix product per system is
-enough for all pairs.
+molecules. As in `molmix.analysis.bootstrap`, permutations are rows of a matrix. One matrix product is enough for all
+pairs of means, whose difference is a mean of signed differences, and one per system for figures such as BLEU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from molmix.analysis.bootstrap import row_count, weighted_sums
+from molmix.analysis.bootstrap import mean_of_sums, row_count, weighted_sums
 from molmix.metrics import Pooled
 
 # Entries in a block of permutations × rows or sums, and permutations in a block: a column of their sums fits in a
@@ -77,27 +77,47 @@ def p_values(
     rows = row_count(list(parts.values())) if parts else 0
     if not rows:
         return np.full(len(pairs), np.nan)
-    width = sum(array.shape[1] for array in parts.values())
-    whole = {key: array.sum(axis=0) for key, array in parts.items()}
+    whole = {part: array.sum(axis=0) for part, array in parts.items()}
     values = {key: float(figures[key][1](whole[id(figures[key][0])])) for key in keys}
     observed = np.array([values[one] - values[other] for one, other in pairs])
     # Sums in a different order differ in their last digits. This must not break ties.
     slack = np.array([1e-9 * (abs(values[one]) + abs(values[other])) for one, other in pairs])
+    bounds = np.abs(observed) - slack
+    is_linear = np.array([_is_linear(figures[one], figures[other]) for one, other in pairs], dtype=bool)
     result = np.full(len(pairs), np.nan)
     going = np.flatnonzero(~np.isnan(observed))
     exceedances = np.zeros(len(pairs), dtype=int)
     for start, stop in ((0, permutations), (permutations, max(most, permutations))):
-        drawn = _permutations(rows, width, stop - start if len(going) else 0, [seed, start])
-        for block in weighted_sums(parts, drawn):
-            for pair in going:
-                (one, value_of_one), (other, value_of_other) = (figures[key] for key in pairs[int(pair)])
-                moved = block[id(other)] - block[id(one)]
-                difference = value_of_one(whole[id(one)] + moved) - value_of_other(whole[id(other)] - moved)
-                # An undefined difference (NaN) counts as an exceedance.
-                exceedances[pair] += np.sum(~(np.abs(difference) < abs(observed[pair]) - slack[pair]))
+        linear, others = going[is_linear[going]], going[~is_linear[going]]
+        # Where a difference is the mean of differences of rows, an exchange turns the sign of a row's difference.
+        moves = np.stack([2 * _differences(figures, pairs[pair]) for pair in linear], 1) if len(linear) else None
+        needed = {id(figures[key][0]): figures[key][0] for pair in others for key in pairs[pair]}
+        width = len(linear) + sum(array.shape[1] for array in needed.values())
+        for drawn in _permutations(rows, width, stop - start if len(going) else 0, [seed, start]):
+            if moves is not None:
+                exceedances[linear] += np.sum(np.abs(observed[linear] - drawn @ moves) >= bounds[linear], axis=0)
+            for block in weighted_sums(needed, [drawn]) if needed else ():
+                for pair in others:
+                    (one, value_of_one), (other, value_of_other) = (figures[key] for key in pairs[int(pair)])
+                    moved = block[id(other)] - block[id(one)]
+                    difference = value_of_one(whole[id(one)] + moved) - value_of_other(whole[id(other)] - moved)
+                    # An undefined difference (NaN) counts as an exceedance.
+                    exceedances[pair] += np.sum(~(np.abs(difference) < bounds[pair]))
         result[going] = (1 + exceedances[going]) / (1 + stop)
         going = going[exceedances[going] < _FEW]
     return result
+
+
+def _is_linear(one: Pooled, other: Pooled) -> bool:
+    """Whether both figures are means over the same rows."""
+    both_means = one[1] is other[1] is mean_of_sums
+    return both_means and bool(np.array_equal(one[0][:, 1], other[0][:, 1]))
+
+
+def _differences(figures: Mapping[Key, Pooled], pair: tuple[Key, Key]) -> np.ndarray:
+    """The part of each row in the difference of two means: array (rows,)."""
+    one, other = (figures[key][0] for key in pair)
+    return (one[:, 0] - other[:, 0]) / one[:, 1].sum()
 
 
 def _permutations(rows: int, width: int, number: int, seed: Sequence[int]) -> Iterator[np.ndarray]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from molmix.analysis.bootstrap import Interval, Replicates, mean, replicate, value_of
+from molmix.analysis.bootstrap import Interval, Replicates, intervals, mean, replicate, value_of
 from molmix.analysis.holm import holm
 from molmix.analysis.permutation import p_values, permutations_needed
 from molmix.metrics import Metric, Options, Pooled, all_metrics
@@ -21,6 +21,8 @@ COLUMNS = [
     *("other_value", "other_low", "other_high", "difference", "difference_low", "difference_high"),
     *("p", "p_holm", "family", "effect", "verdict"),
 ]
+
+_BLOCK = 1000  # pairs whose differences are in memory at once
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,9 @@ def compare(
         most = permutations_needed(largest, level, resamples, rows, len(chosen))
         p[chosen] = p_values(summed, [sides[index] for index in chosen], permutations=resamples, most=most, seed=seed)
         permutations = max(permutations, most)
-    figures = {key: found[key].interval(level) for key in [*columns, *pooled]}
-    table = pd.DataFrame(
-        [
-            _row(*pair, found[one].minus(found[other]), figures, level)
-            for pair, (one, other) in zip(pairs, sides, strict=True)
-        ],
-        columns=COLUMNS,
-    ).assign(p=p)
+    keys = [*columns, *pooled]
+    figures = dict(zip(keys, intervals([found[key] for key in keys], level), strict=True))
+    table = pd.DataFrame(_rows(pairs, sides, found, figures, level), columns=COLUMNS).assign(p=p)
     for (column, sort), size in families.items():
         family = (table["metric"] == column) & (table["sort"] == sort)
         table.loc[family, "family"] = size
@@ -190,34 +187,29 @@ def _with_best(values: Mapping[str, float], better: str) -> list[tuple[str, str,
     return [("best", model, best) for model in values if model != best]
 
 
-def _row(
-    metric: Metric,
-    sort: str,
-    model: str,
-    other: str,
-    difference: Replicates,
+def _rows(
+    pairs: Sequence[tuple[Metric, str, str, str]],
+    sides: Sequence[tuple[Any, Any]],
+    found: Mapping[Any, Replicates],
     figures: Mapping[Figure, Interval],
     level: float,
-) -> dict[str, Any]:
-    gap, own, others = difference.interval(level), figures[model, metric.column], figures[other, metric.column]
-    return {
-        "metric": metric.column,
-        "better": metric.better,
-        "sort": sort,
-        "model": model,
-        "other": other,
-        "n": gap.n,
-        "value": own.value,
-        "low": own.low,
-        "high": own.high,
-        "other_value": others.value,
-        "other_low": others.low,
-        "other_high": others.high,
-        "difference": gap.value,
-        "difference_low": gap.low,
-        "difference_high": gap.high,
-        "effect": _effect(difference),
-    }
+) -> list[dict[str, Any]]:
+    """The rows of a table, without p and what follows from it. Differences are made in blocks, to save memory."""
+    rows: list[dict[str, Any]] = []
+    for start in range(0, len(pairs), _BLOCK):
+        differences = [found[one].minus(found[other]) for one, other in sides[start : start + _BLOCK]]
+        gaps = intervals(differences, level)
+        for (metric, sort, model, other), difference, gap in zip(
+            pairs[start : start + _BLOCK], differences, gaps, strict=True
+        ):
+            own, others = figures[model, metric.column], figures[other, metric.column]
+            row: dict[str, Any] = {"metric": metric.column, "better": metric.better}
+            row |= {"sort": sort, "model": model, "other": other}
+            row |= {"n": gap.n, "value": own.value, "low": own.low, "high": own.high}
+            row |= {"other_value": others.value, "other_low": others.low, "other_high": others.high}
+            row |= {"difference": gap.value, "difference_low": gap.low, "difference_high": gap.high}
+            rows.append(row | {"effect": _effect(difference)})
+    return rows
 
 
 def _effect(difference: Replicates) -> float:
