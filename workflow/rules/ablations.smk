@@ -26,7 +26,7 @@ rule compare_arms:
     params:
         ablation=lambda wildcards: study.ablations[wildcards.ablation].model_dump(),
         tests=list(products.tests),
-        statistics=study.statistics.model_dump(),
+        statistics=study.statistics.model_dump(exclude={"compare"}),
         seeds=study.seeds,
         config=DIGEST,
         options=products.metric_options,

@@ -70,7 +70,7 @@ rule judge_validation:
         runtime=grows(60),
     params:
         options=products.metric_options,
-        statistics=study.statistics.model_dump(),
+        statistics=study.statistics.model_dump(exclude={"compare"}),
         seeds=study.seeds,
         # Only of the sections that this rule depends on: a new learning rate must not rerun it.
         config=f"{study.digest('domain', 'seeds', 'data', 'world', 'decomposers', 'nli', 'judges', 'judge_validation', 'metrics', 'statistics')}"
@@ -102,7 +102,7 @@ rule agreement:
     params:
         options=products.metric_options,
         tests=products.judged,
-        statistics=study.statistics.model_dump(),
+        statistics=study.statistics.model_dump(exclude={"compare"}),
         seeds=study.seeds,
         config=DIGEST,
         made_by=made_by,

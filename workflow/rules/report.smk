@@ -29,7 +29,7 @@ rule pages:
         mem_mb=grows(1000),
         runtime=grows(10),
     params:
-        statistics=study.statistics.model_dump(),
+        statistics=study.statistics.model_dump(exclude={"compare"}),
     message:
         "Writing the tables as pages"
     script:
@@ -83,7 +83,7 @@ rule report_so_far:
         root=R,
         others=paths.tables(*VALIDATION, kinds=["md"]),
         folder=f"{R}/so-far",
-        statistics=study.statistics.model_dump(),
+        statistics=study.statistics.model_dump(exclude={"compare"}),
         seeds=study.seeds,
         config=DIGEST,
         options=products.metric_options,

@@ -114,7 +114,7 @@ rule leaderboard:
     params:
         models=products.model_facts,
         tests=products.tests,
-        statistics=study.statistics.model_dump(),
+        statistics=study.statistics.model_dump(exclude={"compare"}),
         seeds=study.seeds,
         config=DIGEST,
         options=products.metric_options,

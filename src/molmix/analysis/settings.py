@@ -53,7 +53,13 @@ class Ablation(Section):
 
 
 class Statistics(Section):
-    """Intervals of the tables."""
+    """Intervals and comparisons of the tables."""
 
     resamples: Annotated[Count, Field(ge=100)] = Field(1000, description="bootstrap resamples over molecules")
     level: Annotated[float, Field(gt=0.5, lt=1)] = Field(0.95, description="confidence level")
+    compare: Literal["all"] | list[str | tuple[str, str]] = Field(
+        [],
+        description="comparisons beside those with the start, the parents and the best: `all` pairs of models; or a "
+        "list of baselines (ids; every other model is compared with them) and of pairs of ids",
+        exclude_if=lambda asked: not asked,
+    )

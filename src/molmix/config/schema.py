@@ -79,7 +79,7 @@ class Config(Section):
         JudgeValidation(), description="captions with planted errors, which show how far judges can be trusted"
     )
     metrics: Metrics = Field(Metrics(), description="files of the published caption metrics")
-    statistics: Statistics = Field(Statistics(), description="intervals of the tables")
+    statistics: Statistics = Field(Statistics(), description="intervals and comparisons of the tables")
     tracking: Tracking = Field(Tracking(), description="where losses are shown while trainings run")
     hardware: Hardware = Field(Hardware(), description="GPUs that jobs ask for, on a cluster and here")
     push: Push | None = Field(None, description="where models are uploaded by `snakemake push`; null for nowhere")

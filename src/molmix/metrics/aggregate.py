@@ -65,13 +65,14 @@ def figures_of(
     _check_dtypes(frames)
     columns: dict[Figure, np.ndarray] = {}
     pooled: dict[Figure, Pooled] = {}
+    metrics = {family: family.metrics(options) for family in load_families()}
     for model, frame in frames.items():
-        for family in load_families():
+        for family, own in metrics.items():
             sums = family.pooled(frame, options) if hasattr(family, "pooled") else {}
             pooled |= {(model, column): figure for column, figure in sums.items()}
             columns |= {
                 (model, metric.column): frame[metric.column].to_numpy(dtype=float)
-                for metric in family.metrics(options)
+                for metric in own
                 if metric.column in frame and metric.column not in sums
             }
     return columns, pooled

@@ -23,6 +23,7 @@ from molmix.generation.engines import ENGINES
 from molmix.models.settings import HubModel, MadeModel
 
 Kind = Literal["initial", "aligned", "merged", "external"]
+MOST_FOR_ALL_PAIRS = 200  # models; 19,900 pairs for each metric
 RESERVED = ("reference", "planted", "planted-reference")  # authors of captions that are not models
 
 
@@ -120,6 +121,15 @@ def build(config: Config) -> ModelTable:
     for name, ablation in config.ablations.items():
         for model in ablation.models():
             check_name(model, table, f"ablations.{name}.arms", "model")
+    if config.statistics.compare == "all" and len(table) > MOST_FOR_ALL_PAIRS:
+        what = f"{len(table)} models have {len(table) * (len(table) - 1) // 2} pairs"
+        raise fault(
+            "statistics.compare", what, f"`all` is for up to {MOST_FOR_ALL_PAIRS} models: name baselines or pairs"
+        )
+    if config.statistics.compare != "all":
+        for number, names in enumerate(config.statistics.compare):
+            for model in [names] if isinstance(names, str) else names:
+                check_name(model, table, f"statistics.compare.{number}", "model")
     if config.judge_validation.systems != "all":
         for number, model in enumerate(config.judge_validation.systems):
             check_name(model, table, f"judge_validation.systems.{number}", "model")

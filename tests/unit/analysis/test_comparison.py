@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import permutation_test
 
 from molmix.analysis.bootstrap import mean, replicate
-from molmix.analysis.comparison.paired import COLUMNS, compare, fixed_pairs
+from molmix.analysis.comparison.paired import COLUMNS, asked_pairs, compare, fixed_pairs
 from molmix.analysis.comparison.significance import Significance
 from molmix.analysis.holm import holm
 from molmix.analysis.permutation import p_values, permutations_needed
@@ -207,6 +207,20 @@ def test_every_model_meets_its_start_its_parents_and_the_best() -> None:
         assert significance.best("t", metric) == "plain.sft_dpo.slerp"
         assert significance.verdict("t", metric, "start", "plain.sft", "plain") == "better"
         assert significance.verdict("t", metric, "best", "plain.sft", "plain.sft_dpo.slerp") == "worse"
+
+
+def test_pairs_that_are_asked_for_are_a_family_of_their_own() -> None:
+    names = ["a", "b", "c", "d"]
+    every = asked_pairs(names, "all")
+    assert len(every) == 6 and ("asked", "a", "d") in every
+    assert asked_pairs(names, []) == []
+    with_baseline = asked_pairs(names, ["b", ("c", "d"), ("b", "a")])  # b and a once
+    assert with_baseline == [("asked", "a", "b"), ("asked", "c", "b"), ("asked", "d", "b"), ("asked", "c", "d")]
+    frames = {name: scores(0.3 + 0.1 * i, seed=i) for i, name in enumerate(names)}
+    table = compare(frames, with_baseline, OPTIONS, resamples=300, level=0.95, seed=5).comparisons
+    own = table[(table["metric"] == "coverage") & (table["sort"] == "asked")].set_index(["model", "other"])
+    assert own.loc[[pair[1:] for pair in with_baseline], "verdict"].tolist() == ["worse", "better", "better", "worse"]
+    assert (own["family"] == 4).all() and (own["p_holm"] >= own["p"]).all()
 
 
 def test_equal_systems_differ_significantly_nowhere() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from molmix.analysis.comparison.layout import Layout, compare_tests
-from molmix.analysis.comparison.paired import fixed_pairs
+from molmix.analysis.comparison.paired import asked_pairs, fixed_pairs
 from molmix.analysis.comparison.significance import BOLD, significant, star
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
@@ -19,6 +19,7 @@ from molmix.metrics import Metric, Options
 SORTS = {
     "start": "models less their starting point",
     "parent": "merges less each of their parents",
+    "asked": "pairs that the config asks for",
     "best": "models less the best one of each column",
 }
 PARENTS = ("first", "second")  # of a merge
@@ -49,7 +50,7 @@ def compare_models(
         models: rows of the model table by id: kind, parents, method, seed, start, unseeded.
         tests: names of the test sets.
         scores: folder that holds ``<model>/<test>.parquet``.
-        statistics: the config's `statistics`: resamples, level.
+        statistics: the config's `statistics`: resamples, level, and compare if it is not empty.
         options: as in :class:`molmix.metrics.Options`.
         study_seeds: of the study; the first is that of resamples and permutations.
         config: digest of the whole config.
@@ -58,10 +59,12 @@ def compare_models(
         tables: paths of the files to write, without ending: `comparisons`, and `merges`, `alignments` and `seeds` if
             the study has them.
     """
+    asked = statistics.get("compare", [])
+    statistics = {name: value for name, value in statistics.items() if name != "compare"}
     layout, counted, permutations = compare_tests(
         {model: scores / model for model in models},
         tests,
-        fixed_pairs(models),
+        [*fixed_pairs(models), *asked_pairs(models, asked)],
         Options(**options),
         rows=models,
         seed=study_seeds[0],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,28 @@ def fixed_pairs(models: Mapping[str, dict[str, Any]]) -> list[tuple[str, str, st
     return starts + [("parent", model, parent) for model, parents in merges for parent in parents]
 
 
+def asked_pairs(models: Iterable[str], asked: str | Sequence[str | Sequence[str]]) -> list[tuple[str, str, str]]:
+    """Comparisons that the config asks for.
+
+    Args:
+        models: ids of all models.
+        asked: the config's `statistics.compare`.
+
+    Returns:
+        Sort, model, other, each pair once.
+    """
+    names = list(models)
+    if asked == "all":
+        return [("asked", one, other) for one, other in combinations(names, 2)]
+    pairs: dict[frozenset[str], tuple[str, str, str]] = {}
+    for one in asked:
+        several = [(model, one) for model in names] if isinstance(one, str) else [(one[0], one[1])]
+        for model, other in several:
+            if model != other:
+                pairs.setdefault(frozenset((model, other)), ("asked", model, other))
+    return list(pairs.values())
+
+
 def compare(
     frames: Mapping[str, pd.DataFrame],
     fixed: Sequence[tuple[str, str, str]],
@@ -70,14 +93,14 @@ def compare(
     has n = 0, no difference and no p.
 
     A family for Holm's correction is one sort of comparison on one metric and test set: all models with their own
-    starts; all merges with both parents; all models with the best. The best model is selected by the same scores that
-    are then tested. So the family of that last sort is *all* pairs of models, although only those with the best are
-    tested.
+    starts; all merges with both parents; all pairs that the config asks for; all models with the best. The best model
+    is selected by the same scores that are then tested. So the family of that last sort is *all* pairs of models,
+    although only those with the best are tested.
 
     Args:
         frames: scores by model; the same molecules in the same order.
         fixed: comparisons that do not follow from the scores: sort, model, other
-            (:func:`fixed_pairs`).
+            (:func:`fixed_pairs`, :func:`asked_pairs`).
         options: options of the scores.
         resamples: of the molecules, for the intervals; also the minimum number of permutations of a test.
         level: of the intervals; a difference is significant if its corrected p is at most 1 - level.
