@@ -46,3 +46,8 @@ include: "workflow/rules/cards.smk"
 # Snakemake does not tell the options of its command here, so they are read from the command line.
 if workflow.is_main_process and wants_current_results(sys.argv):
     refuse_stale_results()
+
+
+onstart:
+    if serves(workflow, study.hardware) and (prefix := start_job_server()):
+        shell.prefix(prefix)

@@ -9,12 +9,14 @@ from random import Random
 from faults import damage, machine, signals
 from faults.stages import JOBS
 from faults.trial import Trial
+from molmix.pipeline.job_server.server import MODULES
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TRAINED, JUDGED = ("align",), ("nli", "audit")
 # They read no results of other jobs, or (`plot_arms`) a final table, which has no checksum.
 NOT_FED = ("world", "train_nli", "fetch_initial", "fetch_nli", "plot_arms")
 FED = tuple(rule for rule in JOBS if rule not in NOT_FED)
+SERVED = tuple(rule for rule in JOBS if f"{rule}.py" in MODULES)
 
 # By name: what does it (a function of the trial that says what was done, or nothing where the job was faster), and the
 # stages that it can be done to.
@@ -28,6 +30,7 @@ FAULTS: dict[str, tuple[Callable[[Trial], str], tuple[str, ...]]] = {
         f"the {whom} paused": (partial(signals.pause, whom=whom), tuple(JOBS))
         for whom in (signals.JOB, signals.SNAKEMAKE)
     },
+    "SIGKILL to the job server": (partial(signals.send, whom=signals.SERVER, number=signal.SIGKILL), SERVED),
     "the node goes": (partial(signals.send, whom=signals.NODE, number=signal.SIGKILL), tuple(JOBS)),
     "memory limit": (machine.memory, tuple(JOBS)),
     "full disk": (machine.full_disk, tuple(JOBS)),

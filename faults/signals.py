@@ -7,9 +7,10 @@ import time
 
 import psutil
 
-from faults.trial import Trial
+from faults.trial import Trial, children
 
-JOB, SNAKEMAKE, NODE = "job", "main process", "node"
+JOB, SNAKEMAKE, NODE, SERVER = "job", "main process", "node", "job server"
+JOB_SERVER = "molmix.pipeline.job_server.server"  # in its command line
 
 
 def send(trial: Trial, whom: str, number: signal.Signals) -> str:
@@ -55,8 +56,10 @@ def _send(process: subprocess.Popen, script: psutil.Process | None, whom: str, n
             script.send_signal(number)
         elif whom == SNAKEMAKE:
             process.send_signal(number)
+        elif whom == SERVER:
+            next(child for child in children(process.pid) if JOB_SERVER in child.cmdline()).send_signal(number)
         else:
             os.killpg(process.pid, number)
-    except (psutil.NoSuchProcess, ProcessLookupError):
+    except (psutil.NoSuchProcess, ProcessLookupError, StopIteration):
         return False
     return True

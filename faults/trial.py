@@ -62,7 +62,7 @@ class Trial:
     def script(self, process: subprocess.Popen) -> psutil.Process | None:
         """The stage's own process, as soon as it is there; None if the command ends without one."""
         while process.poll() is None:
-            for child in _children(process.pid):
+            for child in children(process.pid):
                 try:
                     command = child.cmdline()
                 except psutil.Error:
@@ -129,7 +129,8 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _children(pid: int) -> list[psutil.Process]:
+def children(pid: int) -> list[psutil.Process]:
+    """All processes that a process started, and those that they started."""
     try:
         return psutil.Process(pid).children(recursive=True)
     except psutil.Error:

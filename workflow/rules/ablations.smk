@@ -14,8 +14,6 @@ rule compare_arms:
         **table_files("ablation-{ablation}"),
     log:
         f"{LOGS}/compare_arms/{{ablation}}.log",
-    benchmark:
-        f"{BENCH}/compare_arms/{{ablation}}.tsv"
     wildcard_constraints:
         ablation=any_of(study.ablations),
     conda:
@@ -47,8 +45,6 @@ rule plot_arms:
         ),
     log:
         f"{LOGS}/plot_arms/{{ablation}}.log",
-    benchmark:
-        f"{BENCH}/plot_arms/{{ablation}}.tsv"
     wildcard_constraints:
         ablation=any_of(study.ablations),
     conda:

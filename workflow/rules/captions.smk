@@ -13,8 +13,6 @@ rule generate:
         **named("predictions", paths.predictions("{model}")),
     log:
         f"{LOGS}/generate/{{model}}.log",
-    benchmark:
-        f"{BENCH}/generate/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(products.generating),
     priority: 20
@@ -53,8 +51,6 @@ rule join_external:
         manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/join_external/{{model}}.log",
-    benchmark:
-        f"{BENCH}/join_external/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(products.systems),
     group:

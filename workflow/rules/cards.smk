@@ -20,8 +20,6 @@ rule card:
         card=f"{R}/cards/{{model}}/README.md",
     log:
         f"{LOGS}/card/{{model}}.log",
-    benchmark:
-        f"{BENCH}/card/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(table.of_kind("aligned", "merged")),
     conda:
@@ -61,8 +59,6 @@ rule push_model:
         pushed=f"{R}/pushed/{{model}}.json",
     log:
         f"{LOGS}/push_model/{{model}}.log",
-    benchmark:
-        f"{BENCH}/push_model/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(products.uploadable),
     conda:

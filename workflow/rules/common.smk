@@ -16,6 +16,7 @@ from molmix.pipeline.job_settings import (
     settings_by_job,
     wants_current_results,
 )
+from molmix.pipeline.job_server import serves, start_job_server
 from molmix.pipeline.model_table import RESERVED
 from molmix.pipeline.named import named
 from molmix.pipeline.paths import ATOMS_CACHE, NLI_CACHE, Paths

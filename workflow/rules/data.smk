@@ -8,8 +8,6 @@ rule world:
         world=f"{R}/data/world.parquet",
     log:
         f"{LOGS}/world.log",
-    benchmark:
-        f"{BENCH}/world.tsv"
     group:
         groups.data
     conda:
@@ -44,8 +42,6 @@ rule corpus:
         manifest=f"{R}/data/manifest.json",
     log:
         f"{LOGS}/corpus.log",
-    benchmark:
-        f"{BENCH}/corpus.tsv"
     group:
         groups.data
     conda:
@@ -76,8 +72,6 @@ rule generate_rejected:
         rejected=f"{R}/preferences/{{corpus}}rejected.{{direction}}.parquet",
     log:
         f"{LOGS}/generate_rejected/{{corpus}}{{direction}}.log",
-    benchmark:
-        f"{BENCH}/generate_rejected/{{corpus}}{{direction}}.tsv"
     conda:
         environment(study.generation.engine)
     threads: needs.cores("reject")
@@ -112,8 +106,6 @@ rule pairs:
         manifest=f"{R}/preferences/{{corpus}}{{share}}manifest.json",
     log:
         f"{LOGS}/{{corpus}}{{share}}pairs.log",
-    benchmark:
-        f"{BENCH}/{{corpus}}{{share}}pairs.tsv"
     conda:
         "../../envs/data.yaml"
     resources:

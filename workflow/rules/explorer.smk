@@ -27,8 +27,6 @@ rule explorer:
         pages=directory(f"{R}/explorer"),
     log:
         f"{LOGS}/explorer.log",
-    benchmark:
-        f"{BENCH}/explorer.tsv"
     conda:
         "../../envs/data.yaml"
     resources:

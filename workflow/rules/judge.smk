@@ -9,8 +9,6 @@ rule train_nli:
         weights=directory(f"{R}/nli_models/{{nli}}/weights"),
     log:
         f"{LOGS}/train_nli/{{nli}}.log",
-    benchmark:
-        f"{BENCH}/train_nli/{{nli}}.tsv"
     wildcard_constraints:
         nli=any_of(products.nli_made_by("train_nli")),
     priority: 10
@@ -46,8 +44,6 @@ rule adapt_nli:
         weights=directory(f"{R}/nli_models/{{nli}}/weights"),
     log:
         f"{LOGS}/adapt_nli/{{nli}}.log",
-    benchmark:
-        f"{BENCH}/adapt_nli/{{nli}}.tsv"
     wildcard_constraints:
         nli=any_of(products.nli_made_by("adapt_nli")),
     priority: 10
@@ -83,8 +79,6 @@ rule fetch_nli:
         manifest=paths.nli_model("{nli}"),
     log:
         f"{LOGS}/fetch_nli/{{nli}}.log",
-    benchmark:
-        f"{BENCH}/fetch_nli/{{nli}}.tsv"
     wildcard_constraints:
         nli=any_of(products.nli_made_by("fetch_nli")),
     conda:
@@ -107,8 +101,6 @@ use rule fetch_nli as fetch_decomposer with:
         manifest=paths.decomposer("{decomposer}"),
     log:
         f"{LOGS}/fetch_decomposer/{{decomposer}}.log",
-    benchmark:
-        f"{BENCH}/fetch_decomposer/{{decomposer}}.tsv"
     wildcard_constraints:
         decomposer=any_of(products.local_decomposers),
     params:
@@ -124,8 +116,6 @@ use rule fetch_nli as fetch_text_model with:
         manifest=f"{R}/text_models/{{metric}}/manifest.json",
     log:
         f"{LOGS}/fetch_text_model/{{metric}}.log",
-    benchmark:
-        f"{BENCH}/fetch_text_model/{{metric}}.tsv"
     wildcard_constraints:
         metric="text2mol",
     params:
@@ -148,8 +138,6 @@ rule decompose:
         **named("units", paths.units("{units}", "{author}")),
     log:
         f"{LOGS}/decompose/{{units}}/{{author}}.log",
-    benchmark:
-        f"{BENCH}/decompose/{{units}}/{{author}}.tsv"
     wildcard_constraints:
         units=any_of(products.units),
     group:
@@ -199,8 +187,6 @@ rule nli:
         **named("nli", paths.nli("{judge}", "{author}")),
     log:
         f"{LOGS}/nli/{{judge}}/{{author}}.log",
-    benchmark:
-        f"{BENCH}/nli/{{judge}}/{{author}}.tsv"
     # These jobs run last: one that computes anything also computes the pairs of all captions that are there already.
     # Jobs at the same time share the work.
     priority: -10

@@ -15,8 +15,6 @@ rule plant_errors:
         **named("captions", paths.captions("planted")),
     log:
         f"{LOGS}/plant_errors.log",
-    benchmark:
-        f"{BENCH}/plant_errors.tsv"
     group:
         groups.validation
     conda:
@@ -59,8 +57,6 @@ rule judge_validation:
         ),
     log:
         f"{LOGS}/judge_validation.log",
-    benchmark:
-        f"{BENCH}/judge_validation.tsv"
     group:
         groups.validation
     conda:
@@ -92,8 +88,6 @@ rule agreement:
         ),
     log:
         f"{LOGS}/agreement.log",
-    benchmark:
-        f"{BENCH}/agreement.tsv"
     conda:
         "../../envs/data.yaml"
     resources:
@@ -148,8 +142,6 @@ rule audit:
         **table_files("audit"),
     log:
         f"{LOGS}/audit.log",
-    benchmark:
-        f"{BENCH}/audit.tsv"
     conda:
         "../../envs/models.yaml"
     threads: needs.cores("nli")

@@ -12,8 +12,6 @@ rule train_initial:
         manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/train_initial/{{model}}.log",
-    benchmark:
-        f"{BENCH}/train_initial/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(model for model, row in table.items() if row.method == "made"),
     priority: 50
@@ -44,8 +42,6 @@ rule fetch_initial:
         manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/fetch_initial/{{model}}.log",
-    benchmark:
-        f"{BENCH}/fetch_initial/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(
             model for model, row in table.items() if row.method == "pretrained"
@@ -76,8 +72,6 @@ rule align:
         manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/align/{{model}}.log",
-    benchmark:
-        f"{BENCH}/align/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(products.adapters),
     priority: 40
@@ -127,8 +121,6 @@ rule merge:
         manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/merge/{{model}}.log",
-    benchmark:
-        f"{BENCH}/merge/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(products.kept_merges),
     priority: 30
@@ -162,8 +154,6 @@ rule merge_and_generate:
         manifest=paths.manifest("{model}"),
     log:
         f"{LOGS}/merge_and_generate/{{model}}.log",
-    benchmark:
-        f"{BENCH}/merge_and_generate/{{model}}.tsv"
     wildcard_constraints:
         model=any_of(products.temporary_merges),
     priority: 20

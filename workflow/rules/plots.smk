@@ -1,8 +1,8 @@
-# Needs: the tables, the losses of trainings, and the times and memory that Snakemake measured of every job.
+# Needs: the tables, the losses of trainings, and the times and memory of every job.
 # Makes: plots/<figure>[-<test>], SVG and PNG: the figures that the study has something to draw for.
 #        (Those of judge validation are in judge_validation.smk.)
 # One job draws all: importing the libraries takes longer than most figures. Benchmarks are not among the inputs:
-# Snakemake writes the benchmark of a job after its outputs, and times are never the same twice.
+# a job writes its benchmark after its outputs, and times are never the same twice.
 rule plots:
     input:
         **named(
@@ -19,8 +19,6 @@ rule plots:
         ),
     log:
         f"{LOGS}/plots.log",
-    benchmark:
-        f"{BENCH}/plots.tsv"
     conda:
         "../../envs/data.yaml"
     resources:

@@ -21,8 +21,6 @@ rule pages:
         ),
     log:
         f"{LOGS}/pages.log",
-    benchmark:
-        f"{BENCH}/pages.tsv"
     conda:
         "../../envs/data.yaml"
     resources:
@@ -49,8 +47,6 @@ rule report:
         page=f"{R}/report/index.html",
     log:
         f"{LOGS}/report.log",
-    benchmark:
-        f"{BENCH}/report.tsv"
     conda:
         "../../envs/data.yaml"
     resources:

@@ -14,8 +14,6 @@ rule score:
         **named("scores", paths.scores("{model}")),
     log:
         f"{LOGS}/score/{{model}}.log",
-    benchmark:
-        f"{BENCH}/score/{{model}}.tsv"
     group:
         "judge"
     conda:
@@ -42,8 +40,6 @@ rule text2mol:
         **named("similarities", paths.text2mol("{model}")),
     log:
         f"{LOGS}/text2mol/{{model}}.log",
-    benchmark:
-        f"{BENCH}/text2mol/{{model}}.tsv"
     group:
         "judge"
     conda:
@@ -68,8 +64,6 @@ rule comparisons:
         **named("tables", {name: table_files(name) for name in products.compared}),
     log:
         f"{LOGS}/comparisons.log",
-    benchmark:
-        f"{BENCH}/comparisons.tsv"
     group:
         "judge"
     conda:
@@ -102,8 +96,6 @@ rule leaderboard:
         **table_files("leaderboard"),
     log:
         f"{LOGS}/leaderboard.log",
-    benchmark:
-        f"{BENCH}/leaderboard.tsv"
     group:
         "judge"
     conda:

@@ -42,3 +42,8 @@ class Hardware(Section):
     gpu_memory_gb: Annotated[float, Field(gt=0)] | None = Field(
         None, description="memory that each of these GPUs must have, in GB (10^9 bytes); null for any"
     )
+    job_server: bool = Field(
+        True,
+        description="whether a local run imports the heavy libraries once, in a process that forks for each job "
+        "(docs/architecture.md); never on a cluster, with GPUs, or in conda environments and containers",
+    )

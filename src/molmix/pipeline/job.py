@@ -6,6 +6,7 @@ import errno
 import gc
 import logging
 import os
+import resource
 import sys
 import time
 import traceback
@@ -14,11 +15,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+import psutil
+
 from molmix.core.errors import MolmixError, escape_control
 from molmix.core.gpus import check_gpus
 from molmix.core.hub import switch_hub_off
 from molmix.core.origin import recording
 from molmix.pipeline.origins import check_origins, origin_of_job
+from molmix.pipeline.paths import benchmark_of
 
 
 @contextmanager
@@ -42,6 +46,7 @@ def job(snakemake: Any) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     log = path.open("w", encoding="utf-8", buffering=1)
     sys.stdout = sys.stderr = log
+    _write_logs_to(log)
     logging.basicConfig(stream=log, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
         check_gpus(snakemake.resources.get("gpu", 0), snakemake.resources.get("gpu_memory_mb", 0))
@@ -56,18 +61,30 @@ def job(snakemake: Any) -> Iterator[None]:
             if not isinstance(error, MolmixError):
                 traceback.print_exc(file=log)
         _end(log, 1)
+    _write_usage(benchmark_of(path))
     _end(log, 0)
 
 
 def _set_environment(threads: int) -> None:
-    # Numerical libraries read these variables at their first import, which is inside the block.
+    # Numerical libraries read these variables at their first import, which is inside the block unless the job server
+    # has imported them.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(threads)
+    if torch := sys.modules.get("torch"):  # the job server has imported it, for one thread
+        torch.set_num_threads(threads)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
     switch_hub_off()
     # The imports of a job create a million objects and no garbage. Garbage collection takes a tenth of their time.
     gc.set_threshold(100_000, 20, 100)
+
+
+def _write_logs_to(log: IO[str]) -> None:
+    """Let libraries that the job server has imported write to this log: their loggers kept the terminal's stream."""
+    for logger in map(logging.getLogger, logging.root.manager.loggerDict):
+        for handler in logger.handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream in (sys.__stdout__, sys.__stderr__):
+                handler.setStream(log)
 
 
 def _date_back(inputs: Iterable[Path]) -> None:
@@ -81,6 +98,21 @@ def _date_back(inputs: Iterable[Path]) -> None:
         with suppress(OSError):
             if file.stat().st_mtime > time.time():
                 os.utime(file)
+
+
+def _write_usage(path: Path) -> None:
+    """Write wall seconds, peak memory (MB) and CPU seconds of this process and the processes that it started.
+
+    Snakemake's `benchmark:` takes samples, which miss the end of a job, and sees only the client of the job server.
+    Memory that a job shares with the job server counts, as the job uses it.
+    """
+    own, started = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    seconds = time.time() - psutil.Process().create_time()
+    cpu = own.ru_utime + own.ru_stime + started.ru_utime + started.ru_stime
+    megabytes = (own.ru_maxrss + started.ru_maxrss) / 1024
+    with suppress(OSError):  # the disk is full: the outputs are complete
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\tmax_rss\tcpu_time\n{seconds:.2f}\t{megabytes:.1f}\t{cpu:.2f}\n", encoding="utf-8")
 
 
 def _end(log: IO[str], status: int) -> NoReturn:

@@ -14,6 +14,12 @@ NLI_CACHE = "results/store/nli"
 ATOMS_CACHE = "results/store/atoms"
 
 
+def benchmark_of(log: Path) -> Path:
+    """File of the run time and memory use of a job: its log's name, under ``results/<run>/benchmarks``."""
+    run, *job = log.relative_to("logs").with_suffix(".tsv").parts
+    return Path("results", run, "benchmarks", *job)
+
+
 @dataclass(frozen=True)
 class Paths:
     """The paths of one run, relative to the working directory.
@@ -42,7 +48,7 @@ class Paths:
 
     @property
     def benchmarks(self) -> str:
-        """Folder of the run times and memory use that Snakemake measures."""
+        """Folder of the run times and memory use of jobs; see :func:`benchmark_of`."""
         return f"{self.results}/benchmarks"
 
     # ---- data

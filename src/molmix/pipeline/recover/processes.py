@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from molmix.core.errors import fault
+from molmix.pipeline.job_server import CLIENT
 
 PROC = Path("/proc")
 GRACE = 60  # seconds between SIGTERM (a training then saves a checkpoint) and SIGKILL
@@ -70,6 +71,8 @@ def end(pids: Iterable[int]) -> None:
 def program(words: list[str]) -> tuple[str, str]:
     """The program that Python runs: ``("module", name)`` or ``("script", path)``, else two empty strings.
 
+    A client of the job server stands for the script that the server runs for it.
+
     Args:
         words: words of the command line, including the interpreter.
     """
@@ -84,7 +87,7 @@ def program(words: list[str]) -> tuple[str, str]:
         if word in _WITH_VALUE:
             next(rest, "")
         elif not word.startswith("-"):
-            return "script", word
+            return "script", words[-1] if word == str(CLIENT) else word
     return "", ""
 
 

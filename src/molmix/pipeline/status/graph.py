@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from molmix.core.errors import fault
+from molmix.pipeline.paths import benchmark_of
 from molmix.pipeline.setup import find_snakefile
 
 
@@ -23,7 +24,7 @@ class Job:
         name: its wildcards without empty ones, such as ``atomic/trained``; empty if the rule has one job.
         outputs: files and folders that it makes.
         log: file that it writes while it runs.
-        benchmark: file that Snakemake writes after the job has succeeded.
+        benchmark: file that the job writes when it has succeeded.
         needed: whether Snakemake would run it: an output is missing or outdated.
     """
 
@@ -79,7 +80,7 @@ def jobs(configfile: Path, targets: Sequence[str]) -> list[Job]:
                 "/".join(filter(None, (str(part).strip("/") for part in job.wildcards))),
                 tuple(map(str, job.output)),
                 Path(str(job.log[0])),
-                Path(str(job.benchmark)),
+                benchmark_of(Path(str(job.log[0]))),
                 bool(workflow.dag.needrun(job)),
             )
             for job in workflow.dag.jobs

@@ -41,7 +41,7 @@ def draw_figures(
         models: rows of the model table by id: kind, parents, method, seed, start, unseeded.
         tables: folder of leaderboard.csv, comparisons.csv and, if there are merges, merges.csv.
         logs: ``log.parquet`` of every trained model.
-        benchmarks: folder of Snakemake's measurements of each job.
+        benchmarks: folder of the run time and memory of each job.
         options: as in :class:`molmix.metrics.Options`.
         out: folder to write to.
     """

@@ -1,0 +1,68 @@
+"""Start-up paid once: a local run imports the heavy libraries in one process, which forks for every job.
+
+Snakemake runs each script by ``python SCRIPT`` in a shell. :func:`start_job_server` starts the server and makes this
+command a call of its client. Snakemake itself, its caching and its logs do not change.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from molmix.core.settings import Hardware
+
+CLIENT = Path(__file__).with_name("client.py")
+_LIBRARIES = {
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRL_EXPERIMENTAL_SILENCE": "1",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+def serves(workflow: Any, hardware: Hardware) -> bool:
+    """Whether the jobs of a run are to start by the server: they run here, by this Python, and without GPUs.
+
+    Args:
+        workflow: Snakemake's.
+        hardware: of the config.
+    """
+    return (
+        hardware.job_server
+        and workflow.is_main_process
+        and workflow.local_exec
+        and not workflow.dryrun
+        and not workflow.touch
+        and not workflow.deployment_settings.deployment_method
+        and not any(hardware.gpus.model_dump().values())
+        and not Path("/dev/nvidiactl").exists()
+    )
+
+
+def start_job_server() -> str:
+    """Start the server for the jobs of this process. It ends when this process has ended and no job is left.
+
+    Returns:
+        What the shell of every job runs first (Snakemake's ``shell.prefix``); empty if the path of this Python cannot
+        be the name of a shell function.
+    """
+    if not re.fullmatch(r"[\w./+-]+", sys.executable):
+        return ""
+    path = Path(tempfile.mkdtemp(prefix="molmix-jobs-"), "socket")
+    subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "molmix.pipeline.job_server.server", path],
+        stdin=subprocess.PIPE,  # ends with this process
+        stdout=subprocess.DEVNULL,
+        env=os.environ | _LIBRARIES,
+        start_new_session=True,  # Ctrl-C reaches the clients, which pass it on
+    )
+    # A function of the name of this Python. Snakemake formats the prefix, so braces are doubled.
+    call = f"exec '{sys.executable}' -I -S '{CLIENT}' '{path}' '{sys.executable}' \"$@\""
+    return f"set -euo pipefail; {sys.executable} () {{{{ {call}; }}}};"

@@ -1,0 +1,229 @@
+"""The job server: one process that imports the heavy libraries once, and forks for every job of a local run.
+
+Started as ``python -m molmix.pipeline.job_server.server SOCKET``. A client sends the path of a script, its environment
+and its open files. The server imports what such a script needs, unless an earlier job needed it too, and forks. The
+child takes over the client's files, folder, environment and umask, and runs the script as ``python SCRIPT`` would.
+Nothing that a job does reaches the server or another job.
+
+* If a client ends before its job, by SIGKILL or otherwise, the server kills the job and all its processes.
+* If the server is killed, the kernel kills its jobs, and their clients fail. Later jobs start without a server.
+* If the Snakemake that started it ends, the server ends after its last job.
+
+The server has one thread, which never computes, so that forking is safe: no lock can be held by another thread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import importlib
+import json
+import os
+import random
+import selectors
+import signal
+import socket
+import sys
+import traceback
+import types
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+_PR_SET_PDEATHSIG = 1
+
+_TABLES = ("numpy", "pyarrow", "pyarrow.parquet", "pyarrow.compute", "molmix.core.files")
+_MODEL = (*_TABLES, "torch", "safetensors.torch", "transformers.models.llama.modeling_llama", "molmix.models.loading")
+_TRAINING = (*_MODEL, "datasets", "peft", "accelerate", "transformers.trainer", "torch.utils.tensorboard")
+_PANDAS = (*_TABLES, "pandas", "scipy.stats")
+# Script -> modules that its jobs import. Other scripts run without the server: they are short, or they use the network.
+MODULES: dict[str, tuple[str, ...]] = {
+    "align.py": (*_TRAINING, "trl", "molmix.align.training"),
+    "train_initial.py": (*_TRAINING, "molmix.models.small"),
+    "train_nli.py": (*_TRAINING, "transformers.models.bert.modeling_bert", "molmix.judges.nli.training"),
+    "generate.py": (*_MODEL, "peft", "molmix.generation.generate"),
+    "generate_rejected.py": (*_MODEL, "peft", "molmix.generation.generate"),
+    "merge.py": (*_MODEL, "peft", "mergekit.merge", "molmix.merge.merging", "molmix.generation.generate"),
+    "merge_and_generate.py": (*_MODEL, "peft", "mergekit.merge", "molmix.merge.merging", "molmix.generation.generate"),
+    "decompose.py": (*_TABLES, "molmix.judges.decompose.tables"),
+    "nli.py": (*_TABLES, "molmix.judges.nli.inference"),
+    "score.py": (
+        *_TABLES,
+        "rdkit.Chem",
+        "nltk",
+        "molmix.metrics.score",
+        "molmix.metrics.families.captions",
+        "molmix.metrics.families.facts",
+    ),
+    "comparisons.py": (*_PANDAS, "molmix.analysis.comparison.compare"),
+    "leaderboard.py": (*_PANDAS, "molmix.analysis.leaderboard"),
+}
+
+
+def serve(path: str) -> None:
+    """Listen at a socket until standard input ends and no job is left.
+
+    Args:
+        path: of the socket, in a folder that only its user may enter.
+    """
+    jobs: dict[int, socket.socket] = {}  # process id -> its client
+    with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as waiting:
+        listener.bind(path)
+        listener.listen(64)
+        woken = _wake_on_ended_children()
+        waiting.register(listener, selectors.EVENT_READ)
+        waiting.register(sys.stdin.fileno(), selectors.EVENT_READ)
+        waiting.register(woken, selectors.EVENT_READ)
+        wanted = True
+        while wanted or jobs:
+            for key, _ in waiting.select():
+                if key.fileobj is listener:
+                    client = _accept(listener)
+                    if client and (job := _start(client, waiting)):
+                        jobs[job] = client
+                        waiting.register(client, selectors.EVENT_READ, job)
+                elif key.fileobj == sys.stdin.fileno():
+                    if not os.read(sys.stdin.fileno(), 1024):
+                        wanted = False
+                        waiting.unregister(sys.stdin.fileno())
+                elif key.fileobj == woken:
+                    os.read(woken, 1024)
+                    _report_ended(jobs, waiting)
+                elif key.data in jobs:  # a client says nothing more, so it has ended
+                    with suppress(ProcessLookupError):
+                        os.killpg(key.data, signal.SIGKILL)
+                    waiting.unregister(key.fileobj)
+    with suppress(OSError):
+        Path(path).unlink()
+        Path(path).parent.rmdir()
+
+
+def _wake_on_ended_children() -> int:
+    """File that can be read whenever a child has ended."""
+    reader, writer = os.pipe()
+    for end in (reader, writer):
+        os.set_blocking(end, False)
+    signal.set_wakeup_fd(writer)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return reader
+
+
+def _accept(listener: socket.socket) -> socket.socket | None:
+    try:
+        return listener.accept()[0]
+    except OSError:
+        return None
+
+
+def _start(client: socket.socket, waiting: selectors.BaseSelector) -> int | None:
+    """Fork for a client's script. Returns the job's process id; None if the client ended before it had said all."""
+    files: list[int] = []
+    try:
+        _, files, _, _ = socket.recv_fds(client, 1, 3)
+        request = json.loads(client.makefile("rb").readline())
+        if (modules := MODULES.get(_name(request["script"]))) is None:
+            client.sendall(b"0\n")
+            client.close()
+            return None
+        for module in modules:
+            _import(module)
+        gc.collect()
+        gc.freeze()  # the collector would copy the pages that jobs share
+        if not (job := os.fork()):
+            _become(client, waiting, files, request)
+        with suppress(ProcessLookupError, PermissionError):
+            os.setpgid(job, job)  # the child does the same; whoever is first
+        client.sendall(f"{job}\n".encode())
+        return job
+    except (OSError, ValueError, KeyError):
+        client.close()
+        return None
+    finally:
+        for file in files:
+            os.close(file)
+
+
+def _name(script: str) -> str:
+    """File name of a script in the workflow. Snakemake copies it to ``tmp….<name>``."""
+    return Path(script).name.partition(".")[2]
+
+
+def _import(module: str) -> None:
+    if module not in sys.modules:
+        with suppress(Exception):  # the job meets the same error, in its log
+            importlib.import_module(module)
+
+
+def _report_ended(jobs: dict[int, socket.socket], waiting: selectors.BaseSelector) -> None:
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            job, status = ended
+            client = jobs.pop(job)
+            with suppress(OSError):
+                client.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+            with suppress(KeyError):
+                waiting.unregister(client)
+            client.close()
+
+
+def _become(client: socket.socket, waiting: selectors.BaseSelector, files: list[int], request: dict) -> NoReturn:
+    """In the child: run the script as ``python SCRIPT`` would, and end."""
+    status = 1
+    try:
+        os.setpgid(0, 0)
+        _end_with_the_server()
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for entry in list(waiting.get_map().values()):
+            if entry.fd > 2:
+                with suppress(OSError):
+                    os.close(entry.fd)
+        with suppress(OSError):
+            os.close(client.fileno())
+        for target, file in enumerate(files):
+            os.dup2(file, target)
+            os.close(file)
+        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(file, mode) for file, mode in ((0, "r"), (1, "w"), (2, "w")))
+        os.chdir(request["folder"])
+        os.umask(request["umask"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        _set_seeds()
+        script = request["script"]
+        sys.argv = [script]
+        sys.path[0] = str(Path(script).parent)
+        main = types.ModuleType("__main__")
+        main.__file__ = script
+        sys.modules["__main__"] = main
+        code = compile(Path(script).read_bytes(), script, "exec")
+        exec(code, main.__dict__)  # noqa: S102
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def _end_with_the_server() -> None:
+    """Let the kernel kill this job if the server ends (Linux)."""
+    server = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        os._exit(1)
+
+
+def _set_seeds() -> None:
+    """Random numbers that nobody seeds, as in a new process: not the same in every job."""
+    random.seed()
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed()
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1])
