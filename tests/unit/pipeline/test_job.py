@@ -14,7 +14,7 @@ from molmix.core.errors import fault
 from molmix.pipeline.job import job
 
 JOB = {{"rule": "score", "wildcards": {{}}, "params": {{}}, "resources": {{}}, "threads": 1}}
-with job(SimpleNamespace(**JOB, log=["log/x.log"], input={inputs})):
+with job(SimpleNamespace(**JOB, log=["logs/micro/x.log"], input={inputs})):
     {body}
 """
 
@@ -29,8 +29,8 @@ def full(tmp_path: Path) -> Path:
     """A folder whose log cannot be written, as on a disk that is full."""
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full")
-    (tmp_path / "log").mkdir()
-    (tmp_path / "log/x.log").symlink_to("/dev/full")
+    (tmp_path / "logs/micro").mkdir(parents=True)
+    (tmp_path / "logs/micro/x.log").symlink_to("/dev/full")
     return tmp_path
 
 
