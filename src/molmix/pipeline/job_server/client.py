@@ -45,13 +45,13 @@ def main() -> None:
         server.sendall(json.dumps(request).encode() + b"\n")
         started = answers.readline()
         if started == "0\n":  # not a script that the server runs
-            for number in FORWARDED:
-                signal.signal(number, signal.SIG_DFL)
+            for handled in FORWARDED:
+                signal.signal(handled, signal.SIG_DFL)
             os.execv(python, [python, script])  # noqa: S606
         if started:
             job.append(int(started))
-            for number in early:
-                forward(number, None)
+            for came in early:
+                forward(came, None)
         ended = answers.readline()
     except OSError:  # the server was killed
         ended = ""
