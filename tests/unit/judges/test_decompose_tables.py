@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from molmix.analysis.judge_validation.audit import audit
+from molmix.analysis.judge_validation.audit import audit, complete_sentences, correct_atoms
 from molmix.core.files import read_table, write_json, write_table
 from molmix.judges.decompose.tables import decompose_tables
 from molmix.models.manifests import write_manifest
@@ -74,3 +75,32 @@ def test_the_audit_asks_of_atoms_and_of_captions(tables, tmp_path) -> None:
     page, latex = ((tmp_path / f"audit{suffix}").read_text() for suffix in (".md", ".tex"))
     assert "| atomic | system | t | 1 | 1.0 |" in page and "atomic & system & t & 1 & 1.0 &" in latex
     assert all("tests.t (read 3, 2 molecules kept)" in text and "Config c0ffee" in text for text in (page, latex))
+
+
+def test_the_audit_asks_of_the_own_sentence_first() -> None:
+    text = "The molecule is a wax. It is a dye and a gum. Its colour is red."
+    atoms = ["The molecule is a wax.", "The molecule is a dye.", "The molecule is a fuel."]
+    asked: list[list[tuple[str, str]]] = []
+
+    def entails(pairs: list[tuple[str, str]]) -> np.ndarray:
+        """What is said in the same words follows."""
+        asked.append(pairs)
+        return np.array([hypothesis.removesuffix(".") in premise for premise, hypothesis in pairs])
+
+    assert correct_atoms([text], [atoms], entails).tolist() == [True, True, False]
+    assert asked[0][1] == ("It is a dye and a gum.", atoms[1])
+    assert asked[1][0] == ("The molecule is a dye and a gum.", atoms[1])  # of the wax it is not asked again
+    assert asked[2] == [(text, atoms[2])]
+
+
+def test_a_sentence_is_complete_by_the_atoms_about_it() -> None:
+    text = "The molecule is a wax. It is a dye and a gum. Its colour is red."
+    atoms = ["The molecule is a wax.", "The molecule is a dye.", "The molecule's colour is red."]
+    asked: list[tuple[str, str]] = []
+
+    def entails(pairs: list[tuple[str, str]]) -> np.ndarray:
+        asked.extend(pairs)
+        return np.array([hypothesis in premise for premise, hypothesis in pairs])
+
+    assert complete_sentences([text], [atoms], entails).tolist() == [True, False, True]
+    assert asked[1][1] == "The molecule is a dye and a gum." and atoms[1] in asked[1][0]
