@@ -9,6 +9,7 @@ rule compare_arms:
                 paths.all_scores(study.ablations[wildcards.ablation].models()),
             )
         ),
+        **named("licences", paths.licences()),
         corpus=f"{R}/data/manifest.json",
     output:
         **table_files("ablation-{ablation}"),

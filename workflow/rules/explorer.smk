@@ -12,6 +12,7 @@ rule explorer:
                 for judge in products.judges
             },
         ),
+        **named("licences", paths.licences()),
         units=[
             file
             for judge in products.judges

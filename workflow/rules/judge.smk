@@ -1,6 +1,7 @@
 # Needs: the answers of every model, and test sets whose answers are captions.
 # Makes: nli_models/<nli> and decomposers/<name> (models that judges use), atoms/<units>/<author>/<test> (captions cut
-#        into atoms, sentences, …), nli/<judge>/<author>/<test> (the probabilities of every pair of units).
+#        into atoms, sentences, …), nli/<judge>/<author>/<test> (the probabilities of every pair of units),
+#        licences/<judge>.json (can the judge's NLI model read the references?).
 # An author is a model, `reference`, or one of two sets of captions with planted errors (judge_validation.smk):
 # `planted`, and `planted-reference`, which they are judged against.
 rule train_nli:
@@ -210,3 +211,48 @@ rule nli:
         "Judging {wildcards.author} by {wildcards.judge}"
     script:
         "../scripts/nli.py"
+
+
+rule judge_licence:
+    input:
+        unpack(
+            lambda wildcards: named(
+                "units",
+                paths.units(
+                    products.judges[wildcards.judge].generated_units, "reference"
+                ),
+            )
+        ),
+        **named("tests", paths.tests(judged=True)),
+        model=lambda wildcards: paths.nli_model(products.judges[wildcards.judge].nli),
+        weights=lambda wildcards: [
+            ancient(folder)
+            for folder in paths.nli_weights(products.judges[wildcards.judge].nli)
+        ],
+    output:
+        licence=paths.licence("{judge}"),
+    log:
+        f"{LOGS}/judge_licence/{{judge}}.log",
+    benchmark:
+        f"{BENCH}/judge_licence/{{judge}}.tsv"
+    # Before models are trained: with `licence.strict` a study stops here.
+    priority: 20
+    group:
+        groups.licence
+    conda:
+        "../../envs/models.yaml"
+    threads: lambda wildcards: needs.nli_cores(wildcards.judge)
+    resources:
+        **needs.gpus("nli"),
+        mem_mb=grows(2500),
+        runtime=grows(needs.nli_minutes),
+        nli=1,
+    params:
+        model=lambda wildcards: study.nli[products.judges[wildcards.judge].nli].asked(),
+        judge=lambda wildcards: products.judges[wildcards.judge].model_dump(),
+        strict=study.licence.strict,
+        store=NLI_CACHE,
+    message:
+        "Checking whether {wildcards.judge} can read the references"
+    script:
+        "../scripts/judge_licence.py"

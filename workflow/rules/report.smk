@@ -37,6 +37,7 @@ rule pages:
 rule report:
     input:
         **named("manifests", paths.manifests()),
+        **named("licences", paths.licences()),
         explorer=f"{R}/explorer",  # the first page of the report links to it
         corpus=f"{R}/data/manifest.json",
         results=paths.tables(
@@ -56,6 +57,7 @@ rule report:
         seeds=study.seeds,
         resamples=study.statistics.resamples,
         config=DIGEST,
+        options=products.metric_options,
     message:
         "Writing the report"
     script:
@@ -83,6 +85,7 @@ rule report_so_far:
         seeds=study.seeds,
         config=DIGEST,
         options=products.metric_options,
+        licences=paths.licences(),
     message:
         "Writing what {params.run} has so far to {params.folder}/index.html"
     script:

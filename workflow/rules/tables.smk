@@ -58,6 +58,7 @@ rule text2mol:
 rule comparisons:
     input:
         **named("scores", paths.all_scores()),
+        **named("licences", paths.licences()),
         **named("manifests", paths.manifests()),
         corpus=f"{R}/data/manifest.json",
     output:
@@ -89,6 +90,7 @@ rule comparisons:
 rule leaderboard:
     input:
         **named("scores", paths.all_scores()),
+        **named("licences", paths.licences()),
         **named("manifests", paths.manifests()),
         corpus=f"{R}/data/manifest.json",
         comparisons=f"{R}/tables/comparisons.csv",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from molmix.pipeline.job import job
+from molmix.pipeline.named import nested
 
 with job(snakemake):
     from molmix.analysis.comparison.ablations import compare_arms
@@ -14,6 +15,7 @@ with job(snakemake):
         scores=Path(params.scores),
         statistics=params.statistics,
         options=params.options,
+        licences=nested(snakemake.input, "licences"),
         seeds=params.seeds,
         config=params.config,
         corpus=Path(snakemake.input.corpus),

@@ -15,6 +15,7 @@ with job(snakemake):
         scores=Path(params.scores),
         statistics=params.statistics,
         options=params.options,
+        licences=nested(snakemake.input, "licences"),
         study_seeds=params.seeds,
         config=params.config,
         corpus=Path(snakemake.input.corpus),

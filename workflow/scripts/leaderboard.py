@@ -16,6 +16,7 @@ with job(snakemake):
         comparisons=Path(snakemake.input.comparisons),
         statistics=params.statistics,
         options=params.options,
+        licences=nested(snakemake.input, "licences"),
         seeds=params.seeds,
         config=params.config,
         corpus=Path(snakemake.input.corpus),

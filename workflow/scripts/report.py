@@ -6,10 +6,13 @@ from molmix.pipeline.job import job
 from molmix.pipeline.named import nested
 
 with job(snakemake):
+    from molmix.analysis.licences import Licences
     from molmix.analysis.provenance import provenance
+    from molmix.metrics import Options
     from molmix.report.snakemake_report import write_report
 
     files, params = snakemake.input, snakemake.params
+    licences = Licences(nested(files, "licences"), Options(**params.options))
     write_report(
         config=snakemake.config,
         targets=list(files.results),
@@ -20,5 +23,6 @@ with job(snakemake):
             corpus=Path(files.corpus),
             models=list(nested(files, "manifests").values()),
         ),
+        warnings=licences.warnings,
         page=Path(snakemake.output.page),
     )

@@ -10,4 +10,6 @@ with job(snakemake):
     params = dict(snakemake.params.items())
     for name in ("root", "folder"):
         params[name] = Path(params[name])
-    write_unfinished_report(**params | {"others": [Path(path) for path in params["others"]]})
+    params["others"] = [Path(path) for path in params["others"]]
+    params["licences"] = {judge: Path(path) for judge, path in params["licences"].items()}
+    write_unfinished_report(**params)

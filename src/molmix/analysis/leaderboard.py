@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from molmix.analysis.bootstrap import Interval, bootstrap
 from molmix.analysis.comparison.significance import BOLD, Significance, significant, star
+from molmix.analysis.licences import Licences
 from molmix.analysis.provenance import counts, precision, provenance
 from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
 from molmix.metrics import Metric, Options, all_metrics, load_families
@@ -26,6 +27,7 @@ def leaderboard(
     comparisons: Path,
     statistics: dict[str, Any],
     options: dict[str, Any],
+    licences: Mapping[str, Path],
     seeds: list[int],
     config: str,
     corpus: Path,
@@ -42,6 +44,7 @@ def leaderboard(
             stars.
         statistics: the config's `statistics`: resamples, level.
         options: as in :class:`molmix.metrics.Options`; they define the variants of the metrics.
+        licences: as of :class:`molmix.analysis.licences.Licences`.
         seeds: of the study; the first is that of the resamples, which all models of a test set share.
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
@@ -49,7 +52,7 @@ def leaderboard(
         table: path of the files to write, without the endings ``.csv``, ``.md`` and ``.tex``.
     """
     chosen = Options(**options)
-    metrics = all_metrics(chosen)
+    metrics, licensed = all_metrics(chosen), Licences(licences, chosen)
     rows, counted = [], []
     dtypes: list[str] = []
     for test in tests:
@@ -78,6 +81,7 @@ def leaderboard(
         "Numbers of captions: `empty`; `cut` at the limit of tokens; `repeated`, which end in a repetition.",
         "",
         *(f"- {note}" for family in shown if (note := family.note(chosen))),
+        *(f"- {note}" for note in licensed.notes.values()),
         *(f"- {line}" for line in precision(dtypes, manifests)),
         *provenance(
             config=config,
@@ -88,8 +92,8 @@ def leaderboard(
             counted=counted,
         ),
     ]
-    grids = _grids(board, metrics, tests, models, Significance.read(comparisons))
-    write_pages("Leaderboard", grids, notes, table)
+    grids = _grids(board, metrics, tests, models, Significance.read(comparisons), licensed)
+    write_pages("Leaderboard", grids, notes, table, licensed.warnings)
 
 
 def _has_figures(table: pd.DataFrame, metrics: Sequence[Metric]) -> bool:
@@ -120,6 +124,7 @@ def _grids(
     tests: dict[str, str],
     models: dict[str, dict[str, Any]],
     significance: Significance,
+    licences: Licences,
 ) -> list[Grid]:
     grids = []
     for test in tests:
@@ -135,6 +140,7 @@ def _grids(
                 star = bool(significance.verdict(test, column, "start", model, models[model]["start"]))
                 cells.append(Cell(text, bold=significance.best(test, column) == model, star=star))
             rows.append([*cells, *(Cell(str(row[flaw])) for flaw in FLAWS)])
-        header = ["model", *map(titled, shown), *FLAWS]
+        titles = [titled(metric) + licences.mark(test, metric.column) for metric in shown]
+        header = ["model", *titles, *FLAWS]
         grids.append(Grid(f"{test} ({part['captions'].iloc[0]} molecules)", header, rows))
     return grids

@@ -31,7 +31,7 @@ _LATEX = str.maketrans(
         **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}"},
         **{"<": r"\textless{}", ">": r"\textgreater{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}"},
         **{"↑": r"$\uparrow$", "↓": r"$\downarrow$", "±": r"$\pm$", "−": "$-$", "–": "--", "×": r"$\times$"},
-        **{"≤": r"$\leq$", "√": r"$\surd$", "·": r"$\cdot$", "\n": " ", "\r": " "},
+        **{"≤": r"$\leq$", "√": r"$\surd$", "†": r"$\dagger$", "·": r"$\cdot$", "\n": " ", "\r": " "},
     }
 )
 
@@ -78,9 +78,11 @@ class Grid:
     names: int = 1
 
 
-def markdown(title: str, grids: Iterable[Grid], notes: Sequence[str]) -> str:
-    """A page of grids, with notes in Markdown below them."""
+def markdown(title: str, grids: Iterable[Grid], notes: Sequence[str], warnings: Sequence[str] = ()) -> str:
+    """A page of grids, with warnings (text, not escaped) above and notes in Markdown below them."""
     parts = [f"# {markdown_text(title)}", ""]
+    for warning in warnings:
+        parts += [f"> **Warning:** {warning}", ""]
     for grid in grids:
         figures = len(grid.header) - grid.names
         parts += [f"## {markdown_text(grid.title)}", "", _row(map(markdown_text, grid.header))]
@@ -90,8 +92,8 @@ def markdown(title: str, grids: Iterable[Grid], notes: Sequence[str]) -> str:
     return "\n".join([*parts, *notes]) + "\n"
 
 
-def latex(grids: Iterable[Grid], notes: Sequence[str]) -> str:
-    """The same grids as LaTeX tables (booktabs); notes are comments."""
+def latex(grids: Iterable[Grid], notes: Sequence[str], warnings: Sequence[str] = ()) -> str:
+    """The same grids as LaTeX tables (booktabs), each with the warnings below it; notes are comments."""
     parts = [r"% Needs \usepackage{booktabs}.", *(f"% {' '.join(note.split())}".rstrip() for note in notes)]
     for grid in grids:
         columns = "l" * grid.names + "r" * (len(grid.header) - grid.names)
@@ -100,7 +102,9 @@ def latex(grids: Iterable[Grid], notes: Sequence[str]) -> str:
         parts += [" & ".join(map(latex_text, grid.header)) + r" \\", r"\midrule"]
         # `{}` first: LaTeX would read a cell that begins with a bracket as an argument of the `\\` before it.
         parts += ["{}" + " & ".join(cell.latex() for cell in _whole(grid, row)) + r" \\" for row in grid.rows]
-        parts += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
+        parts += [r"\bottomrule", r"\end{tabular}"]
+        parts += [rf"\par\smallskip{{\footnotesize Warning: {latex_text(warning)}\par}}" for warning in warnings]
+        parts += [r"\end{table}"]
     return "\n".join(parts) + "\n"
 
 
@@ -119,9 +123,11 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
         frame.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
 
 
-def write_pages(title: str, grids: Sequence[Grid], notes: Sequence[str], stem: Path) -> None:
+def write_pages(
+    title: str, grids: Sequence[Grid], notes: Sequence[str], stem: Path, warnings: Sequence[str] = ()
+) -> None:
     """Write grids as Markdown (``<stem>.md``) and as LaTeX (``<stem>.tex``)."""
-    for suffix, text in ((".md", markdown(title, grids, notes)), (".tex", latex(grids, notes))):
+    for suffix, text in ((".md", markdown(title, grids, notes, warnings)), (".tex", latex(grids, notes, warnings))):
         with write_atomically(stem.with_suffix(suffix)) as temporary:
             temporary.write_text(text, encoding="utf-8")
 

@@ -34,7 +34,7 @@ from molmix.judges.decompose.backends._local import LocalSettings
 from molmix.judges.decompose.backends.rules import RulesSettings
 from molmix.judges.kinds import Judge
 from molmix.judges.kinds.atomic import Atomic
-from molmix.judges.nli.settings import AdaptedNli, MadeNli, Nli, PretrainedNli
+from molmix.judges.nli.settings import AdaptedNli, Licence, MadeNli, Nli, PretrainedNli
 from molmix.merge.settings import MergePlan, Universal
 from molmix.metrics.settings import Metrics
 from molmix.models.settings import HubModel, Initial, Push
@@ -73,6 +73,11 @@ class Config(Section):
     judges: dict[Name, Judge] = Field(
         {"atomic": Atomic(kind="atomic")},
         description="judges by name; the first of kind `atomic` gives the tables' hallucination and coverage",
+    )
+    licence: Licence = Field(
+        Licence(),
+        description="judges whose NLI model cannot read the references",
+        exclude_if=lambda licence: licence == Licence(),
     )
     ablations: dict[Name, Ablation] = Field({}, description="ablations by name (`snakemake ablation_<name>`)")
     judge_validation: JudgeValidation = Field(

@@ -8,8 +8,10 @@ its scores equal those of a study.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +31,8 @@ from molmix.judges.decompose.tables import decompose_tables
 from molmix.judges.explanation import explain_caption
 from molmix.judges.kinds import KINDS, score_captions
 from molmix.judges.nli.cached_model import CachedModel
-from molmix.judges.nli.inference import predict_tables
+from molmix.judges.nli.inference import predict_pairs, predict_tables
+from molmix.judges.nli.licence import HINT, Licence, measure_licence, refuse_unlicensed, warn_about
 from molmix.judges.nli.settings import PretrainedNli
 from molmix.models.pretrained import fetch
 
@@ -62,7 +65,13 @@ class Judge:
         max_length: maximum tokens of a pair; longer pairs are cut.
         batch_tokens: tokens in a batch of pairs, fewer on a CPU.
         dtype: number format of the computation: ``auto``, ``float32`` or ``bfloat16``.
+        strict: refuse to score if the judge is not licensed for its main scores, that is, if its NLI model cannot read
+            the references of the first call. Without it, a Python warning says so.
         settings: settings of the kind (docs/config.md), such as ``operation="max"``.
+
+    Attributes:
+        licence: results of the checks of the NLI model on the references of the first call of :meth:`score`
+            (:mod:`molmix.judges.nli.licence`); None before.
 
     Raises:
         MolmixError: a setting is wrong, or the model cannot be loaded or is not an NLI model.
@@ -79,6 +88,7 @@ class Judge:
         max_length: int = 256,
         batch_tokens: int = 16384,
         dtype: str = "auto",
+        strict: bool = False,
         **settings: Any,
     ) -> None:
         check_name(kind, KINDS, "kind", "kind of judge")
@@ -96,10 +106,14 @@ class Judge:
         manifest = self._fetch("nli", source, self.revision)
         check_labels(Path(read_json(manifest)["weights"]["path"]), labels)
         self._model = CachedModel(manifest, self._store / "nli", **self.nli.asked())
+        self._strict = strict
+        self.licence: Licence | None = None
         self._last: _Judged | None = None
 
     def score(self, references: Iterable[str | Iterable[str]], captions: Iterable[str]) -> pd.DataFrame:
         """Score captions. Pairs that are not in the cache are computed, with a progress bar on a terminal.
+
+        The first call also checks whether the NLI model can read the references (up to 600 more pairs).
 
         Args:
             references: n items: one text, or a list of texts, for each caption.
@@ -112,7 +126,7 @@ class Judge:
 
         Raises:
             MolmixError: the two lists have different lengths, are empty, or hold a value that is not text; a reference
-                is empty; or the model cannot be run.
+                is empty; the model cannot be run; or with `strict`, the judge is not licensed.
         """
         texts, given = _check_captions(captions), _check_references(references)
         if len(texts) != len(given):
@@ -127,6 +141,8 @@ class Judge:
             write_table(sides["captions"], [{"id": i, "text": t} for i, t in zip(ids, texts, strict=True)], _CAPTIONS)
             reference = self._decompose(sides["references"], self.settings.reference_units)
             generated = self._decompose(sides["captions"], self.settings.generated_units)
+            if self.licence is None:
+                self._check(given, sides["references"], reference)
             out = folder / "nli.parquet"
             predict_tables(
                 atoms={"captions": (reference, generated)},
@@ -176,6 +192,18 @@ class Judge:
             scores={score.column: float(row[score.column]) for score in self.settings.scores},
         )
         return "\n".join(lines)
+
+    def _check(self, references: Sequence[Sequence[str]], table: Path, reference: Path) -> None:
+        """Check the judge on references, and warn or refuse."""
+        ways = self.settings.reference_units, self.settings.generated_units
+        units = read_table(reference if ways[0] == ways[1] else self._decompose(table, ways[1]))
+        ask = partial(predict_pairs, model=self._model, cache=self._store / "nli", name="licence")
+        texts = [" ".join(several) for several in references]
+        self.licence = measure_licence(texts, units["atoms"].to_pylist(), ask)
+        if self._strict:
+            refuse_unlicensed(self.settings.kind, self.settings, {"these references": self.licence})
+        for line in warn_about(self.settings.kind, self.settings, "these references", self.licence):
+            warnings.warn(f"{line}. To change this, {HINT}.", stacklevel=3)
 
     def _load_decomposer(self, settings: Mapping[str, Any]) -> tuple[dict[str, Any] | None, Path | None]:
         """Settings of the decomposer, dumped, and the manifest of its model; None if the judge has none."""

@@ -61,6 +61,11 @@ class Groups:
         """Group of an NLI job."""
         return self._judging(wildcards.author) if self._one_chain else "nli"
 
+    @property
+    def licence(self) -> str:
+        """Group of the jobs that check judges on the references."""
+        return "judge" if self._one_chain else "nli"
+
     def _judging(self, author: str) -> str | None:
         return self.validation if author in RESERVED else "judge"
 

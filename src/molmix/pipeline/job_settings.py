@@ -56,6 +56,8 @@ def rules_with_wildcards(table: ModelTable, products: Products) -> Iterator[tupl
         if model in products.generating:
             yield "generate", {"model": model}
         yield "score", {"model": model}
+    for judge in products.judges:
+        yield "judge_licence", {"judge": judge}
     for author in (*table, *RESERVED):
         for units in products.units:
             yield "decompose", {"units": units, "author": author}

@@ -175,6 +175,14 @@ class Paths:
         """The NLI probabilities that a judge reads, by test set."""
         return {test: f"{self.results}/nli/{judge}/{author}/{test}.parquet" for test in self.products.judged}
 
+    def licence(self, judge: str) -> str:
+        """The licence of a judge: whether its NLI model can read the references."""
+        return f"{self.results}/licences/{judge}.json"
+
+    def licences(self) -> dict[str, str]:
+        """The licences of all judges, by name."""
+        return {judge: self.licence(judge) for judge in self.products.judges}
+
     def text2mol(self, model: str) -> dict[str, str]:
         """Text2Mol similarities of a model's captions, by test set; empty if the study does not ask for them."""
         return {test: f"{self.results}/text2mol/{model}/{test}.parquet" for test in self.products.text2mol_tests}

@@ -23,7 +23,9 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 ABOUT = "MOLMIX_ABOUT"  # environment variable: file with the first page of the report, which the Snakefile reads
 
 
-def write_report(*, config: Mapping[str, Any], targets: Sequence[str], about: Sequence[str], page: Path) -> None:
+def write_report(
+    *, config: Mapping[str, Any], targets: Sequence[str], about: Sequence[str], warnings: Sequence[str], page: Path
+) -> None:
     """Let Snakemake write its report of finished results: one HTML file that opens from disk.
 
     A second Snakemake starts inside the running one. It only reads jobs from ``.snakemake/metadata``, and results that
@@ -33,6 +35,7 @@ def write_report(*, config: Mapping[str, Any], targets: Sequence[str], about: Se
         config: the whole config of the run.
         targets: files of the results.
         about: provenance of the results, as items of a Markdown list (:func:`molmix.analysis.provenance.provenance`).
+        warnings: what the first page warns of, in words.
         page: the file to write.
 
     Raises:
@@ -42,7 +45,9 @@ def write_report(*, config: Mapping[str, Any], targets: Sequence[str], about: Se
         study, first_page, made = (Path(folder) / name for name in ("study.yaml", "about.rst", "report.html"))
         study.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
         opening = (CHECKOUT / "workflow/report/workflow.rst").read_text(encoding="utf-8")
-        first_page.write_text(opening + _as_rst_list("Provenance", about), encoding="utf-8")
+        first_page.write_text(
+            opening + _as_rst_list("Warnings", warnings) + _as_rst_list("Provenance", about), encoding="utf-8"
+        )
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(CHECKOUT / "Snakefile"), *targets]
         command += ["--configfile", str(study), "--report", str(made), "--nolock"]
         # No job runs here, so the profile of the run is not needed.
@@ -59,7 +64,12 @@ def write_report(*, config: Mapping[str, Any], targets: Sequence[str], about: Se
 
 
 def _as_rst_list(title: str, items: Sequence[str]) -> str:
-    """Items of a Markdown list as reStructuredText. They are also escaped for Jinja, which Snakemake applies first."""
+    """Items of a Markdown list as reStructuredText; nothing if there are none.
+
+    They are also escaped for Jinja, which Snakemake applies first.
+    """
+    if not items:
+        return ""
     special = str.maketrans({character: f"\\{character}" for character in "\\*`|_"})
     lines = [f"- {item.removeprefix('- ').translate(special)}" for item in items]
     return "\n".join(["", f"**{title}**", "", "{% raw %}", "", *lines, "", "{% endraw %}", ""])

@@ -23,6 +23,7 @@ def write_unfinished_report(
     seeds: list[int],
     statistics: dict[str, Any],
     options: dict[str, Any],
+    licences: Mapping[str, Path],
 ) -> None:
     """Write ``index.html``, and its tables as CSV, Markdown and LaTeX.
 
@@ -34,6 +35,7 @@ def write_unfinished_report(
         others: further Markdown tables; those that exist are shown too.
         folder: folder to write to.
         config, seeds, statistics, options: see :func:`molmix.analysis.leaderboard.leaderboard`.
+        licences: of the judges, by name; those that do not exist yet are left out.
     """
     from molmix.analysis.comparison.compare import compare_models
     from molmix.analysis.leaderboard import leaderboard
@@ -44,6 +46,7 @@ def write_unfinished_report(
     texts = [_status(run, missing, shown)]
     if shown:
         same: dict[str, Any] = {"scores": scores, "statistics": statistics, "options": options, "config": config}
+        same |= {"licences": {judge: path for judge, path in licences.items() if path.exists()}}
         same |= {"corpus": root / "data/manifest.json"}
         same |= {"manifests": [root / f"models/{model}/manifest.json" for model in shown]}
         comparisons, table = folder / "comparisons", folder / "leaderboard"

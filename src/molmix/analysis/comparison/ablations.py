@@ -18,7 +18,7 @@ from molmix.analysis.bootstrap import mean, value_of
 from molmix.analysis.comparison.layout import Layout, compare_tests
 from molmix.analysis.comparison.significance import BOLD, significant, star
 from molmix.analysis.provenance import provenance
-from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
+from molmix.analysis.tables import Cell, Grid, figure, write_csv, write_pages
 from molmix.core.errors import fault
 from molmix.metrics import Metric, Options, all_metrics
 from molmix.metrics.aggregate import figures_of, read_scores
@@ -44,6 +44,7 @@ def compare_arms(
     scores: Path,
     statistics: dict[str, Any],
     options: dict[str, Any],
+    licences: Mapping[str, Path],
     seeds: list[int],
     config: str,
     corpus: Path,
@@ -59,6 +60,7 @@ def compare_arms(
         scores: folder that holds ``<model>/<test>.parquet``.
         statistics: the config's `statistics`: resamples, level.
         options: as in :class:`molmix.metrics.Options`.
+        licences: as of :class:`molmix.analysis.licences.Licences`.
         seeds: of the study; the first is that of resamples and permutations.
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
@@ -76,6 +78,7 @@ def compare_arms(
         tests,
         pairs,
         chosen,
+        licences=licences,
         rows={label: {} for label in models},
         seed=seeds[0],
         statistics=statistics,
@@ -97,7 +100,8 @@ def compare_arms(
             counted=counted,
         ),
     ]
-    write_pages(ablation["title"], _grids(layout, models, baseline, ablation["factor"]), notes, table)
+    grids = _grids(layout, models, baseline, ablation["factor"])
+    write_pages(ablation["title"], grids, notes, table, layout.licences.warnings)
 
 
 def _ranking(scores: Path, arm: dict[str, Any], metric: Metric, options: Options) -> pd.Series:
@@ -163,7 +167,7 @@ def _grids(layout: Layout, models: Mapping[str, str], baseline: str, factor: str
         for metric in layout.headlines(test):
             for label, model in models.items():
                 found = compared.get((test, metric.column, label))
-                first = Cell(titled(metric) if label == next(iter(models)) else "")
+                first = Cell(layout.titled(test, metric) if label == next(iter(models)) else "")
                 cells = [first, Cell(label), Cell(model)]
                 cells.append(layout.cell(test, metric.column, label, star=bool(found and found["verdict"])))
                 rows.append([*cells, *(_beside(found) if label != baseline else [Cell("baseline")])])

@@ -13,7 +13,7 @@ from molmix.analysis.comparison.layout import Layout, compare_tests
 from molmix.analysis.comparison.paired import asked_pairs, fixed_pairs
 from molmix.analysis.comparison.significance import BOLD, significant, star
 from molmix.analysis.provenance import provenance
-from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
+from molmix.analysis.tables import Cell, Grid, figure, write_csv, write_pages
 from molmix.metrics import Metric, Options
 
 SORTS = {
@@ -38,6 +38,7 @@ def compare_models(
     scores: Path,
     statistics: dict[str, Any],
     options: dict[str, Any],
+    licences: Mapping[str, Path],
     study_seeds: list[int],
     config: str,
     corpus: Path,
@@ -52,6 +53,7 @@ def compare_models(
         scores: folder that holds ``<model>/<test>.parquet``.
         statistics: the config's `statistics`: resamples, level, and compare if it is not empty.
         options: as in :class:`molmix.metrics.Options`.
+        licences: as of :class:`molmix.analysis.licences.Licences`.
         study_seeds: of the study; the first is that of resamples and permutations.
         config: digest of the whole config.
         corpus: ``data/manifest.json``, which counts the rows of every source.
@@ -66,6 +68,7 @@ def compare_models(
         tests,
         [*fixed_pairs(models), *asked_pairs(models, asked)],
         Options(**options),
+        licences=licences,
         rows=models,
         seed=study_seeds[0],
         statistics=statistics,
@@ -106,7 +109,7 @@ def compare_models(
         title, frame, grids, words = pages[name]
         write_csv(frame, stem.with_suffix(".csv"))
         nothing = [] if grids else ["There is nothing to compare.", ""]
-        write_pages(title, grids, [*nothing, " ".join(words), "", *below], stem)
+        write_pages(title, grids, [*nothing, " ".join(words), "", *below], stem, layout.licences.warnings)
 
 
 # ---- differences: every comparison ----------------------------------------------------------------------------------
@@ -117,6 +120,7 @@ def difference_grids(layout: Layout) -> list[Grid]:
     made = []
     for test in layout.tests:
         shown = layout.headlines(test)
+        header = [layout.titled(test, metric) for metric in shown]
         for sort, title in SORTS.items():
             own = layout.comparisons[(layout.comparisons["test"] == test) & (layout.comparisons["sort"] == sort)]
             own = own[own["metric"].isin([metric.column for metric in shown])]
@@ -138,8 +142,7 @@ def difference_grids(layout: Layout) -> list[Grid]:
                 ]
                 for label in labels
             ]
-            header = [*names, *map(titled, shown)]
-            made.append(Grid(f"{test}: {title}", header, rows, names=len(names)))
+            made.append(Grid(f"{test}: {title}", [*names, *header], rows, names=len(names)))
     return made
 
 
@@ -186,7 +189,14 @@ def merge_grids(layout: Layout) -> list[Grid]:
             what = f"{kind} models from {start}" + (f", seed {seed}" if several else "")
             for metric in layout.headlines(test):
                 made.append(
-                    _merge_grid(layout, test, metric, f"{test}: {titled(metric)} of merges of {what}", start, models)
+                    _merge_grid(
+                        layout,
+                        test,
+                        metric,
+                        f"{test}: {layout.titled(test, metric)} of merges of {what}",
+                        start,
+                        models,
+                    )
                 )
     return made
 
@@ -246,7 +256,7 @@ def alignment_grids(layout: Layout) -> list[Grid]:
         for metric in layout.headlines(test):
             for start, seed in starts:
                 label = f"{start} (seed {seed})" if several else start
-                cells = [Cell(titled(metric)), Cell(label), layout.cell(test, metric.column, start)]
+                cells = [Cell(layout.titled(test, metric)), Cell(label), layout.cell(test, metric.column, start)]
                 for method in methods:
                     model = aligned_as.get((start, seed, method))
                     star = model and layout.significance.verdict(test, metric.column, "start", model, start)
@@ -285,7 +295,8 @@ def seed_grids(layout: Layout) -> list[Grid]:
             spreads = [_spread(layout, test, metric, models) for metric in shown]
             cells = [Cell(_spread_text(spread, len(models))) if spread else Cell("–") for spread in spreads]
             rows.append([Cell(group), Cell(str(len(models))), *cells])
-        made.append(Grid(f"{test}: variation between seeds", ["model", "seeds", *map(titled, shown)], rows))
+        header = ["model", "seeds", *(layout.titled(test, metric) for metric in shown)]
+        made.append(Grid(f"{test}: variation between seeds", header, rows))
     return made
 
 

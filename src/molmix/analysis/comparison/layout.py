@@ -12,8 +12,9 @@ import pandas as pd
 from molmix.analysis.bootstrap import Interval
 from molmix.analysis.comparison.paired import COLUMNS, compare
 from molmix.analysis.comparison.significance import Significance
+from molmix.analysis.licences import Licences
 from molmix.analysis.provenance import counts
-from molmix.analysis.tables import Cell, figure
+from molmix.analysis.tables import Cell, figure, titled
 from molmix.core.errors import fault
 from molmix.metrics import Metric, Options, all_metrics
 from molmix.metrics.aggregate import read_scores
@@ -30,7 +31,9 @@ class Layout:
         models: rows of the model table by id: kind, parents, method, seed, start and unseeded.
         metrics: all of them.
         figures: by test set, every figure by model and metric.
-        comparisons: columns test, and :data:`molmix.analysis.comparison.paired.COLUMNS`.
+        comparisons: columns test, and :data:`molmix.analysis.comparison.paired.COLUMNS`. The verdicts about scores
+            whose judge is not licensed are removed.
+        licences: of the judges.
     """
 
     def __init__(
@@ -39,11 +42,13 @@ class Layout:
         metrics: tuple[Metric, ...],
         figures: Mapping[str, Mapping[tuple[str, str], Interval]],
         comparisons: pd.DataFrame,
+        licences: Licences,
     ):
         self.models = models
         self.tests = list(figures)
-        self.comparisons = comparisons
-        self.significance = Significance(comparisons)
+        self.comparisons = licences.withhold(comparisons)
+        self.significance = Significance(self.comparisons)
+        self.licences = licences
         self._metrics = metrics
         self._figures = figures
 
@@ -55,6 +60,10 @@ class Layout:
     def headlines(self, test: str) -> list[Metric]:
         """The metrics of :meth:`metrics` that tables for people show."""
         return [metric for metric in self.metrics(test) if metric.headline]
+
+    def titled(self, test: str, metric: Metric) -> str:
+        """A metric's title, with a mark if its judge is not licensed for it."""
+        return titled(metric) + self.licences.mark(test, metric.column)
 
     def figure(self, test: str, metric: str, model: str) -> Interval:
         """A model's figure; NaN if it has none."""
@@ -72,6 +81,7 @@ def compare_tests(
     fixed: Sequence[tuple[str, str, str]],
     options: Options,
     *,
+    licences: Mapping[str, Path],
     rows: Mapping[str, dict[str, Any]],
     seed: int,
     statistics: dict[str, Any],
@@ -82,6 +92,7 @@ def compare_tests(
         scores: by model, the folder that holds ``<test>.parquet``.
         tests: names of the test sets.
         fixed, options: as of :func:`molmix.analysis.comparison.paired.compare`.
+        licences: as of :class:`molmix.analysis.licences.Licences`.
         rows: of the models, as of :class:`Layout`.
         seed: of resamples and permutations.
         statistics: the config's `statistics`: resamples, level.
@@ -105,4 +116,4 @@ def compare_tests(
         permutations = max(permutations, found.permutations)
         log.info("%s: %d comparisons, %d permutations", test, len(found.comparisons), found.permutations)
     comparisons = pd.concat(parts, ignore_index=True)[["test", *COLUMNS]]
-    return Layout(rows, all_metrics(options), figures, comparisons), counted, permutations
+    return Layout(rows, all_metrics(options), figures, comparisons, Licences(licences, options)), counted, permutations

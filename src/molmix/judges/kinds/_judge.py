@@ -23,12 +23,15 @@ class Score:
         better: whether higher or lower is better.
         shown: whether tables for people show it.
         headline: whether tables with few columns show it.
+        reads_contradiction: whether it depends on probabilities of contradiction. Many NLI models call unrelated pairs
+            contradictions; the licence of such a score has a bound on this.
     """
 
     column: str
     better: Literal["higher", "lower"]
     shown: bool = True
     headline: bool = True
+    reads_contradiction: bool = False
 
 
 CONSISTENCY = Score("consistency", "higher")

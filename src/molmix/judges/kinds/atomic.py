@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 THRESHOLD = 0.5  # of a probability: more likely than not
 SCORES = (
-    Score("hallucination", "lower"),
+    Score("hallucination", "lower", reads_contradiction=True),
     Score("supported", "higher", shown=False),
-    Score("contradicted", "lower", shown=False),
-    Score("unsupported", "lower", headline=False),
+    Score("contradicted", "lower", shown=False, reads_contradiction=True),
+    Score("unsupported", "lower", headline=False, reads_contradiction=True),
     Score("coverage", "higher"),
 )
 

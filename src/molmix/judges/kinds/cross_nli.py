@@ -31,7 +31,10 @@ class CrossNli(JudgeSettings):
     decomposer: Name = Field("rules", description="how both texts are split into atoms, by its name")
 
     both_ways: ClassVar[bool] = True
-    scores: ClassVar[tuple[Score, ...]] = (Score("hallucination", "lower"), Score("coverage", "higher"))
+    scores: ClassVar[tuple[Score, ...]] = (
+        Score("hallucination", "lower", reads_contradiction=True),
+        Score("coverage", "higher"),
+    )
     title: ClassVar[str] = "Less for More (2024)"
 
     @property

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from molmix.judges.kinds._judge import JudgeSettings
+from molmix.judges.kinds._judge import CONSISTENCY, JudgeSettings, Score
 from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class SummacZS(JudgeSettings):
     min_characters: Literal[0, 10] = Field(
         10, description="sentences of up to so many characters are dropped: 10 as published, 0 drops none"
     )
+
+    scores: ClassVar[tuple[Score, ...]] = (replace(CONSISTENCY, reads_contradiction=True),)
 
     @property
     def reference_units(self) -> str:

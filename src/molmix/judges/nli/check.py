@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from molmix.core.files import read_table
 from molmix.core.hub import snapshot
 from molmix.core.progress import progress
 from molmix.judges.decompose.units import UNITS
+from molmix.judges.nli.licence import draw_null_pairs
 from molmix.judges.nli.model import LABELS, NliModel
 
 AMBIGUOUS = "ambiguous"  # in RefNLI: annotators could not decide; no answer of a model is right or wrong
@@ -156,7 +156,14 @@ def check_on_null_pairs(model: NliModel, atoms: Sequence[Path], *, pairs: int = 
     Raises:
         MolmixError: a table cannot be read, or there are no two molecules with different atoms.
     """
-    drawn = _draw_null_pairs(atoms, pairs, seed)
+    tables = [
+        [row["atoms"] for row in read_table(path, columns=["id", "atoms"]).to_pylist() if row["atoms"]]
+        for path in atoms
+    ]
+    drawn = draw_null_pairs(tables, pairs, seed)
+    if not drawn:
+        hint = "give a run with two molecules at least, whose references are split into atoms (target `judge`)"
+        raise fault(", ".join(map(str, atoms)) or "atoms", "hold no atoms of different molecules", hint)
     probabilities = _ask(model, drawn, "null pairs")
     said = probabilities.argmax(axis=1)
     texts = sorted({text for pair in drawn for text in pair})
@@ -214,28 +221,6 @@ def read_labelled(path: Path) -> list[dict[str, str]]:
     if not rows:
         raise fault(path, "holds no pairs", hint)
     return rows
-
-
-def _draw_null_pairs(atoms: Sequence[Path], pairs: int, seed: int) -> list[tuple[str, str]]:
-    """Distinct pairs of different atoms, of different molecules of one table."""
-    tables = [
-        [row["atoms"] for row in read_table(path, columns=["id", "atoms"]).to_pylist() if row["atoms"]]
-        for path in atoms
-    ]
-    usable = [rows for rows in tables if len(rows) > 1]
-    rng = random.Random(seed)
-    drawn: dict[tuple[str, str], None] = {}
-    for _ in range(20 * pairs if usable else 0):
-        one, other = rng.sample(rng.choice(usable), 2)
-        premise, hypothesis = rng.choice(one), rng.choice(other)
-        if premise not in other and hypothesis not in one:  # an atom that both captions state gives no null pair
-            drawn[premise, hypothesis] = None
-        if len(drawn) == pairs:
-            break
-    if not drawn:
-        hint = "give a run with two molecules at least, whose references are split into atoms (target `judge`)"
-        raise fault(", ".join(map(str, atoms)) or "atoms", "hold no atoms of different molecules", hint)
-    return list(drawn)
 
 
 def _ask(model: NliModel, pairs: Sequence[tuple[str, str]], name: str) -> np.ndarray:

@@ -87,13 +87,13 @@ def predict_tables(
 
 
 def predict_pairs(
-    pairs: Sequence[tuple[str, str]], *, model: Path, cache: Path, name: str, **settings: Any
+    pairs: Sequence[tuple[str, str]], *, model: Path | CachedModel, cache: Path, name: str, **settings: Any
 ) -> np.ndarray:
     """Ask an NLI model for any pairs of (premise, hypothesis).
 
     Args:
         pairs: any texts; a pair can occur more than once.
-        model: ``manifest.json`` of the NLI model.
+        model: ``manifest.json`` of the NLI model; or the model itself, as in :func:`predict_tables`.
         cache: folder of the NLI caches.
         name: name of the task, for people.
         settings: settings of the model; see :class:`molmix.judges.nli.cached_model.CachedModel`.
@@ -104,7 +104,7 @@ def predict_pairs(
     Raises:
         MolmixError: the model cannot be used, or the disk is full.
     """
-    cached = CachedModel(model, cache, **settings)
+    cached = model if isinstance(model, CachedModel) else CachedModel(model, cache, **settings)
     texts = {text: index for index, text in enumerate(dict.fromkeys(text for pair in pairs for text in pair))}
     once = {pair: index for index, pair in enumerate(dict.fromkeys(pairs))}
     numbers = np.array([[texts[text] for text in pair] for pair in once], np.int64).reshape(-1, 2)

@@ -130,6 +130,14 @@ class AdaptedNli(NliSettings):
         )
 
 
+class Licence(Section):
+    """What happens to judges whose NLI model cannot read the references (:mod:`molmix.judges.nli.licence`)."""
+
+    strict: bool = Field(
+        False, description="stop the study if a judge is not licensed for its main scores; else tables warn"
+    )
+
+
 Nli = Annotated[MadeNli | PretrainedNli | CrossNliModel | AdaptedNli, Field(discriminator="kind")]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from molmix.analysis.licences import Licences
 from molmix.analysis.provenance import counts, provenance
 from molmix.config.schema import Config
 from molmix.core.errors import fault
@@ -129,18 +130,25 @@ def _write_data(run: Run, folder: Path) -> None:
         resamples=statistics.resamples,
         counted=counted,
     )
-    index = _index(run) | {"tests": tests, "tables": [str(path) for path in (board, compared) if path.exists()]}
+    judges = run.judges if any(map(run.has_captions, run.tests)) else []
+    files = {judge: path for judge in judges if run.has(path := run.root / f"licences/{judge}.json")}
+    licences = Licences(files, options_of(run.study))
+    index = _index(run, licences) | {
+        "tests": tests,
+        "tables": [str(path) for path in (board, compared) if path.exists()],
+    }
     index |= {"provenance": [line.removeprefix("- ") for line in lines], "missing": run.missing}
     write_chunk(folder, "index", index)
 
 
-def _index(run: Run) -> dict[str, Any]:
+def _index(run: Run, licences: Licences) -> dict[str, Any]:
     titles = {metric.column: metric.title for metric in all_metrics(options_of(run.study))}
     return {
         "run": run.study.run,
         "domain": run.study.domain,
         "block": BLOCK,
         "level": run.study.statistics.level,
+        "warnings": licences.warnings,
         "systems": [{"name": model, "kind": row.kind} for model, row in run.table.items()],
         "metrics": [
             {
@@ -153,6 +161,7 @@ def _index(run: Run) -> dict[str, Any]:
         ],
         "judges": [
             {"name": name, "who": describe_judge(name, judge), "units": run.units.index(judge.reference_units)}
+            | {"licence": licences.notes.get(name, "")}
             | _explanation_of(judge)
             for name, judge in run.study.judges.items()
         ],

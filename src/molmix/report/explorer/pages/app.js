@@ -158,6 +158,9 @@
 
   by("run").textContent = index.run;
   by("provenance").replaceChildren(...index.provenance.map((line) => el("li", {}, line)));
+  by("warnings").replaceChildren(
+    ...index.warnings.map((line) => el("p", { class: "notice" }, el("strong", {}, "Warning: "), line)),
+  );
   if (index.missing.length) {
     const what = `This run is not finished, and what is missing is not shown. Tables that are not there: ${index.missing.length}`;
     by("missing").replaceChildren(

@@ -159,7 +159,7 @@
           shown.captions ? (texts[row].length === 1 ? "Reference" : "References") : "Caption that was given",
         ),
       ),
-      judge ? el("p", { class: "note" }, judge.who) : "",
+      judge ? el("p", { class: "note" }, judge.who, " ", judge.licence) : "",
       el(
         "div",
         { class: "answers" },
