@@ -64,6 +64,7 @@ def write_tables(study: Config) -> None:
         "scores": run / "scores",
         "statistics": study.statistics.model_dump(),
         "options": vars(options_of(study)),
+        "licences": {},
         "config": study.digest(),
         "corpus": run / "data/manifest.json",
         "manifests": [],  # systems from elsewhere were made on machines that nobody knows

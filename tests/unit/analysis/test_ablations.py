@@ -39,6 +39,7 @@ def made(scores: Path, tmp_path: Path):
             scores=scores,
             statistics={"resamples": 200, "level": 0.95},
             options=OPTIONS,
+            licences={},
             seeds=[1],
             config="c0ffee",
             corpus=tmp_path / "data.json",

@@ -69,6 +69,7 @@ def tables(tmp_path_factory) -> Path:
         "statistics": {"resamples": 200, "level": 0.95},
         "options": {"judges": {"atomic": study.judges["atomic"].model_dump()}, "domain": "molecules"}
         | study.metrics.options(),
+        "licences": {},
         "config": "c0ffee",
         "corpus": folder / "data.json",
         "manifests": [folder / "made.json", folder / "fetched.json"],
@@ -156,3 +157,53 @@ def test_every_table_says_where_it_comes_from_and_holds_no_text(name: str, table
         assert "counted as empty ones: mol2cap 1" in text and "coverage 20" in text
     assert r"\toprule" in latex and latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}")
     assert "=1+1" not in (tables / f"{name}.csv").read_text() + page + latex
+
+
+def test_no_bold_and_no_star_for_a_judge_without_a_licence(tmp_path: Path) -> None:
+    names = ["mol2cap", "mol2cap.dpo", BEST]
+    write_scores(tmp_path / "scores", names)
+    write_json(tmp_path / "data.json", {"counts": {"tests.id": {"read": 50, "molecules": 40}}})
+    measured = {"atoms": 200, "itself": 0.3, "own_text": 0.7, "null_pairs": 200, "null_entailed": 0.1}
+    measured |= {"null_contradicted": 0.0, "has_contradiction": True}
+    licence = {"judge": "atomic", "nli": "small", "accuracy": 0.9, "tests": {"id": measured}}
+    write_json(tmp_path / "atomic.json", licence, checksum=True)
+    row = {"kind": "aligned", "method": "dpo", "seed": 1, "unseeded": "", "parents": []}
+    shared: dict[str, Any] = {
+        "models": {name: row | {"start": None if name == "mol2cap" else "mol2cap"} for name in names},
+        "scores": tmp_path / "scores",
+        "statistics": {"resamples": 200, "level": 0.95},
+        "options": {"judges": {"atomic": {"kind": "atomic", "nli": "small"}}, "domain": "molecules"}
+        | {"vocabulary": None, "wordnet": None},
+        "config": "c0ffee",
+        "corpus": tmp_path / "data.json",
+        "manifests": [],
+    }
+    pages = {}
+    for given in ({}, {"atomic": tmp_path / "atomic.json"}):
+        compare_models(
+            tests=["id"], study_seeds=[1], tables={"comparisons": tmp_path / "comparisons"}, licences=given, **shared
+        )
+        leaderboard(
+            tests={"id": "mol2cap"},
+            seeds=[1],
+            comparisons=tmp_path / "comparisons.csv",
+            table=tmp_path / "leaderboard",
+            licences=given,
+            **shared,
+        )
+        compared = pd.read_csv(tmp_path / "comparisons.csv", keep_default_na=False)
+        verdicts = set(compared[compared["metric"] == "coverage"]["verdict"])
+        pages[bool(given)] = (
+            verdicts,
+            (tmp_path / "leaderboard.md").read_text(),
+            (tmp_path / "leaderboard.tex").read_text(),
+        )
+    (before, trusted, _), (after, page, latex) = pages[False], pages[True]
+    assert "Warning" not in trusted and "coverage ↑ |" in trusted and before - {""}
+    warning = (
+        "Judge `atomic` is not licensed for any score on id: with the NLI model `small`, 30 % of 200 reference atoms"
+    )
+    assert f"> **Warning:** {warning}" in page and "Scores with † get no bold and no star" in page
+    assert "coverage ↑ † |" in page and "Licence of judge `atomic`" in page and "held-out pairs: 0.900" in page
+    assert after == {""} and "30 \\% of 200 reference atoms" in latex and "$\\dagger$" in latex
+    assert trusted.count("\\*") > page.count("\\*")

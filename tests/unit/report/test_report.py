@@ -47,7 +47,7 @@ def test_provenance_means_itself_in_restructured_text() -> None:
 
 def test_a_report_that_snakemake_refuses_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(MolmixError, match="Snakemake failed to make the report"):
-        write_report(config={"run": "x"}, targets=["none"], about=[], page=tmp_path / "index.html")
+        write_report(config={"run": "x"}, targets=["none"], about=[], warnings=[], page=tmp_path / "index.html")
     assert not (tmp_path / "index.html").exists()
 
 
@@ -87,6 +87,7 @@ def shown(tmp_path: Path, scored: list[str]) -> str:
         seeds=[1],
         statistics={"resamples": 100, "level": 0.95},
         options=vars(options),
+        licences={},
     )
     return (tmp_path / "so-far/index.html").read_text()
 
