@@ -246,7 +246,7 @@ rule judge_licence:
         **needs.gpus("nli"),
         mem_mb=grows(2500),
         runtime=grows(needs.nli_minutes),
-        nli=1,
+        one_by_one=1,
     params:
         model=lambda wildcards: study.nli[products.judges[wildcards.judge].nli].asked(),
         judge=lambda wildcards: products.judges[wildcards.judge].model_dump(),
