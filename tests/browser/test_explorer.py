@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 from benchmarks.explorer import synthetic
 from playwright.sync_api import Page, expect
 
+from molmix.analysis.bootstrap import mean, replicate
+from molmix.analysis.permutation import p_values
 from molmix.config import loading
 from molmix.core.files import read_table
 from molmix.report.explorer import build_explorer
@@ -443,3 +446,27 @@ def test_twenty_systems_of_three_thousand_captions(
     expect(page.locator("#status")).to_contain_text("number 3000")
     page.fill("#filter", "ester")
     expect(page.locator("#status")).to_contain_text("of 3000 molecules")
+
+
+def test_any_two_systems_are_shown_with_their_test(pages: Path, open_page: Callable[..., Page]) -> None:
+    """Two of three systems are not compared in the tables: the page's test gives what the tables' test would give."""
+    found = {}
+    for a, b in (("ours", "theirs"), ("ours", "same"), ("theirs", "same")):
+        page = open_page(pages, "#" + urlencode({"test": "id", "a": a, "b": b, "metric": "coverage"}))
+        found[a, b] = page.locator("#system td.said").last.inner_text()
+    assert sum("after Holm" in said for said in found.values()) == 2  # two pairs with the best
+    own = [said for said in found.values() if "computed in this page" in said]
+    assert len(own) == 1 and "without correction for the 3 pairs of 3 systems" in own[0]
+    generator = np.random.default_rng(0)
+    one = generator.normal(0.0, 1, 70)
+    other = one + generator.normal(0.25, 1, 70)
+    one[3], other[5] = np.nan, np.nan
+    both = ~np.isnan(one) & ~np.isnan(other)
+    p = p_values({"a": mean(one[both]), "b": mean(other[both])}, [("a", "b")], permutations=20_000, most=20_000)[0]
+    drawn = replicate({"gap": one[both] - other[both]}, resamples=4000)["gap"].interval()
+    values = [[None if np.isnan(value) else value for value in side] for side in (one, other)]
+    tested = page.evaluate("([a, b]) => molmix.pairedTest(a, b, 0.95)", values)
+    assert tested["n"] == 68 and tested["p"] == pytest.approx(p, abs=0.01)
+    assert tested["figure"] == pytest.approx([drawn.value, drawn.low, drawn.high], abs=0.03)
+    assert page.evaluate("molmix.pairedTest([1, 2], [1, 2], 0.95)")["p"] == 1
+    assert page.evaluate("molmix.pairedTest([1, null], [null, 2], 0.95)") is None

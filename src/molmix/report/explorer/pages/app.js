@@ -109,7 +109,7 @@
       const { ids } = shown.molecules;
       if (!shown.order.some((row) => ids[row] === view.id)) view.id = shown.order.length ? ids[shown.order[0]] : "";
       if (step !== null) address.write(view, step);
-      by("system").replaceChildren(molmix.systemFigures(shown, index.level));
+      by("system").replaceChildren(molmix.systemFigures(shown, index.level, settled.test.systems.length));
       by("columns").replaceChildren(...heads());
       by("columns").classList.toggle("single", !shown.systems[1]);
       await showSelected();

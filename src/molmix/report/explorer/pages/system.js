@@ -31,29 +31,48 @@
     return [...straight, ...other];
   };
 
+  const short = (p) => (p < 0.0001 ? "< 0.0001" : number(p));
+
   const beyond = ({ verdict, sort, p, n }) => {
     const said = verdict ? `A is significantly ${verdict}` : "no significant difference";
-    return `${said} (p ${p === null ? "undefined" : p < 0.0001 ? "< 0.0001" : number(p)} after Holm, ${n} molecules; compared as ${sort})`;
+    return `${said} (p ${p === null ? "undefined" : short(p)} after Holm, ${n} molecules; compared as ${sort})`;
+  };
+
+  // What the page's own test says, with what it lacks.
+  const tested = ({ n, means, p, permutations }, shown, figures, systems) => {
+    const pairs = (systems * (systems - 1)) / 2;
+    const said =
+      `p ${short(p)} of this pair alone: ${permutations} random sign flips over ${n} molecules, computed in this page, ` +
+      `without correction for the ${pairs} pairs of ${systems} systems`;
+    const pooled = figures.some((value, side) => value && Math.abs(value[0] - means[side]) > 0.0005);
+    return pooled ? `${said}; of the means over these captions (${means.map((mean) => number(mean)).join(" and ")})` : said;
   };
 
   // `shown`: metric (its position), better, systems (A, and B or not), each with position, name and scores.
-  molmix.systemFigures = (shown, level) => {
+  molmix.systemFigures = (shown, level, systems) => {
     const [a, b] = shown.systems;
     const figure = (system) => system.scores.figures?.[shown.metric] ?? null;
     const rows = shown.systems.map((system, position) => [`${"AB"[position]}`, system.name, interval(figure(system)), ""]);
     if (b) {
       const found = compared(shown);
+      const own = found.length ? null : molmix.pairedTest(...shown.values, level);
       const values = shown.systems.map((system) => figure(system)?.[0] ?? null);
       const gap = found.length
         ? interval(found[0].figure, true)
-        : figure(a) && figure(b)
-          ? `${number(minus(...values), { sign: true })}, no interval`
-          : "–";
+        : own
+          ? interval(own.figure, true)
+          : figure(a) && figure(b)
+            ? `${number(minus(...values), { sign: true })}, no interval`
+            : "–";
       rows.push([
         "A − B",
         "",
         gap,
-        found.length ? found.map(beyond).join("; ") : "the tables do not compare these two",
+        found.length
+          ? found.map(beyond).join("; ")
+          : own
+            ? tested(own, shown, [figure(a), figure(b)], systems)
+            : "there are no two molecules with both values",
       ]);
     }
     const caption = `${shown.title} (${shown.better} is better), all molecules of ${shown.test}, with ${Math.round(level * 100)} % intervals`;
