@@ -44,7 +44,7 @@ def write_run(study: Config, rows: Mapping[str, Sequence[Row]], answers: Mapping
                 test=run / f"data/tests/{test}.parquet",
                 direction=study.data.tests[test].direction,
                 predictions=run / f"predictions/{system}/{test}.parquet",
-                nli={judge: run / f"nli/{judge}/{system}/{test}.parquet" for judge in study.judges if asked},
+                judged={judge: run / f"nli/{judge}/{system}/{test}.parquet" for judge in study.judges if asked},
                 text2mol=None,
                 out=run / f"scores/{system}/{test}.parquet",
                 options=vars(options),

@@ -6,9 +6,9 @@ rule explorer:
         **named("predictions", {model: paths.predictions(model) for model in table}),
         **named("scores", paths.all_scores()),
         **named(
-            "nli",
+            "judged",
             {
-                judge: {model: paths.nli(judge, model) for model in table}
+                judge: {model: paths.judged(judge, model) for model in table}
                 for judge in products.judges
             },
         ),

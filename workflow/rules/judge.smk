@@ -1,6 +1,7 @@
 # Needs: the answers of every model, and test sets whose answers are captions.
 # Makes: nli_models/<nli> and decomposers/<name> (models that judges use), atoms/<units>/<author>/<test> (captions cut
 #        into atoms, sentences, …), nli/<judge>/<author>/<test> (the probabilities of every pair of units),
+#        verdicts/<judge>/<author>/<test> (a verdict on every unit, by judges that ask no NLI model),
 #        licences/<judge>.json (can the judge's NLI model read the references?).
 # An author is a model, `reference`, or one of two sets of captions with planted errors (judge_validation.smk):
 # `planted`, and `planted-reference`, which they are judged against.
@@ -179,10 +180,12 @@ rule nli:
                 ),
             }
         ),
-        model=lambda wildcards: paths.nli_model(products.judges[wildcards.judge].nli),
+        model=lambda wildcards: paths.nli_model(
+            products.nli_judges[wildcards.judge].nli
+        ),
         weights=lambda wildcards: [
             ancient(folder)
-            for folder in paths.nli_weights(products.judges[wildcards.judge].nli)
+            for folder in paths.nli_weights(products.nli_judges[wildcards.judge].nli)
         ],
     output:
         **named("nli", paths.nli("{judge}", "{author}")),
@@ -202,8 +205,10 @@ rule nli:
         runtime=grows(needs.nli_minutes),
         one_by_one=1,
     params:
-        model=lambda wildcards: study.nli[products.judges[wildcards.judge].nli].asked(),
-        both_ways=lambda wildcards: products.judges[wildcards.judge].both_ways,
+        model=lambda wildcards: study.nli[
+            products.nli_judges[wildcards.judge].nli
+        ].asked(),
+        both_ways=lambda wildcards: products.nli_judges[wildcards.judge].both_ways,
         store=NLI_CACHE,
         # With `input` among its arguments, Snakemake does not compare it with that of earlier results.
         atoms=lambda wildcards, input: f"{paths.atoms}/{products.judges[wildcards.judge].generated_units}",
@@ -224,10 +229,12 @@ rule judge_licence:
             )
         ),
         **named("tests", paths.tests(judged=True)),
-        model=lambda wildcards: paths.nli_model(products.judges[wildcards.judge].nli),
+        model=lambda wildcards: paths.nli_model(
+            products.nli_judges[wildcards.judge].nli
+        ),
         weights=lambda wildcards: [
             ancient(folder)
-            for folder in paths.nli_weights(products.judges[wildcards.judge].nli)
+            for folder in paths.nli_weights(products.nli_judges[wildcards.judge].nli)
         ],
     output:
         licence=paths.licence("{judge}"),
@@ -248,7 +255,9 @@ rule judge_licence:
         runtime=grows(needs.nli_minutes),
         one_by_one=1,
     params:
-        model=lambda wildcards: study.nli[products.judges[wildcards.judge].nli].asked(),
+        model=lambda wildcards: study.nli[
+            products.nli_judges[wildcards.judge].nli
+        ].asked(),
         judge=lambda wildcards: products.judges[wildcards.judge].model_dump(),
         strict=study.licence.strict,
         store=NLI_CACHE,
@@ -256,3 +265,44 @@ rule judge_licence:
         "Checking whether {wildcards.judge} can read the references"
     script:
         "../scripts/judge_licence.py"
+
+
+rule verdicts:
+    input:
+        unpack(
+            lambda wildcards: {
+                **named("captions", paths.captions(wildcards.author)),
+                **named(
+                    "references",
+                    paths.captions(paths.reference_of(wildcards.author)),
+                ),
+                **named(
+                    "reference_units",
+                    paths.reference_units(wildcards.judge, wildcards.author),
+                ),
+                **named(
+                    "generated_units",
+                    paths.generated_units(wildcards.judge, wildcards.author),
+                ),
+            }
+        ),
+    output:
+        **named("verdicts", paths.verdicts("{judge}", "{author}")),
+    log:
+        f"{LOGS}/verdicts/{{judge}}/{{author}}.log",
+    benchmark:
+        f"{BENCH}/verdicts/{{judge}}/{{author}}.tsv"
+    group:
+        groups.verdicts
+    conda:
+        "../../envs/models.yaml"
+    resources:
+        mem_mb=grows(1500),
+        runtime=grows(needs.verdict_minutes),
+    params:
+        settings=lambda wildcards: products.judges[wildcards.judge].model_dump(),
+        cache=VERDICTS_CACHE,
+    message:
+        "Judging {wildcards.author} by {wildcards.judge}"
+    script:
+        "../scripts/verdicts.py"

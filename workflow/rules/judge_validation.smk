@@ -36,7 +36,8 @@ rule judge_validation:
         **named("tests", paths.captions("planted-reference")),
         **named("captions", paths.captions("planted")),
         **named(
-            "nli", {judge: paths.nli(judge, "planted") for judge in products.judges}
+            "judged",
+            {judge: paths.judged(judge, "planted") for judge in products.judges},
         ),
         files=[*study.metrics.files().values(), *study.judge_files()],
         corpus=f"{R}/data/manifest.json",

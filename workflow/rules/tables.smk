@@ -6,7 +6,8 @@ rule score:
         **named("tests", paths.tests()),
         **named("predictions", paths.predictions("{model}")),
         **named(
-            "nli", {judge: paths.nli(judge, "{model}") for judge in products.judges}
+            "judged",
+            {judge: paths.judged(judge, "{model}") for judge in products.judges},
         ),
         **named("text2mol", paths.text2mol("{model}")),
         files=[*study.metrics.files().values(), *study.judge_files()],

@@ -14,7 +14,7 @@ with job(snakemake):
         options=params.options,
         tests=nested(files, "tests"),
         captions=nested(files, "captions"),
-        nli=nested(files, "nli"),
+        judged=nested(files, "judged"),
         scores=nested(out, "scores"),
         table=Path(out.csv).with_suffix(""),
         seeds=params.seeds,

@@ -8,13 +8,13 @@ with job(snakemake):
 
     files, params = snakemake.input, snakemake.params
     tests, predictions = nested(files, "tests"), nested(files, "predictions")
-    judged, text2mol = nested(files, "nli"), nested(files, "text2mol")
+    judged, text2mol = nested(files, "judged"), nested(files, "text2mol")
     for test, out in nested(snakemake.output, "scores").items():
         write_scores(
             test=tests[test],
             direction=params.directions[test],
             predictions=predictions[test],
-            nli={judge: paths[test] for judge, paths in judged.items() if test in paths},
+            judged={judge: paths[test] for judge, paths in judged.items() if test in paths},
             text2mol=text2mol.get(test),
             out=out,
             options=params.options,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from molmix.judges.kinds import parse_judge
+from molmix.judges.kinds import NliJudge, parse_judge
 from molmix.judges.nli.licence import HINT, read_licences, unlicensed_scores, warn_about
 from molmix.metrics import Options
 from molmix.metrics.families.judges import prefixes
@@ -33,9 +33,10 @@ class Licences:
         self.warnings: list[str] = []
         self.notes: dict[str, str] = {}
         for name, prefix in prefixes(options.judges).items():
-            if name not in files:
+            judge = parse_judge(options.judges[name])
+            if name not in files or not isinstance(judge, NliJudge):
                 continue
-            judge, (tests, accuracy) = parse_judge(options.judges[name]), read_licences(files[name])
+            tests, accuracy = read_licences(files[name])
             measured = [f"on {test}, {licence.describe()}" for test, licence in tests.items()]
             known = f" Accuracy of `{judge.nli}` on held-out pairs: {accuracy:.3f}." if accuracy is not None else ""
             self.notes[name] = f"Licence of judge `{name}`: {'; '.join(measured)}.{known}"

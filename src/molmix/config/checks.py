@@ -15,6 +15,7 @@ from molmix.core.validation import check_name
 from molmix.data.settings import DemoSource, FileSource, HubSource
 from molmix.generation.engines import ENGINES
 from molmix.judges.decompose.units import UNITS
+from molmix.judges.kinds import NliJudge
 from molmix.metrics import Options, all_metrics
 from molmix.models.settings import check_heads
 
@@ -43,9 +44,11 @@ def check(config: Config) -> None:
             raise fault(f"decomposers.{name}", f"{name!r} is a name of its own", "call the decomposer something else")
     _adapted_nli(config)
     for name, judge in config.judges.items():
-        check_name(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
+        if isinstance(judge, NliJudge):
+            check_name(judge.nli, config.nli, f"judges.{name}.nli", "NLI model")
         if judge.decomposed_by:
             check_name(judge.decomposed_by, config.decomposers, f"judges.{name}.decomposer", "decomposer")
+    _molecules_of_judges(config)
     _text2mol(config)
     _ablations(config)
 
@@ -133,6 +136,17 @@ def _systems(config: Config) -> None:
             if _has_no_molecules(source) and predictions.molecule and not predictions.id:
                 hint = f"name data.tests.{name}.source.columns.molecule, or join by id or order"
                 raise fault(f"{key}.predictions.{name}.molecule", "the references have no molecules to join by", hint)
+
+
+def _molecules_of_judges(config: Config) -> None:
+    """Refuse judges that read molecules where a test set has none."""
+    for name, judge in config.judges.items():
+        for test, spec in config.data.tests.items():
+            lacks = config.domain == "text" or _has_no_molecules(spec.source)
+            if judge.needs_molecules and spec.direction == "mol2cap" and lacks:
+                what = f"reads molecules, and the test set {test!r} has none"
+                hint = f"name data.tests.{test}.source.columns.molecule, or remove the judge"
+                raise fault(f"judges.{name}", what, hint)
 
 
 def _text2mol(config: Config) -> None:

@@ -1,11 +1,12 @@
-"""Explain a judge's scores of one caption in text: the units, the deciding pairs, and every score as a sum."""
+"""Explain a judge's scores of one caption in text: the units, what decides about them, and every score as a sum."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from molmix.judges.kinds import JudgeSettings
+from molmix.judges.kinds import JudgeSettings, NliJudge, VerdictJudge
 from molmix.judges.matrices import Explanation, PairMatrices, by_shape
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def explain_caption(
     *,
     reference: Mapping[str, Any],
     generated: Mapping[str, Any],
-    pairs: pa.Table,
+    judged: pa.Table,
     scores: Mapping[str, float],
 ) -> Iterator[str]:
     """Lines that explain a judge's scores of one caption.
@@ -27,30 +28,76 @@ def explain_caption(
     Args:
         name, judge: the judge and its settings.
         reference, generated: the units of both texts, a row of :data:`molmix.judges.decompose.tables.ATOMS` each.
-        pairs: the caption's row in the table of :func:`molmix.judges.nli.inference.predict_tables`, for these units.
+        judged: the caption's row in the table of the judge's stage, for these units.
         scores: the scores to explain, by column, with or without a judge's name as prefix.
     """
-    matrices = _first(next(by_shape(pairs))[1])
     yield describe_judge(name, judge)
     if generated["fallback"] or reference["fallback"]:
         yield "The decomposer's answer could not be used: these units were made by `rules`."
-    if cut := pairs["n_truncated"][0].as_py():
+    sides = generated["atoms"], reference["atoms"]
+    if isinstance(judge, NliJudge):
+        yield from _explain_probabilities(judge, *sides, judged, scores)
+    elif isinstance(judge, VerdictJudge):
+        yield from _explain_verdicts(judge, *sides, judged.to_pylist()[0], scores)
+
+
+def _explain_probabilities(
+    judge: NliJudge, generated: list[str], reference: list[str], judged: pa.Table, scores: Mapping[str, float]
+) -> Iterator[str]:
+    matrices = _first(next(by_shape(judged))[1])
+    if cut := judged["n_truncated"][0].as_py():
         yield f"{cut} of the pairs were cut to what the model can read."
     yield "e, n, c: probability of entailment, neutral, contradiction; premise → hypothesis."
     yield ""
-    pairs_of = _Pairs(generated["atoms"], reference["atoms"], matrices)
-    if generated["atoms"] and reference["atoms"]:
-        yield from _explain_pairs(pairs_of, judge.explain(matrices), scores)
+    pairs = _Pairs(generated, reference, matrices)
+    if generated and reference:
+        yield from _explain_pairs(pairs, judge.explain(matrices), scores)
     else:
-        yield from _explain_no_pairs(pairs_of, judge.explain(matrices.or_zeros()))
+        yield from _explain_no_pairs(pairs, judge.explain(matrices.or_zeros()))
+
+
+def _explain_verdicts(
+    judge: VerdictJudge,
+    generated: list[str],
+    reference: list[str],
+    judged: Mapping[str, Any],
+    scores: Mapping[str, float],
+) -> Iterator[str]:
+    yield ""
+    yield f"Units of the caption ({len(generated)})"
+    for row, (text, verdict, reason) in enumerate(
+        zip(generated, judged["verdicts"], judged["reasons"], strict=True), 1
+    ):
+        yield f"  {row:2}  {verdict:12}  {text}"
+        if reason:
+            yield f"        {reason}"
+    yield ""
+    if judged["covered"]:
+        yield f"Units of the reference ({len(reference)})"
+        yield from (
+            f"  {row:2}  {verdict:12}  {text}"
+            for row, (text, verdict) in enumerate(zip(reference, judged["covered"], strict=True), 1)
+        )
+        yield ""
+    expected = judge.score(Counter(judged["verdicts"]), Counter(judged["covered"]))
+    counted = Counter([*judged["verdicts"], *judged["covered"]])
+    yield "Verdicts: " + (", ".join(f"{number} {word}" for word, number in counted.items()) or "none")
+    for name, value in scores.items():
+        yield f"{name} = " + (f"{value:.4f}" if value == value else "undefined")  # noqa: PLR0124 - only NaN differs
+        recomputed = expected[name.rpartition(".")[2]]
+        if abs(recomputed - value) > 1e-4:
+            yield f"These verdicts give {recomputed:.4f}: the scores were made from others; run snakemake again."
+    if judge.note:
+        yield judge.note
 
 
 def describe_judge(name: str, judge: JudgeSettings) -> str:
     """A judge and its settings in one line."""
     settings = judge.model_dump(exclude={"kind", "nli"}, exclude_none=True)
+    asked = f", NLI model `{judge.nli}`" if isinstance(judge, NliJudge) else ""
     own = "".join(f", {key.replace('_', ' ')} `{value}`" for key, value in settings.items())
     units = f"reference by `{judge.reference_units}`, caption by `{judge.generated_units}`"
-    return f"Judge `{name}` ({judge.kind}): {units}, NLI model `{judge.nli}`{own}."
+    return f"Judge `{name}` ({judge.kind}): {units}{asked}{own}."
 
 
 class _Pairs:

@@ -1,8 +1,8 @@
 """A judge as an object, which scores captions against references: ``from molmix import Judge``.
 
 It runs the stages of the graph (:func:`molmix.judges.decompose.tables.decompose_tables`,
-:func:`molmix.judges.nli.inference.predict_tables`, :func:`molmix.judges.kinds.score_captions`) with the same caches. So
-its scores equal those of a study.
+:func:`molmix.judges.nli.inference.predict_tables` or :func:`molmix.judges.verdicts.write_verdicts`,
+:func:`molmix.judges.kinds.score_captions`) with the same caches. So its scores equal those of a study.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ from molmix.judges.decompose import BACKENDS
 from molmix.judges.decompose.backends._local import LocalSettings
 from molmix.judges.decompose.tables import decompose_tables
 from molmix.judges.explanation import explain_caption
-from molmix.judges.kinds import KINDS, score_captions
+from molmix.judges.kinds import KINDS, NliJudge, score_captions
 from molmix.judges.nli.cached_model import CachedModel
 from molmix.judges.nli.inference import predict_pairs, predict_tables
 from molmix.judges.nli.licence import HINT, Licence, measure_licence, refuse_unlicensed, warn_about
 from molmix.judges.nli.settings import PretrainedNli
+from molmix.judges.verdicts import write_verdicts
 from molmix.models.pretrained import fetch
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 Settings = TypeVar("Settings", bound=Section)
 
-_REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string()))])
+_REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string())), ("molecule", pa.string())])
 _CAPTIONS = pa.schema([("id", pa.string()), ("text", pa.string())])
 
 
@@ -55,7 +56,8 @@ class Judge:
     Args:
         kind: a kind of judge (:data:`molmix.judges.kinds.KINDS`), such as ``atomic`` or ``summac_zs``.
         nli: the NLI model: a local folder, or a hub id, preferably with a commit (``organisation/name@commit``).
-            Without a commit, the newest version is fetched; :attr:`revision` is its commit.
+            Without a commit, the newest version is fetched; :attr:`revision` is its commit. Kinds that ask no NLI
+            model, such as ``grounded``, take none.
         labels: meaning of the model's classes, in its order, each one of ``entailment``, ``neutral`` and
             ``contradiction``. It is needed only if the model does not name its classes (``LABEL_0``).
         decomposer: splits captions into atoms, for kinds that need atoms: the name of a backend
@@ -81,7 +83,7 @@ class Judge:
         self,
         kind: str = "atomic",
         *,
-        nli: str | PathLike[str],
+        nli: str | PathLike[str] | None = None,
         labels: Sequence[str] | None = None,
         decomposer: str | Mapping[str, Any] | None = None,
         store: str | PathLike[str] = "results/store",
@@ -92,25 +94,39 @@ class Judge:
         **settings: Any,
     ) -> None:
         check_name(kind, KINDS, "kind", "kind of judge")
-        source, self.revision = resolve_model(str(nli))
-        self._name = model_name(source)
+        self.revision: str | None = None
+        self._model: CachedModel | None = None
         own: Mapping[str, Any] = {"backend": decomposer} if isinstance(decomposer, str) else decomposer or {}
         if own:
             settings["decomposer"] = own.get("backend")
-        self.settings = _parse(KINDS[kind], {"kind": kind, "nli": self._name, **settings}, "Judge")
-        asked = {"max_length": max_length, "batch_tokens": batch_tokens, "dtype": dtype}
-        asked |= {"id": source, "revision": self.revision, "labels": None if labels is None else list(labels)}
-        self.nli = _parse(PretrainedNli, {"kind": "pretrained", **asked}, "Judge")
         self._store = Path(store)
+        if issubclass(KINDS[kind], NliJudge):
+            if nli is None:
+                raise fault("nli", f"missing: a judge of kind {kind!r} asks an NLI model", "name a folder or a hub id")
+            source, self.revision = resolve_model(str(nli))
+            settings["nli"] = model_name(source)
+            asked = {"max_length": max_length, "batch_tokens": batch_tokens, "dtype": dtype}
+            asked |= {"id": source, "revision": self.revision, "labels": None if labels is None else list(labels)}
+            model = _parse(PretrainedNli, {"kind": "pretrained", **asked}, "Judge")
+        elif nli is not None:
+            raise fault("nli", f"{show_value(str(nli))} is given, and a judge of kind {kind!r} asks none", "remove it")
+        self.settings = _parse(KINDS[kind], {"kind": kind, **settings}, "Judge")
         self._decomposer, self._decomposer_model = self._load_decomposer(own)
-        manifest = self._fetch("nli", source, self.revision)
-        check_labels(Path(read_json(manifest)["weights"]["path"]), labels)
-        self._model = CachedModel(manifest, self._store / "nli", **self.nli.asked())
         self._strict = strict
         self.licence: Licence | None = None
+        if isinstance(self.settings, NliJudge):
+            manifest = self._fetch("nli", source, self.revision)
+            check_labels(Path(read_json(manifest)["weights"]["path"]), labels)
+            self._model = CachedModel(manifest, self._store / "nli", **model.asked())
         self._last: _Judged | None = None
 
-    def score(self, references: Iterable[str | Iterable[str]], captions: Iterable[str]) -> pd.DataFrame:
+    def score(
+        self,
+        references: Iterable[str | Iterable[str]],
+        captions: Iterable[str],
+        *,
+        molecules: Iterable[str] | None = None,
+    ) -> pd.DataFrame:
         """Score captions. Pairs that are not in the cache are computed, with a progress bar on a terminal.
 
         The first call also checks whether the NLI model can read the references (up to 600 more pairs).
@@ -118,6 +134,7 @@ class Judge:
         Args:
             references: n items: one text, or a list of texts, for each caption.
             captions: n texts; a text may be empty.
+            molecules: n SMILES, for kinds that read them (`grounded`).
 
         Returns:
             n rows in the given order, numbered from 0, with a column for each score of the judge (float64:
@@ -132,40 +149,58 @@ class Judge:
         if len(texts) != len(given):
             what = f"{len(given)} references for {len(texts)} captions"
             raise fault("score", what, "give one reference, or one list of references, for each caption")
+        smiles = self._check_molecules(molecules, len(texts))
         ids = [str(index) for index in range(len(texts))]
         with TemporaryDirectory(prefix="molmix-judge-") as name:
             folder = Path(name)
             sides = {"references": folder / "references.parquet", "captions": folder / "captions.parquet"}
-            rows = zip(ids, given, strict=True)
-            write_table(sides["references"], [{"id": i, "references": r} for i, r in rows], _REFERENCES)
+            rows = zip(ids, given, smiles, strict=True)
+            named = [dict(zip(_REFERENCES.names, row, strict=True)) for row in rows]
+            write_table(sides["references"], named, _REFERENCES)
             write_table(sides["captions"], [{"id": i, "text": t} for i, t in zip(ids, texts, strict=True)], _CAPTIONS)
             reference = self._decompose(sides["references"], self.settings.reference_units)
             generated = self._decompose(sides["captions"], self.settings.generated_units)
-            if self.licence is None:
-                self._check(given, sides["references"], reference)
-            out = folder / "nli.parquet"
-            predict_tables(
-                atoms={"captions": (reference, generated)},
-                outs={"captions": out},
-                model=self._model,
-                cache=self._store / "nli",
-                both_ways=self.settings.both_ways,
-            )
-            pairs = read_table(out)
-            scores = score_captions(self.settings.model_dump(), pairs).drop_columns("id").to_pandas()
-            self._last = _Judged(read_table(reference), read_table(generated), pairs, scores)
+            out = folder / "judged.parquet"
+            if self._model and isinstance(self.settings, NliJudge):
+                if self.licence is None:
+                    self._check(self.settings, self._model, given, sides["references"], reference)
+                predict_tables(
+                    atoms={"captions": (reference, generated)},
+                    outs={"captions": out},
+                    model=self._model,
+                    cache=self._store / "nli",
+                    both_ways=self.settings.both_ways,
+                )
+            else:
+                write_verdicts(
+                    captions=sides["captions"],
+                    references=sides["references"],
+                    units=(reference, generated),
+                    out=out,
+                    settings=self.settings.model_dump(),
+                    cache=self._store / "verdicts",
+                )
+            judged = read_table(out)
+            scores = score_captions(self.settings.model_dump(), judged).drop_columns("id").to_pandas()
+            self._last = _Judged(read_table(reference), read_table(generated), judged, scores)
         return scores.copy()
 
-    def compute(self, *, predictions: Iterable[str], references: Iterable[str | Iterable[str]]) -> dict[str, float]:
+    def compute(
+        self,
+        *,
+        predictions: Iterable[str],
+        references: Iterable[str | Iterable[str]],
+        molecules: Iterable[str] | None = None,
+    ) -> dict[str, float]:
         """The mean of every score, with the signature of metrics in Hugging Face's `evaluate`.
 
         Args:
-            predictions, references: the captions and the references of :meth:`score`.
+            predictions, references, molecules: the captions, references and molecules of :meth:`score`.
 
         Returns:
             By score, the mean over the captions with a defined score; NaN if there are none.
         """
-        scores = self.score(references, predictions)
+        scores = self.score(references, predictions, molecules=molecules)
         return {score.column: float(scores[score.column].mean()) for score in self.settings.scores}
 
     def explain(self, index: int) -> str:
@@ -188,22 +223,37 @@ class Judge:
             self.settings,
             reference=self._last.reference.slice(index, 1).to_pylist()[0],
             generated=self._last.generated.slice(index, 1).to_pylist()[0],
-            pairs=self._last.pairs.slice(index, 1),
+            judged=self._last.judged.slice(index, 1),
             scores={score.column: float(row[score.column]) for score in self.settings.scores},
         )
         return "\n".join(lines)
 
-    def _check(self, references: Sequence[Sequence[str]], table: Path, reference: Path) -> None:
+    def _check(
+        self, judge: NliJudge, model: CachedModel, references: Sequence[Sequence[str]], table: Path, reference: Path
+    ) -> None:
         """Check the judge on references, and warn or refuse."""
-        ways = self.settings.reference_units, self.settings.generated_units
+        ways = judge.reference_units, judge.generated_units
         units = read_table(reference if ways[0] == ways[1] else self._decompose(table, ways[1]))
-        ask = partial(predict_pairs, model=self._model, cache=self._store / "nli", name="licence")
+        ask = partial(predict_pairs, model=model, cache=self._store / "nli", name="licence")
         texts = [" ".join(several) for several in references]
         self.licence = measure_licence(texts, units["atoms"].to_pylist(), ask)
         if self._strict:
-            refuse_unlicensed(self.settings.kind, self.settings, {"these references": self.licence})
-        for line in warn_about(self.settings.kind, self.settings, "these references", self.licence):
+            refuse_unlicensed(judge.kind, judge, {"these references": self.licence})
+        for line in warn_about(judge.kind, judge, "these references", self.licence):
             warnings.warn(f"{line}. To change this, {HINT}.", stacklevel=3)
+
+    def _check_molecules(self, molecules: Iterable[str] | None, count: int) -> list[str] | list[None]:
+        if molecules is None:
+            if self.settings.needs_molecules:
+                what = f"missing: a judge of kind {self.settings.kind!r} reads molecules"
+                raise fault("molecules", what, "give the SMILES of each caption")
+            return [None] * count
+        smiles = [_check_text(text, "molecules", index) for index, text in enumerate(_listed(molecules, "molecules"))]
+        if len(smiles) != count:
+            raise fault(
+                "molecules", f"{len(smiles)} molecules for {count} captions", "give one SMILES for each caption"
+            )
+        return smiles
 
     def _load_decomposer(self, settings: Mapping[str, Any]) -> tuple[dict[str, Any] | None, Path | None]:
         """Settings of the decomposer, dumped, and the manifest of its model; None if the judge has none."""
@@ -240,7 +290,7 @@ class _Judged:
 
     reference: pa.Table
     generated: pa.Table
-    pairs: pa.Table
+    judged: pa.Table
     scores: pd.DataFrame
 
 

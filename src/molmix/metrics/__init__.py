@@ -62,8 +62,8 @@ class Answers:
         references: one or more captions for each molecule.
         facts: facts that the references state, if known.
         truth: all true facts of each molecule, if known.
-        nli: by judge, the probabilities of pairs (columns of `molmix.judges.nli.inference`); empty if answers are
-            molecules.
+        judged: by judge, the table that its scores are made from (see `molmix.judges.kinds.score_captions`); empty if
+            answers are molecules.
         options: settings of the config.
         properties: names of each molecule's properties, if known.
         text2mol: similarity of each text and its molecule (columns of
@@ -77,7 +77,7 @@ class Answers:
     references: list[list[str]]
     facts: list[list[str] | None]
     truth: list[list[str] | None]
-    nli: dict[str, pa.Table]
+    judged: dict[str, pa.Table]
     options: Options
     properties: list[list[str] | None] | None = None
     text2mol: pa.Table | None = None

@@ -18,7 +18,7 @@ def write_scores(
     test: Path,
     direction: str,
     predictions: Path,
-    nli: dict[str, Path],
+    judged: dict[str, Path],
     text2mol: Path | None,
     out: Path,
     options: dict[str, Any],
@@ -29,7 +29,7 @@ def write_scores(
         test: the test set (columns of `molmix.data.corpus.TEST`).
         direction: `mol2cap` or `cap2mol`.
         predictions: the model's answers (columns id, text, finish).
-        nli: by judge, the probabilities of pairs; empty if answers are molecules.
+        judged: by judge, the table that its scores are made from; empty if answers are molecules.
         text2mol: Text2Mol similarities, if they were measured.
         out: table to write: id, text, finish and a column for each score. Its metadata says in which number type the
             answers were written, as that of `predictions`.
@@ -49,7 +49,7 @@ def write_scores(
         references=[row["references"] for row in rows],
         facts=[row["facts"] for row in rows],
         truth=[row["truth"] for row in rows],
-        nli={judge: read_rows_of(path, ids, test) for judge, path in nli.items()},
+        judged={judge: read_rows_of(path, ids, test) for judge, path in judged.items()},
         properties=[row["properties"] for row in rows],
         text2mol=read_rows_of(text2mol, ids, test) if text2mol else None,
         options=Options(**options),

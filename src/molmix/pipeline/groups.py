@@ -45,7 +45,10 @@ class Groups:
     @property
     def validation(self) -> str | None:
         """Group of the jobs of judge validation."""
-        return "judge_validation" if self._one_chain and not self.products.model_decomposers else None
+        asks_model = self.products.model_decomposers or any(
+            judge.asks_server for judge in self.products.judges.values()
+        )
+        return "judge_validation" if self._one_chain and not asks_model else None
 
     def decompose(self, wildcards: Any) -> str | None:
         """Group of a job that cuts captions."""
@@ -65,6 +68,11 @@ class Groups:
     def licence(self) -> str:
         """Group of the jobs that check judges on the references."""
         return "judge" if self._one_chain else "nli"
+
+    def verdicts(self, wildcards: Any) -> str | None:
+        """Group of a job that gives verdicts. One that asks a server is in none: the others would wait for it."""
+        asks = self.products.judges[wildcards.judge].asks_server
+        return self._judging(wildcards.author) if self._one_chain and not asks else None
 
     def _judging(self, author: str) -> str | None:
         return self.validation if author in RESERVED else "judge"

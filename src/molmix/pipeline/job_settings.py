@@ -56,13 +56,13 @@ def rules_with_wildcards(table: ModelTable, products: Products) -> Iterator[tupl
         if model in products.generating:
             yield "generate", {"model": model}
         yield "score", {"model": model}
-    for judge in products.judges:
+    for judge in products.nli_judges:
         yield "judge_licence", {"judge": judge}
     for author in (*table, *RESERVED):
         for units in products.units:
             yield "decompose", {"units": units, "author": author}
         for judge in products.judges:
-            yield "nli", {"judge": judge, "author": author}
+            yield products.judges[judge].stage, {"judge": judge, "author": author}
 
 
 def settings_by_job(rules: Any, wanted: Iterable[tuple[str, dict[str, str]]]) -> dict[str, str]:

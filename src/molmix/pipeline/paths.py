@@ -12,6 +12,7 @@ from molmix.pipeline.products import Products
 
 NLI_CACHE = "results/store/nli"
 ATOMS_CACHE = "results/store/atoms"
+VERDICTS_CACHE = "results/store/verdicts"
 
 
 def benchmark_of(log: Path) -> Path:
@@ -159,8 +160,11 @@ class Paths:
 
     def reference_units(self, judge: str, author: str) -> dict[str, str]:
         """The units of the references that a judge compares an author's captions with, by test set."""
-        reference = "planted-reference" if author == "planted" else "reference"
-        return self.units(self.products.judges[judge].reference_units, reference)
+        return self.units(self.products.judges[judge].reference_units, self.reference_of(author))
+
+    def reference_of(self, author: str) -> str:
+        """The author of the references that an author's captions are compared with."""
+        return "planted-reference" if author == "planted" else "reference"
 
     def generated_units(self, judge: str, author: str) -> dict[str, str]:
         """The units of an author's captions that a judge reads, by test set."""
@@ -173,15 +177,26 @@ class Paths:
 
     def nli(self, judge: str, author: str) -> dict[str, str]:
         """The NLI probabilities that a judge reads, by test set."""
-        return {test: f"{self.results}/nli/{judge}/{author}/{test}.parquet" for test in self.products.judged}
+        return self._stage("nli", judge, author)
+
+    def verdicts(self, judge: str, author: str) -> dict[str, str]:
+        """The verdicts of a judge that asks no NLI model, by test set."""
+        return self._stage("verdicts", judge, author)
+
+    def judged(self, judge: str, author: str) -> dict[str, str]:
+        """The tables that a judge's scores of an author's captions are made from, by test set."""
+        return self._stage(self.products.judges[judge].stage, judge, author)
+
+    def _stage(self, stage: str, judge: str, author: str) -> dict[str, str]:
+        return {test: f"{self.results}/{stage}/{judge}/{author}/{test}.parquet" for test in self.products.judged}
 
     def licence(self, judge: str) -> str:
         """The licence of a judge: whether its NLI model can read the references."""
         return f"{self.results}/licences/{judge}.json"
 
     def licences(self) -> dict[str, str]:
-        """The licences of all judges, by name."""
-        return {judge: self.licence(judge) for judge in self.products.judges}
+        """The licences of all judges that ask an NLI model, by name."""
+        return {judge: self.licence(judge) for judge in self.products.nli_judges}
 
     def text2mol(self, model: str) -> dict[str, str]:
         """Text2Mol similarities of a model's captions, by test set; empty if the study does not ask for them."""

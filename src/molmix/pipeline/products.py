@@ -9,7 +9,7 @@ from typing import Any
 
 from molmix.config.schema import Config
 from molmix.data.settings import Direction, ModelRejected
-from molmix.judges.kinds import JudgeSettings, titles
+from molmix.judges.kinds import JudgeSettings, NliJudge, titles
 from molmix.pipeline.model_table import ModelTable
 
 # Tables that compare models, by name, and their titles in the report.
@@ -65,9 +65,14 @@ class Products:
         return list(self.table) if chosen == "all" else chosen
 
     @cached_property
-    def atomic_judges(self) -> dict[str, JudgeSettings]:
-        """Judges that read atoms."""
-        return {name: judge for name, judge in self.judges.items() if judge.decomposed_by}
+    def nli_judges(self) -> dict[str, NliJudge]:
+        """Judges that ask an NLI model."""
+        return {name: judge for name, judge in self.judges.items() if isinstance(judge, NliJudge)}
+
+    @cached_property
+    def atomic_judges(self) -> dict[str, NliJudge]:
+        """Judges that ask an NLI model about atoms."""
+        return {name: judge for name, judge in self.nli_judges.items() if judge.decomposed_by}
 
     @cached_property
     def judge_titles(self) -> dict[str, str]:

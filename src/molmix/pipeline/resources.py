@@ -148,10 +148,14 @@ class JobResources:
         The first job of the group does all the work.
         """
         least, whole = (2, 120) if self._judge_is_small(wildcards.judge) else (20, 1440)
-        return max(least, whole // (max(1, len(self.table)) * len(self.products.judges)))
+        return max(least, whole // (max(1, len(self.table)) * len(self.products.nli_judges)))
+
+    def verdict_minutes(self, wildcards: Any) -> int:
+        """Run time of the verdicts on one author's captions."""
+        return 240 if self.products.judges[wildcards.judge].asks_server else 10
 
     def _judge_is_small(self, judge: str) -> bool:
-        return self.study.nli[self.products.judges[judge].nli].is_small
+        return self.study.nli[self.products.nli_judges[judge].nli].is_small
 
 
 def _mb(size: int) -> int:

@@ -65,7 +65,7 @@ def test_where_there_is_little_to_plant(references: list[str], units: int, said:
         options=OPTIONS,
         tests={"punct": tmp_path / "punct.references.parquet"},
         captions={"punct": captions},
-        nli={"atomic": {"punct": judged(tmp_path, captions, units)}},
+        judged={"atomic": {"punct": judged(tmp_path, captions, units)}},
         scores={"punct": tmp_path / "scores.parquet"},
         table=tmp_path / "judges",
         resamples=100,
@@ -108,7 +108,7 @@ def test_captions_of_systems_are_edited_and_systems_ranked(tmp_path: Path) -> No
     measure_judges(
         tests={"real": tmp_path / "real.references.parquet"},
         captions={"real": captions},
-        nli={"atomic": {"real": judged(tmp_path, captions, 2)}},
+        judged={"atomic": {"real": judged(tmp_path, captions, 2)}},
         scores={"real": tmp_path / "scores.parquet"},
         table=tmp_path / "judges",
         corpus=tmp_path / "corpus.json",

@@ -162,7 +162,7 @@ def test_the_tables_say_in_which_type_a_model_ran(models, tmp_path, dtype):
         test=tmp_path / "tests.parquet",
         direction="mol2cap",
         predictions=tmp_path / "test.parquet",
-        nli={},
+        judged={},
         text2mol=None,
         out=tmp_path / "scores.parquet",
         options={"judges": {}, "domain": "text", "vocabulary": None, "wordnet": None},

@@ -67,7 +67,7 @@ def test_scores_say_which_captions_were_left_to_rules(told: bool) -> None:
         references=[[text] for text in texts],
         facts=[None] * 3,
         truth=[None] * 3,
-        nli={"full": pairs},
+        judged={"full": pairs},
         options=Options({"full": judge}, None, None, "molecules"),
     )
     assert judges.count_fallback(judges.measure(answers)) == ({"": 2} if told else {})
@@ -83,7 +83,7 @@ def test_empty_captions_get_no_flattering_score(options: Options) -> None:
         references=[["It is a dye."], ["Nothing is known of it."], ["It is toxic."], [""]],
         facts=[["role=dye"], [], ["role=toxic"], []],
         truth=[["role=dye"], [], ["role=toxic"], []],
-        nli={},
+        judged={},
         options=options,
         text2mol=pa.table({"text2mol": [0.6, 0.7, None, 0.8]}),
     )
@@ -190,7 +190,7 @@ from molmix.metrics import Answers, Options, all_metrics, load_families
 options = Options(judges={}, vocabulary=None, wordnet=None, domain="molecules")
 print([metric.column for metric in all_metrics(options)][0])
 unknown = {name: [None] * 2 for name in ("molecules", "facts", "truth")}
-answers = Answers("mol2cap", texts=["a b a b", ""], references=[["a"], ["b"]], nli={}, options=options, **unknown)
+answers = Answers("mol2cap", texts=["a b a b", ""], references=[["a"], ["b"]], judged={}, options=options, **unknown)
 found = [family.measure(answers) for family in load_families() if family.DIRECTION == "mol2cap"]
 print(pd.concat([part for part in found if part is not None], axis=1)["distinct"].tolist())
 row = {"id": "a", "references": ["The molecule is a dye."], "facts": None, "truth": None}

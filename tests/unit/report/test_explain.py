@@ -78,7 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         test=run / "data/tests/id.parquet",
         direction="mol2cap",
         predictions=run / "predictions/ours/id.parquet",
-        nli={judge: run / f"nli/{judge}/ours/id.parquet" for judge in JUDGES},
+        judged={judge: run / f"nli/{judge}/ours/id.parquet" for judge in JUDGES},
         text2mol=None,
         out=run / "scores/ours/id.parquet",
         options=options | study.metrics.options(),

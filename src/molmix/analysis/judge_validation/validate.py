@@ -79,7 +79,7 @@ def measure_judges(
     *,
     tests: Mapping[str, Path],
     captions: Mapping[str, Path],
-    nli: Mapping[str, Mapping[str, Path]],
+    judged: Mapping[str, Mapping[str, Path]],
     scores: Mapping[str, Path],
     table: Path,
     options: Mapping[str, Any],
@@ -95,7 +95,7 @@ def measure_judges(
 
     Args:
         tests, captions: by test set, the two tables of :func:`plant_tables`.
-        nli: by judge and test set, the probabilities of their pairs.
+        judged: by judge and test set, the table that its scores are made from.
         scores: by test set, the table to write: :data:`KEYS` and a column for each score.
         table: of all figures (:func:`molmix.analysis.judge_validation.sensitivity.measure_sensitivity`), to write as
             ``.csv``, ``.md`` and ``.tex``.
@@ -113,7 +113,7 @@ def measure_judges(
         variants = read_table(path, [*CAPTIONS.names])
         ids = variants["id"].to_pylist()
         rows = read_rows_of(tests[test], ids, path).to_pylist()
-        pairs = {judge: read_rows_of(files[test], ids, path) for judge, files in nli.items()}
+        tables = {judge: read_rows_of(files[test], ids, path) for judge, files in judged.items()}
         answers = Answers(
             direction="mol2cap",
             texts=variants["text"].to_pylist(),
@@ -122,7 +122,7 @@ def measure_judges(
             references=[row["references"] for row in rows],
             facts=[row["facts"] for row in rows],
             truth=[row["truth"] for row in rows],
-            nli=pairs,
+            judged=tables,
             properties=[row["properties"] for row in rows],
             options=chosen,
         )

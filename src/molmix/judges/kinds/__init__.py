@@ -1,8 +1,8 @@
 """Judges, one file per kind. A kind defines how both texts are cut, its NLI model, and the scores.
 
-To add a kind, add a file to this folder with one subclass of :class:`molmix.judges.kinds._judge.JudgeSettings`. It
-states all facts about the kind that the rest of molmix needs. Importing this package is cheap, because the config
-imports it: numpy and pyarrow are imported only when something is judged.
+To add a kind, add a file to this folder with one subclass of :class:`NliJudge`, or of :class:`VerdictJudge` if it asks
+no NLI model. It states all facts about the kind that the rest of molmix needs. Importing this package is cheap, because
+the config imports it: numpy and pyarrow are imported only when something is judged.
 """
 
 from __future__ import annotations
@@ -16,13 +16,23 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import TypeAdapter
 
 from molmix.core import plugins
-from molmix.judges.kinds._judge import JudgeSettings, Score
-from molmix.judges.matrices import by_shape
+from molmix.judges.kinds._judge import JudgeSettings, NliJudge, Score, VerdictJudge
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DIRECTIONS", "KINDS", "Judge", "JudgeSettings", "Score", "parse_judge", "score_captions", "titles"]
+__all__ = [
+    "DIRECTIONS",
+    "KINDS",
+    "Judge",
+    "JudgeSettings",
+    "NliJudge",
+    "Score",
+    "VerdictJudge",
+    "parse_judge",
+    "score_captions",
+    "titles",
+]
 
 KINDS = plugins.classes(sys.modules[__name__], JudgeSettings)
 Judge = plugins.union(list(KINDS.values()), "kind")
@@ -57,13 +67,13 @@ def titles(judges: Mapping[str, JudgeSettings] | Mapping[str, dict[str, Any]]) -
     return {name: f"{title}: {name}" if title and title in several else title or name for name, title in own.items()}
 
 
-def score_captions(settings: dict[str, Any], pairs: pa.Table) -> pa.Table:
+def score_captions(settings: dict[str, Any], table: pa.Table) -> pa.Table:
     """Scores of all captions of a table.
 
     Args:
         settings: of one judge, dumped.
-        pairs: table of :func:`molmix.judges.nli.inference.predict_tables` for the judge's units: columns id,
-            n_generated, n_reference and the four lists of float, row-major [generated, reference].
+        table: of the judge's stage, for its units: that of :func:`molmix.judges.nli.inference.predict_tables` or of
+            :func:`molmix.judges.verdicts.write_verdicts`.
 
     Returns:
         Columns id and those of the judge, in the order of the rows. An undefined score is NaN.
@@ -71,13 +81,8 @@ def score_captions(settings: dict[str, Any], pairs: pa.Table) -> pa.Table:
     Raises:
         MolmixError: a file that the judge needs cannot be used.
     """
-    import numpy as np
     import pyarrow as pa
 
     judge = parse_judge(settings)
-    score = judge.scorer()
-    scores = {own.column: np.empty(len(pairs)) for own in judge.scores}
-    for rows, matrices in by_shape(pairs):
-        for name, values in score(matrices).items():
-            scores[name][rows] = values
-    return pa.table({name: scores[name] if name in scores else pairs[name] for name in ("id", *judge.columns)})
+    scores = judge.score_table(table)
+    return pa.table({name: scores[name] if name in scores else table[name] for name in ("id", *judge.columns)})

@@ -1,17 +1,21 @@
-"""Base class of judge kinds, and the score that three of them share."""
+"""Base classes of judge kinds: those that ask an NLI model, and those that give verdicts without one."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from molmix.core.schema import Name, Section
-from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
+from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer, by_shape
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -38,13 +42,15 @@ CONSISTENCY = Score("consistency", "higher")
 
 
 class JudgeSettings(Section):
-    """A judge of the config. A kind is one file with one subclass of this.
+    """A judge of the config. A kind is one file with one subclass of :class:`NliJudge` or :class:`VerdictJudge`.
 
     Attributes:
-        nli: name of the NLI model.
+        stage: what makes the judge's table from the units of both texts: `nli` (probabilities of their pairs) or
+            `verdicts`. It is the name of the rule, and of the folder of the tables.
+        asks_server: whether its stage needs a network, and hours.
+        needs_molecules: whether it reads the SMILES of a test set.
         units: how the reference and the caption are cut: keys of :data:`molmix.judges.decompose.units.UNITS`.
-        both_ways: whether it also reads the backward matrices, with the caption as premise.
-        counts: columns of the pairs' table that are added to the scores.
+        counts: columns of the judge's table that are added to the scores.
         scores: its scores.
         title: title of the judge in tables that compare judges; empty for its name in the config.
         plain_columns: if true, the first such judge of the config has score columns without its name as prefix
@@ -52,10 +58,11 @@ class JudgeSettings(Section):
     """
 
     kind: str
-    nli: Name = Field("embedded", description="NLI model that is asked, by its name")
 
+    stage: ClassVar[Literal["nli", "verdicts"]]
+    asks_server: ClassVar[bool] = False
+    needs_molecules: ClassVar[bool] = False
     units: ClassVar[tuple[str, str]] = ("sentences", "sentences")
-    both_ways: ClassVar[bool] = False
     counts: ClassVar[tuple[str, ...]] = ()
     scores: ClassVar[tuple[Score, ...]] = (CONSISTENCY,)
     plain_columns: ClassVar[bool] = False
@@ -86,6 +93,39 @@ class JudgeSettings(Section):
         """Its columns in :func:`molmix.judges.kinds.score_captions` after id."""
         return (*self.counts, *(score.column for score in self.scores))
 
+    def score_table(self, table: pa.Table) -> dict[str, np.ndarray]:
+        """The scores of all captions of the judge's table; see :func:`molmix.judges.kinds.score_captions`.
+
+        Returns:
+            By score, float64 [captions] in the order of the rows.
+
+        Raises:
+            MolmixError: a file that it needs cannot be used.
+        """
+        raise NotImplementedError
+
+    def variants(self) -> dict[str, dict[str, Any]]:
+        """Judges that use the same table: settings by name; without variants, its own by the empty name."""
+        return {"": self.model_dump()}
+
+    def describe(self) -> str:
+        """Description of the judge, for the notes below the tables."""
+        raise NotImplementedError
+
+
+class NliJudge(JudgeSettings):
+    """A judge that reads the probabilities of pairs of units.
+
+    Attributes:
+        nli: name of the NLI model.
+        both_ways: whether it also reads the backward matrices, with the caption as premise.
+    """
+
+    nli: Name = Field("embedded", description="NLI model that is asked, by its name")
+
+    stage: ClassVar[Literal["nli", "verdicts"]] = "nli"
+    both_ways: ClassVar[bool] = False
+
     def scorer(self) -> Scorer:
         """The function from matrices to scores, with all needed files loaded.
 
@@ -93,6 +133,17 @@ class JudgeSettings(Section):
             MolmixError: a file that it needs cannot be used.
         """
         raise NotImplementedError
+
+    def score_table(self, table: pa.Table) -> dict[str, np.ndarray]:
+        """The scores of a table of :func:`molmix.judges.nli.inference.predict_tables`."""
+        import numpy as np
+
+        score = self.scorer()
+        scores = {own.column: np.empty(len(table)) for own in self.scores}
+        for rows, matrices in by_shape(table):
+            for name, values in score(matrices).items():
+                scores[name][rows] = values
+        return scores
 
     def explain(self, matrices: PairMatrices) -> Explanation:
         """How the scores are computed, for `molmix explain` and the explorer.
@@ -102,12 +153,8 @@ class JudgeSettings(Section):
         """
         raise NotImplementedError
 
-    def variants(self) -> dict[str, dict[str, Any]]:
-        """Judges that use the same pairs: settings by name; without variants, its own by the empty name."""
-        return {"": self.model_dump()}
-
     def describe(self) -> str:
-        """Description of the judge, for the notes below the tables."""
+        """The kind and the NLI model."""
         return f"{self.kind} by the NLI model `{self.nli}`"
 
 
@@ -123,7 +170,7 @@ def mean_support(matrices: PairMatrices) -> dict[str, np.ndarray]:
     return {"consistency": matrices.or_zeros().forward_entailment.max(axis=-1).mean(axis=-1)}
 
 
-class SupportJudge(JudgeSettings):
+class SupportJudge(NliJudge):
     """A judge whose score is the mean, over units of the caption, of the best support by the reference."""
 
     def scorer(self) -> Scorer:
@@ -137,3 +184,75 @@ class SupportJudge(JudgeSettings):
             deciding={MOST_ENTAILED: entailment.argmax(axis=-1)},
             terms={"consistency": (entailment.max(axis=-1), "highest entailment of the units")},
         )
+
+
+@dataclass(frozen=True)
+class JudgedCaption:
+    """A caption and everything that a judge can compare it with.
+
+    Attributes:
+        generated, reference: units of the caption and of its references.
+        text: the caption.
+        references: the references.
+        molecule: SMILES of the molecule; None or any text if there is no molecule.
+    """
+
+    generated: list[str]
+    reference: list[str]
+    text: str
+    references: list[str]
+    molecule: str | None
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Verdicts about the units of one caption and of its references.
+
+    Attributes:
+        generated: the verdict of each generated unit.
+        reasons: why, for each generated unit; may be empty texts.
+        covered: the verdict of each reference unit; empty if the judge gives none.
+    """
+
+    generated: list[str]
+    reasons: list[str]
+    covered: list[str]
+
+
+class VerdictJudge(JudgeSettings):
+    """A judge that gives verdicts on single units, without an NLI model.
+
+    Attributes:
+        note: explains the verdicts to readers of `molmix explain`.
+    """
+
+    stage: ClassVar[Literal["nli", "verdicts"]] = "verdicts"
+    counts: ClassVar[tuple[str, ...]] = ("n_generated", "n_reference")
+    note: ClassVar[str] = ""
+
+    def judge(self, captions: Sequence[JudgedCaption], cache: Path) -> list[Verdicts]:
+        """Give verdicts.
+
+        Args:
+            captions: n captions.
+            cache: folder for the answers of a model that is asked.
+
+        Returns:
+            n verdicts, in the same order.
+
+        Raises:
+            MolmixError: a model that is asked cannot be reached, or does not answer.
+        """
+        raise NotImplementedError
+
+    def score(self, generated: Counter[str], covered: Counter[str]) -> dict[str, float]:
+        """The scores of one caption, from the number of each verdict on its units and on those of its references."""
+        raise NotImplementedError
+
+    def score_table(self, table: pa.Table) -> dict[str, np.ndarray]:
+        """The scores of a table of :func:`molmix.judges.verdicts.write_verdicts`."""
+        import numpy as np
+
+        rows = zip(table["verdicts"].to_pylist(), table["covered"].to_pylist(), strict=True)
+        found = [self.score(Counter(generated), Counter(covered)) for generated, covered in rows]
+        return {own.column: np.array([row[own.column] for row in found], float) for own in self.scores}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from molmix.core.schema import Name
-from molmix.judges.kinds._judge import JudgeSettings, Score
+from molmix.judges.kinds._judge import NliJudge, Score
 from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ SCORES = (
 )
 
 
-class Atomic(JudgeSettings):
+class Atomic(NliJudge):
     """Atomic cross-NLI: what the reference contradicts or leaves open of a caption, and what the caption leaves out.
 
     * ``hallucination``: mean over generated atoms of the *row-wise operation* on contradiction (:data:`OPERATIONS`).

@@ -8,14 +8,14 @@ from pydantic import Field
 
 from molmix.core.schema import Name
 from molmix.judges.kinds import atomic
-from molmix.judges.kinds._judge import JudgeSettings, Score
+from molmix.judges.kinds._judge import NliJudge, Score
 from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class CrossNli(JudgeSettings):
+class CrossNli(NliJudge):
     """Cross-NLI of atoms by the definition of the authors' package, with the row-wise operation `min`.
 
     * ``hallucination``: mean over generated atoms of the lowest contradiction by a reference atom (the premise).

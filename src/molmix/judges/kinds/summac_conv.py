@@ -16,7 +16,7 @@ from pydantic import Field, StringConstraints
 
 from molmix.core.errors import fault
 from molmix.core.schema import FilePath, Name
-from molmix.judges.kinds._judge import JudgeSettings
+from molmix.judges.kinds._judge import NliJudge
 from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PERCENTILE = [0, 0.01, 0.02, 0.03, 0.04, 0.07, 0.13, 0.37, 0.9, 0.91, 0.92, 0.93
 PERCENTILE += [0.94, 0.95, 0.955, 0.96, 0.965, 0.97, 0.975, 0.98, 0.985, 0.99, 0.995, 1]
 
 
-class SummacConv(JudgeSettings):
+class SummacConv(NliJudge):
     """Probability of consistency by a learned layer over each sentence's histogram of NLI probabilities.
 
     ``SummaCConv(granularity="sentence", agg="mean")``: for each sentence of the caption, the probabilities that the

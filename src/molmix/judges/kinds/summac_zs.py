@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from molmix.judges.kinds._judge import CONSISTENCY, JudgeSettings, Score
+from molmix.judges.kinds._judge import CONSISTENCY, NliJudge, Score
 from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
 
 
-class SummacZS(JudgeSettings):
+class SummacZS(NliJudge):
     """Mean over the caption's sentences of their highest entailment less their highest contradiction.
 
     ``SummaCZS(granularity="sentence")`` with the published defaults (``op1="max"``, ``op2="mean"``, ``use_ent`` and

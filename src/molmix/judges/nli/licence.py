@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from molmix.core.errors import fault
 from molmix.core.files import read_json, read_rows_of, read_table, write_json
-from molmix.judges.kinds import JudgeSettings, parse_judge
+from molmix.judges.kinds import NliJudge, parse_judge
 from molmix.judges.nli.cached_model import CachedModel
 
 if TYPE_CHECKING:
@@ -233,6 +233,7 @@ def write_licence(
         )
         log.info("judge %s on %s: %s", judge, test, tests[test].describe())
     own = parse_judge(dict(settings))
+    assert isinstance(own, NliJudge)
     warnings = [line for test, licence in tests.items() for line in warn_about(judge, own, test, licence)]
     for line in warnings:
         log.warning("%s", line)
@@ -258,13 +259,13 @@ def known_accuracy(manifest: Path) -> float | None:
     return accuracy.get("all") if isinstance(accuracy, dict) else None
 
 
-def unlicensed_scores(judge: JudgeSettings, licence: Licence) -> dict[str, list[str]]:
+def unlicensed_scores(judge: NliJudge, licence: Licence) -> dict[str, list[str]]:
     """The scores of a judge that it is not licensed for, by column, each with the reasons."""
     found = {score.column: licence.faults(contradiction=score.reads_contradiction) for score in judge.scores}
     return {column: reasons for column, reasons in found.items() if reasons}
 
 
-def warn_about(name: str, judge: JudgeSettings, test: str, licence: Licence) -> Iterator[str]:
+def warn_about(name: str, judge: NliJudge, test: str, licence: Licence) -> Iterator[str]:
     """Warnings in words: one for each group of a judge's scores that have the same reasons not to be trusted, and one
     if nothing can be contradicted.
     """
@@ -281,7 +282,7 @@ def warn_about(name: str, judge: JudgeSettings, test: str, licence: Licence) -> 
         yield f"the NLI model `{judge.nli}` of judge `{name}` has two classes, entailment or not: {what}"
 
 
-def refuse_unlicensed(name: str, judge: JudgeSettings, tests: Mapping[str, Licence]) -> None:
+def refuse_unlicensed(name: str, judge: NliJudge, tests: Mapping[str, Licence]) -> None:
     """Refuse a judge whose main scores (`headline`) are not licensed.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Scores of captions by NLI judges; :mod:`molmix.judges.kinds` defines them.
+"""Scores of captions by judges; :mod:`molmix.judges.kinds` defines them.
 
 The first judge of a kind with plain columns (`atomic`) has columns without a prefix (`hallucination`, `coverage`, …).
 The columns of all other judges begin with their name (`summac.consistency`).
@@ -37,17 +37,17 @@ def metrics(options: Options) -> tuple[Metric, ...]:
 
 
 def measure(answers: Answers) -> pd.DataFrame | None:
-    """Scores of every caption by every judge, and whether `rules` made its units; None if no NLI was run."""
+    """Scores of every caption by every judge, and whether `rules` made its units; None if no judge was run."""
     import pandas as pd
 
     judges, frames = answers.options.judges, []
     for name, prefix in prefixes(judges).items():
-        if name in answers.nli:
-            pairs = answers.nli[name]
-            scores = score_captions(judges[name], pairs).drop_columns("id").to_pandas()
+        if name in answers.judged:
+            table = answers.judged[name]
+            scores = score_captions(judges[name], table).drop_columns("id").to_pandas()
             # A judge of sentences has no decomposer to fall back from; tables of earlier versions lack the column.
-            if parse_judge(judges[name]).decomposed_by and FALLBACK in pairs.column_names:
-                scores[FALLBACK] = pairs[FALLBACK].to_numpy()
+            if parse_judge(judges[name]).decomposed_by and FALLBACK in table.column_names:
+                scores[FALLBACK] = table[FALLBACK].to_numpy()
             frames.append(scores.add_prefix(prefix))
     return pd.concat(frames, axis=1) if frames else None
 

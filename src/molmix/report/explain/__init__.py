@@ -97,17 +97,17 @@ def _evidence(case: Case) -> Iterator[str]:
 
 
 def _explain_judge(case: Case) -> Iterator[str]:
-    """The units and pairs of the caption, from the judge's tables."""
+    """The units of the caption and what decides about them, from the judge's tables."""
     from molmix.judges.explanation import explain_caption
 
     assert case.judge is not None
-    *units, pairs = (case.path(folder) for folder in case.judge_folders())
+    *units, table = (case.path(folder) for folder in case.judge_folders())
     reference, generated = (case.row_of(path).to_pylist()[0] for path in units)
-    row = case.row_of(pairs)
+    row = case.row_of(table)
     if (row["n_generated"][0].as_py(), row["n_reference"][0].as_py()) != tuple(
         len(side["atoms"]) for side in (generated, reference)
     ):
-        raise fault(pairs, f"was made of other units than {units[1]}", make_again(pairs))
+        raise fault(table, f"was made of other units than {units[1]}", make_again(table))
     judge = case.scores.study.judges[case.judge]
     scores = {case.metric: case.value}
-    return explain_caption(case.judge, judge, reference=reference, generated=generated, pairs=row, scores=scores)
+    return explain_caption(case.judge, judge, reference=reference, generated=generated, judged=row, scores=scores)

@@ -138,7 +138,7 @@ class Case:
         return [self.path(folder) for folder in folders]
 
     def judge_folders(self) -> list[str]:
-        """Folders of the judge's tables: the units of both texts, and the probabilities of their pairs."""
+        """Folders of the judge's tables; see :func:`judged_folders`."""
         if self.judge is None:
             return []
         return judged_folders(self.scores.study, self.judge, self.scores.model)
@@ -163,12 +163,12 @@ class Case:
 
 
 def judged_folders(study: Config, judge: str, model: str) -> list[str]:
-    """Folders of a judge's tables: units of the reference, units of the model, probabilities of their pairs."""
+    """Folders of a judge's tables: units of the reference, units of the model, and what its scores are made from."""
     settings = study.judges[judge]
     return [
         f"atoms/{settings.reference_units}/reference",
         f"atoms/{settings.generated_units}/{model}",
-        f"nli/{judge}/{model}",
+        f"{settings.stage}/{judge}/{model}",
     ]
 
 

@@ -18,7 +18,7 @@ from molmix.config.schema import Config
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table, replace_folder, write_atomically
 from molmix.judges.explanation import describe_judge
-from molmix.judges.kinds import JudgeSettings
+from molmix.judges.kinds import JudgeSettings, NliJudge
 from molmix.judges.matrices import MOST_ENTAILED, PairMatrices
 from molmix.metrics import all_metrics
 from molmix.metrics.aggregate import without_texts
@@ -130,7 +130,8 @@ def _write_data(run: Run, folder: Path) -> None:
         resamples=statistics.resamples,
         counted=counted,
     )
-    judges = run.judges if any(map(run.has_captions, run.tests)) else []
+    asking = [name for name, judge in run.study.judges.items() if isinstance(judge, NliJudge)]
+    judges = asking if any(map(run.has_captions, run.tests)) else []
     files = {judge: path for judge in judges if run.has(path := run.root / f"licences/{judge}.json")}
     licences = Licences(files, options_of(run.study))
     index = _index(run, licences) | {
@@ -169,10 +170,12 @@ def _index(run: Run, licences: Licences) -> dict[str, Any]:
 
 
 def _explanation_of(judge: JudgeSettings) -> dict[str, Any]:
-    """Whether a judge gives verdicts on single units, and why it picks a reference unit (empty if it picks none)."""
+    """Whether a judge reads pairs, whether it gives verdicts on units, and why it picks a reference unit (or empty)."""
+    if not isinstance(judge, NliJudge):
+        return {"pairs": False, "verdicts": True, "reason": ""}
     explanation = judge.explain(PairMatrices(*[np.zeros((1, 1))] * 4))
     reasons = [reason for reason in explanation.deciding if reason != MOST_ENTAILED]
-    return {"verdicts": explanation.verdicts is not None, "reason": reasons[0] if reasons else ""}
+    return {"pairs": True, "verdicts": explanation.verdicts is not None, "reason": reasons[0] if reasons else ""}
 
 
 def _write_test(run: Run, folder: Path, test: str, figures: dict, pairs: dict) -> dict[str, pd.DataFrame]:

@@ -13,23 +13,24 @@ import numpy as np
 
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table
-from molmix.judges.kinds import JudgeSettings
+from molmix.judges.kinds import JudgeSettings, NliJudge
 from molmix.judges.matrices import MOST_ENTAILED, PairMatrices, by_shape
 
 MATRICES = ("forward_entailment", "forward_contradiction", "backward_entailment", "backward_contradiction")
 Owner = tuple[str, str]  # a test set and a model
 
 
-def judge_columns(judge: JudgeSettings, reference: Path, generated: Path, pairs: Path) -> dict[str, list[Any]]:
+def judge_columns(judge: JudgeSettings, reference: Path, generated: Path, judged: Path) -> dict[str, list[Any]]:
     """Units, verdicts and probabilities of every caption of one system.
 
     Args:
         judge: the judge.
         reference, generated: tables of the units of both texts.
-        pairs: table of the probabilities of their pairs.
+        judged: table of the judge's stage.
 
     Returns:
-        Lists with a value for each row. Every judge has ``atoms`` (units of the caption), ``fallback``, ``truncated``,
+        Lists with a value for each row. Every judge has ``atoms`` (units of the caption) and ``fallback``. A judge that
+        asks no NLI model also has ``verdicts``, ``reasons`` and ``covered``. One that does has ``truncated``,
         ``matrices`` (two or four lists of thousandths, row-major [generated, reference], in the order of
         :data:`MATRICES`; empty if a text has no units) and ``nearest`` (index of the reference unit that entails each
         generated unit most). A judge that gives verdicts also has ``verdicts``, ``contradiction`` and ``picks`` (index
@@ -39,16 +40,15 @@ def judge_columns(judge: JudgeSettings, reference: Path, generated: Path, pairs:
     Raises:
         MolmixError: a table is missing or damaged, or the tables do not belong together.
     """
-    said, wanted, asked = read_table(generated), read_table(reference, ["atoms"]), read_table(pairs)
+    said, wanted, asked = read_table(generated), read_table(reference, ["atoms"]), read_table(judged)
     atoms = said["atoms"].to_pylist()
     sizes = [said["id"].to_pylist(), [*map(len, atoms)], [*map(len, wanted["atoms"].to_pylist())]]
     if sizes != [asked[name].to_pylist() for name in ("id", "n_generated", "n_reference")]:
-        raise fault(pairs, f"was made of other units than {generated}", make_again(pairs))
-    found: dict[str, list[Any]] = {
-        "atoms": atoms,
-        "fallback": said["fallback"].to_pylist(),
-        "truncated": asked["n_truncated"].to_pylist(),
-    }
+        raise fault(judged, f"was made of other units than {generated}", make_again(judged))
+    found: dict[str, list[Any]] = {"atoms": atoms, "fallback": said["fallback"].to_pylist()}
+    if not isinstance(judge, NliJudge):
+        return found | {name: asked[name].to_pylist() for name in ("verdicts", "reasons", "covered")}
+    found["truncated"] = asked["n_truncated"].to_pylist()
     for rows, matrices in by_shape(asked):
         for name, values in _columns_of_shape(judge, matrices).items():
             column = found.setdefault(name, [None] * len(atoms))
@@ -57,7 +57,7 @@ def judge_columns(judge: JudgeSettings, reference: Path, generated: Path, pairs:
     return found
 
 
-def _columns_of_shape(judge: JudgeSettings, matrices: PairMatrices) -> dict[str, Any]:
+def _columns_of_shape(judge: NliJudge, matrices: PairMatrices) -> dict[str, Any]:
     """The columns of captions with matrices of one shape, [captions, G generated units, R reference units]."""
     many, generated, reference = matrices.forward_entailment.shape
     explanation = judge.explain(matrices.or_zeros())

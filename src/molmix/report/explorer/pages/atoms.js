@@ -2,7 +2,7 @@
 // A judge's verdict on every unit of a caption and of its reference: a mark, a word and a number, never a colour alone.
 (() => {
   const { el, number } = molmix;
-  const MARKS = { supported: "✓", contradicted: "✗", unsupported: "?", covered: "✓", missed: "–" };
+  const MARKS = { supported: "✓", contradicted: "✗", unsupported: "?", covered: "✓", missed: "–", true: "✓", false: "✗", undecided: "?" };
 
   const verdict = (word) =>
     el("span", { class: `verdict ${word}` }, el("span", { "aria-hidden": "true" }, MARKS[word]), ` ${word}`);
@@ -66,6 +66,22 @@
     ),
   ];
 
+  // A judge that asks no NLI model: verdicts and their reasons.
+  const decided = (judged, reference) => [
+    el("h4", {}, "Caption"),
+    el(
+      "ol",
+      { class: "atoms" },
+      judged.atoms.map((text, position) => item(judged.verdicts[position], text, judged.reasons[position])),
+    ),
+    reference.length > 0 && el("h4", {}, "Reference"),
+    el(
+      "ol",
+      { class: "atoms" },
+      reference.map((text, position) => item(judged.covered[position] ?? "", text, "")),
+    ),
+  ];
+
   // One caption's row of a block of a judge's answers.
   const row = (block, position) => Object.fromEntries(Object.entries(block).map(([name, rows]) => [name, rows[position]]));
 
@@ -76,8 +92,8 @@
     if (judged.truncated) notes.push(`${judged.truncated} of the pairs were cut to what the model can read.`);
     return [
       notes.map((text) => el("p", { class: "note" }, text)),
-      ...(judge.verdicts ? atomic(judged, reference) : units(judged, reference)),
-      molmix.matrices(judged, reference, judge, system),
+      ...(!judge.pairs ? decided : judge.verdicts ? atomic : units)(judged, reference),
+      judge.pairs ? molmix.matrices(judged, reference, judge, system) : "",
     ];
   };
 })();
