@@ -101,6 +101,18 @@ def test_a_perfect_score():
     assert len(measured) == 1 + 3 * len(EDITED)
 
 
+def test_a_score_that_punishes_every_change_sees_no_more_than_harmless_edits():
+    wordy = measure_sensitivity(frame_of(20, lambda edit, k: float(k)), {"score": "lower"}, resamples=20)
+    assert (row_of(wordy, "swap").paired_auroc, row_of(wordy, "swap").beyond_harmless) == (1, 0.5)
+    assert np.isnan(row_of(wordy, "paraphrase").beyond_harmless)
+    # Costs of 2 for an error, of 1 for a paraphrase, of 3 for a repetition, of 0 for another order
+    costs = {"paraphrase": 1.0, "repeat": 3.0, "reorder": 0.0}
+    frame = frame_of(20, lambda edit, k: 2.0 if is_harm(edit) else costs.get(edit, 0.0))
+    measured = measure_sensitivity(frame, {"score": "lower"}, resamples=20)
+    harmless = [costs.get(edit, 0.0) for edit in EDITED if not is_harm(edit)]
+    assert row_of(measured, "swap").beyond_harmless == pytest.approx(np.mean([cost < 2 for cost in harmless]))
+
+
 def test_a_score_whose_higher_is_better_is_turned():
     frame = frame_of(20, lambda edit, k: -float(k) if is_harm(edit) else 0.0)
     row = row_of(measure_sensitivity(frame, {"score": "higher"}, resamples=20), "swap")
@@ -220,7 +232,7 @@ def test_table_shows_every_score_and_marks_the_best(measured):
     lines = text.splitlines()
     assert f"| score | {' | '.join(EDITED)} |" in lines
     seen = [line for line in lines if line.startswith("| score | **")]
-    assert len(seen) == 3  # AUROC within pairs and between molecules, Spearman
+    assert len(seen) == 4  # AUROC within pairs, against harmless edits and between molecules; Spearman
     assert all(line.count("**") == 2 * sum(map(is_harm, EDITED)) for line in seen)
     assert any(line.startswith("| flat | .50 ±.00 |") for line in lines)
     assert any(line.startswith("| flat | – |") for line in lines)
@@ -228,7 +240,7 @@ def test_table_shows_every_score_and_marks_the_best(measured):
     some = measured.assign(undefined=((measured.edit == "swap") & measured.k.isna()).astype(int) * 4)
     assert "Left out: 4 scores" in "\n".join(sensitivity_notes(some[some.column == "score"], level=0.95))
     table = latex(pages, [])
-    assert table.count(r"\begin{tabular}") == 4 and r"flat & .50 $\pm$.00 &" in table and table.isascii()
+    assert table.count(r"\begin{tabular}") == 5 and r"flat & .50 $\pm$.00 &" in table and table.isascii()
 
 
 def test_figure_is_the_same_each_time(measured, tmp_path):

@@ -7,6 +7,9 @@ For each score, edit and dose:
   AUROC within pairs, also called the probability of superiority of paired data. Differences between molecules do not
   count, so one error in a long caption is seen where the score changes by it. One half means no sensitivity; harmless
   edits should have it. Scores that differ by less than :data:`TIE` are equal.
+* ``beyond_harmless``: share of pairs of one caption with a harmful and with a harmless edit, of the same dose, in which
+  the harmful edit costs more; ties count half. A score that punishes every change of words alike, such as ROUGE, sees
+  every error and still has about one half here.
 * ``auroc``: probability that an edited caption has more damage than a control of *any* of the same molecules; ties
   count half. It is what one threshold for all captions can do.
 * ``balanced_accuracy``: mean of two shares: correctly classified edited captions, and correctly classified controls.
@@ -37,7 +40,7 @@ from molmix.analysis.tables import Cell, Grid, figure_cell
 from molmix.core.errors import fault
 
 TIE = 1e-6  # scores closer than this are equal: sums in another order, or rounding of the NLI model
-FIGURES = ("paired_auroc", "auroc", "balanced_accuracy", "spearman", "false_alarms", "change")
+FIGURES = ("paired_auroc", "beyond_harmless", "auroc", "balanced_accuracy", "spearman", "false_alarms", "change")
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,8 @@ def measure_sensitivity(
         doses), n (captions), undefined (captions left out because the score, or its control's, is NaN), each of
         :data:`FIGURES` with its ``_low`` and ``_high``, and deviation (the score's standard deviation over all
         captions, to compare changes by). ``spearman`` is over all doses, so null where k is given; ``false_alarms`` is
-        null for harmful edits, and all but it and ``change`` are null for the controls.
+        null for harmful edits, ``beyond_harmless`` for all others, and all but ``change`` and ``false_alarms`` are
+        null for the controls.
 
     Raises:
         MolmixError: a column is missing, an edit is unknown, or there are no controls.
@@ -108,11 +112,12 @@ def measure_sensitivity(
     for column, better in directions.items():
         by_edit = {edit: _scores(frame, column, edit, names, better) for edit in edits}
         alarms = _thresholds([by_edit[edit] for edit in edits if EDITS[edit].kind == HARMFUL], draws.fold)
+        harmless = _changes([by_edit[edit] for edit in edits if EDITS[edit].kind == HARMLESS], len(names))
         deviation = float(frame[column].std(ddof=0))
         for edit, scores in by_edit.items():
             kind = EDITS[edit].kind
             for k, dosed in _doses(scores) if kind != CONTROL else [(0, scores)]:
-                figures = _figures(dosed, draws, alarms, kind=kind, pooled=k is None)
+                figures = _figures(dosed, draws, alarms, harmless, kind=kind, pooled=k is None)
                 if better == "higher":
                     figures["change"] = -figures["change"]
                 row: dict[str, Any] = {"column": column, "better": better, "edit": edit, "kind": kind, "k": k}
@@ -123,7 +128,18 @@ def measure_sensitivity(
     return pd.DataFrame(rows).astype({"k": "Int64"})
 
 
-def _figures(scores: _Scores, draws: _Draws, alarms: np.ndarray, *, kind: str, pooled: bool) -> dict[str, np.ndarray]:
+def _changes(harmless: list[_Scores], molecules: int) -> np.ndarray:
+    """Changes of damage by harmless edits: array (molecules, doses + 1, edits), NaN where there is none."""
+    doses = max((int(scores.k.max(initial=0)) for scores in harmless), default=0)
+    table = np.full((molecules, doses + 1, len(harmless)), np.nan)
+    for column, scores in enumerate(harmless):
+        table[scores.owner, scores.k, column] = scores.damage - scores.control
+    return table
+
+
+def _figures(
+    scores: _Scores, draws: _Draws, alarms: np.ndarray, harmless: np.ndarray, *, kind: str, pooled: bool
+) -> dict[str, np.ndarray]:
     """Each figure of some variants, for the sample and each resample: arrays (1 + resamples,)."""
     molecules = len(draws.fold)
     owner, first = scores.owner, np.unique(scores.owner, return_index=True)[1]
@@ -136,6 +152,11 @@ def _figures(scores: _Scores, draws: _Draws, alarms: np.ndarray, *, kind: str, p
     change = scores.damage - scores.control
     change[np.abs(change) < TIE] = 0
     figures = {"change": mean(change)}
+    if kind == HARMFUL and harmless.shape[1] > scores.k.max(initial=0):
+        others = harmless[owner, scores.k]  # (n, harmless edits)
+        gap = change[:, None] - others
+        wins = np.where(np.isnan(gap), 0, (1 + np.sign(np.where(np.abs(gap) < TIE, 0, gap))) / 2).sum(axis=1)
+        figures["beyond_harmless"] = shares(weights @ sums_by(owner, molecules, wins, (~np.isnan(gap)).sum(axis=1)))
     if kind != HARMFUL:
         figures["false_alarms"] = mean(scores.damage >= alarms[draws.fold[owner]])
     if kind != CONTROL:
@@ -239,6 +260,7 @@ def sensitivity_grids(measured: pd.DataFrame, test: str) -> list[Grid]:
     seen, alarms = pooled[pooled["kind"] != CONTROL], pooled[pooled["kind"] != HARMFUL]
     grids = [
         _matrix(f"{test}: does it see the error? (AUROC within pairs)", seen, "paired_auroc", harmful),
+        _matrix(f"{test}: does the error cost more than a harmless edit? (AUROC)", harmful, "beyond_harmless", harmful),
         _matrix(f"{test}: one threshold for all captions (AUROC between molecules)", seen, "auroc", harmful),
         _matrix(f"{test}: does it follow the dose? (Spearman correlation)", seen, "spearman", harmful),
         _matrix(f"{test}: false alarms (share of captions)", alarms, "false_alarms", harmful),
@@ -261,6 +283,8 @@ def sensitivity_notes(measured: pd.DataFrame, *, level: float) -> list[str]:
         "- AUROC within pairs: share of edited captions, over all doses, that score worse than the same caption "
         "without the edit (ties count half). A blind score has .5, "
         f"which is right where the edit does no harm ({harmless or 'none here'}).",
+        "- AUROC against harmless edits: share of pairs of one caption with a harmful and with a harmless edit, of the "
+        "same dose, in which the harmful one costs more. A score that punishes every change of words has about .5.",
         "- AUROC between molecules: chance that an edited caption scores worse than an unedited one of any molecule.",
         "- Spearman correlation of the change for the worse with the number of edits.",
         "- False alarms: share of captions that the threshold tuned on the harmful edits of other molecules calls "
