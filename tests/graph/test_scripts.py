@@ -56,3 +56,9 @@ def test_scripts_ask_for_what_their_rules_give(tmp_path: Path, monkeypatch: pyte
         kinds = set(re.findall(rf"nested\({GIVEN[what]}, \"(\w+)\"\)", text)) - OPTIONAL
         assert asked <= names, (rule, what)
         assert kinds <= {name.partition("/")[0] for name in names}, (rule, what)
+
+
+def test_no_rule_has_a_benchmark_by_snakemake() -> None:
+    """Jobs measure themselves (`molmix.pipeline.job`); Snakemake would overwrite what they wrote."""
+    rules = [path for path in (ROOT / "workflow/rules").glob("*.smk") if "benchmark:" in path.read_text()]
+    assert rules == []

@@ -240,8 +240,6 @@ rule judge_licence:
         licence=paths.licence("{judge}"),
     log:
         f"{LOGS}/judge_licence/{{judge}}.log",
-    benchmark:
-        f"{BENCH}/judge_licence/{{judge}}.tsv"
     # Before models are trained: with `licence.strict` a study stops here.
     priority: 20
     group:

@@ -3,6 +3,7 @@
 import importlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,12 +25,15 @@ class Server:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.socket = folder, folder / "socket"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "molmix.pipeline.job_server.server", self.socket],
-            stdin=subprocess.PIPE,
-            start_new_session=True,
-        )
-        wait_for(self.socket.exists)
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(self.socket))
+            listener.listen()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "molmix.pipeline.job_server.server", self.socket, str(listener.fileno())],
+                stdin=subprocess.PIPE,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
 
     def client(self, code: str, name: str = LIGHT, **environment: str) -> subprocess.Popen[str]:
         script = self.folder / f"tmp{time.monotonic_ns()}.{name}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -56,13 +57,17 @@ def start_job_server() -> str:
     if not re.fullmatch(r"[\w./+-]+", sys.executable):
         return ""
     path = Path(tempfile.mkdtemp(prefix="molmix-jobs-"), "socket")
-    subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "molmix.pipeline.job_server.server", path],
-        stdin=subprocess.PIPE,  # ends with this process
-        stdout=subprocess.DEVNULL,
-        env=os.environ | _LIBRARIES,
-        start_new_session=True,  # Ctrl-C reaches the clients, which pass it on
-    )
+    with socket.socket(socket.AF_UNIX) as listener:  # listens from now on, so that the first jobs wait for the server
+        listener.bind(str(path))
+        listener.listen(64)
+        subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "molmix.pipeline.job_server.server", path, str(listener.fileno())],
+            stdin=subprocess.PIPE,  # ends with this process
+            stdout=subprocess.DEVNULL,
+            env=os.environ | _LIBRARIES,
+            pass_fds=[listener.fileno()],
+            start_new_session=True,  # Ctrl-C reaches the clients, which pass it on
+        )
     # A function of the name of this Python. Snakemake formats the prefix, so braces are doubled.
     call = f"exec '{sys.executable}' -I -S '{CLIENT}' '{path}' '{sys.executable}' \"$@\""
     return f"set -euo pipefail; {sys.executable} () {{{{ {call}; }}}};"

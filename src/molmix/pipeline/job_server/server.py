@@ -1,8 +1,9 @@
 """The job server: one process that imports the heavy libraries once, and forks for every job of a local run.
 
-Started as ``python -m molmix.pipeline.job_server.server SOCKET``. A client sends the path of a script, its environment
-and its open files. The server imports what such a script needs, unless an earlier job needed it too, and forks. The
-child takes over the client's files, folder, environment and umask, and runs the script as ``python SCRIPT`` would.
+Started as ``python -m molmix.pipeline.job_server.server SOCKET FILE``. A client sends the path of a script, its
+environment and its open files. The server imports what such a script needs, unless an earlier job needed it too, and
+forks. The child takes over the client's files, folder, environment and umask, and runs the script as ``python SCRIPT``
+would.
 Nothing that a job does reaches the server or another job.
 
 * If a client ends before its job, by SIGKILL or otherwise, the server kills the job and all its processes.
@@ -32,13 +33,20 @@ from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 
-_TABLES = ("numpy", "pyarrow", "pyarrow.parquet", "pyarrow.compute", "molmix.core.files")
+_EVERY = ("snakemake.script", "snakemake.logging", "molmix.pipeline.job")
+_TABLES = (*_EVERY, "numpy", "pyarrow", "pyarrow.parquet", "pyarrow.compute", "molmix.core.files")
 _MODEL = (*_TABLES, "torch", "safetensors.torch", "transformers.models.llama.modeling_llama", "molmix.models.loading")
 _TRAINING = (*_MODEL, "datasets", "peft", "accelerate", "transformers.trainer", "torch.utils.tensorboard")
 _PANDAS = (*_TABLES, "pandas", "scipy.stats")
 # Script -> modules that its jobs import. Other scripts run without the server: they are short, or they use the network.
 MODULES: dict[str, tuple[str, ...]] = {
-    "align.py": (*_TRAINING, "trl", "molmix.align.training"),
+    "align.py": (
+        *_TRAINING,
+        "rich.live",
+        "trl.trainer.sft_trainer",
+        "trl.trainer.dpo_trainer",
+        "molmix.align.training",
+    ),
     "train_initial.py": (*_TRAINING, "molmix.models.small"),
     "train_nli.py": (*_TRAINING, "transformers.models.bert.modeling_bert", "molmix.judges.nli.training"),
     "generate.py": (*_MODEL, "peft", "molmix.generation.generate"),
@@ -47,10 +55,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "merge_and_generate.py": (*_MODEL, "peft", "mergekit.merge", "molmix.merge.merging", "molmix.generation.generate"),
     "decompose.py": (*_TABLES, "molmix.judges.decompose.tables"),
     "nli.py": (*_TABLES, "molmix.judges.nli.inference"),
+    "judge_licence.py": (*_TABLES, "molmix.judges.licence"),
+    "audit.py": (*_MODEL, "molmix.judges.nli.model", "molmix.analysis.judge_validation.audit"),
     "score.py": (
         *_TABLES,
         "rdkit.Chem",
-        "nltk",
+        "rapidfuzz.distance",
         "molmix.metrics.score",
         "molmix.metrics.families.captions",
         "molmix.metrics.families.facts",
@@ -60,16 +70,15 @@ MODULES: dict[str, tuple[str, ...]] = {
 }
 
 
-def serve(path: str) -> None:
+def serve(path: str, listening: int) -> None:
     """Listen at a socket until standard input ends and no job is left.
 
     Args:
         path: of the socket, in a folder that only its user may enter.
+        listening: file descriptor of the socket.
     """
     jobs: dict[int, socket.socket] = {}  # process id -> its client
-    with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as waiting:
-        listener.bind(path)
-        listener.listen(64)
+    with socket.socket(fileno=listening) as listener, selectors.DefaultSelector() as waiting:
         woken = _wake_on_ended_children()
         waiting.register(listener, selectors.EVENT_READ)
         waiting.register(sys.stdin.fileno(), selectors.EVENT_READ)
@@ -226,4 +235,4 @@ def _set_seeds() -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], int(sys.argv[2]))
