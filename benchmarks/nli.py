@@ -1,4 +1,11 @@
-"""The judge: forward passes against SummaC's way of making them, and all that is not a forward pass at full scale."""
+"""The judge: forward passes against the usual ways of making them, and all that is not a forward pass at full scale.
+
+All sides have the same weights, number format and thread. The peers are:
+
+* SummaC: the pairs of one document at a time, padded to the longest.
+* CrossEncoder of sentence-transformers: all pairs, sorted by the length of their texts, in padded batches of one size.
+  Its `predict` is written out here (the package is not installed), and its best batch size is taken.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +29,8 @@ from molmix.judges.decompose.backends.rules import decompose
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 BATCHES = 10  # that each side is timed on
-BATCH = 32  # pairs of like length, scored by molmix
+BATCH = 64  # pairs of similar length that are timed together
+SIZES = (8, 16, 32, 64)  # batch sizes of CrossEncoder
 LARGEST = 20  # pairs of a document that are timed with SummaC: more of them take no less time each
 SYSTEMS = 20
 
@@ -68,7 +76,8 @@ def _forward() -> list[Row]:
     tokenizer = _tokenizer(documents)
     dtype = getattr(torch, resolve_dtype("auto"))
     plain: Any = AutoModelForSequenceClassification.from_config(AutoConfig.for_model("deberta-v2", **SHAPE)).eval()
-    model = NliModel(copy.deepcopy(plain).to(dtype), tokenizer, [0, 1, 2], max_length=256, batch_tokens=16384)
+    plain = plain.to(dtype)
+    model = NliModel(copy.deepcopy(plain), tokenizer, [0, 1, 2], max_length=256, batch_tokens=16384)
 
     cells = [pair for document in documents for pair in document]
     lengths = _lengths(tokenizer, cells)
@@ -81,36 +90,59 @@ def _forward() -> list[Row]:
     documents_timed = [(documents[index][:LARGEST], int(longest[index])) for index in owner[_evenly(len(owner))]]
 
     @torch.inference_mode()
-    def padded(pairs: Document, longest: int) -> None:
+    def padded(pairs: Document, longest: int | None = None) -> None:
         texts = [list(texts) for texts in zip(*pairs, strict=True)]
-        plain(**tokenizer(*texts, padding="max_length", max_length=longest, truncation=True, return_tensors="pt"))
+        padding = "max_length" if longest else "longest"
+        plain(**tokenizer(*texts, padding=padding, max_length=longest or 256, truncation=True, return_tensors="pt"))
+
+    def cross_encoder(pairs: Document, size: int) -> None:
+        for start in range(0, len(pairs), size):
+            padded(pairs[start : start + size])
 
     seconds: tuple[list[float], list[float]] = ([], [])
+    by_size: dict[int, list[float]] = {size: [] for size in SIZES}
     model.score(own[0][:2])
     for batch, (document, length) in zip(own, documents_timed, strict=True):
-        seconds[0].append(_seconds(lambda batch=batch: model.score(batch)) / len(batch))
-        seconds[1].append(_seconds(lambda document=document, length=length: padded(document, length)) / len(document))
+        seconds[0].append(_cpu_seconds(lambda batch=batch: model.score(batch)) / len(batch))
+        seconds[1].append(
+            _cpu_seconds(lambda document=document, length=length: padded(document, length)) / len(document)
+        )
+        # The same pairs, so that both sides are timed on the same work, sorted by characters as CrossEncoder does.
+        alike = sorted(batch, key=lambda pair: -sum(map(len, pair)))
+        for size, times in by_size.items():
+            times.append(_cpu_seconds(lambda alike=alike, size=size: cross_encoder(alike, size)) / len(batch))
     fast, slow = (1 / float(np.mean(values)) for values in seconds)
+    best, sorted_speed = max(
+        ((size, 1 / float(np.mean(times))) for size, times in by_size.items()), key=lambda one: one[1]
+    )
     operations = np.mean([_operations(_lengths(tokenizer, batch)).mean() for batch in own])
     achieved, peak = operations * fast / 1e9, _peak(dtype) / 1e9
     share = len(cells) / len(set(cells))
     name = str(dtype).removeprefix("torch.")
     what = f"NLI, DeBERTa-v3-base shape, {name}, 1 thread, {whose}"
-    padding = "a document's pairs at a time, padded, float32"
+    padding = "SummaC: a document's pairs at a time, padded"
+    peer = f"CrossEncoder: sorted, padded, batches of {best}"
     return [
         (
             f"{what}: pairs computed",
             f"{fast:.1f} pairs/s",
             f"{slow:.1f} pairs/s ({padding})",
             f"{fast / slow:.1f} x",
-            "3 x",
+            "-",
+        ),
+        (
+            f"{what}: pairs computed",
+            f"{fast:.1f} pairs/s",
+            f"{sorted_speed:.1f} pairs/s ({peer})",
+            f"{fast / sorted_speed:.2f} x",
+            "1.3 x",
         ),
         (
             f"{what}: pairs answered, {share:.2f} for each distinct one",
             f"{fast * share:.1f} pairs/s",
-            f"{slow:.1f} pairs/s ({padding})",
-            f"{fast * share / slow:.1f} x",
-            "-",
+            f"{sorted_speed:.1f} pairs/s ({peer})",
+            f"{fast * share / sorted_speed:.1f} x",
+            "3 x",
         ),
         (
             f"{what}: arithmetic",
@@ -178,12 +210,19 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
+def _cpu_seconds(call: Callable[[], object]) -> float:
+    """CPU seconds of this process: with one thread, other work on the machine changes them little."""
+    begin = time.process_time()
+    call()
+    return time.process_time() - begin
+
+
 def _peak(dtype: Any) -> float:
     """Operations a second of a large matrix product, the best of five."""
     import torch
 
     matrix = torch.randn(2048, 2048).to(dtype)
-    return 2 * 2048**3 / min(_seconds(lambda: torch.mm(matrix, matrix)) for _ in range(5))
+    return 2 * 2048**3 / min(_cpu_seconds(lambda: torch.mm(matrix, matrix)) for _ in range(5))
 
 
 # ---- everything but forward passes ---------------------------------------------------------------------------------

@@ -58,6 +58,11 @@ def _set(*key_path: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def _adapt_to_a_test_set(study: dict[str, Any]) -> None:
+    study["data"]["train"] = study["data"]["tests"]["mine"]["source"]
+    study["nli"]["own"] = {"kind": "adapted", "parent": "embedded"}
+
+
 def _take_out(study: dict[str, Any]) -> None:
     del study["data"]["tests"]["id"]["source"]
 
@@ -86,6 +91,7 @@ CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
         "`revision: ../x`",
         _set("nli", "e", {"kind": "pretrained", "id": "a", "revision": "../x"}),
     ),
+    ("captions that are judged", "an NLI model adapted to a test set", _adapt_to_a_test_set),
     ("no YAML", "`run: [a`", "run: [a\n"),
     ("tab", "a key behind a tab", "data:\n\ttests: {}\n"),
     ("no keys", "an empty file", ""),

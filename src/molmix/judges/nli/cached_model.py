@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from functools import cached_property
@@ -19,6 +20,8 @@ from molmix.models.manifests import weights_path
 
 if TYPE_CHECKING:
     from molmix.judges.nli.model import NliModel
+
+log = logging.getLogger(__name__)
 
 # Parts of the work that processes share: 64 classes of length (in characters) of four parts each.
 _WIDTH, _WIDEST, _SPLIT = 16, 63, 4
@@ -128,7 +131,7 @@ class Answers:
         lengths = self._lengths(rows)
         parts = np.minimum(lengths // _WIDTH, _WIDEST) * _SPLIT + (self._pairs.keys[rows, 0] % _SPLIT).astype(int)
         open_parts = {part: int(count) for part, count in zip(*np.unique(parts, return_counts=True), strict=True)}
-        computed = 0
+        computed, waits = 0, False
         while open_parts:
             claimed = self._claim(open_parts)
             if claimed:
@@ -144,6 +147,9 @@ class Answers:
                     for part in claimed:
                         self._claims.release(str(part))
             else:
+                if not waits:
+                    log.info("waiting for %d pairs that other jobs compute", self.missing[rows].sum())
+                waits = True
                 time.sleep(POLL)
                 self._found.refresh()
             left = set(parts[self.missing[rows]].tolist())

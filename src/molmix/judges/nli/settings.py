@@ -111,7 +111,7 @@ class AdaptedNli(NliSettings):
     corpus: Name | None = Field(
         None, description="name of the corpus of `data.corpora` whose captions are used; null for `data.train`"
     )
-    pairs: Annotated[Count, Field(ge=100)] = Field(16000, description="training pairs, the general ones included")
+    pairs: Annotated[Count, Field(ge=100)] = Field(4800, description="training pairs, the general ones included")
     general: FilePath | None = Field(
         None,
         description="JSON lines of labelled general pairs (`premise`, `hypothesis`, `label`), which are mixed in so "
