@@ -40,36 +40,36 @@ class Plugin:
 
 def aligned(run: Path) -> None:
     """The adapter was trained with the study's setting and the preset's others, and moved."""
-    manifest = read_json(run / "models/mol2cap.orpo/manifest.json")
-    assert (manifest["settings"]["trl"]["beta"], manifest["settings"]["trl"]["learning_rate"]) == (0.2, 8e-6)
-    log = read_table(run / "models/mol2cap.orpo/log.parquet")
-    assert len(log) == manifest["steps"] > 0 and "log_odds_chosen" in log.column_names
+    manifest = read_json(run / "models/mol2cap.wpo/manifest.json")
+    assert (manifest["settings"]["trl"]["beta"], manifest["settings"]["trl"]["learning_rate"]) == (0.2, 5e-6)
+    log = read_table(run / "models/mol2cap.wpo/log.parquet")
+    assert len(log) == manifest["steps"] > 0 and "rewards/margins" in log.column_names
 
 
 def merged(run: Path) -> None:
     """The recipe that mergekit ran has the weights of the study."""
-    recipe = yaml.safe_load((run / "models/mol2cap.sft_orpo.arithmetic/mergekit.yaml").read_text())
+    recipe = yaml.safe_load((run / "models/mol2cap.sft_wpo.arithmetic/mergekit.yaml").read_text())
     assert recipe["merge_method"] == "task_arithmetic"
     assert [model["parameters"]["weight"] for model in recipe["models"]] == [0.7, 0.3]
 
 
 def judged(run: Path) -> None:
     """Its score stands in the table of scores and is a probability."""
-    scores = read_table(run / "scores/mol2cap.orpo/id.parquet")
+    scores = read_table(run / "scores/mol2cap.wpo/id.parquet")
     (column,) = (name for name in scores.column_names if name.startswith("by-sentence"))
     assert all(0 <= value <= 1 for value in scores[column].drop_null().to_pylist())
 
 
 def decomposed(run: Path) -> None:
     """Each atom is a sentence of the caption, so none is found twice."""
-    for row in read_table(run / "atoms/whole-sentences/mol2cap.orpo/id.parquet").to_pylist():
+    for row in read_table(run / "atoms/whole-sentences/mol2cap.wpo/id.parquet").to_pylist():
         assert len(set(row["atoms"])) == len(row["atoms"])
-    assert any("split-by-sentence" in name for name in read_table(run / "scores/mol2cap.orpo/id.parquet").column_names)
+    assert any("split-by-sentence" in name for name in read_table(run / "scores/mol2cap.wpo/id.parquet").column_names)
 
 
 def measured(run: Path) -> None:
     """Its column stands in the scores and in the leaderboard, between those of the families beside it."""
-    scores = read_table(run / "scores/mol2cap.orpo/id.parquet")
+    scores = read_table(run / "scores/mol2cap.wpo/id.parquet")
     assert all(0 <= value <= 1 for value in scores["distinct"].to_pylist())
     with (run / "tables/leaderboard.csv").open() as stream:
         columns = next(csv.reader(stream))
@@ -85,15 +85,13 @@ def planted(run: Path) -> None:
 
 
 PLUGINS = {
-    "alignment method": Plugin("src/molmix/align/methods/orpo.py", "Aligning mol2cap.orpo", aligned),
-    "merge method": Plugin(
-        "src/molmix/merge/methods/task_arithmetic.py", "Merging mol2cap.sft_orpo.arithmetic", merged
-    ),
-    "judge": Plugin("src/molmix/judges/kinds/sentence_doc.py", "Judging mol2cap.orpo by by-sentence", judged),
+    "alignment method": Plugin("src/molmix/align/methods/wpo.py", "Aligning mol2cap.wpo", aligned),
+    "merge method": Plugin("src/molmix/merge/methods/task_arithmetic.py", "Merging mol2cap.sft_wpo.arithmetic", merged),
+    "judge": Plugin("src/molmix/judges/kinds/sentence_doc.py", "Judging mol2cap.wpo by by-sentence", judged),
     "decomposer": Plugin(
         "src/molmix/judges/decompose/backends/sentences.py", "into units (whole-sentences)", decomposed
     ),
-    "metric": Plugin("src/molmix/metrics/families/repetition.py", "Scoring mol2cap.orpo", measured),
+    "metric": Plugin("src/molmix/metrics/families/repetition.py", "Scoring mol2cap.wpo", measured),
     "planted error": Plugin(
         "src/molmix/analysis/judge_validation/perturbations/capitals.py", "Planting errors", planted
     ),
@@ -163,7 +161,7 @@ def test_a_new_file_is_planned(kind: str, plan: str) -> None:
 def test_the_config_reference_follows(project: Path) -> None:
     run(project, sys.executable, "-m", "molmix.config.documentation")
     reference = (project / "docs/config.md").read_text()
-    assert all(name in reference for name in ("orpo", "task_arithmetic", "sentence_doc"))
+    assert all(name in reference for name in ("wpo", "task_arithmetic", "sentence_doc"))
 
 
 @pytest.fixture(scope="module")
@@ -183,4 +181,4 @@ def test_a_new_file_does_what_it_says(kind: str, finished: Path) -> None:
 def test_the_leaderboard_holds_the_new_models(finished: Path) -> None:
     with (finished / "tables/leaderboard.csv").open() as stream:
         models = {row["model"] for row in csv.DictReader(stream)}
-    assert {"mol2cap.orpo", "mol2cap.sft_orpo.arithmetic"} <= models
+    assert {"mol2cap.wpo", "mol2cap.sft_wpo.arithmetic"} <= models

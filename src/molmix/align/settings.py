@@ -14,6 +14,10 @@ from molmix.align.trl_settings import descriptions, settings_type
 from molmix.core.plugins import classes, union
 
 METHODS = classes(methods, Alignment)  # type: ignore[type-abstract]
+# The method of each name that `method` may have: a method itself, or one of its variants.
+METHOD_OF = {name: method for name, method in METHODS.items()} | {
+    variant: method for method in METHODS.values() for variant in method.VARIANTS
+}
 
 
 def _sections() -> dict[str, type[Alignment]]:
@@ -30,7 +34,7 @@ def _section(name: str, method: type[Alignment], described: dict[str, Any] | Non
         method.reserved,
     )
     fields: dict[str, Any] = {
-        "method": (Literal[name], Field(description="alignment method")),
+        "method": (Literal[(name, *method.VARIANTS)], Field(description="alignment method (docs/presets.md)")),
         "preset": (Literal[tuple(method.PRESETS)], _again(method, "preset")),
         "settings": (trl, _again(method, "settings")),
     }
@@ -43,10 +47,10 @@ def resolve_settings(method: str, **given: Any) -> dict[str, Any]:
     """All settings of a training, as the argument `settings` of :func:`molmix.align.training.align`.
 
     Args:
-        method: key of `METHODS`.
+        method: key of `METHOD_OF`.
         given: keys of the method's section of the config.
     """
-    return SECTIONS[method](**{"method": method, "starts": ["start"]} | given).resolved()
+    return _SECTION_OF[method](**{"method": method, "starts": ["start"]} | given).resolved()
 
 
 def _again(method: type[Alignment], name: str) -> Any:
@@ -56,6 +60,7 @@ def _again(method: type[Alignment], name: str) -> Any:
 
 
 SECTIONS = _sections()
+_SECTION_OF = {name: SECTIONS[method] for method in METHODS for name in (method, *METHODS[method].VARIANTS)}
 if TYPE_CHECKING:
     Align = Alignment
 else:

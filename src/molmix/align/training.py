@@ -17,7 +17,7 @@ from molmix.align.callbacks import CurvesCallback, ProgressCallback
 from molmix.align.dataset import Example, LengthGroupedOrder, Rows, prepare_rows
 from molmix.align.methods._shared import Alignment
 from molmix.align.policy import load_policy, lora_config, reference_model
-from molmix.align.settings import METHODS
+from molmix.align.settings import METHOD_OF
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json, replace_folder, write_json, write_table
 from molmix.core.fingerprint import environment
@@ -114,7 +114,7 @@ class _Training:
 
     @property
     def method(self) -> type[Alignment]:
-        return METHODS[self.settings["method"]]
+        return METHOD_OF[self.settings["method"]]
 
     @property
     def adapter(self) -> str:
@@ -124,7 +124,7 @@ class _Training:
 
 def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict[str, Any], seed: int) -> _Training:
     """Load the start, check the rows, and find the checkpoint folder."""
-    method = METHODS[settings["method"]]
+    method = METHOD_OF[settings["method"]]
     if settings["reference"] != "start" and not method.has_reference:
         raise fault(f"model {model_id}", f"{settings['method']} has no reference model", "give `reference: start`")
     adapter = settings.get("adapter", "new")

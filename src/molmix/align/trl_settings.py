@@ -52,8 +52,7 @@ _RESERVED = {
     "`tracking.to` says where losses are shown, and a run has the name of its model": "report_to run_name",
     "validation loss is computed at the end of every epoch, or every `eval_steps` steps": """
         eval_strategy eval_delay eval_on_start do_train do_eval do_predict prediction_loss_only
-        include_for_metrics batch_eval_metrics eval_do_concat_batches eval_use_gather_object
-        generate_during_eval""",
+        include_for_metrics batch_eval_metrics eval_do_concat_batches eval_use_gather_object""",
     "seeds are the study's `seeds`, and the order of rows follows from them": """
         seed data_seed length_column_name shuffle_dataset""",
     "the device decides: bfloat16 on CUDA, float32 on a CPU": """
@@ -63,11 +62,10 @@ _RESERVED = {
         ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph ddp_backend ddp_timeout
         average_tokens_across_devices""",
     "molmix passes the model and its tokenizer to TRL": """
-        model_init_kwargs trust_remote_code chat_template_path eos_token pad_token is_encoder_decoder
-        use_cache""",
+        model_init_kwargs trust_remote_code chat_template_path eos_token pad_token use_cache""",
     "molmix passes the rows to TRL one by one, and counts every row that is dropped or cut": """
         remove_unused_columns label_names dataset_text_field dataset_kwargs truncation_mode packing
-        packing_strategy eval_packing padding_free dataloader_drop_last max_completion_length
+        packing_strategy eval_packing padding_free dataloader_drop_last
         assistant_only_loss completion_only_loss""",
     "it would change the batch without a message": "auto_find_batch_size",
     "the reference does not change while an adapter is trained": """

@@ -68,7 +68,21 @@ PRESETS = """\
 What an alignment is trained with where `align.<name>.settings` and `align.<name>.lora` do not say otherwise. `paper` is
 as close to the settings of "Less for More" as today's TRL allows; `modern` is what is known to work better. Sources and
 differences from the paper stand beside the values in the method's file. `molmix models --settings` prints what each
-model of a study is trained with. All keys: [config.md](config.md)."""
+model of a study is trained with. All keys: [config.md](config.md).
+
+`method: ipo` and the other names of the tables of losses are variants of the method above them: its trainer and
+presets, with another loss. Its settings (`loss_type` and those that the table gives) replace those of the preset; all
+others can be changed as usual. In the formulas, p is the policy and q the reference model. c is log p − log q of the
+chosen text, and r that of the rejected text, each summed over the tokens of the completion and its end token; without
+a reference model, c is log p. c̄ and r̄ are the means over these tokens; m = c − r, and m̄ = c̄ − r̄. β is
+`settings.beta`, σ the logistic function, and sort sorts over the pairs of a batch. SFT is the mean of −log p over the
+tokens of the chosen texts."""
+
+NEEDS = {
+    "prompt-completion": "chosen texts",
+    "preference": "pairs",
+    "unpaired-preference": "texts with a label; molmix makes two of each pair",
+}
 
 HEADER = """\
 # yaml-language-server: $schema=schema.json
@@ -203,6 +217,13 @@ def presets() -> str:
     lines = ["# Presets", "", "Generated from `src/molmix/align/methods/` by `make docs`.", "", PRESETS, ""]
     for name, method in METHODS.items():
         lines += [f"## {name}", "", (method.__doc__ or "").strip().split("\n")[0], ""]
+        needs = NEEDS[method.dataset_type] + (", and a reference model" if method.has_reference else "")
+        lines += [f"It needs {needs}.", "", "| `method` | loss of a pair | settings | name and source |"]
+        lines += ["| --- | --- | --- | --- |", f"| `{name}` | {method.formula} | | {method.paper or 'the usual one'} |"]
+        for variant, loss in method.VARIANTS.items():
+            given = ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in (loss.loss | loss.optimisation).items())
+            lines.append(f"| `{variant}` | {loss.formula} | {given} | {loss.title}: {loss.paper} |")
+        lines.append("")
         lines += [f"| key | {' | '.join(f'`{preset}`' for preset in method.PRESETS)} |"]
         lines += ["| --- |" + " --- |" * len(method.PRESETS)]
         for part, key in (("trl", "settings"), ("lora", "lora")):

@@ -132,10 +132,14 @@ def _siblings(schema: dict[str, Any], loc: tuple[Any, ...]) -> set[str]:
         # The tag of a union is in the location but is no key: it selects one of the nodes.
         nodes = (
             [child for node in nodes for child in _children(schema, node, part)]
-            or [node for node in nodes if any(key.get("const") == part for key in node.get("properties", {}).values())]
+            or [node for node in nodes if any(_allows(key, part) for key in node.get("properties", {}).values())]
             or nodes
         )
     return {key for node in nodes for key in node.get("properties", {})}
+
+
+def _allows(key: dict[str, Any], tag: Any) -> bool:
+    return tag == key.get("const") or tag in key.get("enum", ())
 
 
 def _children(schema: dict[str, Any], node: dict[str, Any], part: Any) -> list[dict[str, Any]]:

@@ -256,6 +256,7 @@ def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> No
     """Add the alignment of one start, for every seed. A start that has all seeds is aligned with its own seed."""
     spec = config.align[name]
     key, settings = f"align.{name}", spec.resolved()
+    spec.check(key)
     stem = f"{start}.{name}"
     for seed, suffix in _seeds(config):
         parent = _with_seed(table, start, seed)

@@ -2,12 +2,13 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from molmix.align.methods._shared import MODERN_LORA
 from molmix.align.policy import lora_config, reference_model
-from molmix.align.settings import METHODS
+from molmix.align.settings import METHOD_OF, METHODS
 from molmix.models.manifests import write_manifest
 from molmix.models.small import make_tokenizer
 
@@ -138,6 +139,138 @@ def test_cpo_is_dpo_without_a_reference_plus_cloning(build, tokenizer, alpha):
     margin = torch.stack([good.sum() - bad.sum() for good, bad in zip(chosen, rejected, strict=True)])
     expected = -SIGMOID(BETA * margin).mean() - alpha * torch.cat(chosen).mean()
     assert loss(trainer) == pytest.approx(expected.item(), rel=1e-5)
+
+
+# ---- variants: their formulas in docs/presets.md, written out in numpy -------------------------------------------
+
+
+def sigma(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def log_sigma(x):
+    return -np.log1p(np.exp(-x))
+
+
+def log_odds(x):
+    return x - np.log(1 - np.exp(x))
+
+
+def shaped(x, alpha=0.25):
+    return (1 - np.exp(-alpha * x)) / alpha
+
+
+# By variant: the loss of each pair, from c and r (log-ratios or, without a reference, log-probabilities), their means
+# over tokens cm and rm, and beta.
+FORMULAS = {
+    "hinge": lambda c, r, cm, rm, b: np.maximum(0, 1 - b * (c - r)),
+    "ipo": lambda c, r, cm, rm, b: (cm - rm - 1 / (2 * b)) ** 2,
+    "exo_pair": lambda c, r, cm, rm, b: (
+        sigma(b * (c - r)) * (log_sigma(b * (c - r)) - np.log(1 - 1e-3))
+        + sigma(b * (r - c)) * (log_sigma(b * (r - c)) - np.log(1e-3))
+    ),
+    "nca_pair": lambda c, r, cm, rm, b: -log_sigma(b * c) - 0.5 * log_sigma(-b * c) - 0.5 * log_sigma(-b * r),
+    "robust": lambda c, r, cm, rm, b: (-0.9 * log_sigma(b * (c - r)) + 0.1 * log_sigma(b * (r - c))) / 0.8,
+    "bco_pair": lambda c, r, cm, rm, b: -log_sigma(b * c) - log_sigma(-b * r),
+    "sppo_hard": lambda c, r, cm, rm, b: (c - 0.5 / b) ** 2 + (r + 0.5 / b) ** 2,
+    "aot_unpaired": lambda c, r, cm, rm, b: -log_sigma(b * (np.sort(c) - np.sort(r))),
+    "apo_zero": lambda c, r, cm, rm, b: 1 - sigma(b * c) + sigma(b * r),
+    "apo_down": lambda c, r, cm, rm, b: sigma(b * c) + 1 - sigma(b * (c - r)),
+    "discopop": lambda c, r, cm, rm, b: (
+        -log_sigma(b * (c - r)) * (1 - sigma(b * (c - r) / 0.05)) + np.exp(b * (r - c)) * sigma(b * (c - r) / 0.05)
+    ),
+    "sigmoid_norm": lambda c, r, cm, rm, b: -log_sigma(b * (cm - rm)),
+    "simpo": lambda c, r, cm, rm, b: -log_sigma(b * (cm - rm) - 1.0),
+    "alphapo": lambda c, r, cm, rm, b: -log_sigma(b * (shaped(cm) - shaped(rm)) - 0.25),
+    "orpo": lambda c, r, cm, rm, b: -b * log_sigma(log_odds(cm) - log_odds(rm)),
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_a_variant_is_its_formula(name, build, tokenizer):
+    method = METHOD_OF[name]
+    settings = method.VARIANTS[name].loss | {"beta": 0.3}
+    trainer = build(next(key for key, value in METHODS.items() if value is method), PAIRED, **settings)
+    tokens = [[log_probs(trainer.model, tokenizer, *text) for text in side] for side in (CHOSEN, REJECTED)]
+    lengths = np.array([[len(text) for text in side] for side in tokens])
+    if method.has_reference:
+        sums = np.array([ratios(trainer, tokenizer, side).numpy() for side in (CHOSEN, REJECTED)])
+    else:
+        sums = np.array([[text.sum().item() for text in side] for side in tokens])
+    (c, r), (cm, rm) = sums.astype(float), (sums / lengths).astype(float)
+    expected = FORMULAS[name](c, r, cm, rm, 0.3).mean()
+    expected += settings.get("cpo_alpha", 0.0) * -torch.cat(tokens[0]).mean().item()
+    assert loss(trainer) == pytest.approx(expected, rel=1e-4)
+
+
+def test_aot_compares_sorted_differences(build, tokenizer):
+    trainer = build("dpo", PAIRED, loss_type=["aot"], beta=BETA)
+    own = [
+        torch.stack([log_probs(trainer.model, tokenizer, *text).sum() for text in side]) for side in (CHOSEN, REJECTED)
+    ]
+    moved = [ratios(trainer, tokenizer, side) for side in (CHOSEN, REJECTED)]
+    policy = own[0] - own[1]
+    reference = policy - (moved[0] - moved[1])
+    expected = -SIGMOID(BETA * (policy.sort().values - reference.sort().values)).mean()
+    assert loss(trainer) == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_apo_zero_of_single_texts(build, tokenizer):
+    rows = [{"prompt": p, "completion": text, "label": text == good} for p, good, bad in PAIRS for text in (good, bad)]
+    trainer = build("kto", rows, beta=BETA, **METHOD_OF["apo_zero_unpaired"].VARIANTS["apo_zero_unpaired"].loss)
+    c, r = (ratios(trainer, tokenizer, side) for side in (CHOSEN, REJECTED))
+    expected = torch.cat([1 - torch.sigmoid(BETA * c), torch.sigmoid(BETA * r)]).mean()
+    assert loss(trainer) == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_sft_beside_dpo_keeps_the_chosen_texts(build, tokenizer):
+    mixed = METHODS["dpo"].PRESETS["sft_mix"]["trl"]
+    settings = {name: mixed[name] for name in ("loss_type", "loss_weights")}
+    trainer = build("dpo", PAIRED, beta=BETA, **settings)
+    margin = ratios(trainer, tokenizer, CHOSEN) - ratios(trainer, tokenizer, REJECTED)
+    cloning = -torch.cat([log_probs(trainer.model, tokenizer, *text) for text in CHOSEN]).mean()
+    expected = -SIGMOID(BETA * margin).mean() + 0.2 * cloning
+    assert loss(trainer) == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"loss_type": "simpo", "cpo_alpha": 0.0}, {"loss_type": "alphapo", "alpha": 0.5}]
+)
+def test_training_is_that_of_trls_experimental_trainer(settings, tokenizer, tmp_path, monkeypatch):
+    """As long as TRL has it: the same losses in every step, and the same adapter."""
+    monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
+    cpo = pytest.importorskip("trl.experimental.cpo")
+    from datasets import Dataset
+
+    from molmix.align.contrastive import ContrastiveConfig, ContrastiveTrainer
+
+    rows = Dataset.from_list([{**row, "chosen": row["chosen"] + more} for row in PAIRED for more in ("", " of carbon")])
+    arguments = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "max_length": 30, "seed": 5}
+    arguments |= {"num_train_epochs": 2.0, "learning_rate": 1e-2, "eval_strategy": "epoch", "logging_steps": 1}
+    arguments |= {"use_cpu": True, "bf16": False, "gradient_checkpointing": False, "report_to": "none"}
+    arguments |= {"save_strategy": "no", "output_dir": str(tmp_path), "disable_tqdm": True, "beta": BETA}
+    found = []
+    for config, trainer in ((cpo.CPOConfig, cpo.CPOTrainer), (ContrastiveConfig, ContrastiveTrainer)):
+        made = trainer(
+            args=config(**arguments, **settings),
+            model=model(tokenizer, seed=1),
+            processing_class=tokenizer,
+            peft_config=lora_config(MODERN_LORA | {"r": 4, "alpha": 8, "dropout": 0.1}),
+            train_dataset=rows,
+            eval_dataset=rows.select(range(3)),
+        )
+        made.train()
+        weights = {name: weight for name, weight in made.model.named_parameters() if "lora" in name}
+        found.append(([entry for entry in made.state.log_history if "loss" in entry or "eval_loss" in entry], weights))
+    (theirs, their_weights), (own, weights) = found
+    assert len(own) == len(theirs) > 4
+    for one, other in zip(own, theirs, strict=True):
+        names = {name for name in other if not any(word in name for word in ("runtime", "per_second"))}
+        assert {name: one[name] for name in names} == pytest.approx(
+            {name: other[name] for name in names}, rel=1e-3, abs=1e-5
+        )
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, their_weights[name], rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("precompute", [False, True])

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from molmix.align import trl_settings
 from molmix.align.methods._shared import load_class
-from molmix.align.settings import METHODS, SECTIONS, Align
+from molmix.align.settings import METHOD_OF, METHODS, SECTIONS, Align
 from molmix.config import documentation, loading
 from molmix.core.errors import MolmixError
 
@@ -36,6 +36,18 @@ def test_a_setting_replaces_one_value_of_the_preset():
     assert made["trl"] == preset["trl"] | {"beta": 0.3}
     assert made["lora"] == preset["lora"] | {"r": 8}
     assert list(made) == ["trl", "lora", "method", "reference", "quantize", "share"]
+
+
+@pytest.mark.parametrize("name", sorted(METHOD_OF.keys() - METHODS.keys()))
+def test_a_variant_has_its_methods_presets_with_another_loss(name):
+    method = METHOD_OF[name]
+    loss = method.VARIANTS[name].loss
+    for preset in ("modern", "paper"):
+        made = section(name, preset=preset).resolved()
+        assert made["trl"].items() >= loss.items() and made["method"] == name
+        assert made["lora"] == method.PRESETS[preset]["lora"]
+        section(name, settings=made["trl"])  # each of them is a setting of its trainer
+    assert section(name, settings={"beta": 0.7}).resolved()["trl"]["beta"] == 0.7
 
 
 def test_numbers_as_yaml_reads_them():

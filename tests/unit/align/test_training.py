@@ -124,7 +124,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 # ---- runs -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [*METHODS, "orpo", "ipo"])
 def test_every_method_makes_an_adapter_a_log_and_a_manifest(method, run, start, tmp_path):
     from safetensors.torch import load_file
 

@@ -54,8 +54,8 @@ CASES = {
     "unknown key": (lambda c: c.update(algn={}), ["algn", "did you mean 'align'?"]),
     "unknown nested key": (lambda c: c["data"]["train"].update(splt="x"), ["data.train.splt", "'split'"]),
     "unknown method": (
-        lambda c: c["align"]["sft"].update(method="spo"),
-        ["align.sft.method", "'spo'", "'dpo'"],
+        lambda c: c["align"]["sft"].update(method="dpoo"),
+        ["align.sft.method", "'dpoo'", "'dpo'"],
     ),
     "unknown stage": (lambda c: c.update(hardware={"gpus": {"algin": 1}}), ["hardware.gpus.algin", "'align'"]),
     "several GPUs for NLI": (

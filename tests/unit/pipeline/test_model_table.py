@@ -149,18 +149,23 @@ def test_an_adapter_that_is_continued_has_the_rank_of_its_start() -> None:
             ["align.dpo.starts: 'agnostic' has no adapter to continue"],
         ),
         (
+            {"dpo": ["agnostic"]},
+            {"align__dpo__method": "ipo", "align__dpo__settings": {"loss_type": "hinge"}},
+            ["align.dpo.settings.loss_type: `method: ipo` sets it"],
+        ),
+        (
             {"sft": ["agnostic"]},
             {"align__sft__adapter": "none"},
-            ["align.sft", "remove `lora`: with `adapter: none` no new adapter is made"],
+            ["align.sft.lora: with `adapter: none` no new adapter is made", "Hint: remove it"],
         ),
         (
             {"sft": ["agnostic"]},
             {"align__sft__adapter": "none", "align__sft__lora": {}, "align__sft__quantize": True},
-            ["align.sft", "remove `quantize`"],
+            ["align.sft.quantize: `adapter: none` trains all weights, and not in 4 bits"],
         ),
     ],
 )
-def test_starts_that_are_never_made_are_refused(starts: dict, more: dict, expected: list[str]) -> None:
+def test_starts_and_settings_that_cannot_be_are_refused(starts: dict, more: dict, expected: list[str]) -> None:
     with pytest.raises(MolmixError) as caught:
         build(**{"align": chained(**starts), "merge__starts": []} | more)
     said = str(caught.value)

@@ -7,11 +7,13 @@ method that the rest of molmix needs. The name of the file is the name of the me
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, WrapValidator, model_validator
+from pydantic import ConfigDict, Field, WrapValidator
 from typing_extensions import TypedDict
 
+from molmix.core.errors import fault
 from molmix.core.schema import Count, Name, Section, Share
 
 # The texts of a preference pair that a method trains on, by TRL's name of the data set type. The columns are
@@ -93,6 +95,25 @@ def preset(
     return {"trl": trl, "lora": lora}
 
 
+@dataclass(frozen=True)
+class Variant:
+    """Another loss of a method, with a name of its own in the config.
+
+    Attributes:
+        title: what its name stands for.
+        formula: loss of a pair, in the notation of docs/presets.md.
+        paper: its source.
+        loss: settings that make it of the method's presets.
+        optimisation: further settings that replace those of the preset `modern`.
+    """
+
+    title: str
+    formula: str
+    paper: str
+    loss: dict[str, Any]
+    optimisation: dict[str, Any] = field(default_factory=dict)
+
+
 class Alignment(Section):
     """One way to align a policy with the preference pairs.
 
@@ -101,6 +122,8 @@ class Alignment(Section):
 
     Attributes:
         PRESETS: presets by name, each made by :func:`preset`; ``modern`` is the default one.
+        VARIANTS: other losses of the method, by name.
+        formula, paper: loss and source of the method, as in :class:`Variant`.
         dataset_type: key of `TEXTS`.
         token_columns: columns of the trainer's data set that, joined in this order, are the tokens of a whole text.
         has_reference: whether the loss compares the policy with a reference model.
@@ -142,6 +165,9 @@ class Alignment(Section):
     settings: dict[str, Any] = Field({}, description="settings of the method's TRL config that replace the preset's")
 
     PRESETS: ClassVar[dict[str, dict[str, dict[str, Any]]]]
+    VARIANTS: ClassVar[dict[str, Variant]] = {}
+    formula: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
     dataset_type: ClassVar[str]
     token_columns: ClassVar[tuple[str, ...]]
     has_reference: ClassVar[bool]
@@ -178,19 +204,30 @@ class Alignment(Section):
 
         return Trainer(args=load_class(cls.config_class)(**arguments), **parts)
 
-    @model_validator(mode="after")
-    def _fits(self) -> Alignment:
+    def check(self, key: str) -> None:
+        """Refuse settings that contradict each other. `key` is the config key of this alignment.
+
+        Raises:
+            MolmixError: one of them has no effect.
+        """
         if self.adapter != "new" and self.lora:
-            raise ValueError(f"remove `lora`: with `adapter: {self.adapter}` no new adapter is made")
+            raise fault(f"{key}.lora", f"with `adapter: {self.adapter}` no new adapter is made", "remove it")
         if self.adapter == "none" and self.quantize:
-            raise ValueError("remove `quantize`: `adapter: none` trains all weights, and not in 4 bits")
-        return self
+            raise fault(
+                f"{key}.quantize", "`adapter: none` trains all weights, and not in 4 bits", "remove one of them"
+            )
+        if self.method in self.VARIANTS and "loss_type" in self.settings:
+            raise fault(
+                f"{key}.settings.loss_type", f"`method: {self.method}` sets it", "remove it, or change `method`"
+            )
 
     def resolved(self) -> dict[str, Any]:
         """All settings of a training: the preset with the values that the config replaces, as plain JSON."""
         chosen = self.PRESETS[self.preset]
+        variant = self.VARIANTS.get(self.method)
+        own = variant.loss | (variant.optimisation if self.preset == "modern" else {}) if variant else {}
         return {
-            "trl": chosen["trl"] | self.settings,
+            "trl": chosen["trl"] | own | self.settings,
             "lora": chosen["lora"] | self.lora if self.adapter == "new" else {},
             "method": self.method,
             "reference": self.reference,

@@ -1,16 +1,15 @@
-"""CPO: contrastive preference optimisation (Xu et al. 2024, arXiv 2401.08417; TRL, experimental).
+"""CPO: contrastive preference optimisation (Xu et al. 2024, arXiv 2401.08417), and other losses without a reference.
 
 The loss of a batch has two terms. The first is the mean over its pairs of
 ``-log sigmoid(beta * (log p(chosen) - log p(rejected)))``. This is DPO with a reference that gives every text the same
 probability. The paper calls this reference uniform; ``reference: uniform`` of DPO is uniform over tokens. The second
 term is `cpo_alpha` times the mean over all tokens of ``-log p(chosen)`` (behaviour cloning of the chosen texts).
-``cpo_alpha: 0.0`` removes the second term.
+``cpo_alpha: 0.0`` removes the second term. The trainer is molmix's own (:mod:`molmix.align.contrastive`).
 """
 
-import copy
 from typing import Any, ClassVar
 
-from molmix.align.methods._shared import MODERN_LORA, PAPER_LORA, Alignment, preset
+from molmix.align.methods._shared import MODERN_LORA, PAPER_LORA, Alignment, Variant, preset
 
 LOSS = {"beta": 0.1, "loss_type": "sigmoid", "cpo_alpha": 1.0}
 
@@ -21,8 +20,10 @@ class Cpo(Alignment):
     dataset_type = "preference"
     token_columns = ("chosen_input_ids",)
     has_reference = False
-    config_class = "trl.experimental.cpo.CPOConfig"
-    trainer_class = "trl.experimental.cpo.CPOTrainer"
+    formula = "−log σ(β (c − r)) + SFT"
+    paper = "Xu et al. 2024, arXiv 2401.08417"
+    config_class = "molmix.align.contrastive.ContrastiveConfig"
+    trainer_class = "molmix.align.contrastive.ContrastiveTrainer"
     bytes_on_4_bit = 4  # its trainer leaves the adapter in float32
 
     PRESETS: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {
@@ -35,15 +36,29 @@ class Cpo(Alignment):
             8, 4, LOSS, {"learning_rate": 8e-5, "lr_scheduler_type": "cosine", "warmup_steps": 0.1}, MODERN_LORA
         ),
     }
-
-    @classmethod
-    def trainer(cls, arguments: dict[str, Any], *, order: Any = None, **parts: Any) -> Any:
-        """As for all methods, but with a tokenizer that has a BOS token only if it begins texts with it.
-
-        CPO's trainer puts BOS before every text if the tokenizer has a BOS token, even if the tokenizer does not use it
-        (such as GPT-2's). The other trainers, and generation, follow the tokenizer.
-        """
-        tokenizer = copy.deepcopy(parts["processing_class"])
-        if tokenizer("x")["input_ids"][0] != tokenizer.bos_token_id:
-            tokenizer.bos_token = None
-        return super().trainer(arguments, order=order, **parts | {"processing_class": tokenizer})
+    VARIANTS: ClassVar[dict[str, Variant]] = {
+        # SimPO's authors trained Llama 3 8B at 5e-7 to 1e-6 with beta 2 to 2.5, and gamma / beta from 0.3 to 0.5. Ten
+        # times that rate for LoRA.
+        "simpo": Variant(
+            "simple preference optimisation",
+            "−log σ(β (c̄ − r̄) − γ), γ = `simpo_gamma`",
+            "Meng et al. 2024, arXiv 2405.14734",
+            {"loss_type": "simpo", "beta": 2.0, "simpo_gamma": 1.0, "cpo_alpha": 0.0},
+            {"learning_rate": 8e-6},
+        ),
+        # From the settings of AlphaPO's authors for Llama 3 8B: beta 2.5, gamma / beta 0.1, alpha 0.25.
+        "alphapo": Variant(
+            "SimPO with another reward",
+            "−log σ(β (w(c̄) − w(r̄)) − γ), w(x) = (1 − exp(−α x)) / α, α = `alpha`",
+            "Gupta et al. 2025, arXiv 2501.03884",
+            {"loss_type": "alphapo", "beta": 2.5, "simpo_gamma": 0.25, "alpha": 0.25, "cpo_alpha": 0.0},
+            {"learning_rate": 8e-6},
+        ),
+        # TRL's example of LoRA has the same learning rate as for CPO.
+        "orpo": Variant(
+            "odds ratio preference optimisation",
+            "−β log σ(o(c̄) − o(r̄)) + SFT, o(x) = x − log(1 − exp(x))",
+            "Hong et al. 2024, arXiv 2403.07691",
+            {"loss_type": "orpo", "beta": 0.1, "cpo_alpha": 1.0},
+        ),
+    }

@@ -8,7 +8,7 @@ shuffled with the seed. TRL reads them in this order, because z depends on the r
 
 from typing import Any, ClassVar
 
-from molmix.align.methods._shared import MODERN_LORA, PAPER_LORA, Alignment, preset
+from molmix.align.methods._shared import MODERN_LORA, PAPER_LORA, Alignment, Variant, preset
 
 LOSS = {"beta": 0.1}
 
@@ -19,6 +19,8 @@ class Kto(Alignment):
     dataset_type = "unpaired-preference"
     token_columns = ("prompt_ids", "completion_ids")
     has_reference = True
+    formula = "1 − σ(β (c − z)) and 1 − σ(β (z − r)), z: the estimated KL divergence of policy and reference"
+    paper = "Ethayarajh et al. 2024, arXiv 2402.01306"
     # A batch of one row has no other prompt for its text, so z would be the row's own log-ratio.
     smallest_batch = 2
     reserved: ClassVar[dict[str, str]] = {
@@ -42,4 +44,12 @@ class Kto(Alignment):
         "modern": preset(
             16, 2, LOSS, {"learning_rate": 5e-6, "lr_scheduler_type": "cosine", "warmup_steps": 0.1}, MODERN_LORA
         ),
+    }
+    VARIANTS: ClassVar[dict[str, Variant]] = {
+        "apo_zero_unpaired": Variant(
+            "anchored preference optimisation, on single texts",
+            "1 − σ(β c) and σ(β r)",
+            "D'Oosterlinck et al. 2024, arXiv 2408.06266",
+            {"loss_type": "apo_zero_unpaired"},
+        )
     }

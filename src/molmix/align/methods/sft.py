@@ -11,6 +11,7 @@ class Sft(Alignment):
     dataset_type = "prompt-completion"
     token_columns = ("input_ids",)
     has_reference = False
+    formula = "−log p(chosen), mean over tokens"
     config_class = "trl.SFTConfig"
     trainer_class = "trl.SFTTrainer"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from molmix.align.settings import METHODS
+from molmix.align.settings import METHOD_OF
 from molmix.config.schema import Config
 from molmix.models import sizes as shapes
 from molmix.models.settings import MadeModel
@@ -32,7 +32,7 @@ class Sizes:
         shape, settings = self.shapes[row.id], row.settings
         if not row.is_adapter:
             return NUMBER * shape.parameters if shape else None
-        size = METHODS[settings["method"]].bytes_on_4_bit if settings["quantize"] else NUMBER
+        size = METHOD_OF[settings["method"]].bytes_on_4_bit if settings["quantize"] else NUMBER
         return size * settings["lora"]["r"] * shape.ends if shape else None
 
 

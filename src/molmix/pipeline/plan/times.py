@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from molmix.align.settings import METHODS
+from molmix.align.settings import METHOD_OF
 from molmix.config.schema import Config
 from molmix.models.sizes import Shape
 from molmix.pipeline.model_table import ModelTable
@@ -138,7 +138,7 @@ class Estimator:
         """Operations per weight and token: 4 for both passes through frozen weights, 2 more to train them, 2 for a
         reference.
         """
-        trl, method = settings["trl"], METHODS[settings["method"]]
+        trl, method = settings["trl"], METHOD_OF[settings["method"]]
         more = (settings.get("adapter") == "none", bool(trl.get("gradient_checkpointing")), method.has_reference)
         passes = 4 + 2 * sum(more)
         tokens = len(method.texts()) * (stated.prompt + stated.answer)
