@@ -287,6 +287,25 @@ SUBJECTS = {
         "It is known that dyes fade.",
         "It means that light harms it.",
     ],
+    "It has no rings. The same is true of halogens. It is neither a dye nor a wax. Nor is it a gum.": [
+        "The molecule has no rings.",
+        "The molecule has no rings. The same is true of halogens.",
+        "The molecule is not a dye.",
+        "The molecule is not a wax.",
+        "The molecule is not a gum.",
+    ],
+    "Two uses of it are known. The first is as a dye; the second is as a wax. In addition, it is a gum.": [
+        "Two uses of it are known.",
+        "Two uses of it are known. The first is as a dye.",
+        "Two uses of it are known. The second is as a wax.",
+        "The molecule is a gum.",
+    ],
+    "Dyes and gums were sought. Neither of these is present. It is a wax. Besides that, it impacts gout.": [
+        "Dyes and gums were sought.",
+        "Dyes and gums were sought. Neither of these is present.",
+        "The molecule is a wax.",
+        "The molecule impacts gout.",
+    ],
     "It has three forms: 1) a wax; 2) a gum. It binds renin; and lipids.": [
         "The molecule has three forms: 1) a wax; 2) a gum.",
         "The molecule binds renin; and lipids.",

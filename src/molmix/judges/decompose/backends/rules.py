@@ -5,6 +5,9 @@ A caption is cut into sentences, a sentence into clauses at verbs of a closed li
 that each atom can be read alone. Text that the rules do not understand is not split: a clause that describes a
 structure ("in which …", "substituted by …", "… respectively") is one atom, and so is a sentence with another subject or
 in another language. "It" is the molecule, or the subject of the sentence before ("Lead is a metal. It is soft.").
+A sentence that needs the one before ("It has no rings. The same is true of halogens.") is an atom together with it.
+Nothing else is made independent of its context: words of the caption stay as they are (Molecular Facts, arXiv
+2406.20079).
 
 No atom may say more than its caption. A list is split only if words that apply to the whole list can be repeated for
 each item: the verb with its "not", an article, "an inhibitor of". If a negation, an upper limit or a hedge ("no rings
@@ -146,6 +149,19 @@ _OPAQUE = (
 )
 _AFTER_ARTICLE = "".join(rf"(?<!\b{article}{end})" for article in ("a", "an", "the") for end in ("", " "))
 
+# Words that join a sentence to the one before and state nothing.
+_JOINER = re.compile(
+    r"\A(?:besides(?: that)?|what is more|in addition|moreover|furthermore|additionally|however|also|finally), +(?=\S)",
+    re.I,
+)
+# A sentence that cannot be understood without the one before.
+_ANAPHOR = re.compile(
+    r"(?:of )?the (?:first|second|third|last|former|latter|same|other)(?: (?:of (?:these|the|them)|is|are|has)\b|,)"
+    r"|(?:neither|none|both|each|all) of (?:these|them)\b",
+    re.I,
+)
+_NEITHER = re.compile(r"(?P<verb>is|was) neither (?P<one>[^,;]+?) nor (?P<other>[^,;]+)$")
+_NOR = re.compile(r"nor (?P<verb>does|is|was) it (?P<rest>.+)", re.I)
 _LEAD = r"(?:(?:when|if|upon|in|on|at|after|under|during)\b[^,]{1,80}?,? )?"
 _SUBJECT = re.compile(_SUBJECTS, re.I)
 _STATEMENT = re.compile(rf"(?P<lead>{_LEAD}){_SUBJECTS} (?=\S)", re.I)
@@ -183,7 +199,7 @@ _FRAGMENTS = (
     (
         re.compile(
             r"(?:very |highly |slightly )?(?:in|non-?)?(?:corrosive|toxic|soluble|flammable|combustible|volatile)"
-            rf"\b(?!.*{_OWN_VERB})|(?:(?:less|more) \w+|\w+er) than |likely to ",
+            rf"\b(?!.*{_OWN_VERB})|(?:(?:less|more) \w+|heavier|lighter|denser) than |likely to ",
             re.I,
         ),
         "is ",
@@ -198,8 +214,8 @@ _NO_SUBJECT = re.compile(
 # A subject that "it" in the next sentence takes up, if that sentence is not of a template that is about the molecule.
 _OTHER_SUBJECT = re.compile(
     r"(?!(?:This|These|Those|They|Its?|There|Others?|Some|Most|Many|Both|Each|All|Such|What|In|On|At|If|As|By|Of|With|For|From"
-    r"|When|While|Upon|Once|After|However|Although|Because|Since|Due|Hence|Thus|Therefore|Like|Unlike|The (?:molecule"
-    r"|compound|substance|chemical|drug)) )"
+    r"|When|While|Upon|Once|After|However|Although|Because|Since|Due|Hence|Thus|Therefore|Like|Unlike|Neither"
+    r"|None|The (?:molecule|compound|substance|chemical|drug|same|first|second|third|last|former|latter|other)) )"
     rf"(?P<subject>[A-Z0-9(]\S*(?: [\w-]+){{0,2}}?) (?:appears|also|{_VERB}) "
 )
 _TEMPLATE = re.compile(r"(?:is (?:an?|the|one|functionally)|has a role|derives|contains an?) ")
@@ -246,16 +262,27 @@ def _atoms(caption: str) -> list[str]:
     *parts, last = _SENTENCE_END.split(hide(_unmarked(caption)).rstrip(_ENDS))
     parts.append(_completed(last) or ("" if any(map(says_something, parts)) else last))
     atoms: dict[str, None] = {}
-    it = SUBJECT
-    for part in parts:
+    it, context = SUBJECT, ""
+    for written in parts:
+        part = _unjoined(written) if context else written
         statement = _STATEMENT.match(part)
         if statement and (not statement["it"] or _TEMPLATE.match(part, statement.end())):
             it = SUBJECT
+        if context and _ANAPHOR.match(part):
+            atoms[f"{context} {sentence(part[0].upper() + part[1:])}".translate(SHOWN)] = None
+            continue
         atoms |= dict.fromkeys(_sentence_atoms(part, it))
+        context = sentence(f"{it} {part[3:]}" if part[:3].lower() == "it " else part) if says_something(part) else ""
         if not statement:
             other = _OTHER_SUBJECT.match(part)
             it = other["subject"] if other else SUBJECT
     return list(atoms)
+
+
+def _unjoined(sentence: str) -> str:
+    """A sentence without the words that only join it to the one before."""
+    text = _NOR.sub(r"It \g<verb> not \g<rest>", _JOINER.sub("", sentence))
+    return sentence if text == sentence else text[0].upper() + text[1:]
 
 
 def _unmarked(caption: str) -> str:
@@ -296,7 +323,11 @@ def _clauses(sentence: str, it: str) -> Iterator[str]:
         subject = it if statement["it"] else SUBJECT
         if statement["lead"]:
             subject = statement["lead"] + (subject if subject != SUBJECT else "the molecule")
-        yield from _statements(subject, rest)
+        neither = _NEITHER.match(rest)
+        if neither:
+            yield from (f"{subject} {neither['verb']} not {neither[item]}" for item in ("one", "other"))
+        else:
+            yield from _statements(subject, rest)
     elif sentence[:4].lower() == "its ":
         yield f"{it}'s {sentence[4:]}"
     else:
