@@ -21,12 +21,12 @@ import importlib
 import json
 import os
 import random
+import runpy
 import selectors
 import signal
 import socket
 import sys
 import traceback
-import types
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -201,11 +201,7 @@ def _become(client: socket.socket, waiting: selectors.BaseSelector, files: list[
         script = request["script"]
         sys.argv = [script]
         sys.path[0] = str(Path(script).parent)
-        main = types.ModuleType("__main__")
-        main.__file__ = script
-        sys.modules["__main__"] = main
-        code = compile(Path(script).read_bytes(), script, "exec")
-        exec(code, main.__dict__)  # noqa: S102
+        runpy.run_path(script, run_name="__main__")
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
