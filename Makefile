@@ -7,7 +7,7 @@ READY := .venv/.ready
 # Two files of tests at a time, in the order of their names: what waits for a cluster leaves the other core to the rest.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast lint audit bench faults docs figures lock
+.PHONY: demo test test-fast lint audit bench faults docs figures judge-figures lock
 
 demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	snakemake --cores all --quiet reason
@@ -52,6 +52,19 @@ figures: $(READY)  ## tables and figures of README and docs, from the embedded s
 	snakemake --cores all --quiet reason -- all judge plots
 	snakemake --cores all --quiet reason --configfile config/judge.yaml -- all judge
 	python docs/update.py
+
+judge-figures: $(READY)  ## tables of docs/judges.md: the embedded world, ChEBI-20 and PubChem324k (about 40 minutes on 2 cores)
+	@test -d "$(DATA)" -a -d "$(NLI)" || { echo "Usage: make judge-figures DATA=FOLDER NLI=FOLDER"; \
+	  echo "DATA holds chebi20/test.tsv, chebi20/validation.tsv, chebi20/molt5-small-smiles2caption.tsv and pubchem324k/test.tsv"; \
+	  echo "(unquoted TSV; columns CID, SMILES, description; of the system SMILES, output). NLI is an English NLI model."; exit 1; }
+	mkdir -p judge-data
+	ln -sfn "$(abspath $(DATA))/chebi20" judge-data/chebi20
+	ln -sfn "$(abspath $(DATA))/pubchem324k" judge-data/pubchem324k
+	ln -sfn "$(abspath $(NLI))" judge-data/nli
+	snakemake --cores all --quiet reason --configfile config/judge.yaml -- all judge
+	snakemake --cores all --quiet reason --configfile config/judge-chebi20.yaml -- all judge
+	snakemake --cores all --quiet reason --configfile config/judge-pubchem324k.yaml -- judge
+	python docs/update.py results judges.md
 
 docs: $(READY)  ## what is generated from the config schema and the lock
 	python -m molmix.config.documentation

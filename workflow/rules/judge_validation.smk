@@ -2,7 +2,7 @@
 #        captions and scores of the models that `judge_validation.systems` names.
 # Makes: data/planted and predictions/planted (references and captions of models, with planted errors),
 #        judge_validation/<test> (the scores that every judge gives them), and tables/judges, tables/agreement,
-#        tables/rankings, tables/audit, plots/judges: how far the judges can be trusted.
+#        tables/rankings, tables/licences, tables/audit, plots/judges: how far the judges can be trusted.
 rule plant_errors:
     input:
         **named("tests", paths.tests(judged=True)),
@@ -82,10 +82,15 @@ rule agreement:
     input:
         **named("planted", paths.validated()),
         **named("scores", paths.all_scores(products.validated_systems, judged=True)),
+        **named("licences", paths.licences()),
         corpus=f"{R}/data/manifest.json",
     output:
         **named(
-            "tables", {name: table_files(name) for name in ("agreement", "rankings")}
+            "tables",
+            {
+                name: table_files(name)
+                for name in ("agreement", "rankings", "licences")
+            },
         ),
     log:
         f"{LOGS}/agreement.log",

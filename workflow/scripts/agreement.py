@@ -14,6 +14,7 @@ with job(snakemake):
         options=params.options,
         planted=nested(files, "planted"),
         scores={test: {model: paths[test] for model, paths in scores.items()} for test in params.tests},
+        licences=nested(files, "licences"),
         tables={name: files["csv"].with_suffix("") for name, files in nested(out, "tables").items()},
         seeds=params.seeds,
         config=params.config,

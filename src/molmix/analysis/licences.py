@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from molmix.judges.kinds import NliJudge, parse_judge
+from molmix.analysis.tables import Cell, Grid, figure
+from molmix.judges.kinds import NliJudge, parse_judge, titles
 from molmix.judges.nli.licence import HINT, read_licences, unlicensed_scores, warn_about
 from molmix.metrics import Options
 from molmix.metrics.families.judges import prefixes
 
+HEADER = {
+    "itself": "atoms that entail themselves",
+    "own_text": "entailed by their reference",
+    "null_entailed": "unrelated pairs called entailment",
+    "null_contradicted": "called contradiction",
+}
 MARK = "†"  # behind the title of a score that the judge is not licensed for
 
 
@@ -66,3 +74,47 @@ class Licences:
         return comparisons.assign(
             verdict=comparisons["verdict"].where(pd.Series(licensed, comparisons.index, bool), "")
         )
+
+
+def licence_frame(files: Mapping[str, Path], options: Options) -> pd.DataFrame:
+    """One row per judge and test set.
+
+    Args:
+        files: as of :class:`Licences`.
+        options: settings of the judges.
+
+    Returns:
+        Columns judge, nli, test, the fields of :class:`molmix.judges.nli.licence.Licence`, accuracy (known accuracy of
+        the NLI model; None if it is not known), and unlicensed (number of the judge's scores that it is not licensed
+        for).
+    """
+    rows = []
+    for name, title in titles(options.judges).items():
+        judge = parse_judge(options.judges[name])
+        if name in files and isinstance(judge, NliJudge):
+            tests, accuracy = read_licences(files[name])
+            rows += [
+                {"judge": title, "nli": judge.nli, "test": test, **asdict(licence), "accuracy": accuracy}
+                | {"unlicensed": len(unlicensed_scores(judge, licence))}
+                for test, licence in tests.items()
+            ]
+    return pd.DataFrame(rows)
+
+
+def licence_grids(licences: pd.DataFrame) -> list[Grid]:
+    """A table for each test set; nothing without judges that ask an NLI model."""
+    header = ["judge", "NLI model", *HEADER.values(), "accuracy of the model", "scores not licensed"]
+    return [
+        Grid(
+            f"{test}: licences of the judges",
+            header,
+            [
+                [Cell(row["judge"]), Cell(row["nli"])]
+                + [Cell(figure(float("nan") if pd.isna(row[name]) else row[name])) for name in (*HEADER, "accuracy")]
+                + [Cell(str(row["unlicensed"]))]
+                for _, row in rows.iterrows()
+            ],
+            names=2,
+        )
+        for test, rows in (licences.groupby("test", sort=False) if len(licences) else ())
+    ]

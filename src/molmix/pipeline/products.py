@@ -25,6 +25,7 @@ VALIDATION = {
     "judges": "Planted errors",
     "agreement": "Agreement of the judges",
     "rankings": "Judges on real systems",
+    "licences": "Licences of the judges",
     "audit": "Audit of the decomposers",
 }
 

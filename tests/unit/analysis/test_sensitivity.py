@@ -227,7 +227,7 @@ def measured():
 
 
 def test_table_shows_every_score_and_marks_the_best(measured):
-    pages = sensitivity_grids(measured, "id")
+    pages = sensitivity_grids(measured, "id", 40)
     text = markdown("judges", pages, sensitivity_notes(measured, level=0.95))
     lines = text.splitlines()
     assert f"| score | {' | '.join(EDITED)} |" in lines
@@ -343,8 +343,8 @@ def test_a_test_set_without_an_error_has_no_table() -> None:
     frame = pd.DataFrame({"of": ["a", "b"], "edit": "none", "k": 0, "score": [0.1, 0.2]})
     found = measure_sensitivity(frame, {"score": "lower"}, resamples=10)
     assert sensitivity_notes(found, level=0.95)
-    titles = [grid.title for grid in sensitivity_grids(found, "t")]
-    assert titles == ["t: false alarms (share of captions)"]  # of the controls
+    titles = [grid.title for grid in sensitivity_grids(found, "t", 1)]
+    assert titles == ["t: false alarms (share of captions, 1 molecules)"]  # of the controls
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.5])
@@ -356,4 +356,4 @@ def test_a_score_that_says_nothing_is_measured(value: float) -> None:
     assert np.isnan(swap["auroc"]) if np.isnan(value) else swap["auroc"] == 0.5
     one = measure_sensitivity(frame[frame["of"] == frame["of"][0]], {"score": "lower"}, resamples=10)
     assert one["change_low"].isna().all()  # one molecule has no interval
-    assert not any(cell.bold for grid in sensitivity_grids(found, "t") for row in grid.rows for cell in row)
+    assert not any(cell.bold for grid in sensitivity_grids(found, "t", 1) for row in grid.rows for cell in row)

@@ -54,7 +54,11 @@ def judged(folder: Path, captions: Path, units: int) -> Path:
     ("references", "units", "said"),
     [
         (["...", "...."], 0, "punct: no error could be planted, as no reference has a statement to edit."),
-        (["The molecule is a dye."], 1, "punct, edited references (1 molecules)"),
+        (
+            ["The molecule is a dye."],
+            1,
+            "punct, edited references: does it see the error? (AUROC within pairs, 1 molecules)",
+        ),
     ],
     ids=["no statement", "one molecule"],
 )
@@ -121,7 +125,8 @@ def test_captions_of_systems_are_edited_and_systems_ranked(tmp_path: Path) -> No
     compare_judges(
         planted={"real": tmp_path / "scores.parquet"},
         scores={"real": files},
-        tables={name: tmp_path / name for name in ("agreement", "rankings")},
+        licences={},
+        tables={name: tmp_path / name for name in ("agreement", "rankings", "licences")},
         corpus=tmp_path / "corpus.json",
         **common,
     )

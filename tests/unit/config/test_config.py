@@ -45,7 +45,7 @@ def test_default_file_is_the_demo_and_fits_its_json_schema() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
 def test_every_shipped_config_is_whole(path: Path) -> None:
-    assert model_table.build(loading.load(path))
+    assert model_table.build(loading.load(path)) is not None  # one without a model validates judges only
 
 
 MADE = {"embedded": {"kind": "made"}}

@@ -244,12 +244,13 @@ def _check(frame: pd.DataFrame, directions: Mapping[str, str]) -> None:
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
 
-def sensitivity_grids(measured: pd.DataFrame, test: str) -> list[Grid]:
+def sensitivity_grids(measured: pd.DataFrame, title: str, molecules: int) -> list[Grid]:
     """Tables: how well each score detects an error (two figures), how it follows the dose, and its false alarms.
 
     Args:
         measured: result of :func:`measure_sensitivity` for a test set.
-        test: its name.
+        title: which captions of which test set.
+        molecules: how many.
 
     Returns:
         The tables. In each column of an error, the highest figure is bold if its interval is above all others. A table
@@ -258,12 +259,13 @@ def sensitivity_grids(measured: pd.DataFrame, test: str) -> list[Grid]:
     pooled = measured[measured["k"].isna() | (measured["kind"] == CONTROL)]
     harmful = pooled[pooled["kind"] == HARMFUL]
     seen, alarms = pooled[pooled["kind"] != CONTROL], pooled[pooled["kind"] != HARMFUL]
+    of = f", {molecules} molecules"
     grids = [
-        _matrix(f"{test}: does it see the error? (AUROC within pairs)", seen, "paired_auroc", harmful),
-        _matrix(f"{test}: does the error cost more than a harmless edit? (AUROC)", harmful, "beyond_harmless", harmful),
-        _matrix(f"{test}: one threshold for all captions (AUROC between molecules)", seen, "auroc", harmful),
-        _matrix(f"{test}: does it follow the dose? (Spearman correlation)", seen, "spearman", harmful),
-        _matrix(f"{test}: false alarms (share of captions)", alarms, "false_alarms", harmful),
+        _matrix(f"{title}: does it see the error? (AUROC within pairs{of})", seen, "paired_auroc", harmful),
+        _matrix(f"{title}: does it cost more than a harmless edit? (AUROC{of})", harmful, "beyond_harmless", harmful),
+        _matrix(f"{title}: one threshold for all captions (AUROC between molecules{of})", seen, "auroc", harmful),
+        _matrix(f"{title}: does it follow the dose? (Spearman correlation{of})", seen, "spearman", harmful),
+        _matrix(f"{title}: false alarms (share of captions{of})", alarms, "false_alarms", harmful),
     ]
     return [grid for grid in grids if len(grid.header) > 1]
 

@@ -17,6 +17,7 @@ from molmix.analysis.judge_validation.perturbations import CONTROL, EDITS
 from molmix.analysis.judge_validation.planting import REFERENCE, not_made, plant
 from molmix.analysis.judge_validation.rankings import rank_systems, ranking_grids, ranking_notes
 from molmix.analysis.judge_validation.sensitivity import measure_sensitivity, sensitivity_grids, sensitivity_notes
+from molmix.analysis.licences import licence_frame, licence_grids
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Grid, write_csv, write_pages
 from molmix.core.files import read_rows_of, read_table, write_table
@@ -136,7 +137,7 @@ def measure_judges(
                 continue
             found = measure_sensitivity(own, directions, resamples=resamples, level=level, seed=seeds[0])
             parts.append(found.assign(test=test, author=author))
-            for grid in sensitivity_grids(found, f"{test}, edited {title} ({own['of'].nunique()} molecules)"):
+            for grid in sensitivity_grids(found, f"{test}, edited {title}", own["of"].nunique()):
                 pages.setdefault(test, []).append(grid)
     measured = pd.concat(parts)
     below = provenance(config=config, seeds=seeds, corpus=corpus, resamples=resamples)
@@ -189,6 +190,7 @@ def compare_judges(
     *,
     planted: Mapping[str, Path],
     scores: Mapping[str, Mapping[str, Path]],
+    licences: Mapping[str, Path],
     tables: Mapping[str, Path],
     options: Mapping[str, Any],
     resamples: int,
@@ -202,8 +204,9 @@ def compare_judges(
     Args:
         planted: by test set, the scores of planted captions that :func:`measure_judges` wrote.
         scores: by test set and model, the scores of its captions.
+        licences: by judge, its licences (:func:`molmix.judges.nli.licence.write_licence`).
         tables: paths of the files to write, without ending: `agreement` of judges on models and on planted captions,
-            with each edit and dose as a system, and `rankings` of the models.
+            with each edit and dose as a system; `rankings` of the models; `licences` of the judges.
         options: as in :class:`molmix.metrics.Options`.
         resamples, level: of the bootstrap intervals.
         seeds: of the study; the first is that of the resamples.
@@ -229,12 +232,16 @@ def compare_judges(
             parts.append(agreement(frames, list(DIRECTIONS), **settings).assign(test=test, ground=ground))
     compared, ranks = (pd.concat(found) if found else pd.DataFrame() for found in (parts, ranked))
     below = provenance(config=config, seeds=seeds, corpus=corpus, resamples=resamples)
-    for name, title, frame, grids, words in (
+    licensed = licence_frame(licences, chosen)
+    write_csv(licensed, tables["licences"].with_suffix(".csv"))
+    words = ["Bounds of the shares, and their reasons: docs/judges.md.", "", *below]
+    write_pages("Licences of the judges", licence_grids(licensed), words, tables["licences"])
+    for name, title, frame, grids, notes in (
         ("agreement", "How far the judges agree", compared, agreement_grids, agreement_notes),
         ("rankings", "How the judges rank the systems", ranks, partial(ranking_grids, published=FLOOR), ranking_notes),
     ):
         write_csv(frame, tables[name].with_suffix(".csv"))
-        write_pages(title, grids(frame), [*words(frame, level=level), *below], tables[name])
+        write_pages(title, grids(frame), [*notes(frame, level=level), *below], tables[name])
 
 
 def _of_judge(models: pd.DataFrame, prefix: str) -> pd.DataFrame:
