@@ -130,8 +130,8 @@ def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int)
     torch.manual_seed(seed)
     try:
         run_merge(MergeConfiguration.model_validate(located), str(out), options)
-    except RuntimeError as error:  # raised if mergekit's definition of an architecture does not fit
-        hint = "if it does not know their architecture, remove them from `merge` and `universal`"
+    except (RuntimeError, ValueError) as error:  # its definition of an architecture does not fit, or a parameter
+        hint = "change the parameters; if it does not know the architecture, remove it from `merge` and `universal`"
         raise fault(", ".join(folders), f"mergekit cannot merge these models ({error})", hint) from error
 
 

@@ -20,6 +20,7 @@ from molmix.core.errors import MolmixError, fault
 from molmix.core.validation import check_name
 from molmix.data.settings import ModelRejected, Prompts
 from molmix.generation.engines import ENGINES
+from molmix.merge.settings import START
 from molmix.models.settings import HubModel, MadeModel
 
 Kind = Literal["initial", "aligned", "merged", "external"]
@@ -115,6 +116,7 @@ def build(config: Config) -> ModelTable:
     _add_initial(config, table)
     _add_universal(config, table)
     _add_aligned_and_merged(config, table)
+    _check_methods(config, table)
     for number, system in enumerate(config.systems):
         row = Model(system.name, "external", (), "file", {}, config.seeds[0])
         _add(table, row, f"systems.{number}.name")
@@ -187,26 +189,32 @@ def _circle(waiting: Mapping[str, HubModel | MadeModel]) -> MolmixError:
 def _add_universal(config: Config, table: ModelTable) -> None:
     merges = {f"{name}.{method}" for name in config.universal for method in config.merge.methods}
     for name, spec in config.universal.items():
-        for key, model in (("parents", spec.parents[0]), ("parents", spec.parents[1]), ("base", spec.base)):
+        for key, model in (*(("parents", parent) for parent in spec.parents), ("base", spec.base)):
             if model in merges:
                 hint = "name an initial model; a merge cannot be merged again, but `align` can start from it"
                 raise fault(f"universal.{name}.{key}", f"{model!r} is itself a merge", hint)
             check_name(model, config.initial, f"universal.{name}.{key}", "initial model")
-        first, second = spec.parents
-        if first == second:
-            raise fault(f"universal.{name}.parents", f"{first!r} is given twice", "name two different models")
-        for row in _merges(config, name, (first, second), spec.base, config.seeds[0], name):
+        for parent in spec.parents:
+            if spec.parents.count(parent) > 1:
+                raise fault(f"universal.{name}.parents", f"{parent!r} is given twice", "name different models")
+            # The ancestors of pretrained models are not known.
+            if table[parent].method == "made" and spec.base not in table.ancestry(parent):
+                what = f"{spec.base!r} is not an ancestor of {parent!r}, so their difference is no task vector"
+                raise fault(f"universal.{name}.base", what, "name the model that all parents were trained from")
+        for row in _merges(config, name, tuple(spec.parents), spec.base, config.seeds[0], name):
             _add(table, row, f"universal.{name}")
 
 
 def _merges(
-    config: Config, stem: str, parents: tuple[str, str], base: str, seed: int, unseeded: str
+    config: Config, stem: str, parents: tuple[str, ...], base: str, seed: int, unseeded: str
 ) -> Iterator[Model]:
-    """One merge of two models for each merge method, whose name is added to `stem` and `unseeded`."""
+    """One merge for each merge method that takes these models. Its name is added to `stem` and `unseeded`."""
     dtype = {"dtype": config.merge.dtype} if config.merge.dtype != "float32" or _from_elsewhere(config) else {}
     for name, method in config.merge.methods.items():
-        settings = method.model_dump(by_alias=True) | dtype
-        yield Model(f"{stem}.{name}", "merged", parents, name, settings, seed, base, f"{unseeded}.{name}")
+        if method.takes(parents, base):
+            own = method.for_parents(parents, f"merge.methods.{name}")
+            settings = own.model_dump(by_alias=True) | dtype
+            yield Model(f"{stem}.{name}", "merged", parents, name, settings, seed, base, f"{unseeded}.{name}")
 
 
 def _from_elsewhere(config: Config) -> bool:
@@ -244,7 +252,7 @@ def _add_aligned_and_merged(config: Config, table: ModelTable) -> None:
             if (
                 start in table
                 and (start not in {start for _, start in alignments})
-                and (len(names) > 1 or not alignments)
+                and (len(names) > 1 or isinstance(config.merge.of, list) or not alignments)
             ):
                 _add_merged(config, table, start, names)
                 merges.remove(start)
@@ -311,17 +319,62 @@ def _check_rejected(config: Config, table: ModelTable) -> None:
 
 
 def _add_merged(config: Config, table: ModelTable, start: str, names: list[str]) -> None:
-    """Add the merges of some alignments of one start, for every seed."""
-    if len(names) < 2:
+    """Add the merges of the models aligned from one start, for every seed."""
+    if len(names) < 2 and not isinstance(config.merge.of, list):
         what = f"{start!r} has {len(names)} aligned model(s), and a merge needs two"
         raise fault("merge.starts", what, "add it to the `starts` of more alignments, or remove it here")
+    before = len(table)
     for seed, suffix in _seeds(config):
         base = _with_seed(table, start, seed)
-        for first, second in combinations(names, 2):
-            parents = (f"{base}.{first}{suffix}", f"{base}.{second}{suffix}")
-            both = f"{first}_{second}"
-            for row in _merges(config, f"{base}.{both}{suffix}", parents, base, seed, f"{start}.{both}"):
+        for own in _sets(config, start, names):
+            parents = tuple(base if name == START else f"{base}.{name}{suffix}" for name in own)
+            every = "_".join(own)
+            for row in _merges(config, f"{base}.{every}{suffix}", parents, base, seed, f"{start}.{every}"):
                 _add(table, row, "merge.starts")
+    if config.merge.methods and len(table) == before:
+        what = f"no method of `merge.methods` can merge a set of the models aligned from {start!r}"
+        raise fault("merge.of", what, "name sets of two models, or add a method that merges more")
+
+
+def _sets(config: Config, start: str, names: list[str]) -> list[tuple[str, ...]]:
+    """The sets of alignments of one start that are merged; in named sets, `start` stands for the start itself.
+
+    Args:
+        config: of the study.
+        start: id of the start.
+        names: the alignments of the start that take part in `pairs` and `all`.
+    """
+    of = config.merge.of
+    if of == "all":
+        return [tuple(names)]
+    if not isinstance(of, list):
+        return list(combinations(names, 2))
+    for number, named in enumerate(of):
+        key = f"merge.of.{number}"
+        for name in named:
+            check_name(name, [*config.align, START], key, "alignment")
+        if START in named and START in config.align:
+            raise fault(key, f"{START!r} is an alignment here, and the start itself", "rename the alignment")
+        if not any({*named} <= {START, *_aligned_from(config, each)} for each in config.merge.starts):
+            what = f"no start of `merge.starts` is aligned by all of {', '.join(named)}, so they share no ancestor"
+            raise fault(key, what, "name alignments of one start")
+    return [tuple(named) for named in of if {*named} <= {START, *_aligned_from(config, start)}]
+
+
+def _aligned_from(config: Config, start: str) -> list[str]:
+    """Names of the alignments of a start."""
+    return [name for name, spec in config.align.items() if start in spec.starts]
+
+
+def _check_methods(config: Config, table: ModelTable) -> None:
+    """Refuse merge methods that can merge none of the sets of models."""
+    merged = table.of_kind("merged")
+    used = {table[model].method for model in merged}
+    for name, method in config.merge.methods.items():
+        if merged and name not in used:
+            what = f"{method.method} cannot merge any of the sets of models of this study"
+            hint = "it merges two models: give `merge.of: pairs`; or it needs two models besides the base"
+            raise fault(f"merge.methods.{name}", what, hint)
 
 
 def _check_push(config: Config, table: ModelTable) -> None:

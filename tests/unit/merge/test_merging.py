@@ -14,8 +14,9 @@ from safetensors.numpy import load_file, save_file
 
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, write_json
+from molmix.merge.mergekit_methods import SHIPPED, describe_methods
 from molmix.merge.merging import merge
-from molmix.merge.settings import MergeMethod
+from molmix.merge.settings import METHODS, MergeMethod
 from molmix.models.loading import load
 from molmix.models.manifests import write_manifest
 
@@ -105,15 +106,17 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make(models: Path, tmp_path: Path) -> Callable[..., Path]:
     """Merge models by id; gives the merge's folder."""
 
-    def run(settings: dict[str, Any], first: str, second: str, base: str, out: str = "merged", **kept: str) -> Path:
-        plain = TypeAdapter(MergeMethod).validate_python(settings).model_dump(by_alias=True) | kept
+    def run(settings: dict[str, Any], *names: str, out: str = "merged", **kept: str) -> Path:
+        *parents, base = names
+        method = TypeAdapter(MergeMethod).validate_python(settings)
+        assert method.takes(parents, base)
         merge(
             model_id="some.merge",
-            parents=[models / first / "manifest.json", models / second / "manifest.json"],
+            parents=[models / parent / "manifest.json" for parent in parents],
             base=models / base / "manifest.json",
             out=tmp_path / out,
             work=tmp_path / "work",
-            settings=plain,
+            settings=method.for_parents(parents, "key").model_dump(by_alias=True) | kept,
             seed=7,
         )
         assert not (tmp_path / "work").exists()
@@ -321,6 +324,189 @@ def test_twins_merge_into_themselves(make: Callable[..., Path], models: Path, sp
     validation = read_json(out / "manifest.json")["validation"]
     assert max(validation["distance"].values()) < 1e-7
     assert validation["lerp_share"] == 1 and validation["task_vector_cosine"] is None
+
+
+# ---- any number of models, any method of mergekit -------------------------------------------------------------
+
+THREE = ("start.sft", "start.dpo", "start.cpo", "start")
+# Methods with settings, and the models that they merge; the base is the last one.
+OTHERS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "linear": ({"weights": [0.2, 0.5, 0.3]}, THREE),
+    "linear with the start": ({"weights": [0.4, 0.6]}, ("start", "start.sft", "start")),
+    "slerp": ({"t": [0.1, 0.9]}, ("start.sft", "start.dpo", "start")),
+    "ties": ({"density": [{"filter": "mlp", "value": [0.2, 0.9]}, {"value": 0.5}]}, THREE),
+    "task_arithmetic": ({"weights": [0.3, -0.2, [0.1, 0.9]], "lambda": 0.8}, THREE),
+    "dare_ties": ({"density": 0.4}, THREE),
+    "dare_linear": ({"weights": [0.5, 0.2, 0.3], "density": 0.7}, THREE),
+    "breadcrumbs": ({"density": 0.9, "gamma": 0.05}, THREE),
+    "breadcrumbs_ties": ({"density": 0.8}, THREE),
+    "della": ({"density": 0.5, "epsilon": 0.1}, THREE),
+    "della_linear": ({"density": 0.6}, THREE),
+    "model_stock": ({}, THREE),
+    "model_stock of two": ({"filter_wise": True}, ("start.sft", "start.dpo", "start")),
+    "sce": ({"select_topk": 0.3}, THREE),
+    "ram": ({}, THREE),
+    "ramplus_tl": ({"r": 0.2}, THREE),
+    "karcher": ({"max_iter": 20}, THREE),
+    "multislerp": ({"weights": [0.2, 0.3, 0.5]}, THREE),
+    "multislerp of task vectors": ({"task_vectors": True}, ("captioner", "reverser", "start")),
+    "nuslerp of task vectors": ({"task_vectors": True}, ("captioner", "reverser", "start")),
+    "nuslerp": ({"weights": [0.3, 0.7]}, ("start.sft", "start.dpo", "start")),
+    "nearswap": ({"t": 0.01}, ("captioner", "reverser", "start")),
+    "arcee_fusion": ({}, ("captioner", "reverser", "start")),
+}
+
+
+def method_of(name: str) -> str:
+    return name.split(maxsplit=1)[0]
+
+
+@pytest.fixture(scope="module")
+def plain(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folders of full weights in which PEFT folded the adapters, for mergekit itself."""
+    folder = tmp_path_factory.mktemp("plain")
+
+    def saved(name: str) -> Path:
+        if not (out := folder / name.replace(".", "-")).exists():
+            shutil.copytree(models / name.split(".", maxsplit=1)[0] / "weights", out)
+            save_file(read(models / name / "manifest.json"), out / "model.safetensors", metadata={"format": "pt"})
+        return out
+
+    return saved
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_method_gives_what_mergekit_gives(
+    make: Callable[..., Path], plain: Callable[[str], Path], tmp_path: Path, name: str
+) -> None:
+    import torch
+    from mergekit.config import MergeConfiguration
+    from mergekit.merge import run_merge
+    from mergekit.options import MergeOptions
+
+    settings, names = OTHERS[name]
+    *parents, base = names
+    merged = load_file(make({"method": method_of(name)} | settings, *names) / "weights" / "model.safetensors")
+    spec = json.loads(SHIPPED.read_text())["methods"][method_of(name)]
+    equal = [1 / len(parents)] * len(parents)
+    weights = settings.get("weights", equal) if "weight" in spec["parameters"] else None
+    recipe: dict[str, Any] = {"merge_method": method_of(name), "dtype": "float32"}
+    recipe["models"] = [{"model": str(plain(parent))} for parent in parents]
+    for number, weight in enumerate(weights or ()):
+        recipe["models"][number]["parameters"] = {"weight": weight}
+    if spec["base"] == "required" or settings.get("task_vectors"):
+        recipe["base_model"] = str(plain(parents[0] if spec["models"][1] == 2 else base))
+    own = {key: value for key, value in settings.items() if key not in ("weights", "task_vectors")}
+    defaults = {"ties": {"normalize": False}, "linear": {"normalize": True}}.get(method_of(name), {})
+    recipe["parameters"] = defaults | own
+    torch.manual_seed(7)
+    options = MergeOptions(copy_tokenizer=False, write_model_card=False, quiet=True)
+    run_merge(MergeConfiguration.model_validate(recipe), str(tmp_path / "theirs"), options)
+    wanted = load_file(tmp_path / "theirs" / "model.safetensors")
+    assert merged.keys() == wanted.keys()
+    for tensor, values in wanted.items():
+        np.testing.assert_allclose(merged[tensor], values, atol=2e-6, err_msg=tensor)
+
+
+def test_every_method_of_mergekit_for_two_models_or_more_is_tested() -> None:
+    described = json.loads(SHIPPED.read_text())
+    assert described == describe_methods(), "run `python -m molmix.merge.mergekit_methods`"
+    assert {method_of(name) for name in OTHERS} == described["methods"].keys() - {"passthrough"} == METHODS.keys()
+
+
+def stock(p: np.ndarray, q: np.ndarray, r: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Jang et al. 2024: t = k cos / (1 + (k - 1) cos) for k models, with the mean cosine of all pairs."""
+    cos = np.mean([cosine(one - base, other - base) for one, other in ((p, q), (p, r), (q, r))])
+    share = 3 * cos / (1 + 2 * cos)
+    return share * (p + q + r) / 3 + (1 - share) * base
+
+
+THREE_WAY: dict[str, tuple[dict[str, Any], Callable[..., np.ndarray]]] = {
+    "linear": ({"method": "linear"}, lambda p, q, r, b: (p + q + r) / 3),
+    "task arithmetic": (
+        {"method": "task_arithmetic", "weights": [0.5, -0.3, 1.0], "lambda": 0.5},
+        lambda p, q, r, b: b + 0.5 * (0.5 * (p - b) - 0.3 * (q - b) + (r - b)),
+    ),
+    "dare that drops nothing": (
+        {"method": "dare_linear", "weights": [0.5, 0.3, 0.4]},
+        lambda p, q, r, b: b + 0.5 * (p - b) + 0.3 * (q - b) + 0.4 * (r - b),
+    ),
+    "model stock": ({"method": "model_stock"}, stock),
+}
+
+
+@pytest.mark.parametrize("name", THREE_WAY)
+def test_merges_of_three_are_what_their_formulas_say(make: Callable[..., Path], models: Path, name: str) -> None:
+    method, formula = THREE_WAY[name]
+    merged = load_file(make(method, *THREE) / "weights" / "model.safetensors")
+    inputs = [read(models / name / "manifest.json") for name in THREE]
+    for tensor, values in merged.items():
+        if name == "model stock" and all((weights[tensor] == inputs[-1][tensor]).all() for weights in inputs):
+            continue  # the adapters leave it as it is, and the cosine is not defined
+        wanted = formula(*(weights[tensor].astype(np.float64) for weights in inputs))
+        np.testing.assert_allclose(values, wanted, atol=2e-6, err_msg=tensor)
+
+
+def test_the_manifest_of_a_merge_of_three(make: Callable[..., Path], models: Path) -> None:
+    out, again = (make({"method": "dare_ties", "density": 0.5}, *THREE, out=name) for name in ("out", "again"))
+    assert (out / "weights/model.safetensors").read_bytes() == (again / "weights/model.safetensors").read_bytes()
+    facts = read_json(out / "manifest.json")
+    *parents, base = (joined(read(models / name / "manifest.json")) for name in THREE)
+    merged = joined(load_file(out / "weights" / "model.safetensors"))
+    assert facts["parents"] == list(THREE[:3]) and facts["seed"] == 7
+    assert facts["settings"]["weights"] == [1 / 3] * 3
+    for name, weights in zip(THREE, (*parents, base), strict=True):
+        far = np.linalg.norm(merged - weights) / np.linalg.norm(weights)
+        assert facts["validation"]["distance"][name] == pytest.approx(far, rel=1e-3)
+    pairs = ((0, 1), (0, 2), (1, 2))
+    tasks = [parent - base for parent in parents]
+    mean = np.mean([cosine(tasks[one], tasks[other]) for one, other in pairs])
+    assert facts["validation"]["task_vector_cosine"] == pytest.approx(mean, rel=1e-3)
+    inputs = [read(models / name / "manifest.json") for name in THREE[:3]]
+    near = [all(cosine(inputs[one][name], inputs[other][name]) > 0.9995 for one, other in pairs) for name in inputs[0]]
+    assert facts["validation"]["lerp_share"] == pytest.approx(np.mean(near), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"method": "slerp", "t": [{"filter": "mlp", "value": 0.5}]}, "ends with {value: number}"),
+        ({"method": "slerp", "t": [0.5, 1.5]}, "a number of at least 0 and at most 1, a list"),
+        ({"method": "slerp", "t": []}, "a list of numbers from the first layer to the last"),
+        ({"method": "dare_ties", "density": "half"}, "a number of at least 0 and at most 1"),
+        ({"method": "della", "densty": 0.5}, "Extra inputs are not permitted"),
+        ({"method": "nearswap"}, "Field required"),
+        ({"method": "passthrough"}, "does not match any of the expected tags"),
+        ({"method": "ties", "weights": [1, "a"]}, "give a number, a list of numbers"),
+    ],
+)
+def test_parameters_that_mergekit_would_not_take_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TypeAdapter(MergeMethod).validate_python(settings)
+
+
+@pytest.mark.parametrize("method", ["linear", "ties", "dare_linear"])
+def test_weights_of_the_wrong_number_are_refused(method: str) -> None:
+    made = TypeAdapter(MergeMethod).validate_python({"method": method, "weights": [0.5, 0.5]})
+    with pytest.raises(MolmixError, match=r"key\.weights: 2 weights for a merge of 3 models \(a, b, c\)"):
+        made.for_parents(["a", "b", "c"], "key")
+
+
+@pytest.mark.parametrize(
+    ("method", "taken"),
+    [
+        ("slerp", [False, True, True, False]),
+        ("linear", [False, True, True, True]),
+        ("task_arithmetic", [True, True, True, True]),
+        ("nuslerp", [False, True, True, False]),
+        ("arcee_fusion", [False, True, True, False]),
+        ("model_stock", [False, False, True, True]),
+    ],
+)
+def test_a_method_takes_the_number_of_models_that_mergekit_takes(method: str, taken: list[bool]) -> None:
+    made = TypeAdapter(MergeMethod).validate_python({"method": method})
+    sets = (["a"], ["start", "a"], ["a", "b"], ["a", "b", "c"])
+    assert [made.takes(parents, "start") for parents in sets] == taken
 
 
 # ---- precision: small updates of a start in bfloat16 ----------------------------------------------------------

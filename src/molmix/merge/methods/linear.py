@@ -5,22 +5,24 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from molmix.merge.methods._shared import Merge, Positive
+from molmix.merge.methods._shared import PositiveSetting, Weighted
 
 
-class Linear(Merge):
+class Linear(Weighted):
     """Weighted average of the parents: the control for SLERP.
 
-    For the parents' values P and Q of a tensor, and the two weights v and w::
+    For the parents' values P, Q, … of a tensor, and their weights v, w, …::
 
-        M = (v P + w Q) / (v + w)
+        M = (v P + w Q + …) / (v + w + …)
     """
 
     method: Literal["linear"]
-    weights: tuple[Positive, Positive] = Field((0.5, 0.5), description="weight of each parent, normalised to 1")
+    weights: tuple[PositiveSetting, ...] = Field(
+        (0.5, 0.5), min_length=2, description="weight of each parent, normalised to 1; by default equal parts"
+    )
 
     def recipe(self, parents: Sequence[str], base: str) -> dict[str, Any]:
-        """mergekit config for two models. An average needs no `base`."""
+        """mergekit config. An average needs no `base`."""
         return {
             "merge_method": "linear",
             "models": [

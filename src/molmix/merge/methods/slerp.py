@@ -1,11 +1,11 @@
 """SLERP: spherical linear interpolation of two models (Shoemake 1985; mergekit's ``slerp``)."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from molmix.merge.methods._shared import Merge
+from molmix.merge.methods._shared import Merge, ShareSetting
 
 
 class Slerp(Merge):
@@ -20,7 +20,11 @@ class Slerp(Merge):
     """
 
     method: Literal["slerp"]
-    t: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="0 is the first parent, 1 the second")
+    t: ShareSetting = Field(0.5, description="0 is the first parent, 1 the second")
+
+    def takes(self, parents: Sequence[str], base: str) -> bool:
+        """SLERP merges two models."""
+        return len(parents) == 2
 
     def recipe(self, parents: Sequence[str], base: str) -> dict[str, Any]:
         """mergekit config for two models. SLERP starts from the first parent and needs no `base`."""
