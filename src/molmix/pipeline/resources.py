@@ -103,7 +103,8 @@ class JobResources:
         def need(wildcards: Any) -> int:
             shape = self._shapes[wildcards.model]
             loaded = self._weights("generate", shape) if generates else 0
-            return least + _mb(max(_bytes_to_merge(shape), loaded))
+            parents = len(self.table[wildcards.model].parents)
+            return least + _mb(max(_bytes_to_merge(shape, parents), loaded))
 
         return grows(need)
 
@@ -162,8 +163,9 @@ def _mb(size: int) -> int:
     return size // GB * 1000
 
 
-def _bytes_to_merge(shape: Shape | None) -> int:
-    """Peak memory of mergekit in bytes. Measured (`python -m benchmarks merge_memory`): TIES needs about 50 bytes for
-    each weight of the largest tensor, and memory for one output shard.
+def _bytes_to_merge(shape: Shape | None, parents: int) -> int:
+    """Peak memory of mergekit in bytes. Measured (`python -m benchmarks merge_memory`): TIES of two models needs about
+    50 bytes for each weight of the largest tensor, and memory for one output shard. A further parent adds its weights,
+    its task vector and what is computed from it.
     """
-    return 50 * shape.largest + min(2 * GB, shape.stored) if shape else 0
+    return 25 * parents * shape.largest + min(2 * GB, shape.stored) if shape else 0

@@ -68,6 +68,83 @@ def test_a_share_of_one_alignment_changes_its_row_alone() -> None:
     assert {model for model in one if one[model].settings != two[model].settings} == {"agnostic.dpo"}
 
 
+def merged_from_agnostic(**changes) -> dict[str, tuple[str, ...]]:
+    models = build(**changes)
+    return {name: models[name].parents for name in models.of_kind("merged") if name.startswith("agnostic.")}
+
+
+def test_sets_of_any_size_merge_and_the_start_can_be_one_of_them() -> None:
+    every = ("agnostic.sft", "agnostic.dpo", "agnostic.cpo", "agnostic.kto")
+    assert merged_from_agnostic(merge__of="all") == {
+        f"agnostic.sft_dpo_cpo_kto.{method}": every for method in ("ties", "linear")
+    }
+    three = ("kto", "sft", "dpo")
+    found = merged_from_agnostic(merge__of=[[*three], ["start", "cpo"]], seeds=[7, 8])
+    assert found == {
+        **{
+            f"agnostic.kto_sft_dpo{suffix}.{method}": tuple(f"agnostic.{name}{suffix}" for name in three)
+            for suffix in ("", "-s8")
+            for method in ("ties", "linear")
+        },
+        **{
+            f"agnostic.start_cpo{suffix}.{method}": ("agnostic", f"agnostic.cpo{suffix}")
+            for suffix in ("", "-s8")
+            for method in ("slerp", "ties", "linear")
+        },
+    }
+    models = build(merge__of="all")
+    assert models["agnostic.sft_dpo_cpo_kto.linear"].settings["weights"] == (0.25,) * 4
+
+
+def test_universal_models_can_have_more_than_two_parents() -> None:
+    further = {"parent": "agnostic", "kind": "made", "task": "mol2cap"}
+    initial = documentation.DEMO["initial"] | {"third": further}
+    universal = {"u": {"parents": ["mol2cap", "cap2mol", "third"], "base": "agnostic"}}
+    models = build(initial=initial, universal=universal, align__cpo__starts=["u.ties", "agnostic"])
+    assert models["u.ties"].parents == ("mol2cap", "cap2mol", "third") and "u.slerp" not in models
+    assert models["u.ties.cpo"].parents == ("u.ties",)
+
+
+MERGE_FAULTS = {
+    "unknown": ({"merge__of": [["sft", "dop"]]}, r"merge\.of\.0: there is no alignment 'dop'.*'dpo'"),
+    "one": ({"merge__of": [["sft"]]}, r"merge\.of.*two or more different"),
+    "twice": ({"merge__of": [["sft", "sft"]]}, r"merge\.of.*two or more different"),
+    "word": ({"merge__of": "every"}, r"merge\.of: 'every' .*`pairs`, `all`"),
+    "strangers": (
+        {"merge__of": [["sft", "dpo"]], "merge__starts": ["mol2cap"]},
+        r"merge\.of\.0: no start .* sft, dpo, so they share no ancestor",
+    ),
+    "too many": (
+        {"merge__of": "all", "merge__methods": {"slerp": {"method": "slerp"}}},
+        r"merge\.of: no method of `merge\.methods` can merge a set of the models aligned from 'agnostic'",
+    ),
+    "too few": (
+        {
+            "merge__of": [["start", "sft"]],
+            "universal": {},
+            "align__cpo__starts": ["agnostic"],
+            "merge__methods": {"ties": {"method": "ties"}, "stock": {"method": "model_stock"}},
+        },
+        r"merge\.methods\.stock: model_stock cannot merge any of the sets",
+    ),
+    "weights": (
+        {"merge__of": [["sft", "dpo", "cpo"]], "merge__methods__ties": {"method": "ties", "weights": [1, 2]}},
+        r"merge\.methods\.ties\.weights: 2 weights for a merge of 3 models",
+    ),
+    "no ancestor": (
+        {"universal__universal": {"parents": ["agnostic", "cap2mol"], "base": "mol2cap"}},
+        r"universal\.universal\.base: 'mol2cap' is not an ancestor of 'agnostic'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MERGE_FAULTS)
+def test_merges_that_cannot_be_made_are_refused_before_a_run(name: str) -> None:
+    changes, message = MERGE_FAULTS[name]
+    with pytest.raises(MolmixError, match=f"(?s){message}"):
+        build(**changes)
+
+
 def test_numbers_name_arms() -> None:
     content = copy.deepcopy(documentation.DEMO)
     arms = {0.01: "agnostic", 1: "mol2cap"}

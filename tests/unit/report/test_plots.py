@@ -22,7 +22,7 @@ from molmix.report.plots.cost import cost, read_benchmarks
 from molmix.report.plots.distribution import distribution
 from molmix.report.plots.effects import effects
 from molmix.report.plots.judges import draw_judges
-from molmix.report.plots.merges import matrix, merges
+from molmix.report.plots.merges import matrix, merges, set_matrix
 from molmix.report.plots.points import label_positions
 from molmix.report.plots.results import Results, read_result_table
 from molmix.report.plots.style import save, settle, style
@@ -100,7 +100,7 @@ def results_of(study: dict[str, Any], *, empty: bool = False) -> Results:
                 {"test": test, "metric": column, "sort": "start", "model": model, "verdict": verdict} | ends
             )
         if row["kind"] == "merged":
-            sides = dict(zip(("first", "second"), row["parents"], strict=True))
+            sides = dict(zip(("first", "second", "third"), row["parents"], strict=False))
             said = {f"{side}_value": figures[test, parent, column] for side, parent in sides.items()}
             said |= {f"{side}_verdict": "better" if value > said[f"{side}_value"] else "" for side in sides}
             own = {"start": row["start"], "seed": row["seed"], "merge": row["method"], "model": model, "value": value}
@@ -225,6 +225,27 @@ def test_a_merge_is_marked_where_it_beats_both_parents() -> None:
     made = matrix(rows, ["s.a", "s.b", "s.c"])
     assert np.array_equal(made.cells, [[0.2, 0.5, 0.1], [np.nan, 0.3, np.nan], [np.nan, np.nan, 0.4]], equal_nan=True)
     assert made.signs.tolist() == [["", "▲", ""], ["", "", ""], ["", "", ""]]
+
+
+def test_sets_of_three_have_a_row_each_beside_the_matrix_of_pairs() -> None:
+    study = copy.deepcopy(DEFAULT)
+    study["merge"]["of"] = [["sft", "dpo", "cpo"], ["sft", "dpo", "kto"], ["start", "sft"], ["sft", "dpo"]]
+    study["merge"]["methods"] = {name: {"method": name} for name in ("slerp", "ties", "linear")}
+    results = results_of(study)
+    figure = merges(results, "id")
+    said = read_off(figure)
+    assert {"sft + dpo + cpo", "sft + dpo + kto"} <= set(said)
+    assert any("in the last matrices each row is the merge of its models" in text for text in said)
+    own = results.merges[(results.merges["test"] == "id") & (results.merges["merge"] == "ties")]
+    own = own[own["third"].notna() & (own["metric"] == own["metric"].iloc[0])]
+    assert own["parents" if "parents" in own else "third"].tolist() == ["agnostic.cpo", "agnostic.kto"]
+    made = set_matrix(
+        own.assign(parents=[tuple(results.models[model]["parents"]) for model in own["model"]]),
+        [tuple(results.models[model]["parents"]) for model in own["model"]],
+    )
+    assert made.cells[:, 0].tolist() == own["value"].tolist()
+    better = own[["first_verdict", "second_verdict", "third_verdict"]].eq("better").all(axis=1)
+    assert made.signs[:, 0].tolist() == ["▲" if all_better else "" for all_better in better]
 
 
 def test_curves_of_training_hold_every_loss() -> None:

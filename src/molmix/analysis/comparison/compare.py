@@ -22,7 +22,7 @@ SORTS = {
     "asked": "pairs that the config asks for",
     "best": "models less the best one of each column",
 }
-PARENTS = ("first", "second")  # of a merge
+PARENTS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")  # of a merge
 COMPARED = ("n", "difference", "difference_low", "difference_high", "p", "p_holm", "effect", "verdict")
 SEED_COLUMNS = ["test", "metric", "better", "model", "seeds", "mean", "deviation", "low", "high"]
 SEEDS = (
@@ -86,7 +86,7 @@ def compare_models(
             "Merges",
             merge_frame(layout),
             merge_grids(layout),
-            [half, BOLD, star("both parents: better than both, or worse than both"), significant(level)],
+            [half, BOLD, star(_differs_from_parents(layout)), significant(level)],
         ),
         "alignments": (
             "Alignments",
@@ -155,6 +155,11 @@ def _difference(row: pd.Series) -> Cell:
 # ------------------------------------------
 
 
+def sides(number: int) -> list[str]:
+    """Names of a number of parents in column names."""
+    return [*PARENTS[:number], *(f"parent{index}" for index in range(len(PARENTS) + 1, number + 1))]
+
+
 def merge_frame(layout: Layout) -> pd.DataFrame:
     """One row per (test set, metric, merge): its figure, and the comparison with each parent."""
     parents = layout.comparisons[layout.comparisons["sort"] == "parent"]
@@ -166,28 +171,33 @@ def merge_frame(layout: Layout) -> pd.DataFrame:
                 found = layout.figure(test, metric.column, model)
                 row: dict[str, Any] = {"test": test, "metric": metric.column, "better": metric.better}
                 row |= {"start": merged["start"], "seed": merged["seed"], "merge": merged["method"], "model": model}
-                row |= dict(zip(PARENTS, merged["parents"], strict=True))
+                names = sides(len(merged["parents"]))
+                row |= dict(zip(names, merged["parents"], strict=True))
                 row |= {"n": found.n, "value": found.value, "low": found.low, "high": found.high}
-                for side, parent in zip(PARENTS, merged["parents"], strict=True):
+                for side, parent in zip(names, merged["parents"], strict=True):
                     row[f"{side}_value"] = layout.figure(test, metric.column, parent).value
                     own = compared.get((test, metric.column, model, parent), {})
                     row |= {f"{side}_{name}": own.get(name) for name in COMPARED}
                 rows.append(row)
-    return pd.DataFrame(rows)
+    widest = max(rows, key=len, default={})  # that of most parents has all columns
+    return pd.DataFrame(rows, columns=[*widest])
 
 
 def merge_grids(layout: Layout) -> list[Grid]:
-    """For each test set, metric and start, a grid: the parents, then for each merge a triangle of their pairs."""
+    """For each test set and start, grids. For each metric: the parents, then for each merge a triangle of their pairs.
+    For merges of three models or more: one grid with all metrics.
+    """
     groups: dict[tuple[str, int, str], list[str]] = {}
     for model, merged in _merges(layout).items():
-        kind = layout.models[merged["parents"][0]]["kind"]
+        kind = layout.models[next(name for name in reversed(merged["parents"]) if name != merged["start"])]["kind"]
         groups.setdefault((merged["start"], merged["seed"], kind), []).append(model)
     several = len({seed for _, seed, _ in groups}) > 1
     made = []
     for test in layout.tests:
         for (start, seed, kind), models in groups.items():
             what = f"{kind} models from {start}" + (f", seed {seed}" if several else "")
-            for metric in layout.headlines(test):
+            pairs = [model for model in models if len(layout.models[model]["parents"]) == 2]
+            for metric in layout.headlines(test) if pairs else ():
                 made.append(
                     _merge_grid(
                         layout,
@@ -195,10 +205,27 @@ def merge_grids(layout: Layout) -> list[Grid]:
                         metric,
                         f"{test}: {layout.titled(test, metric)} of merges of {what}",
                         start,
-                        models,
+                        pairs,
                     )
                 )
+            if larger := [model for model in models if model not in pairs]:
+                made.append(_set_grid(layout, test, f"{test}: merges of three or more {what}", start, larger))
     return made
+
+
+def _set_grid(layout: Layout, test: str, title: str, start: str, models: list[str]) -> Grid:
+    """One row for each merge, with all metrics."""
+    metrics = layout.headlines(test)
+    rows = []
+    for model in models:
+        of = " + ".join(parent.removeprefix(f"{start}.") for parent in layout.models[model]["parents"])
+        figures = [
+            layout.cell(test, metric.column, model, star=_differs_from_all(layout, test, metric.column, model))
+            for metric in metrics
+        ]
+        rows.append([Cell(layout.models[model]["method"]), Cell(of), *figures])
+    header = ["merge", "of", *(layout.titled(test, metric) for metric in metrics)]
+    return Grid(title, header, rows, names=2)
 
 
 def _merge_grid(layout: Layout, test: str, metric: Metric, title: str, start: str, models: list[str]) -> Grid:
@@ -209,7 +236,7 @@ def _merge_grid(layout: Layout, test: str, metric: Metric, title: str, start: st
     for merge in dict.fromkeys(layout.models[model]["method"] for model in models):
         for first, name in zip(parents, names, strict=True):
             cells = [
-                layout.cell(test, metric.column, model, star=_differs_from_both(layout, test, metric.column, model))
+                layout.cell(test, metric.column, model, star=_differs_from_all(layout, test, metric.column, model))
                 if (model := merged.get((merge, first, second)))
                 else Cell("")
                 for second in parents
@@ -219,11 +246,17 @@ def _merge_grid(layout: Layout, test: str, metric: Metric, title: str, start: st
     return Grid(title, ["merge", "with", *names], rows, names=2)
 
 
+def _differs_from_parents(layout: Layout) -> str:
+    if all(len(row["parents"]) == 2 for row in _merges(layout).values()):
+        return "both parents: better than both, or worse than both"
+    return "all parents: better than each, or worse than each"
+
+
 def _merges(layout: Layout) -> dict[str, dict[str, Any]]:
     return {model: row for model, row in layout.models.items() if row["kind"] == "merged"}
 
 
-def _differs_from_both(layout: Layout, test: str, metric: str, model: str) -> bool:
+def _differs_from_all(layout: Layout, test: str, metric: str, model: str) -> bool:
     parents = layout.models[model]["parents"]
     verdicts = {layout.significance.verdict(test, metric, "parent", model, parent) for parent in parents}
     return verdicts in ({"better"}, {"worse"})

@@ -1,0 +1,52 @@
+"""Merges of three models, and of a start with a model aligned from it, through the graph."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from molmix.core.files import read_json, read_table
+
+SETS = {
+    "mol2cap.sft_dpo_cpo": ["mol2cap.sft", "mol2cap.dpo", "mol2cap.cpo"],
+    "mol2cap.start_sft": ["mol2cap", "mol2cap.sft"],
+}
+
+
+@pytest.mark.slow
+def test_sets_of_models_are_merged_compared_and_drawn(tmp_path: Path, micro: dict[str, Any], snakemake) -> None:
+    align = {name: {"method": name, "starts": ["mol2cap"], "lora": {"r": 4}} for name in ("sft", "dpo", "cpo")}
+    methods = {
+        "slerp": {"method": "slerp"},
+        "dare": {"method": "dare_ties", "density": 0.5},
+        "linear": {"method": "linear"},
+    }
+    merge = {"starts": ["mol2cap"], "of": [["sft", "dpo", "cpo"], ["start", "sft"]], "methods": methods}
+    study = micro | {"universal": {}, "align": align, "merge": merge}
+    study["data"] = micro["data"] | {"tests": {"id": micro["data"]["tests"]["id"]}}
+    study["preferences"] = {"rejected": {"mol2cap": micro["preferences"]["rejected"]["mol2cap"]}}
+    done = snakemake(tmp_path, "tables", "plots", study=study)
+    assert done.returncode == 0, done.stdout[-3000:]
+    run = tmp_path / "results" / "micro"
+    for stem, parents in SETS.items():
+        for method in methods:
+            model = f"{stem}.{method}"
+            if (method, len(parents)) == ("slerp", 3):
+                assert not (run / "models" / model).exists()
+                continue
+            facts = read_json(run / "models" / model / "manifest.json")
+            assert facts["parents"] == parents and facts["base"] == "mol2cap" and facts["dtype"] == "float32"
+            assert 0 <= facts["erased"]["bfloat16"] <= 1
+            assert len(read_table(run / "predictions" / model / "id.parquet")) == 8
+    with (run / "tables/merges.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert {(row["first"], row["second"], row["third"]) for row in rows} == {
+        tuple(SETS["mol2cap.sft_dpo_cpo"]),
+        (*SETS["mol2cap.start_sft"], ""),
+    }
+    assert all(bool(row["third_value"]) == bool(row["third"] and row["value"]) for row in rows)
+    page = (run / "tables/merges.md").read_text()
+    assert "merges of three or more aligned models from mol2cap" in page and "sft + dpo + cpo" in page
+    assert "All models wrote with weights in float32" in (run / "tables/leaderboard.md").read_text()
+    assert (run / "plots/merges-id.svg").exists()
