@@ -664,13 +664,13 @@ SUBSTITUENTS = {
     "isopropyl": ("iPr",),
     "tert-butyl": ("tBu",),
 }
-_SUBSTITUENT_ATOMS = {"chloro": "Cl", "fluoro": "F", "bromo": "Br", "iodo": "I"}
+SUBSTITUENT_ATOMS = {"chloro": "Cl", "fluoro": "F", "bromo": "Br", "iodo": "I"}
 
 
 def count_substituent(one: Structure, name: str) -> int | None:
     """How often a substituent occurs in a molecule; None if its name is not known."""
-    if name in _SUBSTITUENT_ATOMS:
-        return one.elements[_SUBSTITUENT_ATOMS[name]]
+    if name in SUBSTITUENT_ATOMS:
+        return one.elements[SUBSTITUENT_ATOMS[name]]
     if name == "methyl":
         return sum(map(_is_methyl, one.mol.GetAtoms()))
     return one.count(*SUBSTITUENTS[name]) if name in SUBSTITUENTS else None

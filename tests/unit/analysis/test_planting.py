@@ -22,6 +22,7 @@ from molmix.data.synthetic.vocabulary import Fact
 from molmix.judges.decompose.backends.rules import decompose
 
 DOSES = (1, 2, 3)
+OF_REAL_CAPTIONS = {"substituent", "chemical-class", "derivation", "stereo", "composition", "locant"}
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -56,7 +57,7 @@ def test_an_error_in_a_caption_of_a_system_is_one_against_the_reference(seed):
     made = plant(ROWS, edits=EDITS, doses=DOSES, molecules=40, seed=seed, systems={"half": captions, "none": {}})
     assert len({variant["id"] for variant in made}) == len(made)
     own = [variant for variant in made if variant["author"] == "half"]
-    assert {variant["edit"] for variant in own} == EDITS.keys()
+    assert {variant["edit"] for variant in own} == EDITS.keys() - OF_REAL_CAPTIONS
     for variant in own:
         row, before = BY_ID[variant["of"]], parse(captions[variant["of"]])
         after = parse(variant["text"])
@@ -258,7 +259,7 @@ def test_real_captions_are_read_and_told_unchanged(chebi20):
 def test_real_captions_get_errors_that_their_reference_does_not_state(chebi20):
     variants = plant(chebi20, edits=[*EDITS], doses=DOSES, molecules=150, seed=1)
     made = Counter((variant["edit"], variant["k"]) for variant in variants)
-    assert min(made[edit, 1] for edit in EDITS if edit != "none") > 110
+    assert min(made[edit, 1] for edit in EDITS.keys() - {"none", *OF_REAL_CAPTIONS}) > 110
     as_meant = []
     for variant in variants:
         atoms, reference = (set(decompose([text])[0]) for text in (variant["text"], variant["references"][0]))

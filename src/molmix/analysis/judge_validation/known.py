@@ -8,6 +8,7 @@ from functools import cached_property
 from random import Random
 
 from molmix.analysis.judge_validation.document import DENIED, Sentence, Statement, statement
+from molmix.analysis.judge_validation.perturbations._edit import Finder
 from molmix.data.synthetic.captions import atoms, parse
 from molmix.data.synthetic.logic import CONTRADICTION, ENTAILMENT, close, relation
 from molmix.data.synthetic.vocabulary import CATEGORIES, SOME, Fact
@@ -50,6 +51,10 @@ class KnownFacts:
             if _topic(fact) not in told and self._is_false(fact):
                 told.add(_topic(fact))
                 yield rng.choice(_forms(fact))
+
+    def replaced(self, one: Statement, find: Finder, rng: Random) -> Statement | None:
+        """None: where facts are known, errors are made from them."""
+        return None
 
     def renumbered(self, one: Statement, rng: Random) -> Statement | None:
         """A changed count."""

@@ -41,8 +41,8 @@ def plant(
     captions. The order of the rows does not matter. A dose includes the edits of the smaller doses.
 
     Args:
-        rows: columns id, references (list of str), facts (of the first reference) and truth (all true facts),
-            both None if unknown.
+        rows: columns id, references (list of str), molecule (SMILES), facts (of the first reference) and truth (all
+            true facts); the last three None if unknown.
         edits: keys of :data:`molmix.analysis.judge_validation.perturbations.EDITS`. The control ``none`` is always
             made.
         doses: numbers of edits, each at least 1.
@@ -128,7 +128,7 @@ def _ground(row: Row, facts: Sequence[Sequence[str]], captions: Sequence[str], t
     """
     if _is_known(row):
         return KnownFacts(row["facts"], row["truth"], facts, text)
-    return Prose(row["references"], captions, text)
+    return Prose(row["references"], captions, text, row.get("molecule"))
 
 
 def _is_known(row: Row) -> bool:

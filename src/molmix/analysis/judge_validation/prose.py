@@ -18,6 +18,8 @@ from molmix.analysis.judge_validation.document import (
     read_document,
     statement,
 )
+from molmix.analysis.judge_validation.perturbations._edit import Finder
+from molmix.judges.structure import Structure, structure_of
 
 _DONORS = 100  # number of other captions that are searched for a foreign statement
 _ARTICLE = re.compile(r"an? |the ")
@@ -83,11 +85,18 @@ class Prose:
     """The edits of one caption; see
     :class:`molmix.analysis.judge_validation.perturbations.Ground`."""
 
-    def __init__(self, references: Sequence[str], others: Sequence[str], caption: str | None = None) -> None:
-        """Store all references of the molecule, the captions of other molecules, and the edited caption if it is not a
-        reference."""
+    def __init__(
+        self,
+        references: Sequence[str],
+        others: Sequence[str],
+        caption: str | None = None,
+        molecule: str | None = None,
+    ) -> None:
+        """Store all references of the molecule, the captions of other molecules, the edited caption if it is not a
+        reference, and the SMILES of the molecule."""
         self._said = " ".join(" ".join([*references, caption or ""]).lower().split())
         self._references, self._others, self._is_reference = references, others, caption is None
+        self._molecule = molecule
 
     def is_understood(self, sentence: Sentence) -> bool:
         """Any sentence can be edited."""
@@ -109,6 +118,20 @@ class Prose:
             one = rng.choice(plain) if plain else None
             if one and self._is_new(one):
                 yield one
+
+    @cached_property
+    def _structure(self) -> Structure | None:
+        return structure_of(self._molecule)
+
+    def replaced(self, one: Statement, find: Finder, rng: Random) -> Statement | None:
+        """The statement with one part replaced, such that no reference states the result."""
+        found = list(find(one, self._structure))
+        for part in rng.sample(found, len(found)):
+            before = _with_article(one.item[: part.start], part.new)
+            other = Statement(one.verb, f"{before}{part.new}{one.item[part.end :]}", one.subject)
+            if self._is_new(other):
+                return other
+        return None
 
     def renumbered(self, one: Statement, rng: Random) -> Statement | None:
         """The statement with one changed number: a count, a locant or a charge."""
@@ -152,6 +175,13 @@ class Prose:
 def _key(one: Statement) -> str:
     """The words of a statement, without its subject and the article of its item."""
     return f"{one.verb} {_ARTICLE.sub('', one.item, count=1)}".lower()
+
+
+def _with_article(before: str, word: str) -> str:
+    """A text that goes on with another word: its article at the end fits ("an amino" becomes "a nitro")."""
+    if not (match := re.search(r"\b(an?) $", before)) or not word[:1].isalpha():
+        return before
+    return f"{before[: match.start(1)]}{'an' if word[0].lower() in 'aeiou' else 'a'} "
 
 
 def _other_number(number: str, rng: Random) -> str:

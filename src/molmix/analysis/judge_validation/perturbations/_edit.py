@@ -1,13 +1,28 @@
 """Shared code of planted errors: their type, the interface to edits of statements, and draws of statements."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
 from molmix.analysis.judge_validation.document import Document, Sentence, Statement, changed
+from molmix.judges.structure import Structure
 
 HARMFUL, HARMLESS, CONTROL = "harmful", "harmless", "control"
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A part of a statement's item, as its first and one past its last character, and what is written instead."""
+
+    start: int
+    end: int
+    new: str
+
+
+# The possible replacements in a statement about a molecule. Its structure is None if it is not known.
+Finder = Callable[[Statement, Structure | None], Iterable[Replacement]]
 
 
 class Ground(Protocol):
@@ -21,6 +36,12 @@ class Ground(Protocol):
 
     def foreign(self, rng: Random) -> Iterator[Statement]:
         """Statements about other molecules that are errors here."""
+
+    def replaced(self, one: Statement, find: Finder, rng: Random) -> Statement | None:
+        """The statement with one part replaced, so that no reference says what it says then.
+
+        For errors as experts find them in real captions. None if the facts are known: such captions have other errors.
+        """
 
     def renumbered(self, one: Statement, rng: Random) -> Statement | None:
         """The statement with another number."""
@@ -72,6 +93,29 @@ def edit_each(alter: Callable[[Ground, Statement, Random], Statement | None]) ->
         return None
 
     return make
+
+
+def replace_each(find: Finder) -> Make:
+    """Replace a part of k statements."""
+    return edit_each(lambda ground, one, rng: ground.replaced(one, find, rng))
+
+
+def exchanged(words: Sequence[Collection[str]], before: str = r"\b", after: str = r"\b") -> Finder:
+    """Replace a word by another one of its group.
+
+    Args:
+        words: groups of words that exclude each other.
+        before, after: patterns of what stands around the word.
+    """
+    group_of = {word: group for group in words for word in group}
+    longest = sorted(group_of, key=len, reverse=True)
+    pattern = re.compile(f"{before}({'|'.join(map(re.escape, longest))}){after}")
+
+    def find(one: Statement, structure: Structure | None) -> Iterator[Replacement]:
+        for match in pattern.finditer(one.item):
+            yield from (Replacement(*match.span(1), other) for other in group_of[match[1]] if other != match[1])
+
+    return find
 
 
 def statements_of(document: Document) -> list[Statement]:
