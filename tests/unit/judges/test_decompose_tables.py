@@ -94,7 +94,7 @@ def test_the_audit_asks_of_the_own_sentence_first() -> None:
 
 
 def test_a_sentence_is_complete_by_the_atoms_about_it() -> None:
-    text = "The molecule is a wax. It is a dye and a gum. Its colour is red."
+    text = "The molecule is a wax. It is a dye and a gum. (NTP, 1992) Its colour is red."
     atoms = ["The molecule is a wax.", "The molecule is a dye.", "The molecule's colour is red."]
     asked: list[tuple[str, str]] = []
 

@@ -24,6 +24,7 @@ from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Cell, Grid, figure, write_csv, write_pages
 from molmix.core.files import digest, read_rows_of, read_table
 from molmix.judges.decompose.backends.rules import SUBJECT
+from molmix.judges.decompose.text import without_sources
 from molmix.judges.decompose.units import sentences
 from molmix.judges.kinds.atomic import THRESHOLD
 from molmix.judges.nli.inference import predict_pairs
@@ -143,7 +144,7 @@ def complete_sentences(texts: Sequence[str], atoms: Sequence[Sequence[str]], ent
     """
     pairs = []
     for text, own in zip(texts, atoms, strict=True):
-        told = sentences(text)
+        told = sentences(without_sources(text))
         closest = [_own_sentence(atom, told)[0] for atom in own]
         for sentence in told:
             about = [

@@ -13,6 +13,8 @@ SHOWN = str.maketrans("\ue000\ue001\ue002\ue003", " ,.;")
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff\ue000-\ue003]+")  # also characters that files cannot hold
 _BRACKET = re.compile(r"[][(){}]")
 _ABBREVIATION = re.compile(rf"(?<![\w/-]){_ABBREVIATIONS}\.(?! {_OPENERS} )", re.I)
+# A source at the start of a text or after a sentence: "(NTP, 1992)", "(L123)".
+_SOURCE = re.compile(r"(?:^|(?<=[.!?]))\s*\((?:From [^()]*|(?=[A-Z]{2}|[A-Z]\d)[^()a-z]*)\)\.?(?=\s|$)")
 _NEW_SENTENCE = re.compile(r"[.!?] *(?:It|The molecule) [a-z]")
 
 
@@ -29,6 +31,12 @@ def says_something(text: str) -> bool:
 def sentence(statement: str) -> str:
     """A statement with one full stop at its end."""
     return f"{statement.strip(' .!?,;:')}."
+
+
+def without_sources(text: str) -> str:
+    """A text without sources in brackets; the text itself if nothing else is in it."""
+    rest = _SOURCE.sub("", text)
+    return rest if says_something(rest) else text
 
 
 def hide(text: str) -> str:

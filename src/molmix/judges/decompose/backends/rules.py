@@ -27,7 +27,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from molmix.judges.decompose.backends._decomposer import DecomposerSettings
-from molmix.judges.decompose.text import SHOWN, clean, hide, says_something, sentence
+from molmix.judges.decompose.text import SHOWN, clean, hide, says_something, sentence, without_sources
 
 SUBJECT = "The molecule"
 
@@ -232,8 +232,6 @@ _SENTENCE_END = re.compile(
 )
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,30});", re.I)  # of HTML: "&lt;"
 _MARK = r"(?:\(?\d{1,2}[.)]|\(?[a-z]\)|\([ivx]{1,4}\))"  # "1.", "2)", "(3)", "(a)", "(iv)"
-# A source after a sentence: "(NTP, 1992)", "(L123)".
-_SOURCE = re.compile(r"(?:^|(?<=[.!?]))\s*\((?:From [^()]*|(?=[A-Z]{2}|[A-Z]\d)[^()a-z]*)\)\.?(?=\s|$)")
 _MARKED_LINE = re.compile(rf"\s*(?:^|\n)[ \t]*(?:[-*•·–—]|{_MARK})[ \t]+(?=\S)")
 _MARKED_SENTENCE = re.compile(rf"(^|(?<=[.!?;:]) ){_MARK} (?=[A-Z])")
 # Words that cannot end a statement. In lower case only: "vitamin A" and "heme a" are complete.
@@ -288,9 +286,7 @@ def _unjoined(sentence: str) -> str:
 def _unmarked(caption: str) -> str:
     """The text of a caption without HTML character references, sources and list markers."""
     text = _REFERENCE.sub(lambda match: html.unescape(match[0]), caption)
-    sourced = _SOURCE.sub("", text)
-    text = sourced if says_something(sourced) else text
-    text = _MARKED_LINE.sub(lambda match: ". " if match.start() else "", text)
+    text = _MARKED_LINE.sub(lambda match: ". " if match.start() else "", without_sources(text))
     return _MARKED_SENTENCE.sub(r"\1", clean(text))
 
 
