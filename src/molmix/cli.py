@@ -266,6 +266,9 @@ def score(
     reference: Annotated[str | None, typer.Option(help="column of the references")] = None,
     caption: Annotated[str | None, typer.Option(help="column of the captions")] = None,
     quoting: Annotated[str, typer.Option(help="`none` reads quotes of TSV and CSV as text")] = "minimal",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="stop if the NLI model cannot read the references; else the table warns")
+    ] = False,
 ) -> None:
     """Judge the captions of one or more systems: a table with tests, and the explorer, without a config file.
 
@@ -287,6 +290,7 @@ def score(
         kinds=judge or ["atomic"],
         columns={"id": id, "molecule": molecule, "reference": reference, "caption": caption},
         quoting=quoting,
+        strict=strict,
     )
     typer.echo(f"Wrote {out / CONFIG}. Its first lines say how to run it again.")
     if code := subprocess.run(command, check=False).returncode:  # noqa: S603 (molmix's own command)

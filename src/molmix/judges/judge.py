@@ -32,7 +32,7 @@ from molmix.judges.explanation import explain_caption
 from molmix.judges.kinds import KINDS, NliJudge, score_captions
 from molmix.judges.nli.cached_model import CachedModel
 from molmix.judges.nli.inference import predict_pairs, predict_tables
-from molmix.judges.nli.licence import HINT, Licence, measure_licence, refuse_unlicensed, warn_about
+from molmix.judges.nli.licence import Licence, measure_licence, refuse_unlicensed, warn_about
 from molmix.judges.nli.settings import PretrainedNli
 from molmix.judges.verdicts import write_verdicts
 from molmix.models.pretrained import fetch
@@ -240,7 +240,7 @@ class Judge:
         if self._strict:
             refuse_unlicensed(judge.kind, judge, {"these references": self.licence})
         for line in warn_about(judge.kind, judge, "these references", self.licence):
-            warnings.warn(f"{line}. To change this, {HINT}.", stacklevel=3)
+            warnings.warn(line, stacklevel=3)
 
     def _check_molecules(self, molecules: Iterable[str] | None, count: int) -> list[str] | list[None]:
         if molecules is None:
@@ -364,7 +364,7 @@ def _check_references(references: Iterable[str | Iterable[str]]) -> list[list[st
 
 
 def _listed(items: Any, name: str) -> list[Any]:
-    if isinstance(items, str) or not isinstance(items, Iterable):
+    if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
         raise fault(name, f"is {show_value(items)}", "give a list of texts")
     if not (listed := list(items)):
         raise fault(name, "is empty", "give at least one caption with its reference")

@@ -44,6 +44,7 @@ def write_study(
     kinds: Sequence[str] = ("atomic",),
     columns: Mapping[str, str | None] | None = None,
     quoting: str = "minimal",
+    strict: bool = False,
 ) -> list[str]:
     """Write the config of a study of captions, and check it and the files that it names.
 
@@ -57,6 +58,7 @@ def write_study(
         kinds: kinds of judges, each with its default settings.
         columns: names of columns by content (keys of :data:`USUAL`), if they are not the usual ones.
         quoting: quoting in TSV and CSV files, `minimal` or `none`.
+        strict: whether the study stops if a judge is not licensed for its main scores.
 
     Returns:
         The command that runs the study.
@@ -99,6 +101,7 @@ def write_study(
         "nli": {own: {"kind": "pretrained", "id": str(Path(model).absolute()) if is_folder else model}},
         "judges": {kind: {"kind": kind, "nli": own} for kind in kinds},
     }
+    study |= {"licence": {"strict": True}} if strict else {}
     study["nli"][own] |= {"revision": revision} if revision else {}
     study["nli"][own] |= {"labels": list(labels)} if labels else {}
     ready(study, [], read_files=True)

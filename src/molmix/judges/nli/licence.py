@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SAMPLE = 200  # reference atoms, and pairs of atoms, of a test set: a share of .9 is measured to about .04
 CALLED = 0.5  # probability from which a pair is called an entailment or a contradiction: more likely than not
 _Z = 1.96  # of the 95 % interval of a share
-HINT = "name an NLI model that knows the language and the domain of these captions (docs/judges.md, The licence)"
+HINT = "name an NLI model that knows the language and the domain of these captions (docs/judges.md)"
 
 log = logging.getLogger(__name__)
 
@@ -292,7 +292,7 @@ def refuse_unlicensed(name: str, judge: NliJudge, tests: Mapping[str, Licence]) 
     refused = [test for test, licence in tests.items() if headlines & unlicensed_scores(judge, licence).keys()]
     if refused:
         lines = [line for test in refused for line in warn_about(name, judge, test, tests[test])]
-        raise fault(f"judges.{name}", "; ".join(lines), f"{HINT}, or set licence.strict to false for a warning only")
+        raise fault(f"judges.{name}", "; ".join(lines), f"{HINT}; without `strict`, this is a warning")
 
 
 def percent(share: float) -> str:
