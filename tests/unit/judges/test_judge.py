@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -100,6 +101,7 @@ def test_an_explanation_shows_atoms_pairs_and_sums(model: Path, tmp_path: Path) 
         ([[]], ["A dye."], r"references\[0\]: is an empty list"),
         ([" "], ["A dye."], r"references\[0\]: is ' '"),
         ("A dye.", "A dye.", "give a list of texts"),
+        ({"A dye.": 1}, {"A drug.": 1}, "give a list of texts"),
         (["A dye."], ["\ud83d"], "half a character"),
     ],
 )
@@ -138,3 +140,19 @@ def test_the_import_is_light() -> None:
     code = "import sys, molmix; print(sorted({'torch', 'pandas', 'numpy', 'transformers'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_judge_that_cannot_read_the_references_warns_once_or_refuses(model: Path, tmp_path: Path) -> None:
+    references = [f"The molecule is dye {number}. It has {number} rings." for number in range(8)]
+    judge = Judge(nli=model, store=tmp_path / "store")  # random weights: everything is entailed
+    with pytest.warns(
+        UserWarning,
+        match=r"`atomic` is not licensed for any score on these references: .*100 % of 200 pairs .* are called entailment",
+    ):
+        scores = judge.score(references, references)
+    assert judge.licence is not None and judge.licence.atoms == 16 and judge.licence.null_entailed == 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pd.testing.assert_frame_equal(judge.score(references, references), scores)
+    with pytest.raises(MolmixError, match="not licensed"):
+        Judge(nli=model, store=tmp_path / "store", strict=True).score(references, references)

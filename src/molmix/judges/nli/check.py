@@ -56,12 +56,16 @@ class NullChecked:
     Attributes:
         pairs: number of drawn pairs.
         said: by label, the share of pairs with this prediction.
+        mean: by label, the mean probability over the pairs. In a calibrated model, it is the true share of the label.
+        calibration_error: expected calibration error of the most probable class, as if every pair were neutral.
         same: number of distinct atoms, each paired with itself.
         same_entailed: share of them for which the model predicts entailment.
     """
 
     pairs: int
     said: dict[str, float]
+    mean: dict[str, float]
+    calibration_error: float
     same: int
     same_entailed: float
 
@@ -171,6 +175,8 @@ def check_on_null_pairs(model: NliModel, atoms: Sequence[Path], *, pairs: int = 
     return NullChecked(
         pairs=len(drawn),
         said={label: _share(said == index) for index, label in enumerate(LABELS)},
+        mean={label: float(probabilities[:, index].mean()) for index, label in enumerate(LABELS)},
+        calibration_error=expected_calibration_error(probabilities.max(axis=1), said == LABELS.index("neutral")),
         same=len(texts),
         same_entailed=_share(itself == 0),
     )
@@ -244,7 +250,8 @@ def _lines_of_labels(checked: Checked) -> Iterator[tuple[str, str]]:
 def _lines_of_null_pairs(checked: NullChecked) -> Iterator[tuple[str, str]]:
     yield "null pairs (atoms of different molecules)", str(checked.pairs)
     for label, share in checked.said.items():
-        yield f"  called {label}", f"{share:.3f}"
+        yield f"  called {label}", f"{share:.3f} (mean probability {checked.mean[label]:.3f})"
+    yield "  expected calibration error, if all are neutral", f"{checked.calibration_error:.3f}"
     yield "atoms that entail themselves", f"{checked.same_entailed:.3f} of {checked.same}"
 
 

@@ -55,7 +55,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "merge_and_generate.py": (*_MODEL, "peft", "mergekit.merge", "molmix.merge.merging", "molmix.generation.generate"),
     "decompose.py": (*_TABLES, "molmix.judges.decompose.tables"),
     "nli.py": (*_TABLES, "molmix.judges.nli.inference"),
-    "judge_licence.py": (*_TABLES, "molmix.judges.licence"),
+    "judge_licence.py": (*_TABLES, "molmix.judges.nli.licence", "molmix.judges.nli.inference"),
     "audit.py": (*_MODEL, "molmix.judges.nli.model", "molmix.analysis.judge_validation.audit"),
     "score.py": (
         *_TABLES,
