@@ -147,7 +147,7 @@ def test_a_judge_that_cannot_read_the_references_warns_once_or_refuses(model: Pa
     judge = Judge(nli=model, store=tmp_path / "store")  # random weights: everything is entailed
     with pytest.warns(
         UserWarning,
-        match=r"`atomic` is not licensed for any score on these references: .*100 % of 200 pairs .* are called entailment",
+        match=r"`atomic` is not licensed for any score on these references: .*100 % of 200 pairs .* entailment",
     ):
         scores = judge.score(references, references)
     assert judge.licence is not None and judge.licence.atoms == 16 and judge.licence.null_entailed == 1.0
