@@ -61,17 +61,17 @@ def weights_of(manifest: Path, full: Callable[[Path], Weights] = _full_weights) 
 
 
 @contextmanager
-def full_folder(manifest: Path) -> Iterator[Path]:
+def full_folder(manifest: Path, dtype: torch.dtype = torch.bfloat16) -> Iterator[Path]:
     """A folder of a model's full weights, for libraries that load nothing else.
 
-    For an adapter, it is a temporary one in the model's folder: its folded weights are written there in bfloat16.
+    For an adapter, it is a temporary one in the model's folder: its folded weights are written there in `dtype`.
     """
     weights = weights_of(manifest)
     if not isinstance(weights, FoldedWeights):
         yield weights.folder
         return
     with temporary_folder(manifest.parent, "folded") as folder:
-        weights.write(folder, torch.bfloat16)
+        weights.write(folder, dtype)
         yield folder
 
 

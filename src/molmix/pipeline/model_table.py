@@ -19,7 +19,6 @@ from molmix.config.schema import Config
 from molmix.core.errors import MolmixError, fault
 from molmix.core.validation import check_name
 from molmix.data.settings import ModelRejected, Prompts
-from molmix.generation.engines import ENGINES
 from molmix.merge.settings import START
 from molmix.models.settings import HubModel, MadeModel
 
@@ -273,8 +272,6 @@ def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> No
                 hint = "name an aligned model with an adapter, or remove `adapter: continued`"
                 raise fault(f"{key}.starts", f"{start!r} has no adapter to continue", hint)
             settings = settings | {"lora": table[parent].settings["lora"]}
-        if settings["lora"]:
-            ENGINES[config.generation.engine].check_adapter(key, settings["lora"])
         _add(table, Model(f"{parent}.{name}{suffix}", "aligned", (parent,), name, settings, seed, unseeded=stem), key)
 
 

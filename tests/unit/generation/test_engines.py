@@ -28,15 +28,11 @@ def test_the_key_of_a_cache_holds_what_the_answers_of_an_engine_depend_on() -> N
 
 def test_transformers_runs_what_vllm_refuses(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "t5", "is_encoder_decoder": true}')
-    lora = {"use_dora": True, "r": 1024}
     ENGINES["transformers"].check_temperature(3.0)
     ENGINES["transformers"].check_folder("key", tmp_path)
-    ENGINES["transformers"].check_adapter("align.sft", lora)
     for check, arguments, message in (
         (ENGINES["vllm"].check_temperature, (3.0,), "generation.temperature: 3"),
         (ENGINES["vllm"].check_folder, ("key", tmp_path), "encoder-decoder"),
-        (ENGINES["vllm"].check_adapter, ("align.sft", lora), "align.sft.lora.use_dora"),
-        (ENGINES["vllm"].check_adapter, ("align.sft", lora | {"use_dora": False}), "align.sft.lora.r: 1024"),
     ):
         with pytest.raises(MolmixError, match=message):
             check(*arguments)

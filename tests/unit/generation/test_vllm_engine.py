@@ -24,6 +24,7 @@ from molmix.generation.generate import generate
 from molmix.generation.transformers_engine import TransformersEngine
 from molmix.judges.decompose import decompose
 from molmix.models.loading import load
+from molmix.models.lora_folding import full_folder
 from molmix.models.manifests import write_manifest
 from molmix.models.small import make_tokenizer
 from molmix.pipeline import model_table
@@ -82,9 +83,6 @@ def test_what_the_default_engine_is_named_by_is_what_it_was_before_there_was_a_c
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (lambda c: c["align"]["sft"].update(lora={"use_dora": True}), ["align.sft.lora.use_dora: true", "set it to"]),
-        (lambda c: c["align"]["sft"].update(lora={}, preset="paper"), ["align.sft.lora.use_dora: true", "set it to"]),
-        (lambda c: c["align"]["dpo"].update(lora={"r": 513}), ["align.dpo.lora.r: 513", "rank of 512", "lower it"]),
         (lambda c: c["generation"].update(temperature=2.5), ["generation.temperature: 2.5", "at 0.01 to 2"]),
         (lambda c: c["generation"].update(temperature=1e-3), ["generation.temperature: 0.001"]),
         (lambda c: c["generation"].update(engine="vlm"), ["generation.engine", "'vlm'", "'vllm'"]),
@@ -136,26 +134,30 @@ def test_so_is_one_from_the_hub_that_lies_in_its_cache(tmp_path, monkeypatch) ->
 # ---- what vLLM is handed --------------------------------------------------------------------------------------
 
 
-def test_an_adapter_is_served_on_its_start_and_other_models_are_loaded(models) -> None:
+def test_it_loads_full_weights(models) -> None:
     weights = models["llama"].parent / "weights"
-    adapter = models["llama.dpo"].parent / "adapter"
-    with vllm_engine.find_folders(models["llama"]) as found:
-        assert found == (weights, None)
-    with vllm_engine.find_folders(models["llama.dpo"]) as found:
-        assert found == (weights, adapter)
-    plain = vllm_engine.engine_arguments(weights, None, SETTINGS)
-    assert plain == {
-        "model": str(weights),
-        "dtype": "bfloat16",
-        "load_format": "safetensors",
-        "trust_remote_code": False,
-        "max_num_batched_tokens": 16384,
-        "max_num_seqs": 256,
-    }
-    assert vllm_engine.engine_arguments(weights, adapter, SETTINGS) == plain | {
-        "enable_lora": True,
-        "max_lora_rank": 16,
-    }
+    for dtype in ("bfloat16", "float32"):
+        assert vllm_engine.engine_arguments(weights, SETTINGS | {"dtype": dtype}) == {
+            "model": str(weights),
+            "dtype": dtype,
+            "load_format": "safetensors",
+            "trust_remote_code": False,
+            "max_num_batched_tokens": 16384,
+            "max_num_seqs": 256,
+        }
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_an_adapter_is_folded_as_the_default_engine_folds_it(models, dtype) -> None:
+    with full_folder(models["llama"]) as folder:
+        assert folder == models["llama"].parent / "weights"
+    with full_folder(models["llama.dpo"], dtype) as folder:
+        read = LlamaForCausalLM.from_pretrained(folder, dtype=dtype).state_dict()
+    assert not folder.exists()
+    folded = load(models["llama.dpo"], dtype, "cpu")[0].state_dict()
+    assert read.keys() == folded.keys()
+    for name, weight in folded.items():
+        assert (read[name] == weight).all(), name
 
 
 def test_an_adapter_without_safetensors_is_refused(models, tmp_path) -> None:
@@ -166,7 +168,7 @@ def test_an_adapter_without_safetensors_is_refused(models, tmp_path) -> None:
     (adapter / "adapter_model.bin").write_bytes(b"")
     manifest = adapter.parent / "manifest.json"
     write_manifest(manifest, {"id": "llama.sft", "kind": "aligned", "parents": ["llama"]}, adapter)
-    with pytest.raises(MolmixError, match=r"holds no adapter_model\.safetensors"), vllm_engine.find_folders(manifest):
+    with pytest.raises(MolmixError, match=r"holds no adapter_model\.safetensors"), full_folder(manifest):
         pass
 
 
@@ -240,23 +242,17 @@ def test_its_own_classes_take_what_they_are_handed(models) -> None:
     """Where it is installed: no argument is unknown to it, and no value refused."""
     pytest.importorskip("vllm")
     import dataclasses
-    import typing
 
     from vllm import SamplingParams, envs
-    from vllm.config.lora import MaxLoRARanks
     from vllm.engine.arg_utils import EngineArgs
-    from vllm.lora.request import LoRARequest
 
-    with vllm_engine.find_folders(models["llama.dpo"]) as found:
-        weights, adapter = found
+    weights = models["llama"].parent / "weights"
     known = {field.name for field in dataclasses.fields(EngineArgs)}
-    assert vllm_engine.engine_arguments(weights, adapter, SETTINGS).keys() <= known
+    assert vllm_engine.engine_arguments(weights, SETTINGS).keys() <= known
     for temperature in (0.0, *vllm.TEMPERATURES):
         asked = vllm_engine.sampling_arguments(SETTINGS | {"temperature": temperature}, 7, [1, 5], 20, [2])
         params = SamplingParams(**asked)
         assert {key: getattr(params, key) for key in asked} == asked
-    assert LoRARequest("adapter", 1, str(adapter)).lora_path == str(adapter)
-    assert typing.get_args(MaxLoRARanks) == vllm.RANKS
     assert vllm_engine.ENVIRONMENT.keys() <= envs.environment_variables.keys()
 
 

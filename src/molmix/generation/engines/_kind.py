@@ -42,11 +42,13 @@ class EngineKind:
         packages: packages whose version can change its answers.
         module: the module of molmix that calls it.
         environment: the file in `envs/` of its jobs' environment.
+        folds_on_disk: whether the full weights of an aligned model are on disk while it is loaded.
     """
 
     packages: ClassVar[tuple[str, ...]]
     module: ClassVar[str]
     environment: ClassVar[str] = "models"
+    folds_on_disk: ClassVar[bool] = False
 
     def load(self, manifest: Path, settings: dict[str, Any], seed: int) -> Engine:
         """Load a model; see :func:`molmix.generation.generate.generate` for the arguments.
@@ -83,12 +85,4 @@ class EngineKind:
         Args:
             where: the config key or the manifest that names the model.
             folder: of full weights.
-        """
-
-    def check_adapter(self, key: str, lora: dict[str, Any]) -> None:
-        """Refuse an adapter that the engine does not support.
-
-        Args:
-            key: config key of its alignment.
-            lora: the adapter's resolved settings.
         """

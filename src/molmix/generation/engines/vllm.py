@@ -13,7 +13,6 @@ from molmix.generation.engines._kind import EngineKind
 if TYPE_CHECKING:
     from molmix.generation.engine import Engine
 
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # maximum ranks of adapters in vLLM (its `MaxLoRARanks`)
 TEMPERATURES = (0.01, 2.0)  # range in vLLM; for lower ones it silently uses 0.01
 OTHERWISE = "choose transformers (`generation.engine`, or `backend` of a decomposer)"
 
@@ -24,6 +23,7 @@ class Vllm(EngineKind):
     packages = ("vllm", "torch", "transformers", "tokenizers")
     module = "molmix.generation.vllm_engine"
     environment = "vllm"
+    folds_on_disk = True
 
     def load(self, manifest: Path, settings: dict[str, Any], seed: int) -> Engine:
         """Load a model by vLLM."""
@@ -59,13 +59,3 @@ class Vllm(EngineKind):
             return  # left to the loader
         if kind:
             raise fault(where, f"{str(folder)!r} is an encoder-decoder model ({kind}), and vLLM runs none", OTHERWISE)
-
-    def check_adapter(self, key: str, lora: dict[str, Any]) -> None:
-        """Refuse DoRA adapters, and ranks that vLLM does not support."""
-        otherwise = "or `generation.engine: transformers`"
-        if lora["use_dora"]:
-            what = "true, and vLLM serves no DoRA adapter"
-            raise fault(f"{key}.lora.use_dora", what, f"set it to false, {otherwise}")
-        if lora["r"] > RANKS[-1]:
-            what = f"{lora['r']}, and vLLM serves adapters up to a rank of {RANKS[-1]}"
-            raise fault(f"{key}.lora.r", what, f"lower it, {otherwise}")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from molmix.config.schema import Config
+from molmix.generation.engines import ENGINES
 from molmix.judges.nli.settings import MadeNli
 from molmix.models import sizes as shapes
 from molmix.pipeline.model_table import ModelTable
-from molmix.pipeline.plan.shapes import Sizes
+from molmix.pipeline.plan.shapes import BYTES, Sizes
 from molmix.pipeline.prefetch import Download, downloads
 
 TOKENIZER = 45_000  # bytes of a made model's tokenizer, stored with its weights and with every adapter
@@ -51,6 +52,11 @@ def held(study: Config, table: ModelTable, sizes: Sizes, at_once: int) -> list[H
     found.append(Held("corpus, captions, atoms, probabilities, scores", None, "kept"))
     merges = [_full(sizes, model) for model in table.of_kind("merged")]
     found.append(Held(f"{at_once} merge(s) under way", _most(merges, at_once), "running"))
+    if ENGINES[study.generation.engine].folds_on_disk:
+        wide = BYTES[study.generation.dtype if study.generation.dtype != "auto" else "bfloat16"]
+        shapes_of = [sizes.shapes[model] for model in table.of_kind("aligned") if table[model].is_adapter]
+        folded = [wide * shape.parameters if shape else None for shape in shapes_of]
+        found.append(Held(f"{at_once} aligned model(s) that generate", _most(folded, at_once), "running"))
     trainings = [
         None if size is None else 2 * 3 * size for size in adapters
     ]  # weights and two moments of Adam, in two checkpoints
