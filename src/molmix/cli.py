@@ -42,6 +42,7 @@ def models(
     for row in table.values():
         rows.append((row.id, row.kind, row.method, " + ".join(row.parents) or "-", str(row.seed)))
     _print(rows)
+    typer.echo(f"\n{table.expansion()}")
 
 
 @app.command()
@@ -223,6 +224,7 @@ def plan(
     costs = stages(jobs(configfile, targets or []), study.run, Estimator(study, models, shapes, rows, stated))
     disk = held(study, models, shapes, at_once)
     console = Console(highlight=False, soft_wrap=True)
+    console.print(models.expansion())
     for part in plan_report(study.run, costs, disk, left_to_fetch(study), rows, named):
         console.print(part)
 

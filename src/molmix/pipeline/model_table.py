@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from molmix.config.checks import check
 from molmix.config.schema import Config
@@ -24,6 +24,7 @@ from molmix.models.settings import HubModel, MadeModel
 
 Kind = Literal["initial", "aligned", "merged", "external"]
 MOST_FOR_ALL_PAIRS = 200  # models; 19,900 pairs for each metric
+MANY = 300  # models of a study, above which molmix says so before it runs
 RESERVED = ("reference", "planted", "planted-reference")  # authors of captions that are not models
 
 
@@ -101,6 +102,17 @@ class ModelTable(dict[str, Model]):
     def of_kind(self, *kinds: Kind) -> list[str]:
         """Ids of the models of some kinds."""
         return [row.id for row in self.values() if row.kind in kinds]
+
+
+    def expansion(self) -> str:
+        """How many models of which kind a config expands to, as text; with a hint if they are many."""
+        counts = {kind: len(self.of_kind(kind)) for kind in get_args(Kind)}
+        kinds = ", ".join(f"{number} {kind}" for kind, number in counts.items() if number)
+        said = f"{len(self)} models: {kinds}"
+        if len(self) <= MANY:
+            return said
+        merges = "`merge.starts`, `merge.alignments` and `merge.methods` limit the merges; " if counts["merged"] else ""
+        return f"{said}. That is many: each of them writes captions that are judged. Hint: {merges}fewer `seeds` help"
 
 
 def build(config: Config) -> ModelTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -33,6 +34,8 @@ def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -
     config = parse(content, ", ".join(map(str, files)) or "--config", announce=read_files)
     models = model_table.build(config)
     if read_files:
+        if len(models) > model_table.MANY:
+            print(f"molmix: {models.expansion()}", file=sys.stderr)
         check_files(config)
         check_trackers(config.tracking.to)
     return config, models

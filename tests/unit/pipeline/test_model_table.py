@@ -175,6 +175,13 @@ def test_an_alignment_may_start_from_any_model() -> None:
         seen.add(model)
 
 
+def test_the_expansion_of_a_config_is_told_and_many_models_are_warned_of() -> None:
+    assert build().expansion() == "31 models: 3 initial, 7 aligned, 21 merged"
+    many = build(seeds=list(range(14))).expansion()
+    assert many.startswith("356 models: 3 initial, 98 aligned, 255 merged. That is many")
+    assert "`merge.alignments`" in many
+
+
 def test_a_chain_stays_with_its_seed() -> None:
     align = chained(sft=["agnostic"], dpo=["agnostic.sft"], cpo=["agnostic.sft"], kto=["agnostic.sft-s8"])
     models = build(align=align, merge__starts=["agnostic.sft"], seeds=[7, 8])
