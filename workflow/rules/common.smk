@@ -138,4 +138,5 @@ wildcard_constraints:
     test=any_of(products.tests),
     direction="mol2cap|cap2mol",
     corpus=f"(corpora/({any_of(study.data.corpora)})/)?",
+    author_folder=f"(by-({any_of(products.on_policy_starts)})/)?",
     share=f"(share-({any_of(map(str, study.shares()))})/)?",

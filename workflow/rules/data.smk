@@ -1,8 +1,14 @@
 # Needs: the sources of `data` and `preferences` (demo, files or hub).
 # Makes: data/train (for initial models), data/subset (for alignment), data/validation, data/tests/*, and
 #        preferences/pairs with their counts in a manifest. Every further corpus has the same tables below
-#        corpora/<corpus>/. The pairs of other shares than the study's are in share-<share>/.
+#        corpora/<corpus>/. The pairs of other shares than the study's are in share-<share>/, and those whose rejected
+#        texts a start wrote itself in by-<start>/.
 #        If nothing is trained (captions from elsewhere), there are only test sets.
+def rejecting_model(wildcards):
+    """The model that writes the rejected texts of a job."""
+    return products.rejecting_model(wildcards.direction, wildcards.author_folder)
+
+
 rule world:
     output:
         world=f"{R}/data/world.parquet",
@@ -62,16 +68,14 @@ rule corpus:
 
 rule generate_rejected:
     input:
-        manifest=lambda wildcards: paths.manifest(
-            products.rejecting_model(wildcards.direction)
-        ),
-        weights=lambda wildcards: weights(products.rejecting_model(wildcards.direction)),
+        manifest=lambda wildcards: paths.manifest(rejecting_model(wildcards)),
+        weights=lambda wildcards: weights(rejecting_model(wildcards)),
         subset=f"{R}/data/{{corpus}}subset.parquet",
         validation=f"{R}/data/{{corpus}}validation.parquet",
     output:
-        rejected=f"{R}/preferences/{{corpus}}rejected.{{direction}}.parquet",
+        rejected=f"{R}/preferences/{{corpus}}{{author_folder}}rejected.{{direction}}.parquet",
     log:
-        f"{LOGS}/generate_rejected/{{corpus}}{{direction}}.log",
+        f"{LOGS}/generate_rejected/{{corpus}}{{author_folder}}{{direction}}.log",
     conda:
         environment(study.generation.engine)
     threads: needs.cores("reject")
@@ -80,14 +84,14 @@ rule generate_rejected:
         mem_mb=needs.to_load(
             "reject",
             4000,
-            lambda wildcards: products.rejecting_model(wildcards.direction),
+            rejecting_model,
         ),
         runtime=grows(240),
     params:
         settings=study.generation.model_dump(),
-        template=lambda wildcards: table[
-            products.rejecting_model(wildcards.direction)
-        ].prompts(study.prompts)[wildcards.direction],
+        template=lambda wildcards: table[rejecting_model(wildcards)].prompts(
+            study.prompts
+        )[wildcards.direction],
         seed=study.seeds[0],
         cache=f"{R}/work/generate",
     message:
@@ -98,24 +102,29 @@ rule generate_rejected:
 
 rule pairs:
     input:
-        **named("rejected", paths.rejected()),
+        **named(
+            "rejected",
+            {
+                direction: lambda wildcards, direction=direction: paths.rejected(
+                    wildcards.corpus, wildcards.author_folder
+                )[direction]
+                for direction in study.rejected()
+            },
+        ),
         subset=f"{R}/data/{{corpus}}subset.parquet",
         validation=f"{R}/data/{{corpus}}validation.parquet",
     output:
-        pairs=f"{R}/preferences/{{corpus}}{{share}}pairs.parquet",
-        manifest=f"{R}/preferences/{{corpus}}{{share}}manifest.json",
+        pairs=f"{R}/preferences/{{corpus}}{{author_folder}}{{share}}pairs.parquet",
+        manifest=f"{R}/preferences/{{corpus}}{{author_folder}}{{share}}manifest.json",
     log:
-        f"{LOGS}/{{corpus}}{{share}}pairs.log",
+        f"{LOGS}/{{corpus}}{{author_folder}}{{share}}pairs.log",
     conda:
         "../../envs/data.yaml"
     resources:
         mem_mb=grows(2000),
         runtime=grows(20),
     params:
-        rejected={
-            direction: source.model_dump()
-            for direction, source in study.rejected().items()
-        },
+        rejected=lambda wildcards: products.rejected_sources(wildcards.author_folder),
         prompts=study.prompts.model_dump(),
         domain=study.domain,
         share=lambda wildcards: float(

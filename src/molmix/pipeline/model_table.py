@@ -103,7 +103,6 @@ class ModelTable(dict[str, Model]):
         """Ids of the models of some kinds."""
         return [row.id for row in self.values() if row.kind in kinds]
 
-
     def expansion(self) -> str:
         """How many models of which kind a config expands to, as text; with a hint if they are many."""
         counts = {kind: len(self.of_kind(kind)) for kind in get_args(Kind)}

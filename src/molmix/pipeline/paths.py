@@ -84,17 +84,24 @@ class Paths:
 
     def pairs(self, model: str) -> str:
         """Folder of the preference pairs that a model is aligned with."""
-        share = self.table[model].settings["share"]
+        row = self.table[model]
+        share = row.settings["share"]
         folder = "" if share in (None, self.study.data.subset.fraction) else f"share-{share}/"
-        return f"{self.results}/preferences/{self._corpus(model)}{folder}"
+        author = f"by-{row.parents[0]}/" if row.settings.get("rejected") == "start" else ""
+        return f"{self.results}/preferences/{self._corpus(model)}{author}{folder}"
 
-    def rejected(self) -> dict[str, str]:
-        """Rejected texts by direction: a file of the user, or one with the wildcard `corpus` that a model writes."""
+    def rejected(self, corpus: str, author: str) -> dict[str, str]:
+        """Rejected texts by direction: a file of the user, or one that a model writes.
+
+        Args:
+            corpus: folder of a further corpus, or "".
+            author: ``by-<start>/`` if a start writes them itself, or "".
+        """
         return {
             direction: (
                 source.path
-                if source.kind == "file"
-                else f"{self.results}/preferences/{{corpus}}rejected.{direction}.parquet"
+                if source.kind == "file" and not author
+                else f"{self.results}/preferences/{corpus}{author}rejected.{direction}.parquet"
             )
             for direction, source in self.study.rejected().items()
         }

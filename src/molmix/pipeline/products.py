@@ -127,11 +127,32 @@ class Products:
         left_out = {*self.temporary_merges, *self.systems}
         return [model for model in self.table if model not in left_out]
 
-    def rejecting_model(self, direction: Direction) -> str:
-        """The model that writes the rejected texts of a direction."""
+    def rejecting_model(self, direction: Direction, author: str) -> str:
+        """The model that writes the rejected texts of a direction.
+
+        Args:
+            direction: the direction.
+            author: ``by-<start>/`` if a start writes them itself, or "".
+        """
+        if author:
+            return author.removeprefix("by-").rstrip("/")
         rejected = self.study.rejected()[direction]
         assert isinstance(rejected, ModelRejected), "texts from a file are not written"
         return rejected.model
+
+    def rejected_sources(self, author: str) -> dict[str, dict[str, Any]]:
+        """Where the rejected texts of a pair come from, by direction, as plain data. `author` as above."""
+        if author:
+            written = {"kind": "model", "model": author.removeprefix("by-").rstrip("/")}
+            return dict.fromkeys(self.study.rejected(), written)
+        return {direction: source.model_dump() for direction, source in self.study.rejected().items()}
+
+    @cached_property
+    def on_policy_starts(self) -> list[str]:
+        """Starts that write rejected texts for their own alignments."""
+        return list(
+            dict.fromkeys(row.parents[0] for row in self.table.values() if row.settings.get("rejected") == "start")
+        )
 
     @cached_property
     def adapters(self) -> list[str]:

@@ -239,6 +239,11 @@ def test_an_adapter_that_is_continued_has_the_rank_of_its_start() -> None:
         ),
         (
             {"sft": ["agnostic"]},
+            {"align__sft__rejected": "start"},
+            ["align.sft.rejected: `method: sft` reads no rejected texts"],
+        ),
+        (
+            {"sft": ["agnostic"]},
             {"align__sft__adapter": "none"},
             ["align.sft.lora: with `adapter: none` no new adapter is made", "Hint: remove it"],
         ),

@@ -59,6 +59,14 @@ def test_pairs_and_training_text_lie_with_their_corpus_and_share() -> None:
     assert found.pairs("agnostic.sft") == f"{R}/preferences/share-0.3/"
     assert found.pairs("agnostic.dpo") == f"{R}/preferences/corpora/others/"
     assert found.pairs("agnostic.kto") == f"{R}/preferences/"
+    align["kto"] |= {"rejected": "start", "starts": ["agnostic.sft"]}
+    chained = paths(align=align, data=data)
+    assert chained.pairs("agnostic.sft.kto") == f"{R}/preferences/by-agnostic.sft/"
+    assert chained.rejected("", "by-agnostic.sft/") == {
+        "mol2cap": f"{R}/preferences/by-agnostic.sft/rejected.mol2cap.parquet"
+    }
+    assert chained.products.rejecting_model("mol2cap", "by-agnostic.sft/") == "agnostic.sft"
+    assert chained.products.on_policy_starts == ["agnostic.sft"]
     assert found.training("agnostic") == f"{R}/data/train.parquet"
     assert list(found.splits()) == ["", "others"]
     assert found.splits()["others"]["subset"] == f"{R}/data/corpora/others/subset.parquet"

@@ -154,6 +154,12 @@ class Alignment(Section):
         exclude_if=lambda corpus: corpus is None,
         description="one of `data.corpora`, whose pairs it is aligned and validated on; null is `data.train`",
     )
+    rejected: Literal["preferences", "start"] = Field(
+        "preferences",
+        exclude_if=lambda rejected: rejected == "preferences",
+        description="where rejected texts come from: as `preferences.rejected` says, or from the start itself, which "
+        "writes them for the same molecules (on-policy pairs)",
+    )
     quantize: bool = Field(False, description="QLoRA: load the starting model in 4-bit nf4; needs CUDA")
     adapter: Literal["new", "continued", "none"] = Field(
         "new",
@@ -216,6 +222,8 @@ class Alignment(Section):
             raise fault(
                 f"{key}.quantize", "`adapter: none` trains all weights, and not in 4 bits", "remove one of them"
             )
+        if self.rejected == "start" and "rejected" not in self.texts():
+            raise fault(f"{key}.rejected", f"`method: {self.method}` reads no rejected texts", "remove it")
         if self.method in self.VARIANTS and "loss_type" in self.settings:
             raise fault(
                 f"{key}.settings.loss_type", f"`method: {self.method}` sets it", "remove it, or change `method`"
@@ -235,6 +243,7 @@ class Alignment(Section):
             "share": self.share,
             **({"corpus": self.corpus} if self.corpus else {}),
             **({"adapter": self.adapter} if self.adapter != "new" else {}),
+            **({"rejected": self.rejected} if self.rejected != "preferences" else {}),
         }
 
 

@@ -89,8 +89,8 @@ class Estimator:
             return None
         model, trained = self._model(job), ""
         if job.rule == "generate_rejected":
-            *folders, _ = job.name.split("/")
-            trained = folders[-1] if folders else ""
+            corpora, _, rest = job.name.partition("/")
+            trained = rest.split("/")[0] if corpora == "corpora" else ""
         elif job.rule in TRAINED_ON:
             trained = self.table[model].settings.get("corpus") or ""
         shape = self.sizes.shapes[model]
@@ -120,8 +120,10 @@ class Estimator:
         """Id of the model that a job runs."""
         if job.rule != "generate_rejected":
             return job.name
-        # corpora/<corpus>/<direction>, or the direction alone for the study's own corpus
-        way = job.name.split("/")[-1]
+        # corpora/<corpus>/by-<start>/<direction>, without the first two parts for the study's own corpus
+        *folders, way = job.name.split("/")
+        if folders and folders[-1].startswith("by-") and folders[-2:-1] != ["corpora"]:
+            return folders[-1].removeprefix("by-")
         return next(s.model for name, s in self.study.rejected().items() if name == way and s.kind == "model")
 
     def _on_corpus(self, rule: str, model: str, shape: Shape, stated: Stated, corpus: Corpus) -> float:
