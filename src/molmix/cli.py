@@ -91,7 +91,7 @@ def _print(rows: Sequence[tuple[str, ...]]) -> None:
 
 @app.command()
 def explain(
-    metric: Annotated[str, typer.Argument(help="a column of the scores: hallucination, coverage, bleu4, recall, …")],
+    metric: Annotated[str, typer.Argument(help="a column of the scores: atomic_f1, hallucination, bleu4, recall, …")],
     model: Annotated[str, typer.Argument(help="id in the model table")],
     test: Annotated[str, typer.Argument(help="name of the test set")],
     caption: Annotated[

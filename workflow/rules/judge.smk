@@ -208,7 +208,7 @@ rule nli:
         model=lambda wildcards: study.nli[
             products.nli_judges[wildcards.judge].nli
         ].asked(),
-        both_ways=lambda wildcards: products.nli_judges[wildcards.judge].both_ways,
+        asking=lambda wildcards: products.nli_judges[wildcards.judge].asking,
         store=NLI_CACHE,
         # With `input` among its arguments, Snakemake does not compare it with that of earlier results.
         atoms=lambda wildcards, input: f"{paths.atoms}/{products.judges[wildcards.judge].generated_units}",

@@ -17,6 +17,6 @@ with job(snakemake):
         model=Path(files.model),
         cache=Path(params.store),
         neighbours={test: units_of_models(Path(params.atoms), test) for test in reference},
-        both_ways=params.both_ways,
+        **params.asking,
         **params.model,
     )

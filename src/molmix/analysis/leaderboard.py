@@ -129,7 +129,7 @@ def _grids(
     grids = []
     for test in tests:
         part = board[board["test"] == test]
-        shown = [metric for metric in metrics if part[metric.column].notna().any()]
+        shown = [metric for metric in metrics if metric.shown and part[metric.column].notna().any()]
         rows = []
         for _, row in part.iterrows():
             model = row["model"]

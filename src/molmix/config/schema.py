@@ -72,7 +72,7 @@ class Config(Section):
     nli: dict[Name, Nli] = Field({"embedded": MadeNli(kind="made")}, description="NLI models by name")
     judges: dict[Name, Judge] = Field(
         {"atomic": Atomic(kind="atomic")},
-        description="judges by name; the first of kind `atomic` gives the tables' hallucination and coverage",
+        description="judges by name; the first of kind `atomic` gives the tables' atomic F1 and what stands beside it",
     )
     licence: Licence = Field(
         Licence(),

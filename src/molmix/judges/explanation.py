@@ -131,11 +131,14 @@ def _probabilities(entailment: float, contradiction: float) -> str:
 def _explain_pairs(pairs: _Pairs, explanation: Explanation, scores: Mapping[str, float]) -> Iterator[str]:
     units = "atoms" if explanation.verdicts is not None else "units"
     yield f"Generated {units}, each with the reference {units} that decide ({len(pairs.generated)})"
-    contradiction = explanation.terms.get("hallucination")
+    shown = {
+        "match": explanation.terms.get("atomic_precision"),
+        "contradiction": explanation.terms.get("hallucination"),
+    }
     for row, text in enumerate(pairs.generated):
         verdict = "" if explanation.verdicts is None else f"{explanation.verdicts[row]:12}  "
-        value = f"contradiction {contradiction[0][row]:.4f}  " if contradiction else ""
-        yield f"  {row + 1:2}  {verdict}{value}{text}"
+        values = "".join(f"{name} {terms[0][row]:.4f}  " for name, terms in shown.items() if terms)
+        yield f"  {row + 1:2}  {verdict}{values}{text}"
         reasons: dict[int, list[str]] = {}
         for reason, columns in explanation.deciding.items():
             reasons.setdefault(int(columns[row]), []).append(reason)
@@ -157,7 +160,8 @@ def _explain_sum(column: str, value: float, explanation: Explanation) -> Iterato
     """A score, written as a sum."""
     score = column.rpartition(".")[2]
     if score not in explanation.terms:
-        yield f"{column} = {value:.4f}"
+        formula = explanation.formulas.get(score)
+        yield f"{column} = {formula} = {value:.4f}" if formula else f"{column} = {value:.4f}"
         return
     terms, what = explanation.terms[score]
     if terms.dtype == bool:
@@ -170,11 +174,13 @@ def _explain_sum(column: str, value: float, explanation: Explanation) -> Iterato
 
 def _explain_coverage(pairs: _Pairs, explanation: Explanation) -> Iterator[str]:
     covered, (coverage, _) = explanation.covered, explanation.terms["coverage"]
+    recall = explanation.terms.get("atomic_recall")
     assert covered is not None
     yield f"Reference atoms, each with the generated atom that entails it most ({len(pairs.reference)})"
     for column, text in enumerate(pairs.reference):
         row = int(pairs.matrices.backward_entailment[:, column].argmax())
-        yield f"  {column + 1:2}  {covered[column]:12}  entailment {coverage[column]:.4f}  {text}"
+        match = f"match {recall[0][column]:.4f}  " if recall else ""
+        yield f"  {column + 1:2}  {covered[column]:12}  {match}entailment {coverage[column]:.4f}  {text}"
         yield f"        entailed most by generated {row + 1}: {pairs.generated[row]}"
         yield f"          {pairs.backward(row, column)}"
         yield f"          {pairs.forward(row, column)}"

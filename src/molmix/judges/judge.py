@@ -169,7 +169,7 @@ class Judge:
                     outs={"captions": out},
                     model=self._model,
                     cache=self._store / "nli",
-                    both_ways=self.settings.both_ways,
+                    **self.settings.asking,
                 )
             else:
                 write_verdicts(

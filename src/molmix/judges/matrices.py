@@ -44,7 +44,7 @@ class PairMatrices:
         return PairMatrices(zeros, zeros, zeros, zeros)
 
 
-MOST_ENTAILED = "entailed most by"
+MOST_ENTAILED, MATCHED = "entailed most by", "matched best by"
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Explanation:
             generated unit, int64 [..., G].
         terms: by score, the numbers whose mean is the score ([..., G] or [..., R]), and their description. A score that
             is not a mean is left out.
+        formulas: by score that is not a mean, how it is computed from the others.
         verdicts: for each generated unit, supported, contradicted or unsupported [..., G]; None if the judge has none.
         covered: for each reference unit, covered or missed [..., R]; None if the judge has no verdicts.
         note: a sentence that explains the numbers; may be empty.
@@ -63,6 +64,7 @@ class Explanation:
 
     deciding: dict[str, np.ndarray]
     terms: dict[str, tuple[np.ndarray, str]] = field(default_factory=dict)
+    formulas: dict[str, str] = field(default_factory=dict)
     verdicts: np.ndarray | None = None
     covered: np.ndarray | None = None
     note: str = ""

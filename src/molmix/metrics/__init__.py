@@ -93,12 +93,14 @@ class Metric:
         better: whether higher or lower is better.
         title: its name in tables for people.
         headline: whether wide tables for people, such as those of comparisons, show it. Their CSV has every metric.
+        shown: whether the leaderboard for people shows it. Its CSV has every metric.
     """
 
     column: str
     better: Literal["higher", "lower"]
     title: str
     headline: bool = False
+    shown: bool = True
 
 
 # Columns (an array (rows, k) of numpy or a sparse one of scipy), and a function of their sums: (…, k) -> (…).

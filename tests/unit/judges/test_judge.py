@@ -56,7 +56,7 @@ def by_stages(folder: Path, model: Path, settings: dict, store: Path) -> pd.Data
         outs={"t": folder / "nli.parquet"},
         model=folder / "manifest.json",
         cache=store / "nli",
-        both_ways=judge.both_ways,
+        **judge.asking,
     )
     return score_captions(settings, read_table(folder / "nli.parquet")).drop_columns("id").to_pandas()
 
@@ -76,6 +76,25 @@ def test_numbers_and_cache_are_those_of_the_stages(kind: str, settings: dict, mo
     assert means == pytest.approx(scores[list(means)].mean().to_dict(), nan_ok=True)
 
 
+@pytest.mark.parametrize("kind", ["atomic", "summac_zs", "fulldoc", "minicheck"])
+def test_identical_text_is_entailed_whatever_the_model_says(kind: str, model: Path, tmp_path: Path) -> None:
+    judge = Judge(kind, nli=model, store=tmp_path)
+    scores = judge.score(["The molecule is a primary alcohol."], ["the molecule is a  primary alcohol"])
+    assert scores.iloc[0, 0] == 1  # atomic F1, consistency
+    assert "e 1.0000  n 0.0000  c 0.0000" in judge.explain(0)
+
+
+def test_the_paper_s_metric_asks_about_identical_text(model: Path, tmp_path: Path) -> None:
+    scores = Judge("cross_nli", nli=model, store=tmp_path).score(["It is a dye."], ["It is a dye."])
+    assert 0 < scores["coverage"][0] < 1
+
+
+def test_numbers_are_compared_as_numbers(model: Path, tmp_path: Path) -> None:
+    texts = ["The molecule has two rings."], ["The molecule has three rings."]
+    assert Judge(nli=model, store=tmp_path).score(*texts)["atomic_f1"][0] == 0
+    assert Judge(nli=model, store=tmp_path, exact="none").score(*texts)["atomic_f1"][0] > 0
+
+
 def test_an_explanation_shows_atoms_pairs_and_sums(model: Path, tmp_path: Path) -> None:
     judge = Judge(nli=model, store=tmp_path)
     with pytest.raises(MolmixError, match="nothing was scored yet"):
@@ -83,7 +102,7 @@ def test_an_explanation_shows_atoms_pairs_and_sums(model: Path, tmp_path: Path) 
     scores = judge.score(REFERENCES, CAPTIONS)
     text = judge.explain(2)
     assert "The molecule is a fungal metabolite." in text and "reference → generated" in text
-    for column in ("hallucination", "coverage"):
+    for column in ("atomic_precision", "atomic_recall", "hallucination", "coverage"):
         assert f"= {scores[column][2]:.4f}, the mean" in text
     assert "run snakemake again" not in text
     assert "no pairs" in judge.explain(1)

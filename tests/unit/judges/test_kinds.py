@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from molmix.core.errors import MolmixError
 from molmix.judges.decompose.units import UNITS
 from molmix.judges.kinds import DIRECTIONS, Judge, parse_judge, score_captions
-from molmix.judges.kinds.atomic import OPERATIONS, SCORES, score
+from molmix.judges.kinds.atomic import OPERATIONS, count_verdicts
 from molmix.judges.kinds.summac_conv import bin_edges, read_layers
 from molmix.judges.matrices import PairMatrices
 
@@ -105,29 +105,82 @@ def consistency(judge: dict[str, Any], entailment: np.ndarray, contradiction: np
 )
 def test_operations(operation: str, contradiction: list[float]) -> None:
     assert OPERATIONS[operation](MATRICES) == pytest.approx(contradiction)
-    assert score(MATRICES, operation)["hallucination"] == pytest.approx(np.mean(contradiction))
+    assert count_verdicts(MATRICES, operation)["hallucination"] == pytest.approx(np.mean(contradiction))
 
 
 def test_shares_and_coverage() -> None:
-    scores = score(MATRICES, "aligned")
+    scores = count_verdicts(MATRICES, "aligned")
     assert [scores[name] for name in ("supported", "contradicted", "unsupported")] == [0.5, 0.5, 0.0]
     assert scores["coverage"] == pytest.approx((0.6 + 0.3 + 0.2) / 3)
-    assert score(MATRICES, "min")["unsupported"] == 0.5  # nothing contradicts the second atom everywhere
+    assert count_verdicts(MATRICES, "min")["unsupported"] == 0.5  # nothing contradicts the second atom everywhere
+
+
+def judged(settings: dict[str, Any], matrices: PairMatrices) -> dict[str, float]:
+    """One caption's scores."""
+    return score_captions(TypeAdapter(Judge).validate_python(settings).model_dump(), table([matrices])).to_pylist()[0]
+
+
+def f1_by_hand(forward: list[list[float]], backward: list[list[float]], threshold: float) -> tuple[float, float, float]:
+    """F1, precision and recall over mutual entailment, atom by atom."""
+
+    def match(one: int, other: int) -> float:
+        return min(min(forward[one][other], backward[one][other]) / threshold, 1.0)
+
+    rows, columns = range(len(forward)), range(len(forward[0]))
+    precision = sum(max(match(row, column) for column in columns) for row in rows) / len(rows)
+    recall = sum(max(match(row, column) for row in rows) for column in columns) / len(columns)
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0, precision, recall
+
+
+F1 = ("atomic_f1", "atomic_precision", "atomic_recall")
+
+
+@given(arrays(np.float32, (2, 3, 4), elements=st.floats(0, 1, width=32)), st.sampled_from([0.25, 0.5, 1.0]))
+@settings(max_examples=50, deadline=None)
+def test_f1_is_its_formula(entailments: np.ndarray, threshold: float) -> None:
+    forward, backward = entailments
+    scores = judged(
+        {"kind": "atomic", "threshold": threshold}, PairMatrices(forward, 1 - forward, backward, 1 - backward)
+    )
+    expected = f1_by_hand(forward.tolist(), backward.tolist(), threshold)
+    assert [scores[name] for name in F1] == pytest.approx(expected, abs=1e-6)
+
+
+def test_f1_by_hand() -> None:
+    # Mutual entailment: [[.6, 0, .1], [0, .2, 0]]; of at least a half: [[1, 0, .2], [0, .4, 0]].
+    scores = judged({"kind": "atomic"}, MATRICES)
+    precision, recall = (1 + 0.4) / 2, (1 + 0.4 + 0.2) / 3
+    assert [scores[name] for name in F1] == pytest.approx([2 / (1 / precision + 1 / recall), precision, recall])
+    soft = judged({"kind": "atomic", "threshold": 1}, MATRICES)
+    assert soft["atomic_precision"] == pytest.approx((0.6 + 0.2) / 2)
+
+
+def test_one_to_one_an_atom_supports_one_claim() -> None:
+    # Two claims that are both matched by the first reference atom, and a reference atom that nobody states.
+    entailment = np.array([[0.9, 0.0], [0.8, 0.1]])
+    both = PairMatrices(entailment, 1 - entailment, entailment, 1 - entailment)
+    best = judged({"kind": "atomic", "threshold": 1}, both)
+    one = judged({"kind": "atomic", "threshold": 1, "alignment": "one_to_one"}, both)
+    assert [best[name] for name in F1[1:]] == pytest.approx([0.85, 0.5])
+    assert [one[name] for name in F1[1:]] == pytest.approx([(0.9 + 0.1) / 2, (0.9 + 0.1) / 2])
+    assert one["hallucination"] == best["hallucination"]
 
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [
-        # hallucination, supported, contradicted, unsupported, coverage
-        ((0, 3), (np.nan, np.nan, np.nan, np.nan, 0)),
-        ((3, 0), (0, 0, 0, 1, np.nan)),
-        ((0, 0), (np.nan, np.nan, np.nan, np.nan, np.nan)),
+        ((0, 3), {"coverage": 0, "atomic_f1": 0, "atomic_recall": 0}),
+        ((3, 0), {"hallucination": 0, "supported": 0, "contradicted": 0, "unsupported": 1}),
+        ((0, 0), {}),
     ],
 )
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_no_atoms(shape: tuple[int, int], expected: tuple[float, ...], operation: str) -> None:
-    scores = score(PairMatrices(*[np.zeros(shape)] * 4), operation)
-    assert np.array_equal([scores[own.column] for own in SCORES], expected, equal_nan=True)
+@pytest.mark.parametrize("alignment", ["best", "one_to_one"])
+def test_no_atoms(shape: tuple[int, int], expected: dict[str, float], operation: str, alignment: str) -> None:
+    settings = {"kind": "atomic", "operation": operation, "alignment": alignment}
+    scores = judged(settings, PairMatrices(*[np.zeros(shape)] * 4))
+    defined = {name: value for name, value in scores.items() if name in DIRECTIONS and not np.isnan(value)}
+    assert defined == expected
 
 
 # ---- consistency -------------------------------------------------------------------------------------------------

@@ -48,8 +48,8 @@ study = load(Path("study.yaml"))
 assert study.decomposers["own"].asks_model is False and not study.local_decomposers()
 given = {name: judge.model_dump() for name, judge in study.judges.items()}
 options = Options(judges=given, vocabulary=None, wordnet=None, domain="molecules")
-shown = [metric.column for metric in judges.metrics(options)]
-assert shown == ["hallucination", "unsupported", "coverage", "by-sentence.consistency"]
+shown = [metric.column for metric in judges.metrics(options) if metric.shown]
+assert shown == ["atomic_f1", "hallucination", "unsupported", "coverage", "by-sentence.consistency"]
 assert "sentence_doc" in judges.note(options) and "whole" in describe_judge("by-sentence", study.judges["by-sentence"])
 """
 STUDY = """

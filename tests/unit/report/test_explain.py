@@ -128,6 +128,18 @@ def test_sums_are_the_stored_scores(metric: str, caption: str, told, stored) -> 
     assert not any("other settings" in line for line in lines)
 
 
+def test_f1_is_told_from_its_parts(told, stored) -> None:
+    lines = told("atomic_f1")
+    assert lines[0].endswith(f"{stored('atomic_f1'):.4f} (higher is better)")
+    formula = "2 × atomic_precision × atomic_recall / (atomic_precision + atomic_recall)"
+    assert f"atomic_f1 = {formula} = {stored('atomic_f1'):.4f}" in lines
+    for part, atoms in (("atomic_precision", 3), ("atomic_recall", 5)):
+        terms, count, result = sum_of(told(part), part)
+        assert len(terms) == count == atoms and result == pytest.approx(stored(part), abs=1e-4)
+        for term in terms:
+            assert any(f"match {term:.4f}  " in line for line in lines)
+
+
 def test_every_atom_has_the_verdict_that_is_counted(told, stored) -> None:
     for prefix in ("", "max.", "mean."):
         for verdict in ("supported", "contradicted", "unsupported"):
@@ -144,9 +156,10 @@ def test_the_pairs_that_decide_are_those_of_the_matrices(told, folder: Path) -> 
     for atom in range(3):
         index = contradiction[atom].argmax()
         here = lines.index(next(line for line in lines if line.startswith(f"   {atom + 1}  ")))
-        assert lines[here + 1].strip() == f"contradicted most by reference {index + 1}: {'pqrst'[index]}"
+        there = next(row for row in range(here, len(lines)) if "contradicted most by" in lines[row])
+        assert lines[there].endswith(f"reference {index + 1}: {'pqrst'[index]}")
         e, c = entailment[atom, index], contradiction[atom, index]
-        assert lines[here + 2].strip() == f"reference → generated  e {e:.4f}  n {1 - e - c:.4f}  c {c:.4f}"
+        assert lines[there + 1].strip() == f"reference → generated  e {e:.4f}  n {1 - e - c:.4f}  c {c:.4f}"
     covered = np.reshape(row["backward_entailment"], (3, 5))
     for atom in range(5):
         line = next(line for line in lines if re.match(rf"   {atom + 1}  (covered|missed)", line))
@@ -157,12 +170,12 @@ def test_the_pairs_that_decide_are_those_of_the_matrices(told, folder: Path) -> 
         )
 
 
-@pytest.mark.parametrize("metric", ["hallucination", "unsupported", "coverage", "zs.consistency"])
+@pytest.mark.parametrize("metric", ["atomic_f1", "hallucination", "unsupported", "coverage", "zs.consistency"])
 @pytest.mark.parametrize("caption", ["silent", "unmet"])
 def test_a_side_without_atoms_is_said(metric: str, caption: str, told) -> None:
     text = "\n".join(told(metric, caption))
     assert "no pairs: docs/metrics.md" in text
-    assert ("undefined" in text.splitlines()[0]) == ((metric == "coverage") == (caption == "unmet"))
+    assert ("undefined" in text.splitlines()[0]) == ((metric in ("atomic_f1", "coverage")) == (caption == "unmet"))
 
 
 def test_facts(told, stored) -> None:
@@ -231,7 +244,7 @@ def test_stale_probabilities_are_noticed(told, folder: Path) -> None:
         (("hallucination", "ous", "id", "plain"), "no model 'ous'\n  Hint: did you mean 'ours'?"),
         (("hallucination", "ours", "idd", "plain"), "no test set 'idd'\n  Hint: did you mean 'id'?"),
         (("hallucination", "ours", "id", "plan"), "no caption 'plan'\n  Hint: did you mean 'plain'?"),
-        (("valid", "ours", "id", "plain"), "'valid' is not measured on 'id'\n  Hint: measured are: hallucination, "),
+        (("valid", "ours", "id", "plain"), "'valid' is not measured on 'id'\n  Hint: measured are: atomic_f1, "),
     ],
 )
 def test_wrong_names_are_mended(names: tuple[str, ...], message: str, folder: Path, monkeypatch) -> None:

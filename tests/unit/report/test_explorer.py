@@ -103,6 +103,8 @@ def test_scores_and_evidence_are_those_of_the_tables(run: schema.Config) -> None
         value = dict(zip([m["column"] for m in index["metrics"]], scores["values"], strict=True))
         assert np.mean(judged["contradiction"][row % BLOCK]) == pytest.approx(value["hallucination"][row], abs=1e-4)
         assert np.mean(judged["coverage"][row % BLOCK]) == pytest.approx(value["coverage"][row], abs=1e-4)
+        assert np.mean(judged["match"][row % BLOCK]) == pytest.approx(value["atomic_precision"][row], abs=1e-4)
+        assert np.mean(judged["recall"][row % BLOCK]) == pytest.approx(value["atomic_recall"][row], abs=1e-4)
         share = np.mean([verdict == "supported" for verdict in judged["verdicts"][row % BLOCK]])
         assert share == pytest.approx(value["supported"][row])
 
@@ -137,7 +139,7 @@ def test_figures_and_comparisons(run: schema.Config) -> None:
     names = [metric["column"] for metric in index["metrics"]]
     value, low, high = ours["figures"][names.index("bleu4")]
     assert low <= value <= high
-    assert ours["figures"][names.index("supported")] is None  # no column of the leaderboard
+    assert ours["figures"][names.index("supported")] is not None  # a column of the CSV only
     told = [row for row in ours["compared"] + theirs["compared"] if row[0] == names.index("coverage")]
     assert len(told) == 1 and told[0][2] == "best" and told[0][3] == BLOCK + 4  # coverage of `m2` is undefined
 

@@ -81,6 +81,7 @@ def results_of(study: dict[str, Any], *, empty: bool = False) -> Results:
     """Tables of a study as its rules write them, with figures that are drawn by chance, or with none."""
     models, metrics = rows_of(study), metrics_of(study)
     shown = [metric for metric in metrics if metric.headline and metric.column not in ("valid", "exact", "morgan")]
+    shown += [metric for metric in metrics if metric.column in ("atomic_precision", "atomic_recall")]
     generator = np.random.default_rng(4)
     figures = {key: np.nan if empty else generator.beta(2, 5) for key in _keys(TESTS, models, shown)}
     board = pd.DataFrame([{"model": model, "test": test} for test in TESTS for model in models])
@@ -184,7 +185,7 @@ def test_points_stand_where_the_leaderboard_says() -> None:
     drawn = {line.get_label(): line.get_xydata()[0] for line in axes.lines if line.get_label() in results.models}
     assert set(drawn) == set(results.models)
     for model, point in drawn.items():
-        assert tuple(point) == pytest.approx(tuple(board.loc[model, ["coverage", "hallucination"]]))
+        assert tuple(point) == pytest.approx(tuple(board.loc[model, ["atomic_recall", "atomic_precision"]]))
     numbers = {text.get_text(): text.xy for text in axes.texts}
     for number, model in enumerate(results.models, start=1):  # every point has its number, and the key says whose
         assert numbers[str(number)] == pytest.approx(tuple(drawn[model]))
@@ -207,7 +208,7 @@ def test_both_test_sets_and_their_intervals_are_drawn() -> None:
 def test_a_star_stands_where_the_comparison_has_a_verdict() -> None:
     results = results_of(two_tests(MICRO))
     own = results.comparisons[(results.comparisons["test"] == "id") & (results.comparisons["metric"] == "coverage")]
-    axes = effects(results, "id").axes[1]
+    axes = effects(results, "id").axes[2]
     assert axes.get_title(loc="left") == "coverage ↑"
     assert [bar.get_width() for bar in axes.patches] == pytest.approx(own["difference"].tolist())
     assert [text.xy[1] for text in axes.texts] == [row for row, said in enumerate(own["verdict"]) if said]

@@ -25,8 +25,9 @@ class Score:
     Attributes:
         column: its name, with the same meaning in every kind that has it.
         better: whether higher or lower is better.
-        shown: whether tables for people show it.
+        shown: whether tables for people show it. Their CSV has every score.
         headline: whether tables with few columns show it.
+        title: its name in tables for people; empty for that of its column.
         reads_contradiction: whether it depends on probabilities of contradiction. Many NLI models call unrelated pairs
             contradictions; the licence of such a score has a bound on this.
     """
@@ -36,6 +37,7 @@ class Score:
     shown: bool = True
     headline: bool = True
     reads_contradiction: bool = False
+    title: str = ""
 
 
 CONSISTENCY = Score("consistency", "higher")
@@ -91,7 +93,7 @@ class JudgeSettings(Section):
     @property
     def columns(self) -> tuple[str, ...]:
         """Its columns in :func:`molmix.judges.kinds.score_captions` after id."""
-        return (*self.counts, *(score.column for score in self.scores))
+        return (*(score.column for score in self.scores), *self.counts)
 
     def score_table(self, table: pa.Table) -> dict[str, np.ndarray]:
         """The scores of all captions of the judge's table; see :func:`molmix.judges.kinds.score_captions`.
@@ -119,12 +121,19 @@ class NliJudge(JudgeSettings):
     Attributes:
         nli: name of the NLI model.
         both_ways: whether it also reads the backward matrices, with the caption as premise.
+        asks_identical: whether the NLI model is asked about pairs of identical texts; if not, they are entailed.
     """
 
     nli: Name = Field("embedded", description="NLI model that is asked, by its name")
 
     stage: ClassVar[Literal["nli", "verdicts"]] = "nli"
     both_ways: ClassVar[bool] = False
+    asks_identical: ClassVar[bool] = False
+
+    @property
+    def asking(self) -> dict[str, Any]:
+        """How the NLI model is asked: arguments of :func:`molmix.judges.nli.inference.predict_tables`."""
+        return {"both_ways": self.both_ways, "ask_identical": self.asks_identical}
 
     def scorer(self) -> Scorer:
         """The function from matrices to scores, with all needed files loaded.

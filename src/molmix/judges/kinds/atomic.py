@@ -10,40 +10,59 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from molmix.core.schema import Name
+from molmix.judges.kinds._alignment import matched, matches, score_matches
 from molmix.judges.kinds._judge import NliJudge, Score
-from molmix.judges.matrices import MOST_ENTAILED, Explanation, PairMatrices, Scorer
+from molmix.judges.matrices import MATCHED, MOST_ENTAILED, Explanation, PairMatrices, Scorer
 
 if TYPE_CHECKING:
     import numpy as np
 
 THRESHOLD = 0.5  # of a probability: more likely than not
 SCORES = (
+    Score("atomic_f1", "higher", title="atomic F1"),
+    Score("atomic_precision", "higher", shown=False, headline=False, title="atomic precision"),
+    Score("atomic_recall", "higher", shown=False, headline=False, title="atomic recall"),
     Score("hallucination", "lower", reads_contradiction=True),
-    Score("supported", "higher", shown=False),
-    Score("contradicted", "lower", shown=False, reads_contradiction=True),
+    Score("supported", "higher", shown=False, headline=False),
+    Score("contradicted", "lower", shown=False, headline=False, reads_contradiction=True),
     Score("unsupported", "lower", headline=False, reads_contradiction=True),
     Score("coverage", "higher"),
 )
 
 
 class Atomic(NliJudge):
-    """Atomic cross-NLI: what the reference contradicts or leaves open of a caption, and what the caption leaves out.
+    """Atomic cross-NLI: how much of a caption and its reference says the same, and what is wrong with the rest.
 
+    * ``atomic_f1``, the headline: harmonic mean of ``atomic_precision`` (mean over generated atoms of their match with
+      a reference atom) and ``atomic_recall`` (mean over reference atoms of their match with a generated atom). Two
+      atoms match if each entails the other (:mod:`molmix.judges.kinds._alignment`).
     * ``hallucination``: mean over generated atoms of the *row-wise operation* on contradiction (:data:`OPERATIONS`).
     * ``supported``, ``contradicted``, ``unsupported``: shares of the generated atoms, which add up to 1. An atom is
       supported if some reference atom entails it with a probability of at least a half; else contradicted if the
       row-wise operation gives at least a half; else unsupported.
     * ``coverage``: mean over reference atoms of the highest entailment by a generated atom.
 
-    A caption without atoms covers nothing (``coverage`` 0). Its ``hallucination`` and its shares are means over no atom
-    and are not defined: NaN, left out of a system's mean. Against a reference without atoms, every atom is unsupported
-    and none contradicted (``hallucination`` 0), and ``coverage`` is not defined, for every system alike.
+    A caption without atoms covers nothing (``coverage``, ``atomic_recall`` and ``atomic_f1`` 0). Its ``hallucination``,
+    ``atomic_precision`` and shares are means over no atom and are not defined: NaN, left out of a system's mean.
+    Against a reference without atoms, every atom is unsupported and none contradicted (``hallucination`` 0), and
+    ``coverage`` and F1 with its parts are not defined, for every system alike.
     """
 
     kind: Literal["atomic"]
     decomposer: Name = Field("rules", description="how both texts are split into atoms, by its name")
     operation: Literal["max", "min", "mean", "aligned"] = Field(
         "aligned", description="row-wise operation on contradiction that makes the hallucination score"
+    )
+    alignment: Literal["best", "one_to_one"] = Field(
+        "best", description="`one_to_one`: for F1, an atom matches one atom of the other text only"
+    )
+    threshold: float = Field(
+        0.5, gt=0, le=1, description="mutual entailment of a full match for F1; less counts in proportion"
+    )
+    exact: Literal["none", "numbers", "stereo"] = Field(
+        "stereo",
+        description="what of an entailed text its premise has too: nothing, its numbers (locants and charges too), or "
+        "also its stereo descriptors",
     )
 
     both_ways: ClassVar[bool] = True
@@ -56,6 +75,11 @@ class Atomic(NliJudge):
         """The decomposer of both texts."""
         return self.decomposer
 
+    @property
+    def asking(self) -> dict[str, Any]:
+        """How the NLI model is asked, and that numbers are compared as numbers."""
+        return super().asking | {"exact": self.exact}
+
     def variants(self) -> dict[str, dict[str, Any]]:
         """The same judge with every row-wise operation."""
         return {operation: self.model_dump() | {"operation": operation} for operation in OPERATIONS}
@@ -63,17 +87,19 @@ class Atomic(NliJudge):
     def describe(self) -> str:
         """Description of the judge and its row-wise operation."""
         return (
-            f"atoms by `{self.decomposer}`, NLI model `{self.nli}`, hallucination by the row-wise operation "
-            f"`{self.operation}`"
+            f"atoms by `{self.decomposer}`, NLI model `{self.nli}`, atomic F1 over mutual entailment, hallucination by "
+            f"the row-wise operation `{self.operation}`"
         )
 
     def scorer(self) -> Scorer:
-        """The scores with this judge's row-wise operation."""
-        return partial(score, operation=self.operation)
+        """The scores with this judge's settings."""
+        return partial(score, operation=self.operation, threshold=self.threshold, alignment=self.alignment)
 
     def explain(self, matrices: PairMatrices) -> Explanation:
         """The verdicts, the deciding atoms, and the terms of every score."""
         found = verdicts(matrices, self.operation)
+        matching = matches(matrices, self.threshold)
+        precision, recall = matched(matching, self.alignment)
         picked = {REASONS[self.operation]: PICKS[self.operation](matrices)} if self.operation in PICKS else {}
         shares = {
             "supported": found.supported,
@@ -81,15 +107,24 @@ class Atomic(NliJudge):
             "unsupported": ~found.supported & ~found.contradicted,
         }
         return Explanation(
-            deciding=picked | {MOST_ENTAILED: matrices.forward_entailment.argmax(axis=-1)},
+            deciding={
+                MATCHED: matching.argmax(axis=-1),
+                **picked,
+                MOST_ENTAILED: matrices.forward_entailment.argmax(axis=-1),
+            },
             terms={
+                "atomic_precision": (precision, "match of the generated atoms"),
+                "atomic_recall": (recall, "match of the reference atoms"),
                 "hallucination": (found.contradiction, "contradiction of the generated atoms"),
                 "coverage": (found.coverage, "entailment of the reference atoms"),
             }
             | {name: (share, f"share of {name} generated atoms") for name, share in shares.items()},
             verdicts=found.generated(),
             covered=found.reference(),
-            note=f"A probability of {THRESHOLD} or more makes an atom supported, contradicted or covered.",
+            formulas={"atomic_f1": "2 × atomic_precision × atomic_recall / (atomic_precision + atomic_recall)"},
+            note=f"A probability of {THRESHOLD} or more makes an atom supported, contradicted or covered. Match of two "
+            "atoms: the lower of the two probabilities that one entails the other, divided by "
+            f"{self.threshold:g}, at most 1.",
         )
 
 
@@ -178,21 +213,34 @@ def verdicts(matrices: PairMatrices, operation: str) -> Verdicts:
     return Verdicts(contradiction, supported, contradicted, matrices.backward_entailment.max(axis=-2))
 
 
-def score(matrices: PairMatrices, operation: str) -> dict[str, np.ndarray]:
+def score(matrices: PairMatrices, operation: str, threshold: float, alignment: str) -> dict[str, np.ndarray]:
     """Scores of one caption, or of many of one shape.
 
     Args:
         matrices: each [..., G, R]; G and R may be 0.
         operation: a key of :data:`OPERATIONS`.
+        threshold, alignment: of :func:`molmix.judges.kinds._alignment.score_matches`.
 
     Returns:
         An array [...] for each of :data:`SCORES`; see :class:`Atomic` for definitions and for texts without atoms.
+    """
+    return score_matches(matrices, threshold=threshold, alignment=alignment) | count_verdicts(matrices, operation)
+
+
+def count_verdicts(matrices: PairMatrices, operation: str) -> dict[str, np.ndarray]:
+    """The scores that read one direction at a time: an array [...] for each of :data:`SCORES` but F1 and its parts.
+
+    Args:
+        matrices: each [..., G, R]; G and R may be 0.
+        operation: a key of :data:`OPERATIONS`.
     """
     import numpy as np
 
     *many, generated, reference = matrices.forward_entailment.shape
     if not generated or not reference:
-        shares = dict.fromkeys((score.column for score in SCORES), np.full(many, 0.0 if generated else np.nan))
+        shares = dict.fromkeys(
+            ("hallucination", "supported", "contradicted"), np.full(many, 0.0 if generated else np.nan)
+        )
         return shares | {
             "unsupported": np.full(many, 1.0 if generated else np.nan),
             "coverage": np.full(many, 0.0 if reference else np.nan),

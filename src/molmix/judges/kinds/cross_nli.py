@@ -31,6 +31,7 @@ class CrossNli(NliJudge):
     decomposer: Name = Field("rules", description="how both texts are split into atoms, by its name")
 
     both_ways: ClassVar[bool] = True
+    asks_identical: ClassVar[bool] = True  # as the package does
     scores: ClassVar[tuple[Score, ...]] = (
         Score("hallucination", "lower", reads_contradiction=True),
         Score("coverage", "higher"),
@@ -77,5 +78,5 @@ def score(matrices: PairMatrices) -> dict[str, np.ndarray]:
     Returns:
         ``hallucination`` and ``coverage``, arrays [...] in [0, 1]; see :class:`CrossNli` for texts without atoms.
     """
-    scores = atomic.score(matrices, "min")
+    scores = atomic.count_verdicts(matrices, "min")
     return {name: scores[name] for name in ("hallucination", "coverage")}

@@ -16,7 +16,9 @@ import numpy as np
 from molmix.core.errors import MolmixError
 from molmix.core.files import write_table
 from molmix.core.progress import progress
+from molmix.judges.nli.cache import VALUE
 from molmix.judges.nli.cached_model import CachedModel
+from molmix.judges.nli.literal import identical, lacking
 from molmix.judges.nli.pairs import Distinct, Pairs
 
 _MANY = 4_000_000  # pairs that are looked up together
@@ -32,9 +34,14 @@ def predict_tables(
     cache: Path,
     neighbours: Mapping[str, Sequence[Path]] | None = None,
     both_ways: bool = True,
+    ask_identical: bool = False,
+    exact: str = "none",
     **settings: Any,
 ) -> dict[str, dict[str, int]]:
     """Ask an NLI model for all pairs of one system's captions, over any number of test sets.
+
+    A text entails itself: if the two texts of a pair are identical (:func:`molmix.judges.nli.literal.normalise`), the
+    entailment is 1 and the contradiction 0, and the model is not asked.
 
     Writes one table per test set, one row per caption in the order of the generated atoms: ``id``, ``n_generated``,
     ``n_reference``, ``n_truncated`` (pairs that were cut to fit the model), ``fallback`` (whether `rules` made the
@@ -52,6 +59,9 @@ def predict_tables(
         neighbours: for each test set, other systems' atoms. Loading a model takes longer than most of one system's
             pairs. So if it must be loaded, pairs of neighbours whose atoms exist already are computed too.
         both_ways: whether the backward lists are needed. If not, they are NaN, and their pairs are not computed.
+        ask_identical: whether the model is asked about pairs of identical texts, too.
+        exact: values that an entailed hypothesis shares with its premise, a key of
+            :data:`molmix.judges.nli.literal.EXACT`. Where the premise lacks one, the entailment is 0.
         settings: settings of the model; see :class:`molmix.judges.nli.cached_model.CachedModel`.
 
     Returns:
@@ -65,22 +75,24 @@ def predict_tables(
     cached = model if isinstance(model, CachedModel) else CachedModel(model, cache, **settings)
     own = {test: Pairs.of(reference, generated, both_ways) for test, (reference, generated) in atoms.items()}
     joined, rows = Distinct.join([pairs.distinct for pairs in own.values()])
-    answers = cached.look_up(joined)
-    others = _others(cached, atoms, neighbours or {}, both_ways) if answers.missing.any() else {}
+    asked = _asked(joined, ask_identical)
+    without = lacking(joined.texts, joined.premises, joined.hypotheses, exact)
+    answers, index = cached.look_up(joined.only(asked)), np.cumsum(asked) - 1
+    others = _others(cached, atoms, neighbours or {}, both_ways, ask_identical) if answers.missing.any() else {}
     # Pairs that other jobs compute meanwhile are not computed again: then the bar ends early.
-    plan = np.concatenate([joined.keys[answers.missing], *(lacking.keys for lacking in others.values())])
+    plan = np.concatenate([joined.keys[asked][answers.missing], *(new.keys for new in others.values())])
     counts = {}
     with progress(total=len(np.unique(plan, axis=0)), unit="pair", desc="NLI") as bar:
         for (test, pairs), indices in zip(own.items(), rows, strict=True):
             bar.set_description(f"NLI {test}")
-            computed = answers.compute(indices, bar)
-            write_table(outs[test], pairs.table(answers.values[indices]))
+            computed = answers.compute(index[indices[asked[indices]]], bar)
+            write_table(outs[test], pairs.table(_values(answers.values, asked, without)[indices]))
             cells, distinct = len(pairs.cells), len(indices)
             log.info("%s: %d cells, %d distinct pairs, %d computed", test, cells, distinct, computed)
             counts[test] = {"cells": cells, "distinct": distinct, "computed": computed, "computed_for_others": 0}
-        for test, lacking in others.items():
+        for test, new in others.items():
             bar.set_description(f"NLI {test}, other systems")
-            _, computed = cached.predict(lacking, bar)
+            _, computed = cached.predict(new, bar)
             log.info("%s: %d pairs of other systems computed ahead of their jobs", test, computed)
             counts[test]["computed_for_others"] = computed
     return counts
@@ -115,20 +127,48 @@ def predict_pairs(
     return values[[once[pair] for pair in pairs]]
 
 
+def _asked(pairs: Distinct, ask_identical: bool) -> np.ndarray:
+    """Which pairs the model is asked about: bool [n]."""
+    if ask_identical:
+        return np.ones(len(pairs.keys), bool)
+    return ~identical(pairs.texts, pairs.premises, pairs.hypotheses)
+
+
+def _values(answers: np.ndarray, asked: np.ndarray, without: np.ndarray) -> np.ndarray:
+    """Values of pairs (:data:`molmix.judges.nli.cache.VALUE` [n]): the model's answers, and what their words say.
+
+    Args:
+        answers: of the asked pairs.
+        asked: which pairs the model is asked about, bool [n]; the others are identical texts.
+        without: which hypotheses have a value that their premise lacks, bool [n].
+    """
+    values = np.zeros(len(asked), VALUE)
+    values["entailment"] = 1
+    values[asked] = answers
+    values["entailment"][without] = 0
+    return values
+
+
 def _others(
     cached: CachedModel,
     atoms: Mapping[str, tuple[Path, Path]],
     neighbours: Mapping[str, Sequence[Path]],
     both_ways: bool,
+    ask_identical: bool,
 ) -> dict[str, Distinct]:
     """The distinct pairs of neighbours that the cache lacks, by test set.
 
     To save memory, cells are not kept, and pairs are looked up whenever many have been collected: there can be many
     neighbours.
     """
+
+    def missing(parts: list[Distinct]) -> Distinct:
+        joined = Distinct.join(parts)[0]
+        return cached.missing(joined.only(_asked(joined, ask_identical)))
+
     found = {}
     for test, paths in neighbours.items():
-        lacking: list[Distinct] = []
+        new: list[Distinct] = []
         collected: list[Distinct] = []
         for path in paths:
             if path in atoms[test]:  # a glob also finds the references and the system itself
@@ -138,9 +178,9 @@ def _others(
             except MolmixError:  # not finished yet; its own job will report any other error
                 continue
             if sum(len(pairs.keys) for pairs in collected) > _MANY:
-                lacking.append(cached.missing(Distinct.join(collected)[0]))
+                new.append(missing(collected))
                 collected = []
-        lacking.append(cached.missing(Distinct.join(collected)[0]))
-        if any(len(pairs.keys) for pairs in lacking):
-            found[test] = Distinct.join(lacking)[0]
+        new.append(missing(collected))
+        if any(len(pairs.keys) for pairs in new):
+            found[test] = Distinct.join(new)[0]
     return found

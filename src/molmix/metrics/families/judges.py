@@ -1,6 +1,6 @@
 """Scores of captions by judges; :mod:`molmix.judges.kinds` defines them.
 
-The first judge of a kind with plain columns (`atomic`) has columns without a prefix (`hallucination`, `coverage`, …).
+The first judge of a kind with plain columns (`atomic`) has columns without a prefix (`atomic_f1`, `hallucination`, …).
 The columns of all other judges begin with their name (`summac.consistency`).
 """
 
@@ -20,19 +20,19 @@ FALLBACK = "fallback"  # column: `rules` made units because the decomposer's ans
 
 
 def metrics(options: Options) -> tuple[Metric, ...]:
-    """How the scores for people are shown, judge by judge."""
+    """How the scores are shown, judge by judge."""
     named, shown = prefixes(options.judges), titles(options.judges)
     return tuple(
         Metric(
             f"{prefix}{score.column}",
             score.better,
-            f"{shown[name]} {score.column}" if prefix else score.column,
+            " ".join(filter(None, (prefix and shown[name], score.title or score.column))),
             # For the judge with the plain columns, or for all judges if none has them.
             headline=score.headline and (not prefix or "" not in named.values()),
+            shown=score.shown,
         )
         for name, prefix in named.items()
         for score in parse_judge(options.judges[name]).scores
-        if score.shown
     )
 
 

@@ -19,14 +19,14 @@ from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table, replace_folder, write_atomically
 from molmix.judges.explanation import describe_judge
 from molmix.judges.kinds import JudgeSettings, NliJudge
-from molmix.judges.matrices import MOST_ENTAILED, PairMatrices
+from molmix.judges.matrices import PairMatrices
 from molmix.metrics import all_metrics
 from molmix.metrics.aggregate import without_texts
 from molmix.pipeline import model_table
 from molmix.pipeline.origins import check_origins
 from molmix.report.explain.case import judged_folders, metrics_of, options_of
 from molmix.report.explorer.drawings import draw_molecule
-from molmix.report.explorer.tables import judge_columns, read_comparisons, read_figures, rounded
+from molmix.report.explorer.tables import judge_columns, picked, read_comparisons, read_figures, rounded
 
 PAGES = files("molmix.report.explorer") / "pages"
 BLOCK = 50  # number of molecules whose drawings, units or probabilities are in one file
@@ -174,7 +174,7 @@ def _explanation_of(judge: JudgeSettings) -> dict[str, Any]:
     if not isinstance(judge, NliJudge):
         return {"pairs": False, "verdicts": True, "reason": ""}
     explanation = judge.explain(PairMatrices(*[np.zeros((1, 1))] * 4))
-    reasons = [reason for reason in explanation.deciding if reason != MOST_ENTAILED]
+    reasons = [*picked(explanation)]
     return {"pairs": True, "verdicts": explanation.verdicts is not None, "reason": reasons[0] if reasons else ""}
 
 

@@ -14,9 +14,11 @@ import numpy as np
 from molmix.core.errors import fault
 from molmix.core.files import make_again, read_table
 from molmix.judges.kinds import JudgeSettings, NliJudge
-from molmix.judges.matrices import MOST_ENTAILED, PairMatrices, by_shape
+from molmix.judges.matrices import MATCHED, MOST_ENTAILED, Explanation, PairMatrices, by_shape
 
 MATRICES = ("forward_entailment", "forward_contradiction", "backward_entailment", "backward_contradiction")
+# Columns of a judge with verdicts that are about pairs: empty if a text has no units.
+_OF_PAIRS = ("contradiction", "picks", "match", "matching", "coverage", "covering", "recall")
 Owner = tuple[str, str]  # a test set and a model
 
 
@@ -34,8 +36,9 @@ def judge_columns(judge: JudgeSettings, reference: Path, generated: Path, judged
         ``matrices`` (two or four lists of thousandths, row-major [generated, reference], in the order of
         :data:`MATRICES`; empty if a text has no units) and ``nearest`` (index of the reference unit that entails each
         generated unit most). A judge that gives verdicts also has ``verdicts``, ``contradiction`` and ``picks`` (index
-        of the reference unit that the row-wise operation selects) for the generated units, and ``covered``,
-        ``coverage`` and ``covering`` for the reference units.
+        of the reference unit that the row-wise operation selects), ``match`` and ``matching`` (index of the reference
+        unit that matches best) for the generated units, and ``covered``, ``coverage``, ``covering`` and ``recall`` (its
+        match) for the reference units.
 
     Raises:
         MolmixError: a table is missing or damaged, or the tables do not belong together.
@@ -65,7 +68,7 @@ def _columns_of_shape(judge: NliJudge, matrices: PairMatrices) -> dict[str, Any]
         columns: dict[str, Any] = dict.fromkeys(("matrices", "nearest"), [[]] * many)
         if explanation.verdicts is not None:  # without pairs, no unit is supported, contradicted or covered
             columns |= {"verdicts": [["unsupported"] * generated] * many, "covered": [["missed"] * reference] * many}
-            columns |= dict.fromkeys(("contradiction", "picks", "coverage", "covering"), [[]] * many)
+            columns |= dict.fromkeys(_OF_PAIRS, [[]] * many)
         return columns
     names = MATRICES if judge.both_ways else MATRICES[:2]
     cells = np.stack([getattr(matrices, name).reshape(many, -1) for name in names], axis=1)
@@ -74,16 +77,24 @@ def _columns_of_shape(judge: NliJudge, matrices: PairMatrices) -> dict[str, Any]
         "nearest": explanation.deciding[MOST_ENTAILED].tolist(),
     }
     if explanation.verdicts is not None and explanation.covered is not None:
-        picks = [chosen.tolist() for reason, chosen in explanation.deciding.items() if reason != MOST_ENTAILED]
+        picks = [chosen.tolist() for chosen in picked(explanation).values()]
         columns |= {
             "verdicts": explanation.verdicts.tolist(),
             "contradiction": [rounded(row, 4) for row in explanation.terms["hallucination"][0].tolist()],
             "picks": picks[0] if picks else [[]] * many,
+            "match": [rounded(row, 4) for row in explanation.terms["atomic_precision"][0].tolist()],
+            "matching": explanation.deciding[MATCHED].tolist(),
             "covered": explanation.covered.tolist(),
             "coverage": [rounded(row, 4) for row in explanation.terms["coverage"][0].tolist()],
             "covering": matrices.backward_entailment.argmax(axis=-2).tolist(),
+            "recall": [rounded(row, 4) for row in explanation.terms["atomic_recall"][0].tolist()],
         }
     return columns
+
+
+def picked(explanation: Explanation) -> dict[str, np.ndarray]:
+    """The reference unit whose contradiction counts for each generated unit, by reason; empty if it is none."""
+    return {why: units for why, units in explanation.deciding.items() if why not in (MOST_ENTAILED, MATCHED)}
 
 
 def read_figures(path: Path, metrics: Sequence[str]) -> dict[Owner, list[list[float | None] | None]]:

@@ -1,4 +1,4 @@
-"""Hallucination against coverage: each model as a point."""
+"""Atomic precision against atomic recall: each model as a point."""
 
 from __future__ import annotations
 
@@ -24,11 +24,10 @@ def tradeoff(results: Results, tests: Sequence[str]) -> Figure:
     shown = list(tests)[:_PANELS]
     if not shown:
         return message_figure("no test set has captions to judge")
-    coverage = results.figures(shown[0], "coverage")["value"]
-    models = best_models(coverage, MOST)
+    models = best_models(results.figures(shown[0], "atomic_f1")["value"], MOST)
     styles = point_styles(results.models, models)
     numbers = {model: index for index, model in enumerate(models, start=1)}
-    notes = [omitted_note(models, list(results.models), f"the highest coverage on {shown[0]}; the others are dots")]
+    notes = [omitted_note(models, list(results.models), f"the highest atomic F1 on {shown[0]}; the others are dots")]
     notes += [f"{len(shown)} of {len(tests)} test sets"] * (len(shown) < len(tests))
     note = "; ".join(filter(None, notes))
 
@@ -44,7 +43,7 @@ def tradeoff(results: Results, tests: Sequence[str]) -> Figure:
     for axes in grid[len(shown) :]:
         axes.set_visible(False)
     for axes in grid[::across]:
-        axes.set_ylabel("hallucination (down is better)")
+        axes.set_ylabel("atomic precision (up is better)")
     draw_key(bottom, styles, numbers, note)
     settle(figure)  # the numbers need the final positions of the points
     for axes in grid[: len(shown)]:
@@ -53,7 +52,7 @@ def tradeoff(results: Results, tests: Sequence[str]) -> Figure:
 
 
 def _draw_panel(axes: Axes, results: Results, test: str, styles: Mapping[str, dict[str, Any]]) -> None:
-    across, up = results.figures(test, "coverage"), results.figures(test, "hallucination")
+    across, up = results.figures(test, "atomic_recall"), results.figures(test, "atomic_precision")
     axes.set_xlim(*axis_limits([across]))
     axes.set_ylim(*axis_limits([up]))
     for model in styles:
@@ -63,4 +62,4 @@ def _draw_panel(axes: Axes, results: Results, test: str, styles: Mapping[str, di
             axes.plot(across["value"][ends], up["value"][ends], color=PALE, linewidth=0.7, linestyle=":", zorder=3)
     draw_points(axes, across, up, styles)
     axes.set_title(test, loc="left")
-    axes.set_xlabel("coverage (right is better)")
+    axes.set_xlabel("atomic recall (right is better)")

@@ -27,11 +27,12 @@
         const [contradiction, nearest] = [judged.contradiction[position], judged.nearest[position]];
         if (contradiction === undefined) return item(judged.verdicts[position], text, "");
         const entailment = number(judged.matrices[0][position * reference.length + nearest] / 1000, { digits: 3 });
-        return item(
-          judged.verdicts[position],
-          text,
-          `${by("contradiction", number(contradiction), "reference", judged.picks[position])}, ${by("entailment", entailment, "reference", nearest)}`,
-        );
+        const said = [
+          by("match", number(judged.match[position]), "reference", judged.matching[position]),
+          by("contradiction", number(contradiction), "reference", judged.picks[position]),
+          by("entailment", entailment, "reference", nearest),
+        ];
+        return item(judged.verdicts[position], text, said.join(", "));
       }),
     ),
     el("h4", {}, "Reference, against the caption"),
@@ -43,7 +44,9 @@
         return item(
           judged.covered[position],
           text,
-          coverage === undefined ? "" : by("entailment", number(coverage), "caption", judged.covering[position]),
+          coverage === undefined
+            ? ""
+            : `match ${number(judged.recall[position])}, ${by("entailment", number(coverage), "caption", judged.covering[position])}`,
         );
       }),
     ),
