@@ -95,15 +95,14 @@ def table(pages: Path, system: str, test: str = "id") -> dict:
 def test_opens_on_the_largest_loss(pages: Path, open_page: Callable[..., Page]) -> None:
     page = open_page(pages)
     ours, theirs = table(pages, "ours"), table(pages, "theirs")
-    scored = [name for name in ours if theirs[name]["hallucination"] is not None]
-    assert len(scored) == MOLECULES - 1  # an empty caption has no score
-    worst = max(scored, key=lambda name: ours[name]["hallucination"] - theirs[name]["hallucination"])
+    scored = [name for name in ours if None not in (ours[name]["atomic_f1"], theirs[name]["atomic_f1"])]
+    worst = max(scored, key=lambda name: theirs[name]["atomic_f1"] - ours[name]["atomic_f1"])
     assert shown(page) == listed(page)[0] == worst
     differences = [number(text) for text in values(page, 4)]
     assert len(differences) < MOLECULES / 2 and differences == sorted(differences, reverse=True)
     assert page.locator(".answer h3 bdi").all_inner_texts() == ["ours", "theirs"]
     assert f"{MOLECULES} molecules" in page.locator("#status").inner_text()
-    assert f"{ours[worst]['hallucination']:.4f}" in page.locator(".answer .score").first.inner_text()
+    assert f"{ours[worst]['atomic_f1']:.4f}" in page.locator(".answer .score").first.inner_text()
 
 
 def test_choosing_sorting_and_what_the_tables_say(pages: Path, open_page: Callable[..., Page]) -> None:
@@ -200,7 +199,7 @@ def test_a_link_opens_the_same_view_and_back_goes_back(pages: Path, open_page: C
     page.go_back()
     expect(page.locator("#molecule-heading")).not_to_have_text(chosen)
     page.go_back()
-    expect(page.locator("#metric")).to_have_value("hallucination")
+    expect(page.locator("#metric")).to_have_value("atomic_f1")
     page.go_forward()
     expect(page.locator("#metric")).to_have_value("coverage")
 
@@ -267,7 +266,7 @@ def test_atoms_have_a_mark_a_word_and_numbers(pages: Path, open_page: Callable[.
     assert "contradiction" in page.locator(".answer").first.locator(".said").first.inner_text()
     assert page.locator(".drawing").first.evaluate("image => image.naturalWidth") > 0
     assert "results/small/nli/first/ours/id.parquet" in page.locator(".files").text_content()
-    assert "molmix explain hallucination ours id m9" in page.locator(".files").text_content()
+    assert "molmix explain atomic_f1 ours id m9" in page.locator(".files").text_content()
     page.select_option("#judge", "whole")
     expect(page.locator(".answer").first.locator(".heat")).to_have_count(2)
     expect(page.locator(".verdict")).to_have_count(0)

@@ -80,7 +80,8 @@ def test_every_system_is_scored_whatever_it_wrote(done) -> None:
     folder, _ = done
     board = pd.read_csv(folder / "results/mine/tables/leaderboard.csv").set_index("model")
     assert list(board.index) == ["same", "hard", "few"] and set(board["kind"]) == {"external"}
-    shown = ["hallucination", "unsupported", "coverage", "sentence.consistency", "whole.consistency", "bleu4", "meteor"]
+    shown = ["atomic_f1", "atomic_recall", "hallucination", "supported", "contradicted", "unsupported", "coverage"]
+    shown += ["sentence.consistency", "whole.consistency", "bleu4", "meteor"]
     assert board[shown].notna().all().all()
     assert board.loc["same", "rougeL"] == 1 > board.loc["hard", "rougeL"]
     # CCO and OCC are one molecule: eight rows, six of which the third system has nothing for.
@@ -106,7 +107,15 @@ def test_every_score_can_be_explained(done, monkeypatch) -> None:
     folder, _ = done
     monkeypatch.chdir(folder)
     study = loading.load(Path("study.yaml"))
-    for metric in ("hallucination", "unsupported", "coverage", "sentence.consistency", "whole.consistency", "bleu4"):
+    for metric in (
+        "atomic_f1",
+        "hallucination",
+        "unsupported",
+        "coverage",
+        "sentence.consistency",
+        "whole.consistency",
+        "bleu4",
+    ):
         for row in read_table("results/mine/scores/hard/one.parquet").to_pylist():
             lines = list(explain(study, metric, "hard", "one", row["id"]))
             assert not any("other settings" in line for line in lines), lines

@@ -32,5 +32,14 @@ def test_a_table_and_an_explorer_without_a_config(tmp_path: Path) -> None:
     assert "# Leaderboard" in done.stdout and (results / "explorer/index.html").is_file()
     scores = read_table(results / "scores/ours/references.parquet").to_pandas()
     own = Judge(nli=model, store=tmp_path / "store").score(REFERENCES, CAPTIONS)
-    columns = ["hallucination", "supported", "contradicted", "unsupported", "coverage"]
+    columns = [
+        "atomic_f1",
+        "atomic_precision",
+        "atomic_recall",
+        "hallucination",
+        "supported",
+        "contradicted",
+        "unsupported",
+        "coverage",
+    ]
     pd.testing.assert_frame_equal(scores[columns], own[columns], check_exact=True)
