@@ -259,7 +259,7 @@ def test_jobs_at_once_share_the_work_and_compute_no_pair_twice(stage: dict, tmp_
         write_atoms(tmp_path / "r.parquet", MANY),
         write_atoms(tmp_path / "g.parquet", dict(reversed(MANY.items()))),
     )
-    own = stage | {"atoms": {"id": tables}}
+    own = stage | {"atoms": {"id": tables}, "ask_identical": True}
     stages = [own | {"outs": {"id": tmp_path / f"out{number}.parquet"}} for number in range(2)]
     started, computed, _start = processes(stages, 0.05)
     counts = [computed.get(timeout=120) for _ in started]
@@ -277,7 +277,7 @@ def test_jobs_at_once_share_the_work_and_compute_no_pair_twice(stage: dict, tmp_
 
 def test_the_claims_of_a_killed_job_are_taken_over(stage: dict, tmp_path: Path) -> None:
     tables = (write_atoms(tmp_path / "r.parquet", MANY), write_atoms(tmp_path / "g.parquet", MANY))
-    stage |= {"atoms": {"id": tables}}
+    stage |= {"atoms": {"id": tables}, "ask_identical": True}
     (process,), _, _start = processes([stage], 3600)
     while not any(stage["cache"].glob("*/claims/*")):
         time.sleep(0.05)
