@@ -45,6 +45,26 @@ def test_a_config_file_replaces_the_default_one_whole(tmp_path: Path, snakemake)
     assert "results/demo" not in done.stdout and "agnostic" not in done.stdout
 
 
+def test_an_adapted_nli_model_is_made_from_its_parent_and_the_training_captions(tmp_path: Path, snakemake) -> None:
+    (tmp_path / "captions.txt").write_text("A dye.\n")
+    study = {
+        "run": "own",
+        "data": {
+            "corpora": {"more": {"kind": "demo", "split": "validation"}},
+            "train": {"kind": "demo", "split": "train"},
+            "tests": {"id": {"source": {"kind": "demo", "split": "id"}}},
+        },
+        "systems": [{"name": "system", "predictions": {"id": {"path": "captions.txt"}}}],
+        "nli": {"embedded": {"kind": "made"}, "own": {"kind": "adapted", "parent": "embedded", "corpus": "more"}},
+        "judges": {"atomic": {"kind": "atomic", "nli": "own"}},
+    }
+    done = snakemake(tmp_path, "-n", "--printshellcmds", study=study)
+    assert done.returncode == 0, done.stdout
+    jobs = planned(done.stdout)
+    assert jobs["train_nli"] == jobs["adapt_nli"] == 1 and "fetch_nli" not in jobs
+    assert "data/corpora/more/train.parquet" in done.stdout
+
+
 def test_one_file_can_be_asked_for(tmp_path: Path, snakemake) -> None:
     default = str(ROOT / "config/config.yaml")
     done = snakemake(tmp_path, "-n", "results/demo/scores/agnostic.sft/id.parquet", "--configfile", default)
