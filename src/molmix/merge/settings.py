@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, WrapValidator
+from pydantic import AfterValidator, Field, WrapValidator
 
 from molmix.core.plugins import classes, union
 from molmix.core.schema import Name, Section
@@ -60,10 +60,16 @@ class MergePlan(Section):
     keep_weights: bool = Field(False, description="keep merged full weights; they are temporary otherwise")
 
 
+def _two_or_more(parents: list[str]) -> list[str]:
+    if len(parents) < 2:
+        raise ValueError("name two or more initial models")
+    return parents
+
+
 class Universal(Section):
     """Merge, then align: per-task initial models merged by every merge method."""
 
-    parents: Annotated[list[str], Field(min_length=2)] = Field(
+    parents: Annotated[list[str], AfterValidator(_two_or_more), Field(json_schema_extra={"minItems": 2})] = Field(
         description="two or more initial models of one shape and tokenizer"
     )
     base: str = Field(description="their common parent, which task vectors are computed against")
