@@ -178,11 +178,12 @@ def score_labels(judges: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, tu
         judge, own = parse_judge(judges[name]), labels.setdefault(name, {})
         variants = judge.variants()
         for score in judge.scores:
+            label = f"{title} {(score.title or score.column).removeprefix(f'{judge.kind} ')}"
             if score.column == "hallucination" and len(variants) > 1:
                 for operation, settings in variants.items():
-                    own[f"{title} {score.column} ({operation})"] = (score.column, settings)
+                    own[f"{label} ({operation})"] = (score.column, settings)
             else:
-                own[f"{title} {score.column}"] = (score.column, judges[name])
+                own[label] = (score.column, judges[name])
     return labels
 
 
