@@ -55,9 +55,12 @@ def write_scores(folder: Path, models: list[str], rows: int = 40) -> None:
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory) -> Path:
     """A folder with all tables."""
-    study = loading.parse(copy.deepcopy(MICRO) | {"seeds": [1, 2]})
+    return tables_of(copy.deepcopy(MICRO) | {"seeds": [1, 2]}, tmp_path_factory.mktemp("tables"))
+
+
+def tables_of(content: dict[str, Any], folder: Path) -> Path:
+    study = loading.parse(content)
     rows = model_table.build(study)
-    folder = tmp_path_factory.mktemp("tables")
     write_scores(folder / "scores", list(rows))
     keys = ("kind", "method", "seed", "start", "unseeded")
     shared: dict[str, Any] = {
@@ -123,6 +126,29 @@ def test_merges_stand_beside_their_parents(tables: Path) -> None:
     assert (held["first"], held["second"], held["n"]) == ("mol2cap.sft", "mol2cap.dpo", 39)
     assert held["first_verdict"] == held["second_verdict"] == "better"
     assert held["value"] - held["first_value"] == pytest.approx(held["first_difference"], abs=1e-5)
+
+
+def test_merges_of_three_have_a_row_each_and_columns_for_each_parent(tmp_path: Path) -> None:
+    study = copy.deepcopy(MICRO) | {"seeds": [1, 2], "universal": {}}
+    study["align"] = {name: {"method": name, "starts": ["mol2cap"]} for name in ("sft", "dpo", "cpo")}
+    study["merge"] |= {"of": [["sft", "dpo"], ["sft", "dpo", "cpo"], ["start", "sft"]]}
+    tables_of(study, tmp_path)
+    held = pd.read_csv(tmp_path / "merges.csv").set_index(["model", "metric"])
+    row = held.loc[("mol2cap.sft_dpo_cpo.linear", "coverage")]
+    assert (row["first"], row["second"], row["third"]) == ("mol2cap.sft", "mol2cap.dpo", "mol2cap.cpo")
+    assert row["value"] - row["third_value"] == pytest.approx(row["third_difference"], abs=1e-5)
+    pair = held.loc[("mol2cap.start_sft.linear", "coverage")]
+    assert (pair["first"], pair["second"]) == ("mol2cap", "mol2cap.sft") and pd.isna(pair["third"])
+    assert ("mol2cap.sft_dpo_cpo.slerp", "coverage") not in held.index
+    text = (tmp_path / "merges.md").read_text()
+    larger = text.partition("## id: merges of three or more aligned models from mol2cap, seed 1")[2]
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in larger.splitlines() if "sft + dpo" in line
+    ]
+    assert [row[:2] for row in cells[:2]] == [["ties", "sft + dpo + cpo"], ["linear", "sft + dpo + cpo"]]
+    pairs = text.partition("## id: coverage ↑ of merges of aligned models from mol2cap, seed 1")[2].partition("##")[0]
+    assert "cpo" not in pairs and "| slerp | mol2cap |" in pairs
+    assert "all parents: better than each, or worse than each" in text
 
 
 def test_alignments_stand_beside_their_start(tables: Path) -> None:
