@@ -45,6 +45,7 @@ def arguments(tmp_path: Path) -> dict:
         "pairs": 400,
         "general_share": 0.25,
         "learning_rate": 3e-3,
+        "parent_share": 0.0,
         "max_length": 64,
         "seed": 3,
         "threads": 1,
@@ -134,6 +135,20 @@ def test_a_model_learns_the_pairs_and_is_the_same_again(arguments: dict, tmp_pat
     model = NliModel.load(tmp_path / "one/weights")
     assert model.has_contradiction
     assert model.score([("A dye.", "A dye.")]).probabilities.sum() == pytest.approx(1)
+
+
+def test_weights_are_averaged_with_those_of_the_parent(arguments: dict, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from molmix.judges.nli.adapt import adapt
+
+    for share in (0.0, 0.75):
+        adapt(**arguments | {"parent_share": share, "pairs": 100}, out=tmp_path / str(share))
+    parent = load_file(tmp_path / "parent/weights/model.safetensors")
+    tuned, mixed = (load_file(tmp_path / name / "weights/model.safetensors") for name in ("0.0", "0.75"))
+    for name, weight in parent.items():
+        assert (mixed[name] - (0.75 * weight + 0.25 * tuned[name])).abs().max() < 1e-6
+    assert any((weight != tuned[name]).any() for name, weight in parent.items())
 
 
 def test_a_parent_of_two_classes_and_pairs_of_the_user(arguments: dict, tmp_path: Path) -> None:

@@ -1,10 +1,11 @@
 """Adapt an NLI model to the language of a corpus: tune it on pairs made from the corpus's training captions.
 
-Two measures keep what the model knows of general English:
+Three measures keep what the model knows of general English:
 
 * General pairs are mixed in (:func:`molmix.judges.nli.domain_pairs.general_pairs`), and the model keeps the answers
   that it gave to them before (self-distillation: Li & Hoiem 2016, arXiv 1606.09282). Or the user names labelled pairs.
 * Word embeddings are not changed, so that words that are not in the pairs keep their meaning.
+* The result is the average of the weights before and after (WiSE-FT: Wortsman et al. 2022, arXiv 2109.01903).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def adapt(
     pairs: int,
     general_share: float,
     learning_rate: float,
+    parent_share: float,
     max_length: int,
     leave_out: Sequence[str] = (),
     general: Path | None = None,
@@ -72,6 +74,7 @@ def adapt(
         pairs: training pairs, the general ones included.
         general_share: share of the general pairs.
         learning_rate: at its highest, of AdamW.
+        parent_share: share of the parent in the average of the weights before and after the training.
         max_length: tokens of a pair; longer ones are cut.
         leave_out: kinds of pairs (:data:`molmix.judges.nli.domain_pairs.KINDS`) that are not trained on.
         general: labelled pairs as JSON lines; None for random words with the parent's answers.
@@ -114,6 +117,7 @@ def adapt(
             np.concatenate([own_targets, targets]),
             labels=labels,
             learning_rate=learning_rate,
+            parent_share=parent_share,
             max_length=max_length,
             rng=np.random.default_rng(seed),
         )
@@ -133,6 +137,7 @@ def adapt(
             "general": str(general) if general else "random words",
             "general_share": general_share,
             "learning_rate": learning_rate,
+            "parent_share": parent_share,
             "max_length": max_length,
             "leave_out": list(leave_out),
         },
@@ -232,6 +237,7 @@ def _fit(
     *,
     labels: Sequence[str] | None,
     learning_rate: float,
+    parent_share: float,
     max_length: int,
     rng: np.random.Generator,
 ) -> None:
@@ -246,6 +252,7 @@ def _fit(
     model.config.id2label = {column: LABELS[label] for column, label in enumerate(order)}
     model.config.label2id = {LABELS[label]: column for column, label in enumerate(order)}
     model.to(device).train()
+    before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
     model.get_input_embeddings().requires_grad_(False)
     encoded = tokenizer(*map(list, zip(*texts, strict=True)), return_attention_mask=False, verbose=False)
     wanted = torch.from_numpy(_by_class(targets, order)).to(device)
@@ -276,6 +283,9 @@ def _fit(
         if step % max(1, len(batches) // 10) == 0:
             log.info("step %d of %d: loss %.4f", step, len(batches), np.mean(losses))
             losses.clear()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.lerp_(before[name], parent_share)
     model.save_pretrained(part)
     tokenizer.save_pretrained(part)
 

@@ -119,6 +119,9 @@ class AdaptedNli(NliSettings):
     )
     general_share: Annotated[float, Field(gt=0, lt=1)] = Field(0.25, description="share of the general pairs")
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(5e-5, description="highest learning rate, of AdamW")
+    parent_share: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.5, description="share of the parent in the average of the weights before and after the training"
+    )
     leave_out: list[PairKind] = Field(
         [], description="kinds of pairs that are not trained on, to measure how well they are judged untaught"
     )
@@ -126,7 +129,7 @@ class AdaptedNli(NliSettings):
     def training(self) -> dict[str, Any]:
         """Settings of its training (arguments of :func:`molmix.judges.nli.adapt.adapt`)."""
         return self.model_dump(
-            include={"pairs", "general", "general_share", "learning_rate", "leave_out", "max_length"}
+            include={"pairs", "general", "general_share", "learning_rate", "parent_share", "leave_out", "max_length"}
         )
 
 
