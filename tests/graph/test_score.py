@@ -135,7 +135,8 @@ def test_a_second_judge_reruns_no_forward_pass_of_the_first(done, snakemake) -> 
     before = {path: path.stat().st_mtime_ns for path in (folder / "results/mine/nli").rglob("*.parquet")}
     run = snakemake(folder, study=more)
     assert run.returncode == 0, run.stdout
-    assert planned(run.stdout) == {"nli": 3, "score": 3, "comparisons": 1, "leaderboard": 1, "plots": 1, "all": 1}
+    jobs = {"judge_licence": 1, "nli": 3, "score": 3, "comparisons": 1, "leaderboard": 1, "plots": 1, "all": 1}
+    assert planned(run.stdout) == jobs
     assert {path: path.stat().st_mtime_ns for path in before} == before
     logs = "".join(path.read_text() for path in (folder / "logs/mine/nli/mean").glob("*.log"))
     assert logs.count(" 0 computed") == 3

@@ -65,8 +65,10 @@ class Groups:
         return self._judging(wildcards.author) if self._one_chain else "nli"
 
     @property
-    def licence(self) -> str:
-        """Group of the jobs that check judges on the references."""
+    def licence(self) -> str | None:
+        """Group of the jobs that check judges on the references; none if they can stop the study before it trains."""
+        if self.study.licence.strict:
+            return None
         return "judge" if self._one_chain else "nli"
 
     def verdicts(self, wildcards: Any) -> str | None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from molmix import Judge
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, write_table
 from molmix.data.corpus import TEST
@@ -135,3 +136,13 @@ def test_a_file_by_a_real_model_from_an_empty_and_a_full_cache(tmp_path: Path) -
     with pytest.raises(MolmixError, match="not licensed"):  # its weights are random
         write_licence(**given | {"strict": True}, out=tmp_path / "strict.json")
     assert not (tmp_path / "strict.json").exists()
+
+
+def test_a_small_english_model_is_licensed_on_real_captions(shared: Path, tmp_path: Path) -> None:
+    if not (shared / "models/nli-minilm").is_dir():
+        pytest.skip("no small NLI model")
+    rows = (shared / "data/chebi20/test.tsv").read_text(encoding="utf-8").splitlines()[1:13]
+    captions = [row.split("\t")[2] for row in rows]
+    judge = Judge(nli=shared / "models/nli-minilm", store=tmp_path, strict=True)
+    judge.score(captions, captions)
+    assert judge.licence is not None and judge.licence.itself == 1.0 and judge.licence.null_entailed < 0.05

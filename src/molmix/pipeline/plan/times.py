@@ -113,6 +113,7 @@ class Estimator:
             "merge_and_generate": gpus.generate,
             "decompose": gpus.decompose,
             "nli": gpus.nli,
+            "judge_licence": gpus.nli,
         }
         return asked.get(job.rule, 0) > 0
 
