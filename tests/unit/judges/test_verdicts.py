@@ -1,6 +1,8 @@
 """Judges that ask no NLI model: their stage, their scores, their explanation, and the same as a Python object."""
 
+import json
 import math
+import re
 
 import pytest
 
@@ -10,6 +12,7 @@ from molmix.core.files import read_table, write_table
 from molmix.judges.decompose.tables import decompose_tables
 from molmix.judges.kinds import score_captions
 from molmix.judges.verdicts import write_verdicts
+from tests.unit.judges.test_decompose_backends import Faulty, good
 
 CHLOROPHENOL = "OC1=CC=C(Cl)C=C1"
 CAPTIONS = ["The molecule is an organochlorine compound. It is a diol. It has a role as a dye.", ""]
@@ -70,3 +73,64 @@ def test_wrong_calls(tmp_path):
 def test_a_molecule_that_rdkit_cannot_read_decides_nothing(tmp_path):
     scores = Judge("grounded", store=tmp_path).score(REFERENCES[:1], CAPTIONS[:1], molecules=["?"])
     assert scores["decided"][0] == 0 and math.isnan(scores["true"][0])
+
+
+# --- a language model behind a server
+
+
+@pytest.fixture
+def server():
+    """Calls a statement supported if the description holds its words, and contradicted if it says "not"."""
+
+    def reply(prompt, times):
+        description, statements = re.search(
+            r"Description: (.*)\n\nStatements:\n(.*)\n\nAnswer", f"{prompt} Answer", re.S
+        ).groups()
+        words = []
+        for line in statements.splitlines():
+            said = line.partition(". ")[2].removeprefix("The molecule is ").rstrip(".")
+            words.append("supported" if said in description else "contradicted" if "not" in said else "unsupported")
+        return good(f"Here it is: {json.dumps(words)}" if "odd" not in statements else "I cannot.")
+
+    running = Faulty()
+    running.reply = reply
+    yield running
+    running.server.shutdown()
+    running.server.server_close()
+
+
+def test_a_language_model_as_judge(server, tmp_path):
+    references = [
+        "The molecule is a dye. It is a wax.",
+        "The molecule is a dye.",
+        "The molecule is a dye.",
+        "It is a dye.",
+    ]
+    captions = [
+        "The molecule is a dye. It is not a drug. It is a gas.",
+        "",
+        "The molecule is odd.",
+        "The molecule is a dye.",
+    ]
+    settings = {"base_url": server.url, "model": "tiny", "key_variable": None, "retries": 0, "prompt_price": 2.0}
+    judge = Judge("llm", store=tmp_path, **settings)
+    scores = judge.score(references, captions)
+    third = 1 / 3
+    assert scores.iloc[0].to_dict() == {"n_generated": 3, "n_reference": 2} | {
+        "supported": third, "contradicted": third, "unsupported": third, "coverage": 0.5
+    }  # fmt: skip
+    assert scores["supported"].isna().tolist() == [False, True, True, False]  # empty; an answer that cannot be used
+    assert scores["coverage"].tolist()[1:] == [0, 0, 1]
+    told = judge.explain(0)
+    assert "contradicted  The molecule is not a drug." in told and "missed        The molecule is a wax." in told
+    asked = len(server.asked)
+    assert asked == 6 and all(body["temperature"] == 0 for body in server.asked)
+    again = Judge("llm", store=tmp_path, **settings).score(references, captions)
+    assert len(server.asked) == asked and again.equals(scores)
+
+
+def test_a_language_model_that_does_not_answer_stops_the_job(server, tmp_path):
+    judge = Judge("llm", store=tmp_path, base_url=server.url, model="tiny", key_variable=None, retries=0)
+    server.reply = lambda prompt, times: good("Sorry.")
+    with pytest.raises(MolmixError, match="none of 4 answers of 'tiny' can be used"):
+        judge.score(["It is a dye.", "It is a wax."], ["It is a gas.", "It is a drug."])

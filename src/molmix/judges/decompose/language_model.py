@@ -33,20 +33,7 @@ def ask_model(captions: Sequence[str], settings: dict[str, Any], asker: Asker, c
     texts = [clean(caption) for caption in captions]
     distinct = sorted({text for text in texts if says_something(text)})
     path = cache / f"{digest(settings['backend'], asker.fingerprint)}.jsonl"
-    answers: dict[str, Answer] = read_cache(path)
-    missing = [text for text in distinct if text not in answers]
-    retries = 0
-    if missing:
-        with progress(total=len(missing), desc=f"decompose with {settings['backend']}", unit="caption") as bar:
-
-            def keep(fresh: dict[str, Answer]) -> None:
-                if lasting := {text: answer for text, answer in fresh.items() if asker.keeps(answer)}:
-                    append_to_cache(path, lasting)
-                answers.update(fresh)
-                bar.update(len(fresh))
-
-            retries = asker.ask(distinct, answers.keys(), keep)
-
+    answers, asked = ask_cached(asker, distinct, path, f"decompose with {settings['backend']}")
     read = read_numbered_lines if settings["prompt"] == CROSS_NLI else read_atoms
     taken, reasons = {}, {}
     for text in distinct:
@@ -64,10 +51,9 @@ def ask_model(captions: Sequence[str], settings: dict[str, Any], asker: Asker, c
     counts: dict[str, int | float] = {
         "captions": len(texts),
         "distinct": len(distinct),
-        "cached": len(distinct) - len(missing),
-        "asked": len(missing),
-        "retries": retries,
-        **_bill([answers[text] for text in distinct], settings),
+        "cached": len(distinct) - asked["asked"],
+        **asked,
+        **bill([answers[text] for text in distinct], settings),
         "fallback": unusable.total(),
         **{f"fallback_{reason}": unusable[reason] for reason in REASONS},
     }
@@ -79,7 +65,37 @@ def ask_model(captions: Sequence[str], settings: dict[str, Any], asker: Asker, c
     return Decomposed([taken.get(text, []) for text in texts], [text in reasons for text in texts], counts)
 
 
-def _bill(answers: list[Answer], settings: dict[str, Any]) -> dict[str, int | float]:
+def ask_cached(
+    asker: Asker, questions: Sequence[str], path: Path, name: str
+) -> tuple[dict[str, Answer], dict[str, int]]:
+    """Ask the questions that the cache lacks.
+
+    Args:
+        asker: asks the model.
+        questions: distinct ones.
+        path: file of the cache.
+        name: of the task, for people.
+
+    Returns:
+        The answers by question, with others of the cache; and how many were ``asked``, with how many ``retries``.
+    """
+    answers: dict[str, Answer] = read_cache(path)
+    missing = [question for question in questions if question not in answers]
+    if not missing:
+        return answers, {"asked": 0, "retries": 0}
+    with progress(total=len(missing), desc=name, unit="caption") as bar:
+
+        def keep(fresh: dict[str, Answer]) -> None:
+            if lasting := {text: answer for text, answer in fresh.items() if asker.keeps(answer)}:
+                append_to_cache(path, lasting)
+            answers.update(fresh)
+            bar.update(len(fresh))
+
+        retries = asker.ask(questions, answers.keys(), keep)
+    return answers, {"asked": len(missing), "retries": retries}
+
+
+def bill(answers: Sequence[Answer], settings: dict[str, Any]) -> dict[str, int | float]:
     """Tokens of the answers, and their cost if the settings have prices per million tokens of each kind."""
     prompt = sum(answer["prompt_tokens"] for answer in answers)
     completion = sum(answer["completion_tokens"] for answer in answers)

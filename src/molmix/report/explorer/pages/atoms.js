@@ -2,7 +2,7 @@
 // A judge's verdict on every unit of a caption and of its reference: a mark, a word and a number, never a colour alone.
 (() => {
   const { el, number } = molmix;
-  const MARKS = { supported: "✓", contradicted: "✗", unsupported: "?", covered: "✓", missed: "–", true: "✓", false: "✗", undecided: "?" };
+  const MARKS = { supported: "✓", contradicted: "✗", unsupported: "?", covered: "✓", missed: "–", true: "✓", false: "✗", undecided: "?", unanswered: "·" };
 
   const verdict = (word) =>
     el("span", { class: `verdict ${word}` }, el("span", { "aria-hidden": "true" }, MARKS[word]), ` ${word}`);
