@@ -20,10 +20,11 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from molmix.core.errors import MolmixError, fault
 from molmix.core.fingerprint import code_digest
 from molmix.core.schema import Count, Section
-from molmix.judges.decompose.answers import Answer
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, OpenAIError
+
+    from molmix.judges.decompose.answers import Answer
 
 MOST_BYTES = 16 * 2**20  # maximum size of an answer's body
 LONGEST_PAUSE = 60  # maximum seconds before a retry, if the server asks for a pause

@@ -1,4 +1,4 @@
-"""Units: simple ways to cut a caption without settings: the whole text, sentences, or chunks of sentences.
+"""Units: simple ways to cut a caption without settings: the whole text, sentences, chunks of sentences, or names.
 
 Sentences end by the rules of :mod:`molmix.judges.decompose.text` (but not at semicolons). These rules know the
 abbreviations of the field ("sp.", "et al.") and the brackets in its names. The published SummaC, MiniCheck and
@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
+from molmix.judges.decompose.chemical_names import chemical_names
 from molmix.judges.decompose.text import SHOWN, clean, hide, says_something
 
 _SENTENCE_END = re.compile(r"(?<=[.!?]) ")
@@ -70,4 +71,5 @@ UNITS: dict[str, Callable[[str], list[str]]] = {
     "sentences-over-10": partial(sentences_over, characters=10),
     "chunks-packed-400": partial(packed_chunks, words=400),
     "chunks-even-350": partial(even_chunks, words=350),
+    "entities": chemical_names,
 }
