@@ -159,10 +159,12 @@ def _scores(answers: Answers) -> list[tuple[pd.Series, Literal["higher", "lower"
     """Every score of planted captions, named by judge and score, and whether higher or lower is better."""
     scores: list[tuple[pd.Series, Literal["higher", "lower"]]] = []
     for name, labels in score_labels(answers.options.judges).items():
+        frames: dict[str, pd.DataFrame | None] = {}  # by settings
         for label, (column, settings) in labels.items():
-            judge = {name: settings}
-            frame = judge_metrics.measure(replace(answers, options=replace(answers.options, judges=judge)))
-            if frame is not None:
+            judge, key = {name: settings}, repr(settings)
+            if key not in frames:
+                frames[key] = judge_metrics.measure(replace(answers, options=replace(answers.options, judges=judge)))
+            if (frame := frames[key]) is not None:
                 scores.append((frame[prefixes(judge)[name] + column].rename(label), DIRECTIONS[column]))
     texts = caption_metrics.measure(answers)
     return [*scores, *((texts[metric.column].rename(metric.title), metric.better) for metric in FLOOR)]
