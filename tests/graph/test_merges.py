@@ -37,7 +37,7 @@ def test_sets_of_models_are_merged_compared_and_drawn(tmp_path: Path, micro: dic
                 continue
             facts = read_json(run / "models" / model / "manifest.json")
             assert facts["parents"] == parents and facts["base"] == "mol2cap" and facts["dtype"] == "float32"
-            assert 0 <= facts["erased"]["bfloat16"] <= 1
+            assert abs(facts["erased"]["bfloat16"]) < 0.1  # the start is in float32: rounding adds and takes
             assert len(read_table(run / "predictions" / model / "id.parquet")) == 8
     with (run / "tables/merges.csv").open() as stream:
         rows = list(csv.DictReader(stream))

@@ -22,7 +22,8 @@ class Erasure:
     """Measures the share of a task vector that a cast erases, over tensors or parts of them.
 
     With τ = M - B for a model M and its start B, and τ' = cast(M) - cast(B), the share is ``1 - <τ', τ> / <τ, τ>``:
-    0 if the cast changes nothing, 1 if the cast model is the cast start.
+    0 if the cast changes nothing, 1 if the cast model is the cast start. It is near 0, and can be negative, for a start
+    in float32: its numbers are rounded too, and small differences are as often enlarged as erased.
 
     Attributes:
         dtype: the type of the cast.
