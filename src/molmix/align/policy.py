@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +137,24 @@ def lora_config(settings: dict[str, Any]) -> LoraConfig:
         target_modules=settings["target_modules"],
         use_dora=settings["use_dora"],
         use_rslora=settings["use_rslora"],
+        init_lora_weights=settings.get("init_lora_weights", True),
+        modules_to_save=settings.get("modules_to_save"),
     )
+
+
+def check_whole_layers(model: Any, names: Sequence[str], where: object) -> None:
+    """Refuse to train whole layers that share their weights with another one: they would differ after the training.
+
+    Raises:
+        MolmixError: a layer has tied weights.
+    """
+    ends = (model.get_input_embeddings(), model.get_output_embeddings())
+    if not model.config.get_text_config().tie_word_embeddings:
+        return
+    for path, layer in model.named_modules():
+        if any(layer is end for end in ends) and path.rpartition(".")[2] in names:
+            what = f"{path} is trained as a whole, and this model's embedding and output layer are one"
+            raise fault(where, what, "remove it from `lora.modules_to_save`, or set `adapter: none`")
 
 
 def reference_model(reference: str, manifest: Path, seed: int, adapter: str = "new") -> PreTrainedModel | None:
@@ -148,14 +166,15 @@ def reference_model(reference: str, manifest: Path, seed: int, adapter: str = "n
             ``-tokens * log(vocabulary)``).
         manifest: manifest of the start.
         seed: seed of random weights.
-        adapter: as in :func:`load_policy`.
+        adapter: as in :func:`load_policy`; ``mutating`` for a new one whose initial weights are taken out of the
+            policy's.
 
     Returns:
         None if TRL has the reference in the policy: the start is the policy with its adapter off, or with a copy of the
         adapter that is continued.
     """
     if reference == "start":
-        return load(manifest)[0].requires_grad_(False) if adapter == "none" else None
+        return load(manifest)[0].requires_grad_(False) if adapter in ("none", "mutating") else None
     device = default_device()
     config = load_config(weights_of(manifest).folder)
     if reference == "uniform":  # logits that are all 0 need only the start's vocabulary, so the model is small

@@ -15,8 +15,8 @@ from datasets import Dataset
 from molmix.align import checkpoints, distributed
 from molmix.align.callbacks import CurvesCallback, ProgressCallback
 from molmix.align.dataset import Example, LengthGroupedOrder, Rows, prepare_rows
-from molmix.align.methods._shared import Alignment
-from molmix.align.policy import load_policy, lora_config, reference_model
+from molmix.align.methods._shared import MUTATING, Alignment
+from molmix.align.policy import check_whole_layers, load_policy, lora_config, reference_model
 from molmix.align.settings import METHOD_OF
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json, replace_folder, write_json, write_table
@@ -80,9 +80,10 @@ def align(
     torch.set_num_threads(threads)
     training = _prepare(model_id, start, pairs, work, settings, seed)
     trainer, progress = _build(training, trackers, curves)
+    initial = _adapter_state(trainer.model) if training.mutates else None
     _train(training, trainer, progress)
     if distributed.is_main_process():
-        _write(training, trainer, out)
+        _write(training, trainer, out, initial)
         checkpoints.remove_checkpoints(work)
 
 
@@ -117,6 +118,11 @@ class _Training:
         return METHOD_OF[self.settings["method"]]
 
     @property
+    def mutates(self) -> bool:
+        """Whether the initial weights of the adapter are taken out of the start's own weights (PiSSA, OLoRA)."""
+        return self.settings["lora"].get("init_lora_weights") in MUTATING
+
+    @property
     def adapter(self) -> str:
         """What is trained: the key `adapter` of the alignment."""
         return str(self.settings.get("adapter", "new"))
@@ -129,6 +135,8 @@ def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict
         raise fault(f"model {model_id}", f"{settings['method']} has no reference model", "give `reference: start`")
     adapter = settings.get("adapter", "new")
     model, tokenizer = load_policy(start, settings["quantize"], adapter)
+    if settings["lora"].get("modules_to_save"):
+        check_whole_layers(model, settings["lora"]["modules_to_save"], f"model {model_id}")
     # The model's own maximum length limits the window, if its config has one.
     window = min(settings["trl"]["max_length"], getattr(model.config, "max_position_embeddings", None) or 2**31)
     rows = prepare_rows(pairs, tokenizer, method.dataset_type, window, seed)
@@ -166,7 +174,8 @@ def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any,
     }
     reference = None
     if training.method.has_reference:
-        reference = reference_model(settings["reference"], training.start, training.seed, training.adapter)
+        adapter = "mutating" if training.mutates else training.adapter
+        reference = reference_model(settings["reference"], training.start, training.seed, adapter)
     progress = ProgressCallback(training.model_id)
     order = None
     if trl.get("train_sampling_strategy") == "group_by_length":
@@ -208,14 +217,19 @@ def _train(training: _Training, trainer: Any, progress: ProgressCallback) -> Non
         ) from error
 
 
-def _write(training: _Training, trainer: Any, out: Path) -> None:
+def _adapter_state(model: Any) -> dict[str, torch.Tensor]:
+    """A copy of an adapter's weights."""
+    return {name: weight.detach().clone() for name, weight in model.named_parameters() if "lora_" in name}
+
+
+def _write(training: _Training, trainer: Any, out: Path, initial: dict[str, torch.Tensor] | None) -> None:
     """Write the model's folder. Other jobs depend on its manifest, which is removed first and written last."""
     (out / "manifest.json").unlink(missing_ok=True)
     start = training.start.parent.name
     under = start_manifest(training.start) if training.adapter == "continued" else training.start
     adapted = under.parent.name
     folder = out / ("weights" if training.adapter == "none" else ADAPTER)
-    _write_model(training, trainer.model, adapted, folder)
+    _write_model(training, trainer.model, adapted, folder, initial)
     log = _log(trainer.state.log_history)
     write_table(out / "log.parquet", log)
     facts = {
@@ -287,7 +301,9 @@ def _check_texts(dataset: Dataset, columns: tuple[str, ...], examples: list[Exam
         raise RuntimeError(f"TRL holds other rows or tokens than molmix checked ({len(dataset)}, {len(examples)})")
 
 
-def _write_model(training: _Training, model: Any, adapted: str, folder: Path) -> None:
+def _write_model(
+    training: _Training, model: Any, adapted: str, folder: Path, initial: dict[str, torch.Tensor] | None
+) -> None:
     """Write what was trained: weights, config and tokenizer. Equal weights give equal bytes.
 
     Args:
@@ -295,6 +311,8 @@ def _write_model(training: _Training, model: Any, adapted: str, folder: Path) ->
         model: the trained model.
         adapted: id of the model whose weights its adapter changes.
         folder: of the adapter, or of the full weights.
+        initial: initial weights of an adapter that were taken out of the start's. It is written as an adapter of the
+            unchanged start, with twice the rank: ``B A - B0 A0 = [B, -B0] [A; A0]``.
     """
     if not all(weight.isfinite().all() for weight in model.parameters() if weight.requires_grad):
         raise fault(f"model {training.model_id}", "its weights are not finite", "lower `settings.learning_rate`")
@@ -307,10 +325,28 @@ def _write_model(training: _Training, model: Any, adapted: str, folder: Path) ->
             # Not the copy of a continued adapter, which is TRL's reference.
             model.save_pretrained(part, save_embedding_layers=False, selected_adapters=["default"])
             config = read_json(part / "adapter_config.json")
+            if initial:
+                _subtract(part / "adapter_model.safetensors", config, initial)
             if isinstance(config["target_modules"], list):
                 config["target_modules"].sort()  # PEFT has a set, whose order differs between processes
             write_json(part / "adapter_config.json", dict(sorted(config.items())))
         training.tokenizer.save_pretrained(part)
+
+
+def _subtract(file: Path, config: dict[str, Any], initial: dict[str, torch.Tensor]) -> None:
+    """Replace an adapter by its difference from its initial weights, see :func:`_write_model`."""
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(file)
+    for name, first in initial.items():
+        key, last = name.replace(".default", ""), first.to("cpu", torch.float32)
+        low = "lora_A" in name
+        weights[key] = torch.cat([weights[key], last if low else -last], dim=0 if low else 1).contiguous()
+    save_file(weights, file, metadata={"format": "pt"})
+    # The scale alpha / r, or alpha / sqrt(r), stays what it was.
+    config["lora_alpha"] *= math.sqrt(2) if config["use_rslora"] else 2
+    config["r"] *= 2
+    config["init_lora_weights"] = True
 
 
 def _erased(folder: Path, under: Path, adapter: str) -> float:

@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 # Settings of an adapter that the formula below uses, or that do not affect it.
 KNOWN = {"r", "lora_alpha", "use_rslora", "use_dora", "fan_in_fan_out", "lora_dropout", "target_modules"}
 KNOWN |= {"task_type", "inference_mode", "base_model_name_or_path", "revision", "auto_mapping", "peft_version"}
+KNOWN |= {"modules_to_save"}
 # Initial weights of an adapter that leave the start as it is. Others (PiSSA, OLoRA) change the start, too.
 PLAIN_INITIAL = (True, False, "gaussian")
-PART = re.compile(r"base_model\.model\.(.+)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector)")
+PART = re.compile(r"base_model\.model\.(.+?)\.(lora_A\.weight|lora_B\.weight|lora_magnitude_vector|weight|bias)")
 
 
 def _full_weights(manifest: Path) -> Weights:
@@ -102,7 +103,7 @@ class FoldedWeights(Weights):
         self.dtypes = dict.fromkeys(self.shapes, torch.float32)
         self._config = _config(adapter)
         check_adapter(adapter, start.folder)
-        parts = _layers(adapter)
+        parts = _layers(adapter, self._config)
         prefix = weights_prefix(start.folder)  # the files of some models leave it out
         stored = {name if name in self.shapes else name.removeprefix(prefix): name for name in sorted(parts)}
         if unknown := sorted(stored.keys() - self.shapes.keys()):
@@ -153,24 +154,34 @@ def _config(adapter: Path) -> LoraConfig:
     return config
 
 
-def _layers(adapter: Path) -> dict[str, dict[str, torch.Tensor]]:
-    """The adapter's parts (``lora_A.weight``, …), by the name of the adapted weight."""
+def _layers(adapter: Path, config: LoraConfig) -> dict[str, dict[str, torch.Tensor]]:
+    """The adapter's parts (``lora_A.weight``, …), by the name of the adapted weight.
+
+    A layer of `modules_to_save`, which was trained as a whole, has the part ``whole``.
+    """
+    whole = tuple(config.modules_to_save or ())  # PEFT compares the ends of names
     path = adapter / "adapter_model.safetensors"
     layers: defaultdict[str, dict[str, torch.Tensor]] = defaultdict(dict)
     try:
         with safe_open(path, "pt") as file:
             for key in file.keys():  # noqa: SIM118 (not a mapping)
                 found = PART.fullmatch(key)
+                if found and found[2] in ("weight", "bias"):
+                    layers[f"{found[1]}.{found[2]}"]["whole"] = file.get_tensor(key).float()
+                    found = found if found[1].endswith(whole) else None
+                elif found:
+                    layers[found[1] + ".weight"][found[2]] = file.get_tensor(key).float()
                 if not found:
                     hint = "leave embeddings and the output layer out of `lora.target_modules`"
                     raise fault(path, f"holds {key}, which cannot be folded", hint)
-                layers[found[1] + ".weight"][found[2]] = file.get_tensor(key).float()
     except (OSError, SafetensorError) as error:
         raise damaged(path, f"cannot be read as safetensors ({error})") from None
     return dict(layers)
 
 
 def _adapted(weight: torch.Tensor, parts: dict[str, torch.Tensor], config: LoraConfig) -> torch.Tensor:
+    if "whole" in parts:
+        return parts["whole"]
     low, high = parts["lora_A.weight"], parts["lora_B.weight"]
     rank = len(low)
     weight = weight.T if config.fan_in_fan_out else weight  # layers like GPT-2's store (in, out)

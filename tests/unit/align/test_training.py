@@ -391,6 +391,44 @@ def test_all_weights_can_be_trained_instead_of_an_adapter(method, run, chain, tm
     assert str(out.parent).encode() not in text
 
 
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+@pytest.mark.parametrize(
+    "lora",
+    [
+        {"init_lora_weights": "pissa"},
+        {"init_lora_weights": "olora", "use_rslora": True},
+        {"init_lora_weights": "gaussian", "use_dora": True},
+        {"modules_to_save": ["lm_head", "norm"]},
+    ],
+)
+def test_adapters_of_every_kind_are_folded_as_they_were_trained(method, lora, run, start, tmp_path):
+    """The folded weights are those of the trained model, whose start PiSSA and OLoRA have changed."""
+    import torch
+
+    from molmix.align import training
+    from molmix.models.lora_folding import weights_of
+
+    (tmp_path / "tiny").symlink_to(start.parent)
+    trained = {}
+    write = training._write_model
+
+    def remember(*given):
+        write(*given)
+        trained.update(given[1].merge_and_unload().state_dict())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_write_model", remember)
+        manifest = run(method, tmp_path / "m", {"max_steps": 2}, lora | {"dropout": 0.0})
+    weights = weights_of(tmp_path / "m" / "manifest.json")
+    for name in weights.shapes:
+        torch.testing.assert_close(weights.tensor(name), trained[name], rtol=0, atol=2e-6)
+    moved = [not torch.equal(weights.tensor(name), weights.start.tensor(name)) for name in weights.adapted]
+    assert all(moved)
+    if method == "dpo":  # the reference is the start, not what PiSSA and OLoRA leave of it
+        assert read_table(tmp_path / "m" / "log.parquet")["loss"][0].as_py() == pytest.approx(0.6931, abs=1e-3)
+    assert manifest["settings"]["lora"].items() >= lora.items()
+
+
 # ---- rows -----------------------------------------------------------------------------------------------------
 
 

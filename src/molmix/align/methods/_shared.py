@@ -59,7 +59,20 @@ class Lora(TypedDict, total=False):
             strict=True, description="scale updates by alpha / sqrt(r) (rsLoRA, Kalajdzievski 2023, arXiv 2312.03732)"
         ),
     ]
+    init_lora_weights: Annotated[
+        Literal["gaussian", "pissa", "olora"],
+        Field(
+            description="initial weights of the adapter, instead of PEFT's: normally distributed; or from those of the "
+            "start, by singular values (PiSSA, Meng et al. 2024, arXiv 2404.02948) or a QR decomposition (OLoRA, "
+            "Büyükakyüz 2024, arXiv 2406.01775). An adapter of the last two has twice the rank on disk"
+        ),
+    ]
+    modules_to_save: Annotated[
+        list[str], Field(description="names of layers that are trained as a whole, beside the adapter: `lm_head`")
+    ]
 
+
+MUTATING = ("pissa", "olora")  # initial weights that are taken out of the start's own weights
 
 _PLAIN = {"use_dora": False, "use_rslora": False}
 # From the code of the paper's authors. Their SFT run also uses DoRA.
@@ -222,6 +235,11 @@ class Alignment(Section):
             raise fault(
                 f"{key}.quantize", "`adapter: none` trains all weights, and not in 4 bits", "remove one of them"
             )
+        from_start = self.lora.get("init_lora_weights") in MUTATING
+        if from_start and (self.PRESETS[self.preset]["lora"] | self.lora)["use_dora"]:
+            raise fault(f"{key}.lora.init_lora_weights", "PEFT cannot save it with DoRA", "set `use_dora: false`")
+        if from_start and self.quantize:
+            raise fault(f"{key}.lora.init_lora_weights", "weights in 4 bits cannot be decomposed", "remove `quantize`")
         if self.rejected == "start" and "rejected" not in self.texts():
             raise fault(f"{key}.rejected", f"`method: {self.method}` reads no rejected texts", "remove it")
         if self.method in self.VARIANTS and "loss_type" in self.settings:
