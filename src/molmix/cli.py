@@ -257,8 +257,10 @@ def prefetch(configfile: ConfigFile = Path("config/config.yaml")) -> None:
 def score(
     references: Annotated[Path, typer.Argument(help="file of the references: TSV, CSV, JSONL, Parquet, or .txt")],
     captions: Annotated[list[Path], typer.Argument(help="file of each system's captions")],
-    nli: Annotated[str, typer.Option(help="NLI model: a local folder, or a hub id as organisation/name@commit")],
     out: Annotated[Path, typer.Option(help="folder to write: new, empty, or of an earlier `molmix score`")],
+    nli: Annotated[
+        str | None, typer.Option(help="NLI model: a local folder, or a hub id as organisation/name@commit")
+    ] = None,
     judge: Annotated[list[str] | None, typer.Option(help="kind of judge, may be repeated; default atomic")] = None,
     labels: Annotated[
         str | None, typer.Option(help="what the NLI model's classes mean, in order: entailment,neutral,contradiction")

@@ -545,7 +545,7 @@ _COMPILED = tuple((kind, re.compile(f"(?:{pattern})$"), test) for kind, pattern,
 _CONJUGATE = re.compile(
     r"(?:an? |the )?conjugate (acid|base) of (?:an? |the )?(.+?)(?:,? (?:arising|obtained|resulting|formed)\b.*)?$"
 )
-_MARKED = re.compile(r"\((\d+)([+-])\)$")
+_MARKED = re.compile(r"\((\d+)([+-])\)(?: \([a-z ]+\))?$")
 
 
 def _conjugate(one: Structure, said: str) -> Decision | None:
@@ -566,7 +566,7 @@ def _conjugate(one: Structure, said: str) -> Decision | None:
         if sort == "base":  # "sulfate" is also an ester that can lose a proton
             return None
         other = -1
-    elif re.search(r"zwitterion|acid|[a-z](?:ol|ine|one)$|CoA$", parent):
+    elif re.search(r"(?:zwitterion|acid|[a-z](?:ol|ine|one)|CoA)$", parent):
         other = 0
     else:
         return None
@@ -717,6 +717,13 @@ def decide(statement: str, one: Structure) -> Decision | None:
     Returns:
         The first part of the statement that is false, if one is; else the first that is true.
     """
+    if " is not " in statement:
+        # "Not A that is B" is true without A. Only where A is all that is said, it is false with A.
+        affirmed = statement.replace(" is not ", " is ", 1)
+        found = decide(affirmed, one)
+        if not found or (found.true and _REST.search(affirmed)):
+            return None
+        return Decision(found.kind, not found.true, found.reason)
     decisions = list(decisions_of(statement, one))
     return next((found for found in decisions if not found.true), decisions[0] if decisions else None)
 

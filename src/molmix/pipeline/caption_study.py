@@ -17,7 +17,7 @@ from molmix.core.files import write_atomically
 from molmix.core.validation import check_name
 from molmix.data.settings import FileSource, Predictions
 from molmix.data.sources import column_names, file_format, read_rows
-from molmix.judges.kinds import KINDS
+from molmix.judges.kinds import KINDS, NliJudge
 from molmix.pipeline.setup import find_snakefile, ready
 
 RUN = "captions"  # name of the run, as in results/<run>
@@ -39,7 +39,7 @@ def write_study(
     captions: Sequence[Path],
     out: Path,
     *,
-    nli: str,
+    nli: str | None,
     labels: Sequence[str] | None = None,
     kinds: Sequence[str] = ("atomic",),
     columns: Mapping[str, str | None] | None = None,
@@ -53,7 +53,7 @@ def write_study(
         captions: table of each system's captions. The systems are named after the files. Captions are joined to the
             references by id if both have ids, else by molecule if both have molecules, else by order.
         out: folder of the study: new, empty, or of an earlier call.
-        nli: the NLI model; see :func:`molmix.judges.judge.resolve_model`.
+        nli: the NLI model; see :func:`molmix.judges.judge.resolve_model`. None if no kind asks one.
         labels: meanings of the NLI model's classes; None for those in the model's own config.
         kinds: kinds of judges, each with its default settings.
         columns: names of columns by content (keys of :data:`USUAL`), if they are not the usual ones.
@@ -90,20 +90,26 @@ def write_study(
         if name.lower() in map(str.lower, systems):
             raise fault(path, f"a second system is called {name!r}", "give the files names that differ")
         systems[name] = predictions
-    model, revision = resolve_model(nli)
-    is_folder = revision is None
-    check_labels(Path(model) if is_folder else snapshot("nli", model, str(revision), "model"), labels)
-    own = model_name(model)
     study: dict[str, Any] = {
         "run": RUN,
         "data": {"tests": {test: {"source": source}}, "unparsable": "keep"},
         "systems": [{"name": name, "predictions": {test: files}} for name, files in systems.items()],
-        "nli": {own: {"kind": "pretrained", "id": str(Path(model).absolute()) if is_folder else model}},
-        "judges": {kind: {"kind": kind, "nli": own} for kind in kinds},
     }
+    asking = [kind for kind in kinds if issubclass(KINDS[kind], NliJudge)]
+    own: dict[str, str] = {}
+    if asking:
+        if nli is None:
+            hint = "name a local folder, or a hub id as organisation/name@commit"
+            raise fault("--nli", f"missing: the judge {asking[0]!r} asks an NLI model", hint)
+        model, revision = resolve_model(nli)
+        check_labels(snapshot("nli", model, revision, "model") if revision else Path(model), labels)
+        settings: dict[str, Any] = {"kind": "pretrained", "id": model if revision else str(Path(model).absolute())}
+        settings |= {"revision": revision} if revision else {}
+        settings |= {"labels": list(labels)} if labels else {}
+        study["nli"] = {model_name(model): settings}
+        own = {"nli": model_name(model)}
+    study["judges"] = {kind: {"kind": kind} | (own if kind in asking else {}) for kind in kinds}
     study |= {"licence": {"strict": True}} if strict else {}
-    study["nli"][own] |= {"revision": revision} if revision else {}
-    study["nli"][own] |= {"labels": list(labels)} if labels else {}
     ready(study, [], read_files=True)
     return _write(study, out)
 

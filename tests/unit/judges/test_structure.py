@@ -14,6 +14,7 @@ CHLOROPHENOL = "OC1=CC=C(Cl)C=C1"
 STEROID = "C[C@]12CC[C@H]3[C@H]([C@@H]1CC[C@@H]2O)CCC4=CC(=O)CC[C@]34C"  # testosterone
 
 TRUE = [
+    (ASPIRIN, "The molecule is not a dicarboxylic acid."),
     (PALMITATE, "The molecule is a long-chain fatty acid anion."),
     (PALMITATE, "The molecule is a saturated fatty acid anion."),
     (PALMITATE, "The molecule is a conjugate base of a hexadecanoic acid."),
@@ -38,6 +39,8 @@ TRUE = [
     ("[116Sn]", "The molecule is the stable isotope of tin with relative atomic mass 115.901743."),
 ]
 FALSE = [
+    (ASPIRIN, "The molecule is not a monocarboxylic acid.", "once"),
+    (PALMITATE, "The molecule is a conjugate acid of a hexadecanoate (1-) (some form).", "its conjugate -1"),
     (PALMITATE, "The molecule is an organic cation.", "the charge is -1"),
     (PALMITATE, "The molecule is a medium-chain fatty acid anion.", "16 carbons"),
     (PALMITATE, "The molecule is an unsaturated fatty acid anion.", "0 double bonds"),
@@ -58,6 +61,8 @@ FALSE = [
     ("O", "The molecule is a deuterated compound.", "none"),
 ]
 UNDECIDED = [
+    (ASPIRIN, "The molecule is not a monocarboxylic acid that derives from a salicylic acid."),
+    (PALMITATE, "The molecule is a conjugate base of a palmitic acid in some form."),
     (ASPIRIN, "The molecule has a role as a non-narcotic analgesic."),
     (ASPIRIN, "The molecule derives from a tertiary alcohol."),
     (ASPIRIN, "The molecule is a drug."),

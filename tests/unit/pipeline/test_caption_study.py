@@ -81,3 +81,21 @@ def test_a_folder_of_others_and_a_model_without_names_are_refused(files: Path, m
     labels = ["entailment", "neutral", "contradiction"]
     write_study(Path("references.tsv"), [Path("in-order.txt")], Path("out"), nli=str(nameless), labels=labels)
     assert loading.load(Path("out/config.yaml")).nli["nameless"].labels == labels
+
+
+def test_judges_that_ask_no_nli_model_need_none(files: Path, model: Path) -> None:
+    write_study(Path("references.tsv"), [Path("in-order.txt")], Path("out"), nli=None, kinds=["grounded", "entities"])
+    study = loading.load(Path("out/config.yaml"))
+    assert {name: judge.kind for name, judge in study.judges.items()} == {
+        "grounded": "grounded",
+        "entities": "entities",
+    }
+    write_study(
+        Path("references.tsv"), [Path("in-order.txt")], Path("both"), nli=str(model), kinds=["atomic", "grounded"]
+    )
+    judges = loading.load(Path("both/config.yaml")).judges
+    assert judges["atomic"].nli == "tiny" and "nli" not in judges["grounded"].model_dump()
+    with pytest.raises(MolmixError, match="'fulldoc' asks an NLI model"):
+        write_study(
+            Path("references.tsv"), [Path("in-order.txt")], Path("none"), nli=None, kinds=["grounded", "fulldoc"]
+        )
