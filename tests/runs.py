@@ -1,6 +1,7 @@
 """A small run made at once: real captions through the real stages, but for an NLI model's answers, which are drawn."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from molmix.config.schema import Config
 from molmix.core.files import read_table, write_json, write_table
 from molmix.data.corpus import TEST
 from molmix.judges.decompose.tables import decompose_tables
+from molmix.judges.kinds import NliJudge
 from molmix.judges.matrices import PairMatrices
+from molmix.judges.nli.licence import Licence
 from molmix.metrics.score import write_scores
 from molmix.pipeline import model_table as models
 from molmix.report.explain.case import judged_folders, options_of
@@ -30,6 +33,7 @@ def write_run(study: Config, rows: Mapping[str, Sequence[Row]], answers: Mapping
         answers: by test set and system, a text for each molecule.
     """
     run = Path(f"results/{study.run}")
+    write_licences(study)
     for test, given in rows.items():
         known = {"rows": [0], "ids": ["0"], "properties": None, "facts": None, "truth": None}
         table = [{"id": name, "molecule": smiles, "references": refs} | known for name, smiles, refs in given]
@@ -49,6 +53,16 @@ def write_run(study: Config, rows: Mapping[str, Sequence[Row]], answers: Mapping
                 out=run / f"scores/{system}/{test}.parquet",
                 options=vars(options),
             )
+
+
+def write_licences(study: Config) -> None:
+    """Write a licence that nothing is wrong with, for every judge that asks an NLI model."""
+    good = Licence(9, 1.0, 1.0, 9, 0.0, 0.0, True)
+    for name, judge in study.judges.items():
+        if isinstance(judge, NliJudge):
+            facts = {"judge": name, "nli": judge.nli, "accuracy": None}
+            tests = {test: asdict(good) for test in study.data.tests}
+            write_json(Path(f"results/{study.run}/licences/{name}.json"), facts | {"tests": tests}, checksum=True)
 
 
 def write_tables(study: Config) -> None:

@@ -350,11 +350,23 @@ def renamed(results: Results, test: str, name: str) -> Results:
 def test_nothing_to_draw_is_a_figure_that_says_so(tmp_path: Path) -> None:
     """No reference has a statement to edit, no model was trained, no arm has a value: these ended the run."""
     svg, png = tmp_path / "a.svg", tmp_path / "a.png"
-    columns = ["kind", "edit", "column", "k", "auroc", "change", "change_low", "change_high", "deviation", "better"]
+    columns = [
+        "author",
+        "kind",
+        "edit",
+        "column",
+        "k",
+        "auroc",
+        "change",
+        "change_low",
+        "change_high",
+        "deviation",
+        "better",
+    ]
     draw_judges(pd.DataFrame(columns=columns), svg=svg, png=png)
-    assert "no reference could be edited" in svg.read_text() and png.stat().st_size > 0
+    assert "no caption could be edited" in svg.read_text() and png.stat().st_size > 0
     draw_judges(pd.DataFrame([dict.fromkeys(columns) | {"kind": "control", "edit": "none"}]), svg=svg, png=png)
-    assert "no reference could be edited" in svg.read_text()
+    assert "no caption could be edited" in svg.read_text()
     assert read_off(training({}, {})) == ["no model was trained"]
     assert read_off(tradeoff(results_of(two_tests(MICRO)), [])) == ["no test set has captions to judge"]
     (tmp_path / "t.csv").write_text(
