@@ -107,7 +107,7 @@ def test_wrong_settings_are_refused_with_their_key(method, settings, said):
 @pytest.mark.parametrize(
     ("lora", "said"),
     [
-        ({"rank": 8}, "lora.rank: unknown key. Hint: known keys here: alpha, dropout, r"),
+        ({"rank": 8}, "lora.rank: unknown key. Hint: known keys here: alpha, dropout, init_lora_weights"),
         ({"dropout": 1.0}, "lora.dropout: 1.0 is refused. Hint: give less than 1"),
         ({"r": 0}, "lora.r: 0 is refused. Hint: give at least 1"),
         ({"r": True}, "lora.r: true is refused. Hint: give a whole number"),
@@ -170,7 +170,16 @@ def test_editors_learn_the_keys_of_each_method():
     schema = json.loads(documentation.json_schema())["$defs"]
     assert schema["CpoSettings"]["properties"]["cpo_alpha"]["type"] == "number"
     assert "cpo_alpha" not in schema["DpoSettings"]["properties"]
-    assert schema["Lora"]["properties"].keys() == {"r", "alpha", "dropout", "target_modules", "use_dora", "use_rslora"}
+    assert schema["Lora"]["properties"].keys() == {
+        "r",
+        "alpha",
+        "dropout",
+        "target_modules",
+        "use_dora",
+        "use_rslora",
+        "init_lora_weights",
+        "modules_to_save",
+    }
     assert not any(schema[name]["additionalProperties"] for name in ("CpoSettings", "Lora"))
 
 

@@ -42,7 +42,9 @@ def test_what_loading_a_model_reads() -> None:
         f"{R}/models/universal.slerp/weights",
     ]
     pretrained = {"agnostic": {"kind": "pretrained", "id": "some/model", "revision": "v1"}}
-    hub = paths(initial=documentation.DEMO["initial"] | pretrained | mol2cap_alone())
+    initial = documentation.DEMO["initial"] | pretrained | mol2cap_alone()
+    align = {"sft": documentation.DEMO["align"]["sft"]}
+    hub = paths(initial=initial, align=align, universal={}, merge={})
     assert hub.weights("agnostic.sft") == [f"{R}/models/agnostic.sft/adapter"]
 
 
@@ -52,15 +54,17 @@ def mol2cap_alone() -> dict[str, Any]:
 
 def test_pairs_and_training_text_lie_with_their_corpus_and_share() -> None:
     align = copy.deepcopy(documentation.DEMO["align"])
+    for name in ("dpo", "kto"):
+        align[name]["starts"] = ["agnostic"]
     align["sft"] |= {"share": 0.3}
     align["dpo"] |= {"corpus": "others"}
     data = documentation.DEMO["data"] | {"corpora": {"others": {"kind": "demo", "split": "ood"}}}
-    found = paths(align=align, data=data)
+    found = paths(align=align, data=data, merge=documentation.DEMO["merge"] | {"starts": []})
     assert found.pairs("agnostic.sft") == f"{R}/preferences/share-0.3/"
     assert found.pairs("agnostic.dpo") == f"{R}/preferences/corpora/others/"
     assert found.pairs("agnostic.kto") == f"{R}/preferences/"
     align["kto"] |= {"rejected": "start", "starts": ["agnostic.sft"]}
-    chained = paths(align=align, data=data)
+    chained = paths(align=align, data=data, merge=documentation.DEMO["merge"] | {"starts": []})
     assert chained.pairs("agnostic.sft.kto") == f"{R}/preferences/by-agnostic.sft/"
     assert chained.rejected("", "by-agnostic.sft/") == {
         "mol2cap": f"{R}/preferences/by-agnostic.sft/rejected.mol2cap.parquet"
