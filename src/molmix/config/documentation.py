@@ -53,12 +53,12 @@ DEMO: dict[str, Any] = {
     "preferences": {"rejected": {"mol2cap": {"kind": "model", "model": "mol2cap"}}},
     "align": {
         "sft": _small("sft", ["agnostic", "mol2cap"], 3e-3, 4),
-        "dpo": _small("dpo", ["agnostic"], 3e-4, 1),
+        "dpo": _small("dpo", ["agnostic.sft", "agnostic"], 3e-4, 1),  # after SFT, and without it as a control
         "cpo": _small("cpo", ["agnostic", "mol2cap", "universal.slerp"], 2e-3, 2),
-        "kto": _small("kto", ["agnostic"], 3e-4, 1),
+        "kto": _small("kto", ["agnostic.sft"], 3e-4, 1),
     },
     "merge": {
-        "starts": ["agnostic"],
+        "starts": ["agnostic", "agnostic.sft"],
         "methods": {"slerp": {"method": "slerp"}, "ties": {"method": "ties"}, "linear": {"method": "linear"}},
     },
     "generation": {"max_new_tokens": 80},

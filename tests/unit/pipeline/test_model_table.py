@@ -11,7 +11,11 @@ from molmix.pipeline import model_table
 
 
 def build(**changes) -> model_table.ModelTable:
+    """The table of the demo without its chains: four methods from `agnostic`."""
     content = copy.deepcopy(documentation.DEMO)
+    for name in ("dpo", "kto"):
+        content["align"][name]["starts"] = ["agnostic"]
+    content["merge"]["starts"] = ["agnostic"]
     for path, value in changes.items():
         node = content
         *way, last = path.split("__")
@@ -22,11 +26,12 @@ def build(**changes) -> model_table.ModelTable:
 
 
 def test_demo_holds_every_kind() -> None:
-    models = build()
+    models = model_table.build(loading.parse(copy.deepcopy(documentation.DEMO)))
     assert {"agnostic", "mol2cap", "cap2mol"} <= set(models.of_kind("initial"))
-    assert {"agnostic.sft", "agnostic.kto", "mol2cap.cpo", "universal.slerp.cpo"} <= set(models.of_kind("aligned"))
+    assert {"agnostic.sft", "agnostic.dpo", "agnostic.sft.dpo", "universal.slerp.cpo"} <= set(models.of_kind("aligned"))
     pairs = [m for m in models.of_kind("merged") if m.startswith("agnostic.")]
-    assert len(pairs) == 6 * 3  # every pair of four methods, by three merges
+    assert len(pairs) == 3 * 3 + 3  # every pair of three methods, and of two after SFT, by three merges
+    assert "agnostic.sft.dpo_kto.ties" in pairs
     assert {"universal.slerp", "universal.ties", "universal.linear"} <= set(models.of_kind("merged"))
 
 
