@@ -96,6 +96,11 @@ def environment(engine):
     return f"../../envs/{ENGINES[engine].environment}.yaml"
 
 
+def rejecting_model(wildcards):
+    """The model that writes the rejected texts of a job."""
+    return products.rejecting_model(wildcards.direction, wildcards.author_folder)
+
+
 def shown(name, ending, format):
     """A table's file, and how the report presents it. `{ablation}` in its name is a wildcard."""
     ablation = name.startswith("ablation-")

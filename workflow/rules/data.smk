@@ -4,11 +4,6 @@
 #        corpora/<corpus>/. The pairs of other shares than the study's are in share-<share>/, and those whose rejected
 #        texts a start wrote itself in by-<start>/.
 #        If nothing is trained (captions from elsewhere), there are only test sets.
-def rejecting_model(wildcards):
-    """The model that writes the rejected texts of a job."""
-    return products.rejecting_model(wildcards.direction, wildcards.author_folder)
-
-
 rule world:
     output:
         world=f"{R}/data/world.parquet",
