@@ -121,7 +121,7 @@ class _Pairs:
 
 def _first(matrices: PairMatrices) -> PairMatrices:
     """The matrices of the first caption in double precision, so that sums match the displayed digits."""
-    return PairMatrices(*(getattr(matrices, name)[0].astype(float) for name in PairMatrices.__dataclass_fields__))
+    return type(matrices)(**{name: values[0].astype(float) for name, values in vars(matrices).items()})
 
 
 def _probabilities(entailment: float, contradiction: float) -> str:

@@ -29,6 +29,16 @@ class PairMatrices:
     backward_entailment: np.ndarray
     backward_contradiction: np.ndarray
 
+    @property
+    def generated_support(self) -> np.ndarray:
+        """How far the reference entails each generated unit: by its one unit that entails it most [..., G]."""
+        return self.forward_entailment.max(axis=-1)
+
+    @property
+    def reference_support(self) -> np.ndarray:
+        """How far the caption entails each reference unit [..., R]."""
+        return self.backward_entailment.max(axis=-2)
+
     def or_zeros(self) -> PairMatrices:
         """These matrices; if one of the texts has no units, zeros [..., 1, 1]: one pair of probability 0.
 
@@ -42,6 +52,29 @@ class PairMatrices:
             return self
         zeros = np.zeros((*many, 1, 1))
         return PairMatrices(zeros, zeros, zeros, zeros)
+
+
+@dataclass(frozen=True)
+class LongerPremises(PairMatrices):
+    """Matrices, and how far units are entailed by several units of the other text together.
+
+    Attributes:
+        generated, reference: entailment of each unit by such a premise [..., G] and [..., R]; see
+            :mod:`molmix.judges.nli.premises`.
+    """
+
+    generated: np.ndarray
+    reference: np.ndarray
+
+    @property
+    def generated_support(self) -> np.ndarray:
+        """Entailment of each generated unit by the longer premise [..., G]."""
+        return self.generated
+
+    @property
+    def reference_support(self) -> np.ndarray:
+        """Entailment of each reference unit by the longer premise [..., R]."""
+        return self.reference
 
 
 MOST_ENTAILED, MATCHED = "entailed most by", "matched best by"
@@ -70,6 +103,9 @@ class Explanation:
     note: str = ""
 
 
+SUPPORTS = ("generated_support", "reference_support")  # columns of a table with longer premises
+_LISTS = {*PairMatrices.__dataclass_fields__, *SUPPORTS}
+
 # The scores of one caption, or of many of one shape: an array [...] for each name, from matrices [..., G, R].
 Scorer = Callable[[PairMatrices], "dict[str, np.ndarray]"]
 
@@ -79,7 +115,7 @@ def by_shape(pairs: pa.Table) -> Iterator[tuple[np.ndarray, PairMatrices]]:
 
     Args:
         pairs: table of :func:`molmix.judges.nli.inference.predict_tables`: columns n_generated, n_reference and the
-            four lists of float, row-major [generated, reference].
+            four lists of float, row-major [generated, reference]; may have the two columns of longer premises.
 
     Yields:
         Row numbers of n captions, int64 [n], and their matrices [n, G, R]; every row once.
@@ -88,8 +124,15 @@ def by_shape(pairs: pa.Table) -> Iterator[tuple[np.ndarray, PairMatrices]]:
 
     shapes = np.stack([pairs[name].to_numpy() for name in ("n_generated", "n_reference")], axis=1)
     starts = np.concatenate([[0], np.cumsum(shapes.prod(axis=1))])
-    cells = {name: pairs[name].combine_chunks().flatten().to_numpy() for name in PairMatrices.__dataclass_fields__}
+    flat = {name: pairs[name].combine_chunks().flatten().to_numpy() for name in pairs.column_names if name in _LISTS}
+    units = {name: np.cumsum(shapes[:, side]) - shapes[:, side] for side, name in enumerate(SUPPORTS)}
     for shape in np.unique(shapes, axis=0):
         rows = np.flatnonzero((shapes == shape).all(axis=1))
-        indices = starts[rows, None] + np.arange(shape.prod())
-        yield rows, PairMatrices(**{name: flat[indices].reshape(len(rows), *shape) for name, flat in cells.items()})
+        cells = starts[rows, None] + np.arange(shape.prod())
+        matrices = [flat[name][cells].reshape(len(rows), *shape) for name in PairMatrices.__dataclass_fields__]
+        supports = [
+            flat[name][units[name][rows, None] + np.arange(size)]
+            for name, size in zip(SUPPORTS, shape, strict=True)
+            if name in flat
+        ]
+        yield rows, LongerPremises(*matrices, *supports) if supports else PairMatrices(*matrices)

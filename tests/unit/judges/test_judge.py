@@ -62,7 +62,14 @@ def by_stages(folder: Path, model: Path, settings: dict, store: Path) -> pd.Data
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings"), [("atomic", {}), ("atomic", {"operation": "max"}), ("summac_zs", {}), ("fulldoc", {})]
+    ("kind", "settings"),
+    [
+        ("atomic", {}),
+        ("atomic", {"operation": "max"}),
+        ("atomic", {"premises": "infuse"}),
+        ("summac_zs", {}),
+        ("fulldoc", {}),
+    ],
 )
 def test_numbers_and_cache_are_those_of_the_stages(kind: str, settings: dict, model: Path, tmp_path: Path) -> None:
     own = Judge(kind, nli=model, store=tmp_path / "store", **settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from molmix.judges.matrices import PairMatrices
+from molmix.judges.matrices import LongerPremises, PairMatrices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,16 +29,22 @@ def matches(matrices: PairMatrices, threshold: float) -> np.ndarray:
     return np.minimum(mutual / threshold, 1)
 
 
-def matched(matching: np.ndarray, alignment: str) -> tuple[np.ndarray, np.ndarray]:
+def matched(matrices: PairMatrices, threshold: float, alignment: str) -> tuple[np.ndarray, np.ndarray]:
     """Match of each generated atom [..., G] and of each reference atom [..., R].
 
+    With longer premises, it is the entailment by them, with the same threshold.
+
     Args:
-        matching: of :func:`matches`, [..., G, R] with G > 0 and R > 0.
+        matrices: each [..., G, R] with G > 0 and R > 0.
+        threshold: see :func:`matches`.
         alignment: ``best``: each atom counts with the best atom of the other text. ``one_to_one``: every atom is
             matched with at most one atom of the other text, such that the sum is largest (Hungarian method).
     """
     import numpy as np
 
+    if isinstance(matrices, LongerPremises):
+        return np.minimum(matrices.generated / threshold, 1), np.minimum(matrices.reference / threshold, 1)
+    matching = matches(matrices, threshold)
     if alignment == "one_to_one":
         from scipy.optimize import linear_sum_assignment
 
@@ -75,5 +81,5 @@ def score_matches(matrices: PairMatrices, *, threshold: float, alignment: str) -
     if not generated or not reference:
         zero, undefined = np.full(many, 0.0 if reference else np.nan), np.full(many, np.nan)
         return {"atomic_f1": zero, "atomic_precision": undefined, "atomic_recall": zero}
-    precision, recall = (terms.mean(axis=-1) for terms in matched(matches(matrices, threshold), alignment))
+    precision, recall = (terms.mean(axis=-1) for terms in matched(matrices, threshold, alignment))
     return {"atomic_f1": f1(precision, recall), "atomic_precision": precision, "atomic_recall": recall}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from molmix.core.schema import Name
 from molmix.judges.kinds._alignment import matched, matches, score_matches
@@ -28,6 +28,21 @@ SCORES = (
     Score("unsupported", "lower", headline=False, reads_contradiction=True),
     Score("coverage", "higher"),
 )
+# What an atom is compared with -> what F1 is over, and the match of an atom, in words for people.
+PREMISES = {
+    "atoms": (
+        "mutual entailment",
+        "Match of two atoms: the lower of the two probabilities that one entails the other",
+    ),
+    "text": (
+        "entailment by the whole other text",
+        "Match of an atom: the probability that all atoms of the other text together entail it",
+    ),
+    "infuse": (
+        "entailment by the atoms most about an atom",
+        "Match of an atom: the probability that the atoms of the other text that are most about it together entail it",
+    ),
+}
 
 
 class Atomic(NliJudge):
@@ -35,7 +50,8 @@ class Atomic(NliJudge):
 
     * ``atomic_f1``, the headline: harmonic mean of ``atomic_precision`` (mean over generated atoms of their match with
       a reference atom) and ``atomic_recall`` (mean over reference atoms of their match with a generated atom). Two
-      atoms match if each entails the other (:mod:`molmix.judges.kinds._alignment`).
+      atoms match if each entails the other (:mod:`molmix.judges.kinds._alignment`). With longer premises (`premises`),
+      an atom matches as far as the premise entails it, and the same entailment makes it supported or covered.
     * ``hallucination``: mean over generated atoms of the *row-wise operation* on contradiction (:data:`OPERATIONS`).
     * ``supported``, ``contradicted``, ``unsupported``: shares of the generated atoms, which add up to 1. An atom is
       supported if some reference atom entails it with a probability of at least a half; else contradicted if the
@@ -57,13 +73,24 @@ class Atomic(NliJudge):
         "best", description="`one_to_one`: for F1, an atom matches one atom of the other text only"
     )
     threshold: float = Field(
-        0.5, gt=0, le=1, description="mutual entailment of a full match for F1; less counts in proportion"
+        0.5, gt=0, le=1, description="entailment of a full match for F1; less counts in proportion"
+    )
+    premises: Literal["atoms", "text", "infuse"] = Field(
+        "atoms",
+        description="what entails an atom for F1, supported and coverage: one of the `atoms` of the other text, its "
+        "whole `text`, or those of its atoms together that are most about the atom (`infuse`)",
     )
     exact: Literal["none", "numbers", "stereo"] = Field(
         "stereo",
         description="what of an entailed text its premise has too: nothing, its numbers (locants and charges too), or "
         "also its stereo descriptors",
     )
+
+    @model_validator(mode="after")
+    def _check_alignment(self) -> Atomic:
+        if self.premises != "atoms" and self.alignment == "one_to_one":
+            raise ValueError("`alignment: one_to_one` matches single atoms: it needs `premises: atoms`")
+        return self
 
     both_ways: ClassVar[bool] = True
     counts: ClassVar[tuple[str, ...]] = ("n_generated", "n_reference")
@@ -78,7 +105,8 @@ class Atomic(NliJudge):
     @property
     def asking(self) -> dict[str, Any]:
         """How the NLI model is asked, and that numbers are compared as numbers."""
-        return super().asking | {"exact": self.exact}
+        longer = {} if self.premises == "atoms" else {"premises": self.premises}
+        return super().asking | {"exact": self.exact} | longer
 
     def variants(self) -> dict[str, dict[str, Any]]:
         """The same judge with every row-wise operation."""
@@ -87,8 +115,8 @@ class Atomic(NliJudge):
     def describe(self) -> str:
         """Description of the judge and its row-wise operation."""
         return (
-            f"atoms by `{self.decomposer}`, NLI model `{self.nli}`, atomic F1 over mutual entailment, hallucination by "
-            f"the row-wise operation `{self.operation}`"
+            f"atoms by `{self.decomposer}`, NLI model `{self.nli}`, atomic F1 over {PREMISES[self.premises][0]}, "
+            f"hallucination by the row-wise operation `{self.operation}`"
         )
 
     def scorer(self) -> Scorer:
@@ -98,8 +126,7 @@ class Atomic(NliJudge):
     def explain(self, matrices: PairMatrices) -> Explanation:
         """The verdicts, the deciding atoms, and the terms of every score."""
         found = verdicts(matrices, self.operation)
-        matching = matches(matrices, self.threshold)
-        precision, recall = matched(matching, self.alignment)
+        precision, recall = matched(matrices, self.threshold, self.alignment)
         picked = {REASONS[self.operation]: PICKS[self.operation](matrices)} if self.operation in PICKS else {}
         shares = {
             "supported": found.supported,
@@ -108,7 +135,7 @@ class Atomic(NliJudge):
         }
         return Explanation(
             deciding={
-                MATCHED: matching.argmax(axis=-1),
+                MATCHED: matches(matrices, self.threshold).argmax(axis=-1),
                 **picked,
                 MOST_ENTAILED: matrices.forward_entailment.argmax(axis=-1),
             },
@@ -122,9 +149,8 @@ class Atomic(NliJudge):
             verdicts=found.generated(),
             covered=found.reference(),
             formulas={"atomic_f1": "2 × atomic_precision × atomic_recall / (atomic_precision + atomic_recall)"},
-            note=f"A probability of {THRESHOLD} or more makes an atom supported, contradicted or covered. Match of two "
-            "atoms: the lower of the two probabilities that one entails the other, divided by "
-            f"{self.threshold:g}, at most 1.",
+            note=f"A probability of {THRESHOLD} or more makes an atom supported, contradicted or covered. "
+            f"{PREMISES[self.premises][1]}, divided by {self.threshold:g}, at most 1.",
         )
 
 
@@ -208,9 +234,9 @@ def verdicts(matrices: PairMatrices, operation: str) -> Verdicts:
         operation: a key of :data:`OPERATIONS`.
     """
     contradiction = OPERATIONS[operation](matrices)
-    supported = matrices.forward_entailment.max(axis=-1) >= THRESHOLD
+    supported = matrices.generated_support >= THRESHOLD
     contradicted = ~supported & (contradiction >= THRESHOLD)
-    return Verdicts(contradiction, supported, contradicted, matrices.backward_entailment.max(axis=-2))
+    return Verdicts(contradiction, supported, contradicted, matrices.reference_support)
 
 
 def score(matrices: PairMatrices, operation: str, threshold: float, alignment: str) -> dict[str, np.ndarray]:

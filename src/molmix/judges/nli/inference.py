@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from molmix.judges.nli.cache import VALUE
 from molmix.judges.nli.cached_model import CachedModel
 from molmix.judges.nli.literal import identical, lacking
 from molmix.judges.nli.pairs import Distinct, Pairs
+from molmix.judges.nli.premises import add_supports
 
 _MANY = 4_000_000  # pairs that are looked up together
 
@@ -36,6 +38,7 @@ def predict_tables(
     both_ways: bool = True,
     ask_identical: bool = False,
     exact: str = "none",
+    premises: str = "atoms",
     **settings: Any,
 ) -> dict[str, dict[str, int]]:
     """Ask an NLI model for all pairs of one system's captions, over any number of test sets.
@@ -48,7 +51,7 @@ def predict_tables(
     atoms of one of the two texts because the decomposer's answer could not be used), and four lists of float32,
     row-major [generated, reference]: ``forward_entailment`` and ``forward_contradiction`` (premise: reference atom,
     hypothesis: generated atom), ``backward_entailment`` and ``backward_contradiction`` (premise and hypothesis
-    exchanged).
+    exchanged). With longer premises, there are two lists more (:func:`molmix.judges.nli.premises.add_supports`).
 
     Args:
         atoms: for each test set, the tables (``id``, ``atoms``) of the references and of the system.
@@ -62,6 +65,7 @@ def predict_tables(
         ask_identical: whether the model is asked about pairs of identical texts, too.
         exact: values that an entailed hypothesis shares with its premise, a key of
             :data:`molmix.judges.nli.literal.EXACT`. Where the premise lacks one, the entailment is 0.
+        premises: ``atoms``, or a key of :data:`molmix.judges.nli.premises.LONGER`, which needs `both_ways`.
         settings: settings of the model; see :class:`molmix.judges.nli.cached_model.CachedModel`.
 
     Returns:
@@ -86,7 +90,11 @@ def predict_tables(
         for (test, pairs), indices in zip(own.items(), rows, strict=True):
             bar.set_description(f"NLI {test}")
             computed = answers.compute(index[indices[asked[indices]]], bar)
-            write_table(outs[test], pairs.table(_values(answers.values, asked, without)[indices]))
+            table = pairs.table(_values(answers.values, asked, without)[indices])
+            if premises != "atoms":
+                ask = partial(predict_pairs, model=cached, cache=cache, name=f"{test}, longer premises")
+                table = add_supports(table, pairs, premises, partial(ask, ask_identical=ask_identical, exact=exact))
+            write_table(outs[test], table)
             cells, distinct = len(pairs.cells), len(indices)
             log.info("%s: %d cells, %d distinct pairs, %d computed", test, cells, distinct, computed)
             counts[test] = {"cells": cells, "distinct": distinct, "computed": computed, "computed_for_others": 0}
@@ -99,7 +107,14 @@ def predict_tables(
 
 
 def predict_pairs(
-    pairs: Sequence[tuple[str, str]], *, model: Path | CachedModel, cache: Path, name: str, **settings: Any
+    pairs: Sequence[tuple[str, str]],
+    *,
+    model: Path | CachedModel,
+    cache: Path,
+    name: str,
+    ask_identical: bool = True,
+    exact: str = "none",
+    **settings: Any,
 ) -> np.ndarray:
     """Ask an NLI model for any pairs of (premise, hypothesis).
 
@@ -108,10 +123,11 @@ def predict_pairs(
         model: ``manifest.json`` of the NLI model; or the model itself, as in :func:`predict_tables`.
         cache: folder of the NLI caches.
         name: name of the task, for people.
+        ask_identical, exact: as in :func:`predict_tables`.
         settings: settings of the model; see :class:`molmix.judges.nli.cached_model.CachedModel`.
 
     Returns:
-        The model's answer for each pair, :data:`molmix.judges.nli.cache.VALUE` [pairs].
+        The probabilities of each pair, :data:`molmix.judges.nli.cache.VALUE` [pairs].
 
     Raises:
         MolmixError: the model cannot be used, or the disk is full.
@@ -121,10 +137,12 @@ def predict_pairs(
     once = {pair: index for index, pair in enumerate(dict.fromkeys(pairs))}
     numbers = np.array([[texts[text] for text in pair] for pair in once], np.int64).reshape(-1, 2)
     distinct = Distinct.of(list(texts), *numbers.T)
-    with progress(total=len(cached.missing(distinct).keys), unit="pair", desc=f"NLI {name}") as bar:
-        values, computed = cached.predict(distinct, bar)
-    log.info("%s: %d pairs, %d distinct, %d computed", name, len(pairs), len(values), computed)
-    return values[[once[pair] for pair in pairs]]
+    asked = _asked(distinct, ask_identical)
+    without = lacking(distinct.texts, distinct.premises, distinct.hypotheses, exact)
+    with progress(total=len(cached.missing(distinct.only(asked)).keys), unit="pair", desc=f"NLI {name}") as bar:
+        answers, computed = cached.predict(distinct.only(asked), bar)
+    log.info("%s: %d pairs, %d distinct, %d computed", name, len(pairs), len(once), computed)
+    return _values(answers, asked, without)[[once[pair] for pair in pairs]]
 
 
 def _asked(pairs: Distinct, ask_identical: bool) -> np.ndarray:
