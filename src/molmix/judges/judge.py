@@ -103,6 +103,9 @@ class Judge:
         if issubclass(KINDS[kind], NliJudge):
             if nli is None:
                 raise fault("nli", f"missing: a judge of kind {kind!r} asks an NLI model", "name a folder or a hub id")
+            if isinstance(labels, str):
+                hint = 'give a list: ["entailment", "neutral", "contradiction"]'
+                raise fault("labels", f"is the text {show_value(labels)}", hint)
             source, self.revision = resolve_model(str(nli))
             settings["nli"] = model_name(source)
             asked = {"max_length": max_length, "batch_tokens": batch_tokens, "dtype": dtype}
@@ -215,8 +218,8 @@ class Judge:
         if self._last is None:
             raise fault("explain", "nothing was scored yet", "call `score` first")
         count = len(self._last.scores)
-        if not 0 <= index < count:
-            raise fault("explain", f"there is no caption {index}", f"give a number from 0 to {count - 1}")
+        if not isinstance(index, int) or not 0 <= index < count:
+            raise fault("explain", f"there is no caption {show_value(index)}", f"give a number from 0 to {count - 1}")
         row = self._last.scores.iloc[index]
         lines = explain_caption(
             self.settings.kind,
@@ -364,6 +367,8 @@ def _check_references(references: Iterable[str | Iterable[str]]) -> list[list[st
 
 
 def _listed(items: Any, name: str) -> list[Any]:
+    if hasattr(items, "columns"):  # iterating over a table gives the names of its columns
+        raise fault(name, "is a table", "give one of its columns")
     if isinstance(items, str | Mapping) or not isinstance(items, Iterable):
         raise fault(name, f"is {show_value(items)}", "give a list of texts")
     if not (listed := list(items)):

@@ -217,7 +217,7 @@ def load_tokenizer(folder: Path, model: PreTrainedModel | None = None, **setting
         settings: of ``from_pretrained``.
 
     Raises:
-        MolmixError: it cannot be read, or has more tokens than the model.
+        MolmixError: it cannot be read, is not there, or has more tokens than the model.
     """
     from transformers import AutoTokenizer
 
@@ -225,6 +225,8 @@ def load_tokenizer(folder: Path, model: PreTrainedModel | None = None, **setting
         tokenizer: Any = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=False, local_files_only=True, **settings
         )
+    if len(tokenizer.get_vocab()) <= len(set(tokenizer.all_special_tokens)):  # what transformers makes of no files
+        raise fault(folder, "holds no vocabulary of a tokenizer", "save the model's tokenizer beside its weights")
     if model is not None:
         embedding: Any = model.get_input_embeddings()
         rows = len(embedding.weight)

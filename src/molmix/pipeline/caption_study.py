@@ -108,6 +108,8 @@ def write_study(
         settings |= {"labels": list(labels)} if labels else {}
         study["nli"] = {model_name(model): settings}
         own = {"nli": model_name(model)}
+    elif nli is not None:
+        raise fault("--nli", f"is given, and the judge {kinds[0]!r} asks no NLI model", "remove it")
     study["judges"] = {kind: {"kind": kind} | (own if kind in asking else {}) for kind in kinds}
     study |= {"licence": {"strict": True}} if strict else {}
     ready(study, [], read_files=True)

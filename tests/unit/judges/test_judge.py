@@ -128,6 +128,7 @@ def test_an_explanation_shows_atoms_pairs_and_sums(model: Path, tmp_path: Path) 
         ([" "], ["A dye."], r"references\[0\]: is ' '"),
         ("A dye.", "A dye.", "give a list of texts"),
         ({"A dye.": 1}, {"A drug.": 1}, "give a list of texts"),
+        (pd.DataFrame({"A dye.": ["A drug."]}), ["A drug."], "references: is a table.*\n.*columns"),
         (["A dye."], ["\ud83d"], "half a character"),
     ],
 )
@@ -142,6 +143,7 @@ def test_bad_settings_are_refused(model: Path, tmp_path: Path) -> None:
         ({"operation": "maxx"}, "operation.*did you mean 'max'"),
         ({"decomposer": "rule"}, "did you mean 'rules'"),
         ({"nli": tmp_path / "nowhere"}, "no local folder"),
+        ({"labels": "entailment,neutral,contradiction"}, "labels: is the text"),
     ):
         with pytest.raises(MolmixError, match=message):
             Judge(**{"nli": model, "store": tmp_path} | settings)

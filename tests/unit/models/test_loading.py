@@ -156,6 +156,14 @@ def test_weights_and_tokens_that_cannot_be_used_are_refused_when_they_are_loaded
         load(described(spoilt))
 
 
+def test_a_folder_without_tokenizer_files_is_refused(spoilt: Path) -> None:
+    """transformers makes a tokenizer of special tokens of it, to which every word is unknown."""
+    for path in [*spoilt.glob("tokenizer*"), *spoilt.glob("special_tokens*"), *spoilt.glob("vocab*")]:
+        path.unlink()
+    with pytest.raises(MolmixError, match=r"tokenizer"):
+        load(described(spoilt))
+
+
 def test_tied_weights_are_stored_once(spoilt: Path) -> None:
     STRUCTURE["no output layer"][0](spoilt)
     change_config(tie_word_embeddings=True)(spoilt)

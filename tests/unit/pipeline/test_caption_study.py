@@ -99,3 +99,5 @@ def test_judges_that_ask_no_nli_model_need_none(files: Path, model: Path) -> Non
         write_study(
             Path("references.tsv"), [Path("in-order.txt")], Path("none"), nli=None, kinds=["grounded", "fulldoc"]
         )
+    with pytest.raises(MolmixError, match="--nli: is given, and the judge 'entities' asks no NLI model"):
+        write_study(Path("references.tsv"), [Path("in-order.txt")], Path("none"), nli=str(model), kinds=["entities"])
