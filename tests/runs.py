@@ -21,6 +21,7 @@ from molmix.metrics.score import write_scores
 from molmix.pipeline import model_table as models
 from molmix.report.explain.case import judged_folders, options_of
 
+GOOD = Licence(9, 1.0, 1.0, 9, 0.0, 0.0, True)
 Row = tuple[str, str, list[str]]  # id, molecule and references
 
 
@@ -57,11 +58,10 @@ def write_run(study: Config, rows: Mapping[str, Sequence[Row]], answers: Mapping
 
 def write_licences(study: Config) -> None:
     """Write a licence that nothing is wrong with, for every judge that asks an NLI model."""
-    good = Licence(9, 1.0, 1.0, 9, 0.0, 0.0, True)
     for name, judge in study.judges.items():
         if isinstance(judge, NliJudge):
             facts = {"judge": name, "nli": judge.nli, "accuracy": None}
-            tests = {test: asdict(good) for test in study.data.tests}
+            tests = {test: asdict(GOOD) for test in study.data.tests}
             write_json(Path(f"results/{study.run}/licences/{name}.json"), facts | {"tests": tests}, checksum=True)
 
 

@@ -95,6 +95,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "names of one letter": {
         "run": "r",
         "initial": {"agnostic": BASE["initial"]["agnostic"], "mol2cap": {"kind": "made", "task": "mol2cap"}},
+        "universal": {},
     },
     "null where it may stand": {"data": BASE["data"] | {"validation": None}, "metrics": {"vocabulary": None}},
     "text": {"domain": "text"},

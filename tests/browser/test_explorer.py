@@ -99,7 +99,9 @@ def test_opens_on_the_largest_loss(pages: Path, open_page: Callable[..., Page]) 
     worst = max(scored, key=lambda name: theirs[name]["atomic_f1"] - ours[name]["atomic_f1"])
     assert shown(page) == listed(page)[0] == worst
     differences = [number(text) for text in values(page, 4)]
-    assert len(differences) < MOLECULES / 2 and differences == sorted(differences, reverse=True)
+    assert len(differences) < MOLECULES / 2 and differences == sorted(
+        differences
+    )  # of a score whose higher values are better
     assert page.locator(".answer h3 bdi").all_inner_texts() == ["ours", "theirs"]
     assert f"{MOLECULES} molecules" in page.locator("#status").inner_text()
     assert f"{ours[worst]['atomic_f1']:.4f}" in page.locator(".answer .score").first.inner_text()

@@ -125,7 +125,8 @@ NOT_HERE = {
         "work/align/<model>/",
     ),
     *("data/planted/<test>.parquet", "predictions/planted/<test>.parquet", "judge_validation/<test>.parquet"),
-    *("tables/judges.csv", "tables/agreement.csv", "tables/audit.csv"),
+    *("tables/judges.csv", "tables/agreement.csv", "tables/audit.csv", "tables/rankings.csv", "tables/licences.csv"),
+    *("preferences/by-<start>/", "verdicts/<judge>/<author>/<test>.parquet", "results/store/verdicts/"),
     *("plots/judges-<test>.svg", "plots/judges-<test>.png"),
     *("tables/ablation-<name>.csv", "plots/ablation-<name>.svg", "plots/ablation-<name>.png"),
     *("tables/<name>.html", "report/index.html", "explorer/", "so-far/"),
@@ -170,5 +171,5 @@ def test_the_planned_disk_is_that_of_the_run(done: Path, micro, monkeypatch) -> 
         return sum(path.stat().st_size for folder in folders for path in folder.glob("*"))
 
     assert real("initial", "weights") == pytest.approx(expected["initial models made here"], rel=0.1)
-    assert real("aligned", "adapter") == pytest.approx(expected["4 adapters"], rel=0.1)
+    assert real("aligned", "adapter") == pytest.approx(expected["4 aligned models"], rel=0.1)
     assert real("merged", "weights") == pytest.approx(expected["1 merges that are kept"], rel=0.1)

@@ -211,7 +211,7 @@ def test_the_report_opens_from_disk_without_a_network(done, width: int) -> None:
 def test_captions_of_the_report_come_through_as_text(done) -> None:
     folder, _ = done
     pages = [path.read_text() for path in (folder / "results/mine/tables").glob("*.html")]
-    assert len(pages) == 5
+    assert len(pages) == 7
     assert all("<script" not in page and "Content-Security-Policy" in page for page in pages)
 
 

@@ -288,8 +288,6 @@ rule verdicts:
         **named("verdicts", paths.verdicts("{judge}", "{author}")),
     log:
         f"{LOGS}/verdicts/{{judge}}/{{author}}.log",
-    benchmark:
-        f"{BENCH}/verdicts/{{judge}}/{{author}}.tsv"
     group:
         groups.verdicts
     conda:

@@ -718,10 +718,7 @@ def test_padding_that_only_one_names_is_no_difference(make: Callable[..., Path],
     assert make(SETTINGS["linear"], "captioner", "spoilt", "start").exists()
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [({"alpha_pattern": {"q_proj": 8}}, "alpha_pattern"), ({"modules_to_save": ["lm_head"]}, "modules_to_save")],
-)
+@pytest.mark.parametrize(("changes", "message"), [({"alpha_pattern": {"q_proj": 8}}, "alpha_pattern")])
 def test_adapters_of_another_kind_are_refused(
     make: Callable[..., Path], models: Path, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:

@@ -119,12 +119,12 @@ def test_a_family_of_another_direction_is_not_asked(tmp_path: Path) -> None:
     assert frame["exact"].tolist() == [1.0] and "rouge1" not in frame
 
 
-@pytest.mark.parametrize("what", ["nli", "text2mol"])
+@pytest.mark.parametrize("what", ["judged", "text2mol"])
 def test_what_was_made_of_other_answers_is_refused(what: str, tmp_path: Path) -> None:
     write_table(tmp_path / "other.parquet", pa.table({"id": ["b"], "text2mol": [0.5]}))
     path = tmp_path / "other.parquet"
     with pytest.raises(MolmixError, match=r"other\.parquet: its ids are not those of"):
-        scored(tmp_path, **{what: {"atomic": path} if what == "nli" else path})
+        scored(tmp_path, **{what: {"atomic": path} if what == "judged" else path})
 
 
 def scored(tmp_path: Path, **given: Any) -> pd.DataFrame:
@@ -140,7 +140,7 @@ def scored(tmp_path: Path, **given: Any) -> pd.DataFrame:
     write_scores(
         **files,
         direction="cap2mol",
-        **{"nli": {}, "text2mol": None} | given,
+        **{"judged": {}, "text2mol": None} | given,
         options={"judges": {}, "vocabulary": None, "wordnet": None, "domain": "molecules"},
     )
     return read_scores(tmp_path / "out.parquet")

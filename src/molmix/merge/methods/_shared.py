@@ -80,9 +80,15 @@ def setting(*, above: float | None = None, least: float = -math.inf, most: float
     """
 
     def in_bounds(value: Any, *, plain: bool) -> bool:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        return least <= value <= most and (above is None or value > above or (not plain and value == above))
+        if isinstance(value, int) and abs(value) > 2**53:  # no float holds every larger whole number
+            return False
+        return (
+            math.isfinite(value)
+            and least <= value <= most
+            and (above is None or value > above or (not plain and value == above))
+        )
 
     def checked(value: Any) -> Any:
         if in_bounds(value, plain=True):
