@@ -18,7 +18,7 @@ demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	@echo "Go on with (after: source .venv/bin/activate)"
 	@echo "  snakemake --cores all judge                 how far the judge can be trusted"
 	@echo "  snakemake --cores all report                all of it as pages: results/demo/report/index.html"
-	@echo "  molmix explain hallucination mol2cap id     what is behind a number"
+	@echo "  molmix explain atomic_f1 mol2cap id         what is behind a number"
 
 test: $(READY) lint  ## everything; what needs a browser or a SLURM is skipped where there is none
 	python -m pytest $(TWO)
