@@ -38,7 +38,7 @@ def job(snakemake: Any) -> Iterator[None]:
     Args:
         snakemake: the object that Snakemake defines in a script.
     """
-    _set_environment(snakemake.threads)
+    set_environment(snakemake.threads)
     inputs = [Path(path) for path in snakemake.input]
     _date_back(inputs)
     terminal = sys.stderr
@@ -65,7 +65,8 @@ def job(snakemake: Any) -> Iterator[None]:
     _end(log, 0)
 
 
-def _set_environment(threads: int) -> None:
+def set_environment(threads: int) -> None:
+    """Set what libraries read at their import, for so many threads. The job server does this before it imports any."""
     # Numerical libraries read these variables at their first import, which is inside the block unless the job server
     # has imported them.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

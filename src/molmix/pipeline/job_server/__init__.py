@@ -6,7 +6,6 @@ command a call of its client. Snakemake itself, its caching and its logs do not 
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess
@@ -18,14 +17,6 @@ from typing import Any
 from molmix.core.settings import Hardware
 
 CLIENT = Path(__file__).with_name("client.py")
-_LIBRARIES = {
-    "HF_HUB_OFFLINE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TRL_EXPERIMENTAL_SILENCE": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-}
 
 
 def serves(workflow: Any, hardware: Hardware) -> bool:
@@ -64,7 +55,6 @@ def start_job_server() -> str:
             [sys.executable, "-m", "molmix.pipeline.job_server.server", path, str(listener.fileno())],
             stdin=subprocess.PIPE,  # ends with this process
             stdout=subprocess.DEVNULL,
-            env=os.environ | _LIBRARIES,
             pass_fds=[listener.fileno()],
             start_new_session=True,  # Ctrl-C reaches the clients, which pass it on
         )

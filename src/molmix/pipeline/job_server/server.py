@@ -31,6 +31,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from molmix.pipeline.job import set_environment
+
 _PR_SET_PDEATHSIG = 1
 
 _EVERY = ("snakemake.script", "snakemake.logging", "molmix.pipeline.job")
@@ -77,6 +79,7 @@ def serve(path: str, listening: int) -> None:
         path: of the socket, in a folder that only its user may enter.
         listening: file descriptor of the socket.
     """
+    set_environment(threads=1)
     jobs: dict[int, socket.socket] = {}  # process id -> its client
     with socket.socket(fileno=listening) as listener, selectors.DefaultSelector() as waiting:
         woken = _wake_on_ended_children()
