@@ -9,8 +9,6 @@ from molmix.judges.matrices import LongerPremises, PairMatrices
 if TYPE_CHECKING:
     import numpy as np
 
-ALIGNMENTS = ("best", "one_to_one")
-
 
 def matches(matrices: PairMatrices, threshold: float) -> np.ndarray:
     """How far two atoms say the same: [..., G, R] in [0, 1].
