@@ -96,6 +96,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "run": "r",
         "initial": {"agnostic": BASE["initial"]["agnostic"], "mol2cap": {"kind": "made", "task": "mol2cap"}},
         "universal": {},
+        "align": {name: spec | {"starts": ["mol2cap"]} for name, spec in BASE["align"].items()},
     },
     "null where it may stand": {"data": BASE["data"] | {"validation": None}, "metrics": {"vocabulary": None}},
     "text": {"domain": "text"},
