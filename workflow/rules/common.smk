@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from molmix.config.schema import NO_RESULT_DEPENDS_ON
 from molmix.core.errors import MolmixError
+from molmix.data.prompts import chat_settings
 from molmix.generation.engines import ENGINES
 from molmix.pipeline.groups import Groups
 from molmix.pipeline.job_settings import (

@@ -6,6 +6,7 @@ from molmix.pipeline.job import job
 from molmix.pipeline.named import nested
 
 with job(snakemake):
+    from molmix.data.prompts import chat_settings
     from molmix.generation.generate import generate, test_prompts
 
     files, params = snakemake.input, snakemake.params
@@ -13,7 +14,7 @@ with job(snakemake):
         manifest=Path(files.manifest),
         prompts=test_prompts(nested(files, "tests"), params.directions, params.prompts),
         outs=nested(snakemake.output, "predictions"),
-        settings=params.settings,
+        settings=params.settings | chat_settings(params.prompts),
         seed=params.seed,
         cache=Path(params.cache),
     )

@@ -7,6 +7,7 @@ from molmix.pipeline.job import job
 from molmix.pipeline.named import nested
 
 with job(snakemake):
+    from molmix.data.prompts import chat_settings
     from molmix.generation.generate import generate, test_prompts
     from molmix.merge.merging import merge
 
@@ -26,7 +27,7 @@ with job(snakemake):
             manifest=manifest,
             prompts=test_prompts(nested(files, "tests"), params.directions, params.prompts),
             outs=nested(snakemake.output, "predictions"),
-            settings=params.generation,
+            settings=params.generation | chat_settings(params.prompts),
             seed=params.first_seed,
             cache=Path(params.cache),
         )

@@ -28,6 +28,8 @@ from molmix.models.tokenization import tokenize_prompts
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from molmix.models.chat import ChatFormat
+
 COLUMNS = ["split", "id", "prompt", "chosen", "rejected"]
 
 COUNTS = ("train", "validation", "dropped_prompt_too_long", "dropped_equal_when_cut", "truncated", "empty_rejected")
@@ -53,22 +55,32 @@ class Rows:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def prepare_rows(pairs: Path, tokenizer: PreTrainedTokenizerBase, dataset_type: str, window: int, seed: int) -> Rows:
+def prepare_rows(
+    pairs: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    dataset_type: str,
+    window: int,
+    seed: int,
+    chat: ChatFormat | None = None,
+) -> Rows:
     """Read the pairs, check every text that `dataset_type` trains on, and drop pairs that do not fit.
 
     Args:
         pairs: Parquet table with the columns of `COLUMNS`; ``chosen`` and ``rejected`` begin with a space.
-        tokenizer: tokenizer of the start.
+        tokenizer: tokenizer of the start, or of `chat`.
         dataset_type: data set type of the method, see :data:`molmix.align.methods._shared.TEXTS`.
         window: maximum tokens of prompt, completion and end token together; completions are truncated to fit.
         seed: seed that shuffles unpaired rows, which TRL would otherwise train in blocks of one label.
+        chat: the chat template that prompts and answers are put into; None for plain prompts.
 
     Raises:
         MolmixError: a text would be trained wrongly, or no training row is left.
     """
     rows = Rows(counts=dict.fromkeys(COUNTS, 0))
     table = read_table(pairs, COLUMNS).to_pylist()
-    prompts, texts = _tokenized(table, tokenizer, TEXTS[dataset_type], pairs)
+    if chat:
+        table = [_in_chat(row, chat, TEXTS[dataset_type]) for row in table]
+    prompts, texts = _tokenized(table, tokenizer, TEXTS[dataset_type], pairs, chat)
     for row, prompt, whole in zip(table, prompts, texts, strict=True):
         if len(prompt) >= window:
             rows.counts["dropped_prompt_too_long"] += 1
@@ -94,8 +106,18 @@ def prepare_rows(pairs: Path, tokenizer: PreTrainedTokenizerBase, dataset_type: 
     return rows
 
 
+def _in_chat(row: dict[str, Any], chat: ChatFormat, sides: tuple[str, ...]) -> dict[str, Any]:
+    """A row with its prompt, and the texts of some sides, as they are in a chat template."""
+    answers = {side: chat.answer(row["prompt"], row[side].removeprefix(" ")) for side in sides}
+    return row | answers | {"prompt": chat.prompt(row["prompt"])}
+
+
 def _tokenized(
-    table: list[dict[str, Any]], tokenizer: PreTrainedTokenizerBase, sides: tuple[str, ...], pairs: Path
+    table: list[dict[str, Any]],
+    tokenizer: PreTrainedTokenizerBase,
+    sides: tuple[str, ...],
+    pairs: Path,
+    chat: ChatFormat | None,
 ) -> tuple[list[list[int]], list[tuple[list[int], ...]]]:
     """Token ids of each row's prompt, and of prompt, completion and end token together for each of its sides."""
     if not table:
@@ -115,9 +137,12 @@ def _tokenized(
             pairs,
             f"in {len(broken)} of {len(checked)} texts, row {broken[0]!r} the first, the prompt's last tokens"
             " change when the answer follows: training and generation would see different prompts",
-            "end the templates in `prompts` with a letter or a colon",
+            "set `prompts.template: plain`" if chat else "end the templates in `prompts` with a letter or a colon",
         )
-    marked = [row for row, _, ids in checked if ids[-1] != eos or {bos, eos} & set(ids[1:-1])]
+    # A chat template has such tokens in the prompt, too; it refuses them in texts.
+    marked = [
+        row for row, prompt, ids in checked if ids[-1] != eos or {bos, eos} & set(ids[len(prompt) if chat else 1 : -1])
+    ]
     if marked:
         raise fault(
             pairs,

@@ -16,12 +16,13 @@ from molmix.align import checkpoints, distributed
 from molmix.align.callbacks import CurvesCallback, ProgressCallback
 from molmix.align.dataset import Example, LengthGroupedOrder, Rows, prepare_rows
 from molmix.align.methods._shared import MUTATING, Alignment
-from molmix.align.policy import check_whole_layers, load_policy, lora_config, reference_model
+from molmix.align.policy import check_whole_layers, load_policy, lora_config, reference_model, set_padding_token
 from molmix.align.settings import METHOD_OF
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json, replace_folder, write_json, write_table
 from molmix.core.fingerprint import environment
 from molmix.core.tracking import transformers_trackers
+from molmix.models.chat import ChatFormat
 from molmix.models.loading import default_device
 from molmix.models.lora_folding import FoldedWeights, weights_of
 from molmix.models.manifests import ADAPTER, PACKAGES, start_manifest, write_manifest
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = 5
 
 # Code and libraries that can change a training. A training resumes only if they are the same.
-CODE = ("molmix.align", "molmix.models.loading", "molmix.models.lora_folding", "molmix.models.tokenization")
+CODE = ("molmix.align", *(f"molmix.models.{name}" for name in ("chat", "loading", "lora_folding", "tokenization")))
 TRAINED_WITH = ("accelerate", "datasets", "bitsandbytes")
 
 # Logged numbers that differ between reruns (times), or after a resume (TRL counts tokens from 0 again).
@@ -93,7 +94,9 @@ class _Training:
 
     Attributes:
         model_id, start, settings, seed: arguments of :func:`align`.
-        model, tokenizer: model to train and tokenizer of the start.
+        model, tokenizer: model to train, and the tokenizer that reads the texts.
+        stored_tokenizer: tokenizer of the start, which is stored with what is trained. With a chat template, the texts
+            are read by a changed copy of it (:class:`molmix.models.chat.ChatFormat`).
         rows: checked rows.
         window: maximum length of a text, in tokens.
         inputs: digests of the start's weights and of the pairs.
@@ -107,6 +110,7 @@ class _Training:
     seed: int
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    stored_tokenizer: PreTrainedTokenizerBase
     rows: Rows
     window: int
     inputs: dict[str, str]
@@ -139,7 +143,12 @@ def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict
         check_whole_layers(model, settings["lora"]["modules_to_save"], f"model {model_id}")
     # The model's own maximum length limits the window, if its config has one.
     window = min(settings["trl"]["max_length"], getattr(model.config, "max_position_embeddings", None) or 2**31)
-    rows = prepare_rows(pairs, tokenizer, method.dataset_type, window, seed)
+    chat, stored_tokenizer = None, tokenizer
+    if "chat" in settings:
+        chat = ChatFormat(tokenizer, settings["chat"]["system"], start)
+        tokenizer = chat.tokenizer
+        set_padding_token(tokenizer, start)
+    rows = prepare_rows(pairs, tokenizer, method.dataset_type, window, seed, chat)
     last_batch = len(rows.train) % settings["trl"]["per_device_train_batch_size"]
     if 0 < last_batch < method.smallest_batch:
         raise fault(
@@ -159,7 +168,10 @@ def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict
     run = {"settings": settings, "seed": seed, "inputs": inputs, "window": window}
     run |= environment(code=CODE, packages=(*PACKAGES, *TRAINED_WITH), dtype=machine["dtype"])
     folder = checkpoints.checkpoint_folder(work, run)
-    return _Training(model_id, start, settings, seed, model, tokenizer, rows, window, inputs, machine, folder)
+    texts = {"tokenizer": tokenizer, "stored_tokenizer": stored_tokenizer, "rows": rows, "window": window}
+    return _Training(
+        model_id, start, settings, seed, model, **texts, inputs=inputs, machine=machine, checkpoints=folder
+    )
 
 
 def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any, ProgressCallback]:
@@ -330,7 +342,7 @@ def _write_model(
             if isinstance(config["target_modules"], list):
                 config["target_modules"].sort()  # PEFT has a set, whose order differs between processes
             write_json(part / "adapter_config.json", dict(sorted(config.items())))
-        training.tokenizer.save_pretrained(part)
+        training.stored_tokenizer.save_pretrained(part)
 
 
 def _subtract(file: Path, config: dict[str, Any], initial: dict[str, torch.Tensor]) -> None:

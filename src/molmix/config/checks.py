@@ -36,6 +36,10 @@ def check(config: Config) -> None:
     for name, model in config.initial.items():
         if model.kind == "made" and not model.parent:
             check_heads(name, model.hidden_size, model.heads)
+        if model.kind == "made" and config.prompts.template == "chat":
+            what = f"'chat', and initial.{name} is made here, without a chat template"
+            hint = "set it for pretrained models only: `initial.<name>.prompts: {template: chat}`"
+            raise fault("prompts.template", what, hint)
     _sources(config)
     _systems(config)
     ENGINES[config.generation.engine].check_temperature(config.generation.temperature)

@@ -14,6 +14,7 @@ from molmix.data.settings import FileRejected, FileSource
 from molmix.data.sources import is_there, read_rows
 from molmix.generation.engines import ENGINES
 from molmix.generation.settings import Predictions
+from molmix.models.chat import check_has_template
 from molmix.models.settings import HubModel
 from molmix.models.weights import check_weights
 
@@ -48,6 +49,8 @@ def _check_engines(config: Config) -> None:
     for name, model in config.initial.items():
         if isinstance(model, HubModel) and (folder := _folder(model)):
             ENGINES[config.generation.engine].check_folder(f"initial.{name}.id", folder)
+            if (model.prompts or config.prompts).template == "chat":
+                check_has_template(folder, f"initial.{name}.id")
     for name, decomposer in config.local_decomposers().items():
         if folder := _folder(decomposer):
             decomposer.check_folder(f"decomposers.{name}.id", folder)

@@ -137,16 +137,29 @@ class World(Section):
 
 
 class Prompts(Section):
-    """Prompt templates; the answer follows the prompt after one space."""
+    """Prompt templates; the answer follows the prompt after one space, or as `template` says."""
 
     mol2cap: str = Field("Molecule: {molecule}\nCaption:", description="holds {molecule} exactly once")
     cap2mol: str = Field("Caption: {caption}\nMolecule:", description="holds {caption} exactly once")
+    template: Literal["plain", "chat"] = Field(
+        "plain",
+        exclude_if=lambda template: template == "plain",
+        description="`chat` puts the prompt as the user's turn, and the answer as the assistant's, into the chat "
+        "template of the model's tokenizer, in training and generation (instruct models)",
+    )
+    system: str | None = Field(
+        None,
+        exclude_if=lambda system: system is None,
+        description="text of the system's turn in the chat template; null for none",
+    )
 
     @model_validator(mode="after")
     def _slots(self) -> Prompts:
         for key, slot in (("mol2cap", "{molecule}"), ("cap2mol", "{caption}")):
             if getattr(self, key).count(slot) != 1:
                 raise ValueError(f"prompt template {key} must hold {slot} exactly once")
+        if self.system is not None and (self.template == "plain" or not self.system.strip()):
+            raise ValueError("`system` is the text of a turn, and needs `template: chat`")
         return self
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from molmix.models.chat import ChatFormat
 from molmix.models.tokenization import decode_answer, tokenize_prompts
 
 
@@ -17,10 +18,12 @@ class Engine(ABC):
         manifest: of the model.
         tokenizer: of the model, from transformers.
         encoder_decoder: whether the model is one.
-        settings: ``max_new_tokens``, and other keys of the config's `generation` section that the engine reads.
+        settings: ``max_new_tokens``, other keys of the config's `generation` section that the engine reads, and
+            ``chat`` (:func:`molmix.data.prompts.chat_settings`).
         seed: of sampling.
         context: length of the model's context, in tokens.
         ends: ids of the tokens that end an answer.
+        chat: the chat template that prompts are put into; None for plain prompts.
     """
 
     manifest: Path
@@ -30,6 +33,7 @@ class Engine(ABC):
     seed: int
     context: int
     ends: list[int]
+    chat: ChatFormat | None = None
 
     @abstractmethod
     def batches(self, prompts: list[str]) -> Iterator[list[str]]:
@@ -48,7 +52,15 @@ class Engine(ABC):
             answers[index] = {"text": text, "tokens": len(tokens), "finish": finish}
         return answers
 
+    def _set_tokenizer(self, tokenizer: Any) -> None:
+        """Use a model's tokenizer, with its chat template if the settings ask for it (the key ``chat``)."""
+        if "chat" in self.settings:
+            self.chat = ChatFormat(tokenizer, self.settings["chat"]["system"], self.manifest)
+        self.tokenizer = self.chat.tokenizer if self.chat else tokenizer
+
     def _tokenize(self, prompts: list[str]) -> list[list[int]]:
+        if self.chat:
+            prompts = [self.chat.prompt(prompt) for prompt in prompts]
         return tokenize_prompts(self.tokenizer, prompts, self.manifest, encoder_decoder=self.encoder_decoder)
 
     def _limit(self, prompt: int) -> int:

@@ -31,13 +31,15 @@ class TransformersEngine(Engine):
         model: Any  # in transformers' types, models lack the methods of generation
         tokenizer: Any
         model, tokenizer = load(manifest, getattr(torch, generation_dtype(settings)))
+        self.manifest, self.model, self.settings, self.seed = manifest, model, settings, seed
+        self._set_tokenizer(tokenizer)
         own = model.generation_config
-        self.ends = end_tokens(own, tokenizer, manifest)
+        self.ends = end_tokens(own, self.tokenizer, manifest)
         self.encoder_decoder = bool(model.config.is_encoder_decoder)
         if self.encoder_decoder and own.decoder_start_token_id is None:
             hint = "set it in its generation_config.json (T5's is the id of its padding token)"
             raise fault(manifest, "is an encoder-decoder model without a `decoder_start_token_id`", hint)
-        self.pad = self.ends[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+        self.pad = self.ends[0] if self.tokenizer.pad_token_id is None else self.tokenizer.pad_token_id
         # Other generation settings of a published model (a penalty, a temperature) do not belong to this study.
         model.generation_config = GenerationConfig(
             bos_token_id=own.bos_token_id,
@@ -48,7 +50,6 @@ class TransformersEngine(Engine):
             return_dict_in_generate=True,
             **_sampling(settings["temperature"], settings["top_p"]),
         )
-        self.manifest, self.model, self.tokenizer, self.settings, self.seed = manifest, model, tokenizer, settings, seed
         self.context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or sys.maxsize
         # Arguments of the model's `generate` that grow with the answer.
         if self.encoder_decoder:

@@ -97,9 +97,9 @@ class VllmEngine(Engine):
 
         from molmix.models.lora_folding import full_folder
 
+        self.manifest, self.settings, self.seed = manifest, settings, seed
         with full_folder(manifest, getattr(torch, generation_dtype(settings))) as folder:
             self._load(manifest, folder, settings)
-        self.manifest, self.settings, self.seed = manifest, settings, seed
 
     def _load(self, manifest: Path, folder: Path, settings: dict[str, Any]) -> None:
         import torch
@@ -111,7 +111,7 @@ class VllmEngine(Engine):
             raise fault("engine", "'vllm' needs a CUDA GPU, and there is none here", f"run it on one, or {OTHERWISE}")
         check_model(folder)
         check_memory(folder, getattr(torch, generation_dtype(settings)).itemsize, "cuda")
-        self.tokenizer = load_tokenizer(folder)
+        self._set_tokenizer(load_tokenizer(folder))
         self.ends = read_ends(folder, self.tokenizer)
         os.environ.update(ENVIRONMENT)
         try:

@@ -18,6 +18,7 @@ from molmix.config.checks import check
 from molmix.config.schema import Config
 from molmix.core.errors import MolmixError, fault
 from molmix.core.validation import check_name
+from molmix.data.prompts import chat_settings
 from molmix.data.settings import ModelRejected, Prompts
 from molmix.merge.settings import START
 from molmix.models.settings import HubModel, MadeModel
@@ -273,7 +274,7 @@ def _add_aligned_and_merged(config: Config, table: ModelTable) -> None:
 def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> None:
     """Add the alignment of one start, for every seed. A start that has all seeds is aligned with its own seed."""
     spec = config.align[name]
-    key, settings = f"align.{name}", spec.resolved()
+    key, settings = f"align.{name}", spec.resolved() | chat_settings(config.prompts.model_dump())
     spec.check(key)
     stem = f"{start}.{name}"
     for seed, suffix in _seeds(config):

@@ -101,6 +101,14 @@ CASES = {
         lambda c: c.update(nli=MADE | {"own": {"kind": "adapted", "parent": "embedded", "leave_out": ["numbers"]}}),
         ["nli.own.leave_out", "'numbers'", "'number'"],
     ),
+    "chat template of models made here": (
+        lambda c: c.update(prompts={"template": "chat"}),
+        ["prompts.template", "initial.agnostic is made here", "initial.<name>.prompts"],
+    ),
+    "system without a chat template": (
+        lambda c: c.update(prompts={"system": "You describe molecules."}),
+        ["prompts", "needs `template: chat`"],
+    ),
     "clashing ids": (
         lambda c: c["initial"].update(reference=c["initial"]["agnostic"]),
         ["reference", "another name"],

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 # The modules that compute answers with every engine.
 SHARED_CODE = (
     "molmix.generation.engine",
+    "molmix.models.chat",
     "molmix.models.loading",
     "molmix.models.lora_folding",
     "molmix.models.tokenization",

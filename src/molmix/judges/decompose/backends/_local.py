@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from molmix.core.errors import fault
 from molmix.core.schema import Count, Revision
 from molmix.generation.engines import ENGINES
 from molmix.generation.engines._kind import EngineKind
 from molmix.judges.decompose.answers import Answer
 from molmix.judges.decompose.backends._decomposer import ModelSettings
 from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
+from molmix.models.chat import DATE, pinned_template
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-_TODAY = re.compile(r"strftime_now\(\s*(['\"])(.*?)\1\s*\)")  # code for the date in chat templates
-_ANY_DAY = re.compile(r"strftime_now\s*\(")
-DATE = date(2024, 7, 26)  # any fixed day; this is the default in the template of Llama 3
 
 
 class LocalSettings(ModelSettings):
@@ -113,20 +107,18 @@ class LocalAsker:
 
 
 def templated(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
-    """The prompt in the model's chat template; unchanged for a model without one. A template that inserts today's date
-    gets :data:`DATE`, so that answers do not depend on the day.
+    """The prompt in the model's chat template; unchanged for a model without one.
 
     Raises:
-        MolmixError: the template asks for the date in an unknown way.
+        MolmixError: as :func:`molmix.models.chat.pinned_template`.
     """
     if not tokenizer.chat_template:
         return prompt
-    template = _TODAY.sub(lambda match: repr(DATE.strftime(match[2])), tokenizer.get_chat_template())
-    if _ANY_DAY.search(template):
-        what = "has a chat template that puts in a date in a way that molmix cannot hold fixed"
-        raise fault(tokenizer.name_or_path, what, "write a date into the template, or choose another model")
     chat: Any = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}], tokenize=False, add_generation_prompt=True, chat_template=template
+        [{"role": "user", "content": prompt}],
+        tokenize=False,
+        add_generation_prompt=True,
+        chat_template=pinned_template(tokenizer, tokenizer.name_or_path),
     )
     # Most templates begin with BOS, and the tokenizer would add it again.
     bos = tokenizer.bos_token
