@@ -21,7 +21,7 @@ def measure() -> list[Row]:
     settings = {"max_new_tokens": 60, "batch_tokens": 16384, "temperature": 0.0, "top_p": 1.0}
     with tempfile.TemporaryDirectory() as folder:
         manifest = small_model(Path(folder), "one", pairs, seed=1)
-        engine = TransformersEngine(manifest, settings, seed=1)
+        engine = TransformersEngine.load(manifest, settings, seed=1)
         model, tokenizer = load(manifest)
 
     def by_molmix() -> None:

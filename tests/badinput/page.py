@@ -83,6 +83,16 @@ CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
     ("reserved name", "`run: store`", _set("run", "store")),
     ("names that differ by case", "judges `atomic`, `Atomic`", _set("judges", "Atomic", {"kind": "atomic"})),
     ("name that is not there", "`starts: [mol2cpa]`", _set("align", "sft", "starts", ["mol2cpa"])),
+    (
+        "metric of a judge in a training",
+        "`eval_metrics: [atomic_f1]`",
+        _set("align", "sft", "eval_metrics", ["atomic_f1"]),
+    ),
+    (
+        "early stopping by nothing",
+        "`early_stopping: {metric: bleu4}`",
+        _set("align", "sft", "early_stopping", {"metric": "bleu4"}),
+    ),
     ("setting of TRL", "`learning_rte: 1`", _set("align", "sft", "settings", {"learning_rte": 1})),
     ("setting that is molmix's", "`hub_token: …`", _set("align", "sft", "settings", {"hub_token": "x"})),
     ("password in an address", "`base_url: http://me:x@host`", _set("decomposers", "llm", "base_url", "http://m:x@h")),

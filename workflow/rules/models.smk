@@ -66,6 +66,7 @@ rule align:
         pairs=lambda wildcards: f"{paths.pairs(wildcards.model)}pairs.parquet",
         start=lambda wildcards: paths.manifest(table[wildcards.model].parents[0]),
         weights=lambda wildcards: weights(table[wildcards.model].parents[0]),
+        evaluated_on=lambda wildcards: paths.evaluated_on(wildcards.model),
     output:
         adapter=directory(f"{R}/models/{{model}}/adapter"),
         log=paths.training_log("{model}"),

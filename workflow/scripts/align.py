@@ -19,6 +19,7 @@ with job(snakemake):
         # From the config, not a parameter of the rule: a change of the tracker must not cause a new training.
         "trackers": Tracking(**snakemake.config.get("tracking", {})).to,
         "curves": Path(snakemake.params.curves),
+        "validation": Path(snakemake.input.evaluated_on[0]) if snakemake.input.evaluated_on else None,
     }
     gpus = snakemake.resources.get("gpu", 0)
     if gpus > 1:

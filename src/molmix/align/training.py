@@ -12,7 +12,7 @@ import pyarrow as pa
 import torch
 from datasets import Dataset
 
-from molmix.align import checkpoints, distributed
+from molmix.align import checkpoints, distributed, evaluation
 from molmix.align.callbacks import CurvesCallback, ProgressCallback
 from molmix.align.dataset import Example, LengthGroupedOrder, Rows, prepare_rows
 from molmix.align.methods._shared import MUTATING, Alignment
@@ -55,6 +55,7 @@ def align(
     threads: int,
     trackers: list[str],
     curves: Path,
+    validation: Path | None = None,
 ) -> None:
     """Align a start and write ``adapter/`` (or ``weights/``), ``log.parquet`` and, last, ``manifest.json``.
 
@@ -73,6 +74,7 @@ def align(
         threads: number of CPU cores to use.
         trackers: trackers that show losses, see :mod:`molmix.core.tracking`.
         curves: folder for TensorBoard's file of this model, inside the run's folder for TensorBoard.
+        validation: validation split of the corpus, if the settings have an ``evaluation``.
 
     Raises:
         MolmixError: the start, the rows or the settings cannot be used, a loss is not finite, the GPU memory is full,
@@ -80,11 +82,13 @@ def align(
     """
     torch.set_num_threads(threads)
     training = _prepare(model_id, start, pairs, work, settings, seed)
-    trainer, progress = _build(training, trackers, curves)
+    captions = _caption_evaluation(training, pairs, validation)
+    trainer, progress = _build(training, captions, trackers, curves)
     initial = _adapter_state(trainer.model) if training.mutates else None
     _train(training, trainer, progress)
     if distributed.is_main_process():
-        _write(training, trainer, out, initial)
+        best = captions.restore_best(trainer.model, trainer.state, training.checkpoints) if captions else None
+        _write(training, trainer, out, initial, {"best_step": best} if best is not None else {})
         checkpoints.remove_checkpoints(work)
 
 
@@ -166,7 +170,8 @@ def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict
         "dtype": str(model.dtype).removeprefix("torch."),
     }
     run = {"settings": settings, "seed": seed, "inputs": inputs, "window": window}
-    run |= environment(code=CODE, packages=(*PACKAGES, *TRAINED_WITH), dtype=machine["dtype"])
+    code = (*CODE, *(evaluation.CODE if "evaluation" in settings else ()))
+    run |= environment(code=code, packages=(*PACKAGES, *TRAINED_WITH), dtype=machine["dtype"])
     folder = checkpoints.checkpoint_folder(work, run)
     texts = {"tokenizer": tokenizer, "stored_tokenizer": stored_tokenizer, "rows": rows, "window": window}
     return _Training(
@@ -174,7 +179,28 @@ def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict
     )
 
 
-def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any, ProgressCallback]:
+def _caption_evaluation(
+    training: _Training, pairs: Path, validation: Path | None
+) -> evaluation.CaptionEvaluation | None:
+    """Caption metrics at each evaluation, if the settings ask for them."""
+    if "evaluation" not in training.settings or validation is None:
+        return None
+    settings = training.settings["evaluation"]
+    chat = {name: training.settings[name] for name in ("chat",) if name in training.settings}
+    return evaluation.CaptionEvaluation(
+        settings | {"generation": settings["generation"] | chat},
+        model_id=training.model_id,
+        validation=validation,
+        pairs=pairs,
+        manifest=training.start,
+        tokenizer=training.stored_tokenizer,
+        seed=training.seed,
+    )
+
+
+def _build(
+    training: _Training, captions: evaluation.CaptionEvaluation | None, trackers: list[str], curves: Path
+) -> tuple[Any, ProgressCallback]:
     """TRL's trainer with the checked rows, and its callback that handles requests to stop."""
     settings, rows, trl = training.settings, training.rows, training.settings["trl"]
     arguments = _arguments(trl, len(rows.train), bool(rows.validation)) | {
@@ -189,6 +215,7 @@ def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any,
         adapter = "mutating" if training.mutates else training.adapter
         reference = reference_model(settings["reference"], training.start, training.seed, adapter)
     progress = ProgressCallback(training.model_id)
+    shown = CurvesCallback(curves, trackers if distributed.is_main_process() else [])
     order = None
     if trl.get("train_sampling_strategy") == "group_by_length":
         lengths = [min(training.window, max(map(len, texts))) for _, texts in rows.train]
@@ -202,12 +229,14 @@ def _build(training: _Training, trackers: list[str], curves: Path) -> tuple[Any,
             peft_config=lora_config(settings["lora"]) if training.adapter == "new" else None,
             train_dataset=_dataset(rows.train, "train"),
             eval_dataset=_dataset(rows.validation, "validation") if rows.validation else None,
-            callbacks=[progress, CurvesCallback(curves, trackers if distributed.is_main_process() else [])],
+            callbacks=[progress, shown, *([captions] if captions else [])],
             **({"ref_model": reference} if reference else {}),  # trainers of some methods have no such argument
         )
     except (ValueError, NotImplementedError) as error:
         hint = "change `settings` or `lora` of this alignment"
         raise fault(f"model {training.model_id}", f"TRL refuses its settings: {error}", hint) from error
+    if captions:
+        captions.trainer = trainer
     _check_texts(trainer.train_dataset, training.method.token_columns, rows.train, training.window)
     if training.adapter != "none":  # writing the model card of a checkpoint takes most of the time of a checkpoint
         trainer.model.create_or_update_model_card = lambda *_, **__: None
@@ -234,8 +263,16 @@ def _adapter_state(model: Any) -> dict[str, torch.Tensor]:
     return {name: weight.detach().clone() for name, weight in model.named_parameters() if "lora_" in name}
 
 
-def _write(training: _Training, trainer: Any, out: Path, initial: dict[str, torch.Tensor] | None) -> None:
-    """Write the model's folder. Other jobs depend on its manifest, which is removed first and written last."""
+def _write(
+    training: _Training, trainer: Any, out: Path, initial: dict[str, torch.Tensor] | None, stopping: dict[str, int]
+) -> None:
+    """Write the model's folder. Other jobs depend on its manifest, which is removed first and written last.
+
+    Args:
+        training, trainer, out: the training, its trainer and the folder.
+        initial: see :func:`_write_model`.
+        stopping: with early stopping, ``best_step``: the step whose weights are written.
+    """
     (out / "manifest.json").unlink(missing_ok=True)
     start = training.start.parent.name
     under = start_manifest(training.start) if training.adapter == "continued" else training.start
@@ -256,6 +293,7 @@ def _write(training: _Training, trainer: Any, out: Path, initial: dict[str, torc
         "rows": training.rows.counts,
         "window": training.window,
         "steps": trainer.state.global_step,
+        **stopping,
         "final_loss": {"train": _last_value(log, "loss"), "validation": _last_value(log, "eval_loss")},
         "parameters": sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
         "erased": {"bfloat16": _erased(folder, under, training.adapter)},

@@ -16,7 +16,7 @@ from molmix.data.settings import DemoSource, FileSource, HubSource
 from molmix.generation.engines import ENGINES
 from molmix.judges.decompose.units import UNITS
 from molmix.judges.kinds import NliJudge
-from molmix.metrics import Options, all_metrics
+from molmix.metrics import Options, all_metrics, immediate_metrics
 from molmix.models.settings import check_heads
 
 
@@ -55,6 +55,26 @@ def check(config: Config) -> None:
     _molecules_of_judges(config)
     _text2mol(config)
     _ablations(config)
+    _caption_metrics_of_trainings(config)
+
+
+def _caption_metrics_of_trainings(config: Config) -> None:
+    """Check that a training can measure its `eval_metrics`."""
+    for name, spec in config.align.items():
+        for metric in spec.eval_metrics:
+            _check_immediate(config, metric, f"align.{name}.eval_metrics")
+        if spec.eval_metrics and "mol2cap" not in config.rejected():
+            what = "pairs of this study ask for no captions, so there is nothing to measure"
+            raise fault(f"align.{name}.eval_metrics", what, "remove it, or give `preferences.rejected.mol2cap`")
+
+
+def _check_immediate(config: Config, metric: str, key: str) -> None:
+    """Refuse a metric that a training or a search cannot measure itself."""
+    known = [one.column for one in immediate_metrics(Options(**config.immediate_options()))]
+    if metric not in known and metric in [one.column for one in all_metrics(_metric_options(config), "mol2cap")]:
+        what = f"{metric!r} is made from tables of other jobs, such as those of a judge"
+        raise fault(key, what, f"choose one of {', '.join(known)}")
+    check_name(metric, known, key, "metric of captions")
 
 
 def _names(config: Config) -> None:
@@ -175,8 +195,7 @@ def _text2mol(config: Config) -> None:
 
 def _ablations(config: Config) -> None:
     """Check that the baseline is an arm, and that the metric that chooses an arm is measured on its test set."""
-    judges = {name: judge.model_dump() for name, judge in config.judges.items()}
-    options = Options(judges=judges, domain=config.domain, **config.metrics.options())
+    options = _metric_options(config)
     for name, ablation in config.ablations.items():
         check_name(ablation.baseline, ablation.arms, f"ablations.{name}.baseline", "arm")
         for label, arm in ablation.arms.items():
@@ -189,3 +208,8 @@ def _ablations(config: Config) -> None:
                     raise fault(
                         f"{key}.best", what, f"choose one of {', '.join(metrics)}, or add a judge that gives it"
                     )
+
+
+def _metric_options(config: Config) -> Options:
+    judges = {name: judge.model_dump() for name, judge in config.judges.items()}
+    return Options(judges=judges, domain=config.domain, **config.metrics.options())

@@ -9,6 +9,7 @@ This module writes these tables:
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
@@ -117,6 +118,22 @@ def build_corpus(
         _build_splits(spec, name, shares_of, read, deepcopy(held), draw, counts, folder)
     facts = {"domain": domain, "seed": seed, "leakage": spec.leakage, "counts": counts}
     write_json(manifest, facts, checksum=True)
+
+
+def read_molecules(split: Path) -> list[Row]:
+    """Molecules of a split (columns of :data:`CORPUS`), each with all its captions (columns of :data:`TEST`)."""
+    rows = read_table(split).to_pylist()
+    return _group(
+        [{**row, "smiles": row["molecule"], "rows": [number], "ids": [row["id"]]} for number, row in enumerate(rows, 1)]
+    )
+
+
+def draw_rows(rows: Sequence[Row], number: int | None, seed: int) -> list[Row]:
+    """Some rows, drawn with a seed, in their order; all if `number` is None or not smaller than their number."""
+    chosen = (
+        range(len(rows)) if number is None else random.Random(seed).sample(range(len(rows)), min(number, len(rows)))
+    )
+    return [rows[index] for index in sorted(chosen)]
 
 
 def count_keys(corpus: str) -> tuple[str, str, str]:

@@ -26,11 +26,22 @@ ROOM = 64  # tokens by which the cache grows
 class TransformersEngine(Engine):
     """A model of the table with its generation settings, run by transformers."""
 
-    def __init__(self, manifest: Path, settings: dict[str, Any], seed: int) -> None:
-        """Load the model; see :func:`molmix.generation.generate.generate` for the arguments and errors."""
-        model: Any  # in transformers' types, models lack the methods of generation
-        tokenizer: Any
-        model, tokenizer = load(manifest, getattr(torch, generation_dtype(settings)))
+    @classmethod
+    def load(cls, manifest: Path, settings: dict[str, Any], seed: int) -> TransformersEngine:
+        """Load a model; see :func:`molmix.generation.generate.generate` for the arguments and errors."""
+        return cls(*load(manifest, getattr(torch, generation_dtype(settings))), manifest, settings, seed)
+
+    def __init__(self, model: Any, tokenizer: Any, manifest: Path, settings: dict[str, Any], seed: int) -> None:
+        """Use a loaded model, whose own generation settings are replaced.
+
+        Args:
+            model, tokenizer: from transformers or PEFT.
+            manifest: of the model, for messages.
+            settings, seed: see :func:`molmix.generation.generate.generate`.
+
+        Raises:
+            MolmixError: the model has no token that ends an answer, or none that begins it.
+        """
         self.manifest, self.model, self.settings, self.seed = manifest, model, settings, seed
         self._set_tokenizer(tokenizer)
         own = model.generation_config

@@ -7,6 +7,7 @@ A family is a file in `molmix.metrics.families`, which registers it. It defines
 * ``metrics(options)``: its columns (:class:`Metric`), empty if the options give it nothing to measure;
 * ``measure(answers)``: a column of numbers for each metric, one row per answer; None if it does not apply;
 * ``note(options)``: a note for readers of the tables, or an empty text;
+* ``FROM_TABLES = True``, only if it scores tables that other jobs make, such as those of judges;
 * ``pooled(frame, options)``, only if some figures of a system are not the mean over its answers: the columns and
   functions for these figures (:data:`Pooled`).
 
@@ -122,3 +123,11 @@ def all_metrics(options: Options, direction: str | None = None) -> tuple[Metric,
     """
     chosen = (family for family in load_families() if direction in (None, family.DIRECTION))
     return tuple(metric for family in chosen for metric in family.metrics(options))
+
+
+def immediate_metrics(options: Options) -> tuple[Metric, ...]:
+    """Metrics of captions that need no tables of other jobs: a training or a search can measure them itself."""
+    chosen = (family for family in load_families() if family.DIRECTION == "mol2cap")
+    return tuple(
+        metric for family in chosen if not getattr(family, "FROM_TABLES", False) for metric in family.metrics(options)
+    )

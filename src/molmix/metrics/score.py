@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from molmix.core.errors import fault
 from molmix.core.files import read_rows_of, read_table, write_table
 from molmix.metrics import Answers, Options, load_families
 from molmix.models.precision import DTYPE
@@ -41,18 +45,10 @@ def write_scores(
     rows = read_table(test).to_pylist()
     ids = [row["id"] for row in rows]
     answers = read_rows_of(predictions, ids, test, ["id", "text", "finish"])
-    given = Answers(
-        direction=direction,
-        texts=answers["text"].to_pylist(),
-        molecules=[row["molecule"] for row in rows],
-        smiles=[row["smiles"] or row["molecule"] for row in rows],
-        references=[row["references"] for row in rows],
-        facts=[row["facts"] for row in rows],
-        truth=[row["truth"] for row in rows],
+    given = replace(
+        _answers(rows, answers["text"].to_pylist(), direction, Options(**options)),
         judged={judge: read_rows_of(path, ids, test) for judge, path in judged.items()},
-        properties=[row["properties"] for row in rows],
         text2mol=read_rows_of(text2mol, ids, test) if text2mol else None,
-        options=Options(**options),
     )
     chosen = (family for family in load_families() if direction == family.DIRECTION)
     measured = [columns for family in chosen if (columns := family.measure(given)) is not None]
@@ -60,3 +56,52 @@ def write_scores(
     table = pa.Table.from_pandas(frame, preserve_index=False)
     dtype = {key: value for key, value in (answers.schema.metadata or {}).items() if key == DTYPE.encode()}
     write_table(out, table.replace_schema_metadata({**table.schema.metadata, **dtype}))
+
+
+def _answers(rows: Sequence[dict[str, Any]], texts: list[str], direction: str, options: Options) -> Answers:
+    """Answers to the rows of a test set, without the tables that other jobs make from them."""
+    return Answers(
+        direction=direction,
+        texts=texts,
+        molecules=[row["molecule"] for row in rows],
+        smiles=[row["smiles"] or row["molecule"] for row in rows],
+        references=[row["references"] for row in rows],
+        facts=[row["facts"] for row in rows],
+        truth=[row["truth"] for row in rows],
+        judged={},
+        properties=[row["properties"] for row in rows],
+        options=options,
+    )
+
+
+def caption_figures(
+    rows: Sequence[dict[str, Any]], captions: list[str], metrics: Sequence[str], options: Options
+) -> dict[str, float]:
+    """Figures of captions as in the leaderboard, by metric: the mean over the captions, or the corpus BLEU.
+
+    Args:
+        rows: what the captions describe, as :func:`molmix.data.corpus.read_molecules` gives it.
+        captions: one for each row.
+        metrics: columns of :func:`molmix.metrics.immediate_metrics`.
+        options: settings of the metrics.
+
+    Raises:
+        MolmixError: a metric is not defined for these rows, such as fact F1 where no facts are known.
+    """
+    answers = _answers(rows, captions, "mol2cap", options)
+    figures: dict[str, float] = {}
+    for family in load_families():
+        wanted = [metric.column for metric in family.metrics(options) if metric.column in metrics]
+        if family.DIRECTION != "mol2cap" or not wanted or (frame := family.measure(answers)) is None:
+            continue
+        pooled = family.pooled(frame, options) if hasattr(family, "pooled") else {}
+        for column in wanted:
+            if column in pooled:
+                sums, figure = pooled[column]
+                figures[column] = float(figure(np.asarray(sums.sum(axis=0)).ravel()))
+            else:
+                figures[column] = float(frame[column].mean())
+    if undefined := [name for name in metrics if not np.isfinite(figures.get(name, np.nan))]:
+        what = f"{undefined[0]!r} has no value for these {len(rows)} molecules: the data lack what it needs"
+        raise fault("data.validation", what, "choose a metric of captions alone, such as bleu4 or rougeL")
+    return {name: figures[name] for name in metrics}

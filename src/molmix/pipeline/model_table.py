@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal, get_args
 
+from molmix.align.methods._shared import Alignment
 from molmix.config.checks import check
 from molmix.config.schema import Config
 from molmix.core.errors import MolmixError, fault
@@ -275,6 +276,7 @@ def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> No
     """Add the alignment of one start, for every seed. A start that has all seeds is aligned with its own seed."""
     spec = config.align[name]
     key, settings = f"align.{name}", spec.resolved() | chat_settings(config.prompts.model_dump())
+    settings |= _evaluation(config, spec)
     spec.check(key)
     stem = f"{start}.{name}"
     for seed, suffix in _seeds(config):
@@ -285,6 +287,21 @@ def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> No
                 raise fault(f"{key}.starts", f"{start!r} has no adapter to continue", hint)
             settings = settings | {"lora": table[parent].settings["lora"]}
         _add(table, Model(f"{parent}.{name}{suffix}", "aligned", (parent,), name, settings, seed, unseeded=stem), key)
+
+
+def _evaluation(config: Config, spec: Alignment) -> dict[str, Any]:
+    """Settings of the caption metrics at each evaluation of a training; empty without `eval_metrics`."""
+    if not spec.eval_metrics:
+        return {}
+    return {
+        "evaluation": {
+            "metrics": spec.eval_metrics,
+            "molecules": spec.eval_molecules,
+            "early_stopping": spec.early_stopping and spec.early_stopping.model_dump(),
+            "generation": config.generation.model_dump(),
+            "options": config.immediate_options(),
+        }
+    }
 
 
 def _with_seed(table: ModelTable, model: str, seed: int) -> str:

@@ -90,6 +90,12 @@ class Paths:
         author = f"by-{row.parents[0]}/" if row.settings.get("rejected") == "start" else ""
         return f"{self.results}/preferences/{self._corpus(model)}{author}{folder}"
 
+    def evaluated_on(self, model: str) -> list[str]:
+        """The validation split that an alignment writes captions for, and files of their metrics; empty without."""
+        if "evaluation" not in self.table[model].settings:
+            return []
+        return [f"{self.results}/data/{self._corpus(model)}validation.parquet", *self.study.metrics.files().values()]
+
     def rejected(self, corpus: str, author: str) -> dict[str, str]:
         """Rejected texts by direction: a file of the user, or one that a model writes.
 

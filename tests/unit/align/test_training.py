@@ -89,6 +89,8 @@ def run(start, pairs):
             settings=trl | (over or {}),
             lora={"r": 4} | (lora or {}),
         )
+        if "evaluation" in given:
+            resolved["evaluation"] = given.pop("evaluation")
         processes = given.pop("processes", 1)
         arguments = {
             "model_id": out.name,
@@ -777,3 +779,72 @@ def test_an_interrupted_beginning_is_no_obstacle(tmp_path):
     (folder / checkpoints.RUN).rename(folder / ".run.json.x.part")
     assert checkpoints.checkpoint_folder(tmp_path, {"seed": 1}) == folder
     assert checkpoints.last_complete(folder) is None
+
+
+# ---- captions while a model is trained ------------------------------------------------------------------------
+
+
+def evaluation(early_stopping=None, metrics=("bleu2", "rougeL")) -> dict:
+    return {
+        "metrics": list(metrics),
+        "molecules": 3,
+        "early_stopping": early_stopping,
+        "generation": {"max_new_tokens": 8, "batch_tokens": 1024, "temperature": 0.7, "top_p": 1.0},
+        "options": {"judges": {}, "domain": "molecules", "vocabulary": None, "wordnet": None},
+    }
+
+
+@pytest.fixture(scope="module")
+def evaluated(run, pairs, tmp_path_factory):
+    """Align by SFT for two epochs with an evaluation every second step."""
+    from molmix.data.corpus import CORPUS
+
+    validation = tmp_path_factory.mktemp("data") / "validation.parquet"
+    held = [one for one in read_table(pairs).to_pylist() if one["split"] == "validation"]
+    rows = [{"id": one["id"], "molecule": f"{'C' * n}O", "caption": one["chosen"]} for n, one in enumerate(held, 1)]
+    write_table(validation, rows, CORPUS)
+
+    def _run(out, settings, **over):
+        return run(
+            "sft", out, LONG | {"eval_steps": 2} | over, {"dropout": 0.2}, evaluation=settings, validation=validation
+        )
+
+    return _run
+
+
+def values(out: Path, column: str) -> list[float]:
+    return read_table(out / "log.parquet")[column].drop_null().to_pylist()
+
+
+def test_caption_metrics_are_logged_and_change_no_weight(run, evaluated, tmp_path):
+    without = run("sft", tmp_path / "m", LONG | {"eval_steps": 2}, {"dropout": 0.2})
+    made = evaluated(tmp_path / "again" / "m", evaluation())
+    assert made["weights"]["digest"] == without["weights"]["digest"] and made["steps"] == 8
+    for metric in ("bleu2", "rougeL"):
+        figures = values(tmp_path / "again" / "m", f"eval_{metric}")
+        assert len(figures) == 4 and all(0 <= figure <= 1 for figure in figures)
+    assert "best_step" not in made
+
+
+def test_an_undefined_metric_ends_the_training(evaluated, tmp_path):
+    with pytest.raises(MolmixError, match=r"(?s)'f1' has no value.*such as bleu4"):
+        evaluated(tmp_path / "m", evaluation(metrics=["f1"]))
+
+
+@pytest.mark.parametrize("step", [5, 7])
+def test_early_stopping_keeps_the_best_weights_also_after_a_kill(step, evaluated, tmp_path, monkeypatch):
+    stopping = evaluation({"metric": "rougeL", "patience": 2})
+    over = {"num_train_epochs": 6.0, "save_steps": 3, "lr_scheduler_type": "constant", "warmup_steps": 0}
+    made = evaluated(tmp_path / "whole" / "m", stopping, **over)
+    figures = values(tmp_path / "whole" / "m", "eval_rougeL")
+    best = figures.index(max(figures))
+    assert len(figures) == best + 3  # two evaluations without a better value
+    assert made["best_step"] == 2 * (best + 1) and step < made["steps"] == 2 * len(figures) < 24
+    same = evaluated(tmp_path / "short" / "m", evaluation(), **over, max_steps=made["best_step"])
+    assert made["weights"]["digest"] == same["weights"]["digest"]
+    with monkeypatch.context() as patch:
+        kill_at(patch, step)
+        with pytest.raises(Killed):
+            evaluated(tmp_path / "m", stopping, **over)
+    evaluated(tmp_path / "m", stopping, **over)
+    assert contents(tmp_path / "m") == contents(tmp_path / "whole" / "m")

@@ -199,7 +199,7 @@ def test_answers_end_where_transformers_ends_them(models, tmp_path, own) -> None
         (weights / "generation_config.json").unlink()
     make_tokenizer(TEXTS, TEMPLATES, 300).save_pretrained(weights)
     write_manifest(manifest, {"id": "own", "kind": "initial", "parents": []}, weights)
-    theirs = TransformersEngine(manifest, SETTINGS, 7)
+    theirs = TransformersEngine.load(manifest, SETTINGS, 7)
     assert vllm_engine.read_ends(weights, theirs.tokenizer) == theirs.ends
 
 

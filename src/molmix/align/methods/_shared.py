@@ -72,6 +72,13 @@ class Lora(TypedDict, total=False):
     ]
 
 
+class EarlyStopping(Section):
+    """Stop a training when a metric of captions no longer improves, and keep the best weights."""
+
+    metric: Name = Field(description="metric to stop by: one of `eval_metrics`")
+    patience: Count = Field(3, description="evaluations without a better value, after which the training stops")
+
+
 MUTATING = ("pissa", "olora")  # initial weights that are taken out of the start's own weights
 
 _PLAIN = {"use_dora": False, "use_rslora": False}
@@ -180,6 +187,24 @@ class Alignment(Section):
         description="what is trained. `new`: a new LoRA adapter; if the start has one, that is folded into its weights "
         "first, in float32. `continued`: the adapter of the start. `none`: all weights (full fine-tuning)",
     )
+    eval_metrics: list[str] = Field(
+        [],
+        exclude_if=lambda metrics: not metrics,
+        description="metrics of captions that the policy writes for molecules of validation at each evaluation, every "
+        "`settings.eval_steps` steps or every epoch: columns of leaderboard.csv that need no judge, such as bleu4 or "
+        "rougeL. They are in the training's log and curves, and change no weight",
+    )
+    eval_molecules: Count = Field(
+        32,
+        exclude_if=lambda number: number == 32,
+        description="number of molecules of validation for `eval_metrics`, drawn with the seed",
+    )
+    early_stopping: EarlyStopping | None = Field(
+        None,
+        exclude_if=lambda stopping: stopping is None,
+        description="stop when a metric of `eval_metrics` no longer improves; the weights of the best evaluation are "
+        "kept. null trains to the end",
+    )
     lora: Lora = Field(Lora(), description="settings of the adapter that replace the preset's")
     settings: dict[str, Any] = Field({}, description="settings of the method's TRL config that replace the preset's")
 
@@ -242,13 +267,20 @@ class Alignment(Section):
             raise fault(f"{key}.lora.init_lora_weights", "weights in 4 bits cannot be decomposed", "remove `quantize`")
         if self.rejected == "start" and "rejected" not in self.texts():
             raise fault(f"{key}.rejected", f"`method: {self.method}` reads no rejected texts", "remove it")
+        if self.early_stopping and self.early_stopping.metric not in self.eval_metrics:
+            what = f"{self.early_stopping.metric!r} is not one of `eval_metrics`"
+            raise fault(f"{key}.early_stopping.metric", what, "add it to `eval_metrics`")
         if self.method in self.VARIANTS and "loss_type" in self.settings:
             raise fault(
                 f"{key}.settings.loss_type", f"`method: {self.method}` sets it", "remove it, or change `method`"
             )
 
     def resolved(self) -> dict[str, Any]:
-        """All settings of a training: the preset with the values that the config replaces, as plain JSON."""
+        """All settings of a training: the preset with the values that the config replaces, as plain JSON.
+
+        The settings of :class:`molmix.align.evaluation.CaptionEvaluation` depend on other sections of the config, and
+        are added by the model table.
+        """
         chosen = self.PRESETS[self.preset]
         variant = self.VARIANTS.get(self.method)
         own = variant.loss | (variant.optimisation if self.preset == "modern" else {}) if variant else {}

@@ -21,4 +21,4 @@ class Transformers(EngineKind):
         """Load a model by transformers."""
         from molmix.generation.transformers_engine import TransformersEngine
 
-        return TransformersEngine(manifest, settings, seed)
+        return TransformersEngine.load(manifest, settings, seed)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DIRECTION, POSITION = "mol2cap", 10
+FROM_TABLES = True
 FALLBACK = "fallback"  # column: `rules` made units because the decomposer's answer could not be used
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DIRECTION, POSITION = "mol2cap", 50
+FROM_TABLES = True
 METRICS = (
     Metric("text2mol", "higher", "Text2Mol", headline=True),
     Metric("text2mol_covered", "higher", "covered by Text2Mol"),
