@@ -74,10 +74,11 @@ def leaderboard(
     board = pd.DataFrame(rows)
     write_csv(board, table.with_suffix(".csv"))
     shown = [family for family in load_families() if _has_figures(board, family.metrics(chosen))]
+    starred = [star("the starting model")] if any(row["start"] for row in models.values()) else []
     notes = [
         f"Each figure stands with half the width of its {statistics['level']:.0%} interval (bootstrap over molecules); "
         "both ends are in leaderboard.csv.",
-        " ".join([BOLD, star("the starting model"), significant(statistics["level"])]),
+        " ".join([BOLD, *starred, significant(statistics["level"])]),
         "Numbers of captions: `empty`; `cut` at the limit of tokens; `repeated`, which end in a repetition.",
         "",
         *(f"- {note}" for family in shown if (note := family.note(chosen))),

@@ -172,6 +172,7 @@ class Judge:
                     outs={"captions": out},
                     model=self._model,
                     cache=self._store / "nli",
+                    texts={"captions": (sides["references"], sides["captions"])},
                     **self.settings.asking,
                 )
             else:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from molmix.core.errors import MolmixError
-from molmix.core.files import write_table
+from molmix.core.files import read_rows_of, write_table
 from molmix.core.progress import progress
 from molmix.judges.nli.cache import VALUE
 from molmix.judges.nli.cached_model import CachedModel
@@ -34,6 +34,7 @@ def predict_tables(
     outs: Mapping[str, Path],
     model: Path | CachedModel,
     cache: Path,
+    texts: Mapping[str, tuple[Path, Path]] | None = None,
     neighbours: Mapping[str, Sequence[Path]] | None = None,
     both_ways: bool = True,
     ask_identical: bool = False,
@@ -59,6 +60,8 @@ def predict_tables(
         model: ``manifest.json`` of the NLI model; or the model itself, which stays loaded between calls. Then its own
             cache and settings are used.
         cache: folder of the NLI caches.
+        texts: for each test set, the references (``id``, ``references``) and the system's captions (``id``, and
+            ``text`` or ``references``). Only ``premises: text`` needs them.
         neighbours: for each test set, other systems' atoms. Loading a model takes longer than most of one system's
             pairs. So if it must be loaded, pairs of neighbours whose atoms exist already are computed too.
         both_ways: whether the backward lists are needed. If not, they are NaN, and their pairs are not computed.
@@ -93,7 +96,9 @@ def predict_tables(
             table = pairs.table(_values(answers.values, asked, without)[indices])
             if premises != "atoms":
                 ask = partial(predict_pairs, model=cached, cache=cache, name=f"{test}, longer premises")
-                table = add_supports(table, pairs, premises, partial(ask, ask_identical=ask_identical, exact=exact))
+                ask = partial(ask, ask_identical=ask_identical, exact=exact)
+                whole = _texts_of(pairs, *texts[test]) if texts else None
+                table = add_supports(table, pairs, premises, ask, whole)
             write_table(outs[test], table)
             cells, distinct = len(pairs.cells), len(indices)
             log.info("%s: %d cells, %d distinct pairs, %d computed", test, cells, distinct, computed)
@@ -104,6 +109,14 @@ def predict_tables(
             log.info("%s: %d pairs of other systems computed ahead of their jobs", test, computed)
             counts[test]["computed_for_others"] = computed
     return counts
+
+
+def _texts_of(pairs: Pairs, references: Path, captions: Path) -> tuple[list[str], list[str]]:
+    """The captions and their references, several joined by a blank, in the order of the pairs."""
+    ids = pairs.ids.to_pylist()
+    rows = [read_rows_of(path, ids, captions).to_pylist() for path in (captions, references)]
+    said, given = ([row["text"] if "text" in row else " ".join(row["references"]) for row in side] for side in rows)
+    return said, given
 
 
 def predict_pairs(
