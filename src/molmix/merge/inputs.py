@@ -15,7 +15,7 @@ from mergekit.io import LazyTensorLoader, ShardedTensorIndex
 from mergekit.io.tasks import LoaderCache
 
 from molmix.core.files import read_json
-from molmix.models.loading import check_model
+from molmix.models.loading import check_model, tied_tensors
 from molmix.models.lora_folding import weights_of
 from molmix.models.manifests import is_adapter, start_manifest, weights_path
 from molmix.models.weights import Weights
@@ -48,6 +48,7 @@ def read_inputs(manifests: Iterable[Path]) -> list[Input]:
         check_model(folder := weights_path(manifest))
         weights = Weights(folder)
         weights.check_float()
+        weights.leave_out_copies(tied_tensors(folder))
         return weights
 
     inputs = []
