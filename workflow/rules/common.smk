@@ -3,6 +3,7 @@
 #        (what the study makes), `needs` (what jobs ask for) and `groups`. They are explained in src/molmix/pipeline/.
 import functools
 import re
+import sys
 
 from snakemake.exceptions import WorkflowError
 
@@ -10,6 +11,7 @@ from molmix.config.schema import NO_RESULT_DEPENDS_ON
 from molmix.core.errors import MolmixError
 from molmix.data.prompts import chat_settings
 from molmix.generation.engines import ENGINES
+from molmix.pipeline.endings import FailedJobs, next_steps
 from molmix.pipeline.groups import Groups
 from molmix.pipeline.job_settings import (
     check_run,

@@ -15,6 +15,7 @@ from mergekit.io import LazyTensorLoader, ShardedTensorIndex
 from mergekit.io.tasks import LoaderCache
 
 from molmix.core.files import read_json
+from molmix.core.progress import Progress
 from molmix.models.loading import check_model, tied_tensors
 from molmix.models.lora_folding import weights_of
 from molmix.models.manifests import is_adapter, start_manifest, weights_path
@@ -65,11 +66,12 @@ def _lineage(manifest: Path) -> dict[str, dict[str, Any]]:
 
 
 class _Loader(LazyTensorLoader):  # type: ignore[misc]  # mergekit has no types
-    def __init__(self, folder: Path, checkpoint: Weights) -> None:
+    def __init__(self, folder: Path, checkpoint: Weights, bar: Progress) -> None:
         super().__init__(ShardedTensorIndex.from_disk(str(folder)))
-        self.checkpoint = checkpoint
+        self.checkpoint, self.bar = checkpoint, bar
 
     def get_tensor(self, key: str, device: str = "cpu", **_: object) -> torch.Tensor:
+        self.bar.update()
         return self.checkpoint.tensor(key).to(device)
 
 
@@ -86,13 +88,15 @@ def mergekit_folders(models: dict[str, Weights], work: Path) -> Iterator[dict[st
     """
     loaders = LoaderCache().loaders  # mergekit keeps them until the process ends, with open files
     folders: dict[str, Path] = {}
+    bar = Progress(total=sum(len(one.shapes) for one in models.values()), desc="merge", unit="tensor")
     try:
         for number, (name, checkpoint) in enumerate(models.items()):
             folders[name] = folder = work / str(number)
             folder.mkdir()
             for file in checkpoint.folder.glob("[!.]*"):  # hidden files belong to molmix and Snakemake
                 (folder / file.name).symlink_to(file.resolve())
-            loaders[ModelReference(model=ModelPath(path=str(folder)))] = _Loader(folder, checkpoint)
+            loaders[ModelReference(model=ModelPath(path=str(folder)))] = _Loader(folder, checkpoint, bar)
         yield folders
     finally:
+        bar.close()
         loaders.clear()

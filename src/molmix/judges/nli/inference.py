@@ -16,7 +16,7 @@ import numpy as np
 
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_rows_of, write_table
-from molmix.core.progress import progress
+from molmix.core.progress import Progress
 from molmix.judges.nli.cache import VALUE
 from molmix.judges.nli.cached_model import CachedModel
 from molmix.judges.nli.literal import identical, lacking
@@ -89,7 +89,7 @@ def predict_tables(
     # Pairs that other jobs compute meanwhile are not computed again: then the bar ends early.
     plan = np.concatenate([joined.keys[asked][answers.missing], *(new.keys for new in others.values())])
     counts = {}
-    with progress(total=len(np.unique(plan, axis=0)), unit="pair", desc="NLI") as bar:
+    with Progress(total=len(np.unique(plan, axis=0)), unit="pair", desc="NLI") as bar:
         for (test, pairs), indices in zip(own.items(), rows, strict=True):
             bar.set_description(f"NLI {test}")
             computed = answers.compute(index[indices[asked[indices]]], bar)
@@ -152,7 +152,7 @@ def predict_pairs(
     distinct = Distinct.of(list(texts), *numbers.T)
     asked = _asked(distinct, ask_identical)
     without = lacking(distinct.texts, distinct.premises, distinct.hypotheses, exact)
-    with progress(total=len(cached.missing(distinct.only(asked)).keys), unit="pair", desc=f"NLI {name}") as bar:
+    with Progress(total=len(cached.missing(distinct.only(asked)).keys), unit="pair", desc=f"NLI {name}") as bar:
         answers, computed = cached.predict(distinct.only(asked), bar)
     log.info("%s: %d pairs, %d distinct, %d computed", name, len(pairs), len(once), computed)
     return _values(answers, asked, without)[[once[pair] for pair in pairs]]
