@@ -71,7 +71,7 @@ class FailedJobs(logging.Filter):
             message = last_message(said["rule_name"], log, self._started) if log else ""
             message = message or "did not start, or did not write a log"
             job = log.with_suffix("").as_posix().split("/", 2)[-1] if log else said["rule_name"]
-            first, *more = [*message.splitlines(), *(said["rule_msg"] or "").splitlines()]
+            first, *more = [*message.splitlines(), *str(said["rule_msg"] or "").splitlines()]
             yield escape_control(f"  {job}: {first}")
             yield from (escape_control(f"    {line.strip()}") for line in more)
             yield from (f"    log: {path}" for path in said["log"])
