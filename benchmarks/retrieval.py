@@ -13,9 +13,9 @@ import random
 import sys
 from pathlib import Path
 
+from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from rdkit.DataStructs import BulkTanimotoSimilarity
 from rdkit.DataStructs.cDataStructs import ExplicitBitVect
-from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
 from molmix.data.smiles import parse_smiles
 
