@@ -2,7 +2,6 @@
 # Makes: the checked config `study` with its model table `table`, and what every other file uses: `paths`, `products`
 #        (what the study makes), `needs` (what jobs ask for) and `groups`. They are explained in src/molmix/pipeline/.
 import functools
-import re
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -21,7 +20,7 @@ from molmix.pipeline.job_settings import (
 )
 from molmix.pipeline.job_server import serves, start_job_server
 from molmix.pipeline.model_table import RESERVED
-from molmix.pipeline.named import named
+from molmix.pipeline.named import any_of, named
 from molmix.pipeline.paths import ATOMS_CACHE, NLI_CACHE, VERDICTS_CACHE, Paths
 from molmix.pipeline.products import COMPARISONS, VALIDATION, Products
 from molmix.pipeline.resources import JobResources, grows
@@ -48,7 +47,8 @@ except MolmixError as error:
 
 products = Products(study, table)
 paths = Paths(study, table, products)
-groups = Groups(study, products)
+# Snakemake knows the largest number of jobs that it sends to a cluster (`--jobs`, in a profile), in a dry run too.
+groups = Groups(study, products, used=workflow.nodes is not None)
 needs = JobResources(
     study,
     table,
@@ -82,11 +82,6 @@ def refuse_stale_results():
 def made_by(wildcards, input):
     """:func:`current_settings` for jobs that make tables. Snakemake does not compare a parameter that uses `input`."""
     return current_settings()
-
-
-def any_of(names):
-    """A wildcard constraint that matches these names and nothing else."""
-    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def weights(*models):

@@ -16,7 +16,7 @@ rule score:
     log:
         f"{LOGS}/score/{{model}}.log",
     group:
-        "judge"
+        groups.scores
     conda:
         "../../envs/data.yaml"
     resources:
@@ -42,7 +42,7 @@ rule text2mol:
     log:
         f"{LOGS}/text2mol/{{model}}.log",
     group:
-        "judge"
+        groups.scores
     conda:
         "../../envs/models.yaml"
     resources:
@@ -67,7 +67,7 @@ rule comparisons:
     log:
         f"{LOGS}/comparisons.log",
     group:
-        "judge"
+        groups.scores
     conda:
         "../../envs/data.yaml"
     resources:
@@ -100,7 +100,7 @@ rule leaderboard:
     log:
         f"{LOGS}/leaderboard.log",
     group:
-        "judge"
+        groups.scores
     conda:
         "../../envs/data.yaml"
     resources:
