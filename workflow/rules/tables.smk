@@ -71,7 +71,7 @@ rule comparisons:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=grows(4000),
+        mem_mb=grows(max(4000, 5 * len(table))),
         runtime=grows(60),
     params:
         models=products.model_facts,
@@ -104,7 +104,7 @@ rule leaderboard:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=grows(4000),
+        mem_mb=grows(max(4000, 5 * len(table))),
         runtime=grows(60),
     params:
         models=products.model_facts,

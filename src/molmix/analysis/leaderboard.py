@@ -114,9 +114,10 @@ def intervals_of(
     """
     columns, pooled = figures_of(frames, options)
     found = bootstrap(columns, pooled, resamples=statistics["resamples"], level=statistics["level"], seed=seed)
-    return {
-        model: {metric: interval for (owner, metric), interval in found.items() if owner == model} for model in frames
-    }
+    by_model: dict[str, dict[str, Interval]] = {model: {} for model in frames}
+    for (model, metric), interval in found.items():
+        by_model[model][metric] = interval
+    return by_model
 
 
 def _grids(
