@@ -85,7 +85,6 @@ def _comparisons(folder: Path, models: int) -> Row:
 
 def _write_scores(folder: Path, models: list[str]) -> None:
     import pandas as pd
-
     import pyarrow as pa
 
     from molmix.core.files import write_table
@@ -104,7 +103,8 @@ def _write_scores(folder: Path, models: list[str]) -> None:
             frame[name][without_atoms] = np.nan
         for size in range(1, 5):
             total = 30 - size + draw.integers(0, 5, MOLECULES)
-            frame |= {f"bleu_total_{size}": total, f"bleu_match_{size}": (total * skill * draw.random(MOLECULES)).astype(int)}
+            matches = (total * skill * draw.random(MOLECULES)).astype(int)
+            frame |= {f"bleu_total_{size}": total, f"bleu_match_{size}": matches}
         frame |= {"bleu_hyp_len": draw.integers(28, 34, MOLECULES), "bleu_ref_len": draw.integers(28, 34, MOLECULES)}
         write_table(folder / model / "id.parquet", pa.Table.from_pandas(pd.DataFrame(frame)))
 
