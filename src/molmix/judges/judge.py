@@ -1,8 +1,7 @@
 """A judge as an object, which scores captions against references: ``from molmix import Judge``.
 
-It runs the stages of the graph (:func:`molmix.judges.decompose.tables.decompose_tables`,
-:func:`molmix.judges.nli.inference.predict_tables` or :func:`molmix.judges.verdicts.write_verdicts`,
-:func:`molmix.judges.kinds.score_captions`) with the same caches. So its scores equal those of a study.
+It runs the stages of the graph with the same caches (:mod:`molmix.judges.text_judge`). So its scores equal those of a
+study.
 """
 
 from __future__ import annotations
@@ -10,40 +9,33 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import pyarrow as pa
 from pydantic import ValidationError
 
 from molmix.core.errors import MolmixError, fault, show_value
-from molmix.core.files import digest, read_json, read_table, write_table
+from molmix.core.files import digest, read_json
 from molmix.core.hub import snapshot
 from molmix.core.schema import Section
 from molmix.core.validation import check_name, describe_error
 from molmix.judges.decompose import BACKENDS
 from molmix.judges.decompose.backends._local import LocalSettings
-from molmix.judges.decompose.tables import decompose_tables
 from molmix.judges.explanation import explain_caption
-from molmix.judges.kinds import KINDS, NliJudge, score_captions
+from molmix.judges.kinds import KINDS, NliJudge
 from molmix.judges.nli.cached_model import CachedModel
-from molmix.judges.nli.inference import predict_pairs, predict_tables
+from molmix.judges.nli.inference import predict_pairs
 from molmix.judges.nli.licence import Licence, measure_licence, refuse_unlicensed, warn_about
 from molmix.judges.nli.settings import PretrainedNli
-from molmix.judges.verdicts import write_verdicts
+from molmix.judges.text_judge import JudgedTexts, TextJudge
 from molmix.models.pretrained import fetch
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Settings = TypeVar("Settings", bound=Section)
-
-_REFERENCES = pa.schema([("id", pa.string()), ("references", pa.list_(pa.string())), ("molecule", pa.string())])
-_CAPTIONS = pa.schema([("id", pa.string()), ("text", pa.string())])
 
 
 class Judge:
@@ -95,7 +87,6 @@ class Judge:
     ) -> None:
         check_name(kind, KINDS, "kind", "kind of judge")
         self.revision: str | None = None
-        self._model: CachedModel | None = None
         own: Mapping[str, Any] = {"backend": decomposer} if isinstance(decomposer, str) else decomposer or {}
         if own:
             settings["decomposer"] = own.get("backend")
@@ -114,14 +105,16 @@ class Judge:
         elif nli is not None:
             raise fault("nli", f"{show_value(str(nli))} is given, and a judge of kind {kind!r} asks none", "remove it")
         self.settings = _parse(KINDS[kind], {"kind": kind, **settings}, "Judge")
-        self._decomposer, self._decomposer_model = self._load_decomposer(own)
+        decomposer_settings, decomposer_model = self._load_decomposer(own)
         self._strict = strict
         self.licence: Licence | None = None
+        cached = None
         if isinstance(self.settings, NliJudge):
             manifest = self._fetch("nli", source, self.revision)
             check_labels(Path(read_json(manifest)["weights"]["path"]), labels)
-            self._model = CachedModel(manifest, self._store / "nli", **model.asked())
-        self._last: _Judged | None = None
+            cached = CachedModel(manifest, self._store / "nli", **model.asked())
+        self._judge = TextJudge(self.settings, self._store, cached, decomposer_settings, decomposer_model)
+        self._last: JudgedTexts | None = None
 
     def score(
         self,
@@ -153,41 +146,10 @@ class Judge:
             what = f"{len(given)} references for {len(texts)} captions"
             raise fault("score", what, "give one reference, or one list of references, for each caption")
         smiles = self._check_molecules(molecules, len(texts))
-        ids = [str(index) for index in range(len(texts))]
-        with TemporaryDirectory(prefix="molmix-judge-") as name:
-            folder = Path(name)
-            sides = {"references": folder / "references.parquet", "captions": folder / "captions.parquet"}
-            rows = zip(ids, given, smiles, strict=True)
-            named = [dict(zip(_REFERENCES.names, row, strict=True)) for row in rows]
-            write_table(sides["references"], named, _REFERENCES)
-            write_table(sides["captions"], [{"id": i, "text": t} for i, t in zip(ids, texts, strict=True)], _CAPTIONS)
-            reference = self._decompose(sides["references"], self.settings.reference_units)
-            generated = self._decompose(sides["captions"], self.settings.generated_units)
-            out = folder / "judged.parquet"
-            if self._model and isinstance(self.settings, NliJudge):
-                if self.licence is None:
-                    self._check(self.settings, self._model, given, sides["references"], reference)
-                predict_tables(
-                    atoms={"captions": (reference, generated)},
-                    outs={"captions": out},
-                    model=self._model,
-                    cache=self._store / "nli",
-                    texts={"captions": (sides["references"], sides["captions"])},
-                    **self.settings.asking,
-                )
-            else:
-                write_verdicts(
-                    captions=sides["captions"],
-                    references=sides["references"],
-                    units=(reference, generated),
-                    out=out,
-                    settings=self.settings.model_dump(),
-                    cache=self._store / "verdicts",
-                )
-            judged = read_table(out)
-            scores = score_captions(self.settings.model_dump(), judged).drop_columns("id").to_pandas()
-            self._last = _Judged(read_table(reference), read_table(generated), judged, scores)
-        return scores.copy()
+        if self.licence is None and isinstance(self.settings, NliJudge):
+            self._check(self.settings, given)
+        self._last = self._judge.judge(texts, given, smiles)
+        return self._last.scores.to_pandas()
 
     def compute(
         self,
@@ -218,29 +180,27 @@ class Judge:
         """
         if self._last is None:
             raise fault("explain", "nothing was scored yet", "call `score` first")
-        count = len(self._last.scores)
+        count = len(self._last.table)
         if not isinstance(index, int) or not 0 <= index < count:
             raise fault("explain", f"there is no caption {show_value(index)}", f"give a number from 0 to {count - 1}")
-        row = self._last.scores.iloc[index]
+        row = self._last.scores.slice(index, 1).to_pylist()[0]
         lines = explain_caption(
             self.settings.kind,
             self.settings,
             reference=self._last.reference.slice(index, 1).to_pylist()[0],
             generated=self._last.generated.slice(index, 1).to_pylist()[0],
-            judged=self._last.judged.slice(index, 1),
+            judged=self._last.table.slice(index, 1),
             scores={score.column: float(row[score.column]) for score in self.settings.scores},
         )
         return "\n".join(lines)
 
-    def _check(
-        self, judge: NliJudge, model: CachedModel, references: Sequence[Sequence[str]], table: Path, reference: Path
-    ) -> None:
+    def _check(self, judge: NliJudge, references: Sequence[Sequence[str]]) -> None:
         """Check the judge on references, and warn or refuse."""
-        ways = judge.reference_units, judge.generated_units
-        units = read_table(reference if ways[0] == ways[1] else self._decompose(table, ways[1]))
+        model = self._judge.nli
+        assert model is not None
+        units = self._judge.cut(references, judge.generated_units)
         ask = partial(predict_pairs, model=model, cache=self._store / "nli", name="licence")
-        texts = [" ".join(several) for several in references]
-        self.licence = measure_licence(texts, units["atoms"].to_pylist(), ask)
+        self.licence = measure_licence([" ".join(several) for several in references], units, ask)
         if self._strict:
             refuse_unlicensed(judge.kind, judge, {"these references": self.licence})
         for line in warn_about(judge.kind, judge, "these references", self.licence):
@@ -274,28 +234,6 @@ class Judge:
         manifest = self._store / "models" / digest(kind, str(Path(source).absolute()), revision) / "manifest.json"
         fetch(model_id=model_name(source), kind=kind, source=source, revision=revision, manifest=manifest)
         return manifest
-
-    def _decompose(self, captions: Path, units: str) -> Path:
-        out = captions.with_name(f"{captions.stem}-units.parquet")
-        decompose_tables(
-            captions=[captions],
-            outs=[out],
-            units=units,
-            settings=self._decomposer,
-            cache=self._store / "atoms",
-            model=self._decomposer_model,
-        )
-        return out
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """Results of the last call, with a row for each caption."""
-
-    reference: pa.Table
-    generated: pa.Table
-    judged: pa.Table
-    scores: pd.DataFrame
 
 
 def resolve_model(name: str) -> tuple[str, str | None]:

@@ -15,7 +15,7 @@ from typing import Any
 from molmix.core.errors import fault
 from molmix.core.files import digest
 from molmix.core.jsonl_cache import append_to_cache, read_cache
-from molmix.core.progress import Progress
+from molmix.core.progress import progress
 from molmix.judges.decompose.answers import REASONS, Answer, Unusable, read_atoms, read_numbered_lines
 from molmix.judges.decompose.backends import rules
 from molmix.judges.decompose.backends._decomposer import Asker, Decomposed
@@ -83,7 +83,7 @@ def ask_cached(
     missing = [question for question in questions if question not in answers]
     if not missing:
         return answers, {"asked": 0, "retries": 0}
-    with Progress(total=len(missing), desc=name, unit="caption") as bar:
+    with progress(total=len(missing), desc=name, unit="caption") as bar:
 
         def keep(fresh: dict[str, Answer]) -> None:
             if lasting := {text: answer for text, answer in fresh.items() if asker.keeps(answer)}:
