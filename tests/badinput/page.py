@@ -43,6 +43,13 @@ or has YAML anchors that contain themselves, Snakemake prints a traceback; `molm
 says what is wrong with it.
 """
 
+
+def _grpo(settings: dict[str, Any] | None = None, **over: Any) -> Callable[[dict[str, Any]], None]:
+    """A study with GRPO and these settings."""
+    align = {"method": "grpo", "starts": ["mol2cap"], "reward": {"atomic_f1": 1}, "settings": settings or {}} | over
+    return _set("align", "grpo", align)
+
+
 TSV = "SMILES\tdescription\tkey\nCCO\tAn alcohol.\tm0\n"
 
 
@@ -84,10 +91,20 @@ CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
     ("names that differ by case", "judges `atomic`, `Atomic`", _set("judges", "Atomic", {"kind": "atomic"})),
     ("name that is not there", "`starts: [mol2cpa]`", _set("align", "sft", "starts", ["mol2cpa"])),
     (
-        "metric of a judge in a training",
-        "`eval_metrics: [atomic_f1]`",
-        _set("align", "sft", "eval_metrics", ["atomic_f1"]),
+        "metric that is not there, in a training",
+        "`eval_metrics: [atomic_f2]`",
+        _set("align", "sft", "eval_metrics", ["atomic_f2"]),
     ),
+    ("rewards without weight", "`reward: {atomic_f1: 0}`", _grpo(reward={"atomic_f1": 0})),
+    ("reward for what is worse", "`reward: {hallucination: 1}`", _grpo(reward={"hallucination": 1})),
+    ("reward that is not there", "`reward: {atomc_f1: 1}`", _grpo(reward={"atomc_f1": 1})),
+    (
+        "reward by a judge that is not there",
+        "`reward: {summac.consistency: 1}`",
+        _grpo(reward={"summac.consistency": 1}),
+    ),
+    ("groups of one", "`num_generations: 1`", _grpo({"num_generations": 1})),
+    ("groups that fill no step", "`num_generations: 5`", _grpo({"num_generations": 5})),
     (
         "early stopping by nothing",
         "`early_stopping: {metric: bleu4}`",

@@ -17,7 +17,7 @@ rule generate:
         model=any_of(products.generating),
     priority: 20
     group:
-        groups.generate
+        "generate"
     conda:
         environment(study.generation.engine)
     threads: needs.cores("generate")

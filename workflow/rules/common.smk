@@ -2,7 +2,7 @@
 # Makes: the checked config `study` with its model table `table`, and what every other file uses: `paths`, `products`
 #        (what the study makes), `needs` (what jobs ask for) and `groups`. They are explained in src/molmix/pipeline/.
 import functools
-import sys
+import re
 
 from snakemake.exceptions import WorkflowError
 
@@ -10,7 +10,6 @@ from molmix.config.schema import NO_RESULT_DEPENDS_ON
 from molmix.core.errors import MolmixError
 from molmix.data.prompts import chat_settings
 from molmix.generation.engines import ENGINES
-from molmix.pipeline.endings import FailedJobs, next_steps
 from molmix.pipeline.groups import Groups
 from molmix.pipeline.job_settings import (
     check_run,
@@ -20,7 +19,7 @@ from molmix.pipeline.job_settings import (
 )
 from molmix.pipeline.job_server import serves, start_job_server
 from molmix.pipeline.model_table import RESERVED
-from molmix.pipeline.named import any_of, named
+from molmix.pipeline.named import named
 from molmix.pipeline.paths import ATOMS_CACHE, NLI_CACHE, VERDICTS_CACHE, Paths
 from molmix.pipeline.products import COMPARISONS, VALIDATION, Products
 from molmix.pipeline.resources import JobResources, grows
@@ -47,8 +46,7 @@ except MolmixError as error:
 
 products = Products(study, table)
 paths = Paths(study, table, products)
-# Snakemake knows the largest number of jobs that it sends to a cluster (`--jobs`, in a profile), in a dry run too.
-groups = Groups(study, products, used=workflow.nodes is not None)
+groups = Groups(study, products)
 needs = JobResources(
     study,
     table,
@@ -82,6 +80,11 @@ def refuse_stale_results():
 def made_by(wildcards, input):
     """:func:`current_settings` for jobs that make tables. Snakemake does not compare a parameter that uses `input`."""
     return current_settings()
+
+
+def any_of(names):
+    """A wildcard constraint that matches these names and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def weights(*models):

@@ -66,7 +66,15 @@ rule align:
         pairs=lambda wildcards: f"{paths.pairs(wildcards.model)}pairs.parquet",
         start=lambda wildcards: paths.manifest(table[wildcards.model].parents[0]),
         weights=lambda wildcards: weights(table[wildcards.model].parents[0]),
-        evaluated_on=lambda wildcards: paths.evaluated_on(wildcards.model),
+        # For an alignment that scores captions while it trains.
+        corpus=lambda wildcards: paths.scored_corpus(wildcards.model),
+        metric_files=lambda wildcards: paths.scored_with(wildcards.model),
+        nli=lambda wildcards: paths.scoring_nli(wildcards.model),
+        nli_weights=lambda wildcards: [
+            ancient(folder)
+            for name in products.scoring_nli(wildcards.model)
+            for folder in paths.nli_weights(name)
+        ],
     output:
         adapter=directory(f"{R}/models/{{model}}/adapter"),
         log=paths.training_log("{model}"),
@@ -159,7 +167,7 @@ rule merge_and_generate:
         model=any_of(products.temporary_merges),
     priority: 20
     group:
-        groups.generate
+        "generate"
     conda:
         environment(study.generation.engine)
     threads: needs.cores("generate")

@@ -19,7 +19,8 @@ with job(snakemake):
         # From the config, not a parameter of the rule: a change of the tracker must not cause a new training.
         "trackers": Tracking(**snakemake.config.get("tracking", {})).to,
         "curves": Path(snakemake.params.curves),
-        "validation": Path(snakemake.input.evaluated_on[0]) if snakemake.input.evaluated_on else None,
+        "corpus": dict(zip(("train", "validation"), map(Path, snakemake.input.corpus), strict=False)),
+        "nli": {Path(manifest).parent.name: Path(manifest) for manifest in snakemake.input.nli},
     }
     gpus = snakemake.resources.get("gpu", 0)
     if gpus > 1:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from molmix.models.chat import ChatFormat
 
-COLUMNS = ["split", "id", "prompt", "chosen", "rejected"]
+COLUMNS = ["split", "id", "direction", "prompt", "chosen", "rejected"]
 
 COUNTS = ("train", "validation", "dropped_prompt_too_long", "dropped_equal_when_cut", "truncated", "empty_rejected")
 
@@ -62,6 +62,7 @@ def prepare_rows(
     window: int,
     seed: int,
     chat: ChatFormat | None = None,
+    numbers: Mapping[tuple[str, str], int] | None = None,
 ) -> Rows:
     """Read the pairs, check every text that `dataset_type` trains on, and drop pairs that do not fit.
 
@@ -72,12 +73,16 @@ def prepare_rows(
         window: maximum tokens of prompt, completion and end token together; completions are truncated to fit.
         seed: seed that shuffles unpaired rows, which TRL would otherwise train in blocks of one label.
         chat: the chat template that prompts and answers are put into; None for plain prompts.
+        numbers: for the type ``prompt-only``, whose rows are those with a caption as answer: the number of the molecule
+            of a row, by its split and its id.
 
     Raises:
         MolmixError: a text would be trained wrongly, or no training row is left.
     """
     rows = Rows(counts=dict.fromkeys(COUNTS, 0))
     table = read_table(pairs, COLUMNS).to_pylist()
+    if dataset_type == "prompt-only" and numbers is not None:
+        table = [row | {"row": numbers[row["split"], row["id"]]} for row in table if row["direction"] == "mol2cap"]
     if chat:
         table = [_in_chat(row, chat, TEXTS[dataset_type]) for row in table]
     prompts, texts = _tokenized(table, tokenizer, TEXTS[dataset_type], pairs, chat)
@@ -91,7 +96,7 @@ def prepare_rows(
         rows.counts[row["split"]] += 1
         rows.counts["truncated"] += any(len(ids) > window for ids in whole)
         rows.counts["empty_rejected"] += "rejected" in TEXTS[dataset_type] and not row["rejected"].strip()
-        getattr(rows, row["split"]).extend(_shaped(row, whole, dataset_type))
+        getattr(rows, row["split"]).extend(_shaped(row, prompt, whole, dataset_type))
     if not rows.train:
         long, equal = rows.counts["dropped_prompt_too_long"], rows.counts["dropped_equal_when_cut"]
         raise fault(
@@ -127,7 +132,7 @@ def _tokenized(
     end = tokenizer.eos_token
     texts = [tokenizer([row["prompt"] + row[side] + end for row in table])["input_ids"] for side in sides]
 
-    wholes = list(zip(*texts, strict=True))
+    wholes: list[tuple[list[int], ...]] = list(zip(*texts, strict=True)) if sides else [()] * len(table)
     checked = [
         (row["id"], prompt, ids) for row, prompt, whole in zip(table, prompts, wholes, strict=True) for ids in whole
     ]
@@ -153,8 +158,10 @@ def _tokenized(
     return prompts, wholes
 
 
-def _shaped(row: dict[str, Any], whole: tuple[list[int], ...], dataset_type: str) -> list[Example]:
+def _shaped(row: dict[str, Any], prompt: list[int], whole: tuple[list[int], ...], dataset_type: str) -> list[Example]:
     """The examples from a row: one, or one for each text if the method trains on single texts."""
+    if dataset_type == "prompt-only":
+        return [({"prompt": row["prompt"], "row": row["row"]}, (prompt,))]
     if dataset_type == "preference":
         return [({"prompt": row["prompt"], "chosen": row["chosen"], "rejected": row["rejected"]}, whole)]
     examples: list[Example] = [

@@ -179,8 +179,9 @@ def main(given: Path) -> None:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     given.with_name(f"{os.environ['RANK']}.pid").write_text(str(os.getpid()), encoding="ascii")
     arguments: dict[str, Any] = json.loads(given.read_text(encoding="utf-8"))
-    paths = ("start", "pairs", "out", "work", "curves", "validation")
-    arguments |= {name: Path(arguments[name]) for name in paths if arguments.get(name)}
+    arguments |= {name: Path(arguments[name]) for name in ("start", "pairs", "out", "work", "curves")}
+    for name in ("corpus", "nli"):
+        arguments[name] = {key: Path(path) for key, path in arguments.get(name, {}).items()}
     try:
         align(**arguments)
     except MolmixError as error:

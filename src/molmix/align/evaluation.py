@@ -7,6 +7,8 @@ stops where an uninterrupted one stops.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +19,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from molmix.align import distributed
 from molmix.core.errors import fault
 from molmix.core.files import read_table, write_atomically
-from molmix.data.corpus import draw_rows, read_molecules
+from molmix.data.corpus import draw_rows
 from molmix.generation.transformers_engine import TransformersEngine
-from molmix.metrics import Options, immediate_metrics
-from molmix.metrics.score import caption_figures
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from molmix.metrics.scorer import CaptionScorer
 
 BEST = "best.safetensors"  # in the folder of the checkpoints: the weights of the best evaluation
 
@@ -33,6 +35,7 @@ CODE = (
     "molmix.generation.engine",
     "molmix.generation.transformers_engine",
     "molmix.metrics",
+    "molmix.judges",
 )
 
 
@@ -50,7 +53,8 @@ class CaptionEvaluation(TrainerCallback):
         settings: dict[str, Any],
         *,
         model_id: str,
-        validation: Path,
+        molecules: Sequence[dict[str, Any]],
+        scorer: CaptionScorer,
         pairs: Path,
         manifest: Path,
         tokenizer: PreTrainedTokenizerBase,
@@ -60,9 +64,10 @@ class CaptionEvaluation(TrainerCallback):
 
         Args:
             settings: ``metrics``, ``molecules`` (their number), ``early_stopping`` (``metric`` and ``patience``, or
-                None), ``generation`` (the config's section, dumped) and ``options`` of the metrics.
+                None) and ``generation`` (the config's section, dumped).
             model_id: id of the model that is trained, for messages.
-            validation: validation split of the corpus.
+            molecules: of validation, with all their captions (:func:`molmix.data.corpus.read_molecules`).
+            scorer: scores captions by the metrics.
             pairs: preference pairs, whose prompts are used.
             manifest: of the start.
             tokenizer: of the start.
@@ -73,15 +78,14 @@ class CaptionEvaluation(TrainerCallback):
         """
         self.settings, self.model_id, self.manifest = settings, model_id, manifest
         self.tokenizer, self.seed = tokenizer, seed
-        self.options = Options(**settings["options"])
-        better = {metric.column: metric.better for metric in immediate_metrics(self.options)}
-        self.sign = {name: 1 if better[name] == "higher" else -1 for name in settings["metrics"]}
+        self.scorer = scorer
+        self.sign = {name: 1 if scorer.columns[name] == "higher" else -1 for name in settings["metrics"]}
         prompts = {
             row["id"]: row["prompt"]
             for row in read_table(pairs, ["split", "id", "direction", "prompt"]).to_pylist()
             if (row["split"], row["direction"]) == ("validation", "mol2cap")
         }
-        asked = [row for row in read_molecules(validation) if {*row["ids"]} & prompts.keys()]
+        asked = [row for row in molecules if {*row["ids"]} & prompts.keys()]
         if not asked:
             what = "no pair of validation asks for a caption"
             raise fault(f"model {model_id}", what, "remove `eval_metrics`, or give `data.validation` more rows")
@@ -90,7 +94,7 @@ class CaptionEvaluation(TrainerCallback):
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any) -> None:
         """Log the metrics of the captions. Stop if early stopping says so; such a step is not saved as a checkpoint."""
-        figures = caption_figures(self.rows, self._captions(given["model"]), self.settings["metrics"], self.options)
+        figures = self.scorer.figures(self._captions(given["model"]), self.rows, self.settings["metrics"])
         self.trainer.log({f"eval_{name}": value for name, value in figures.items()})
         if (stopping := self.settings["early_stopping"]) is None:
             return
@@ -106,9 +110,13 @@ class CaptionEvaluation(TrainerCallback):
             control.should_training_stop, control.should_save = True, False
 
     def values(self, state: TrainerState, metric: str) -> list[float]:
-        """Values of a metric at all evaluations so far. Higher is better: other metrics are negated."""
+        """Values of a metric at all evaluations so far. Higher is better: other metrics are negated.
+
+        A value that is not defined is the worst.
+        """
         column = f"eval_{metric}"
-        return [self.sign[metric] * entry[column] for entry in state.log_history if column in entry]
+        values = [self.sign[metric] * entry[column] for entry in state.log_history if column in entry]
+        return [-math.inf if math.isnan(value) else value for value in values]
 
     def restore_best(self, model: Any, state: TrainerState, folder: Path) -> int | None:
         """Give a model the weights of its best evaluation, if the training has early stopping.

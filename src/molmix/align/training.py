@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -17,6 +19,7 @@ from molmix.align.callbacks import CurvesCallback, ProgressCallback
 from molmix.align.dataset import Example, LengthGroupedOrder, Rows, prepare_rows
 from molmix.align.methods._shared import MUTATING, Alignment
 from molmix.align.policy import check_whole_layers, load_policy, lora_config, reference_model, set_padding_token
+from molmix.align.rewards import Scoring
 from molmix.align.settings import METHOD_OF
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json, replace_folder, write_json, write_table
@@ -40,7 +43,7 @@ CODE = ("molmix.align", *(f"molmix.models.{name}" for name in ("chat", "loading"
 TRAINED_WITH = ("accelerate", "datasets", "bitsandbytes")
 
 # Logged numbers that differ between reruns (times), or after a resume (TRL counts tokens from 0 again).
-VOLATILE = ("runtime", "per_second", "num_tokens", "total_flos", "train_loss")
+VOLATILE = ("runtime", "per_second", "step_time", "num_tokens", "total_flos", "train_loss")
 
 
 def align(
@@ -55,7 +58,9 @@ def align(
     threads: int,
     trackers: list[str],
     curves: Path,
-    validation: Path | None = None,
+    corpus: Mapping[str, Path] = MappingProxyType({}),
+    nli: Mapping[str, Path] = MappingProxyType({}),
+    store: Path = Path("results/store"),
 ) -> None:
     """Align a start and write ``adapter/`` (or ``weights/``), ``log.parquet`` and, last, ``manifest.json``.
 
@@ -74,15 +79,18 @@ def align(
         threads: number of CPU cores to use.
         trackers: trackers that show losses, see :mod:`molmix.core.tracking`.
         curves: folder for TensorBoard's file of this model, inside the run's folder for TensorBoard.
-        validation: validation split of the corpus, if the settings have an ``evaluation``.
+        corpus: tables of the corpus by split (``train``, ``validation``), if the training computes metrics.
+        nli: manifests of the NLI models that these metrics ask, by name.
+        store: folder of the caches of these models.
 
     Raises:
         MolmixError: the start, the rows or the settings cannot be used, a loss is not finite, the GPU memory is full,
             or a stop was requested before the last step.
     """
     torch.set_num_threads(threads)
-    training = _prepare(model_id, start, pairs, work, settings, seed)
-    captions = _caption_evaluation(training, pairs, validation)
+    scoring = Scoring.of(settings, corpus, nli, store) if "scorer" in settings else None
+    training = _prepare(model_id, start, pairs, work, settings, seed, scoring)
+    captions = _caption_evaluation(training, pairs)
     trainer, progress = _build(training, captions, trackers, curves)
     initial = _adapter_state(trainer.model) if training.mutates else None
     _train(training, trainer, progress)
@@ -106,6 +114,7 @@ class _Training:
         inputs: digests of the start's weights and of the pairs.
         machine: ``device`` and ``dtype`` of the training.
         checkpoints: folder of its checkpoints.
+        scoring: how captions are scored; None if no metric is computed.
     """
 
     model_id: str
@@ -120,6 +129,7 @@ class _Training:
     inputs: dict[str, str]
     machine: dict[str, str]
     checkpoints: Path
+    scoring: Scoring | None
 
     @property
     def method(self) -> type[Alignment]:
@@ -136,7 +146,15 @@ class _Training:
         return str(self.settings.get("adapter", "new"))
 
 
-def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict[str, Any], seed: int) -> _Training:
+def _prepare(
+    model_id: str,
+    start: Path,
+    pairs: Path,
+    work: Path,
+    settings: dict[str, Any],
+    seed: int,
+    scoring: Scoring | None,
+) -> _Training:
     """Load the start, check the rows, and find the checkpoint folder."""
     method = METHOD_OF[settings["method"]]
     if settings["reference"] != "start" and not method.has_reference:
@@ -152,7 +170,22 @@ def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict
         chat = ChatFormat(tokenizer, settings["chat"]["system"], start)
         tokenizer = chat.tokenizer
         set_padding_token(tokenizer, start)
-    rows = prepare_rows(pairs, tokenizer, method.dataset_type, window, seed, chat)
+    answer = settings["trl"].get("max_completion_length", 0)  # of the window, what a policy needs that samples
+    if answer >= window:
+        raise fault(
+            f"model {model_id}",
+            f"a caption of `settings.max_completion_length: {answer}` tokens leaves no room for a prompt: the window of"
+            f" the model is {window} tokens",
+            "lower it",
+        )
+    numbers = scoring.numbers if scoring else None
+    rows = prepare_rows(pairs, tokenizer, method.dataset_type, window - answer, seed, chat, numbers)
+    if not method.batches(len(rows.train), settings["trl"], 1):
+        raise fault(
+            f"model {model_id}",
+            f"its {len(rows.train)} molecules are fewer than one step samples captions for",
+            "lower `settings.per_device_train_batch_size` or `settings.gradient_accumulation_steps`",
+        )
     last_batch = len(rows.train) % settings["trl"]["per_device_train_batch_size"]
     if 0 < last_batch < method.smallest_batch:
         raise fault(
@@ -162,6 +195,7 @@ def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict
             "change `settings.per_device_train_batch_size`",
         )
     inputs = {"start": read_json(start)["weights"]["digest"], "pairs": file_digest(pairs)}
+    inputs |= scoring.inputs if scoring else {}
     if adapter == "continued":
         under = read_json(start_manifest(start))
         inputs |= {"continued": inputs["start"], "start": under["weights"]["digest"]}
@@ -170,27 +204,35 @@ def _prepare(model_id: str, start: Path, pairs: Path, work: Path, settings: dict
         "dtype": str(model.dtype).removeprefix("torch."),
     }
     run = {"settings": settings, "seed": seed, "inputs": inputs, "window": window}
-    code = (*CODE, *(evaluation.CODE if "evaluation" in settings else ()))
+    code = (*CODE, *(evaluation.CODE if scoring else ()))
     run |= environment(code=code, packages=(*PACKAGES, *TRAINED_WITH), dtype=machine["dtype"])
     folder = checkpoints.checkpoint_folder(work, run)
     texts = {"tokenizer": tokenizer, "stored_tokenizer": stored_tokenizer, "rows": rows, "window": window}
     return _Training(
-        model_id, start, settings, seed, model, **texts, inputs=inputs, machine=machine, checkpoints=folder
+        model_id,
+        start,
+        settings,
+        seed,
+        model,
+        **texts,
+        inputs=inputs,
+        machine=machine,
+        checkpoints=folder,
+        scoring=scoring,
     )
 
 
-def _caption_evaluation(
-    training: _Training, pairs: Path, validation: Path | None
-) -> evaluation.CaptionEvaluation | None:
+def _caption_evaluation(training: _Training, pairs: Path) -> evaluation.CaptionEvaluation | None:
     """Caption metrics at each evaluation, if the settings ask for them."""
-    if "evaluation" not in training.settings or validation is None:
+    if "evaluation" not in training.settings or training.scoring is None:
         return None
     settings = training.settings["evaluation"]
     chat = {name: training.settings[name] for name in ("chat",) if name in training.settings}
     return evaluation.CaptionEvaluation(
         settings | {"generation": settings["generation"] | chat},
         model_id=training.model_id,
-        validation=validation,
+        molecules=training.scoring.molecules["validation"],
+        scorer=training.scoring.scorer,
         pairs=pairs,
         manifest=training.start,
         tokenizer=training.stored_tokenizer,
@@ -203,7 +245,7 @@ def _build(
 ) -> tuple[Any, ProgressCallback]:
     """TRL's trainer with the checked rows, and its callback that handles requests to stop."""
     settings, rows, trl = training.settings, training.rows, training.settings["trl"]
-    arguments = _arguments(trl, len(rows.train), bool(rows.validation)) | {
+    arguments = _arguments(trl, training.method, len(rows.train), bool(rows.validation)) | {
         "output_dir": str(training.checkpoints),
         "max_length": training.window,
         "seed": training.seed,
@@ -216,7 +258,9 @@ def _build(
         reference = reference_model(settings["reference"], training.start, training.seed, adapter)
     progress = ProgressCallback(training.model_id)
     shown = CurvesCallback(curves, trackers if distributed.is_main_process() else [])
-    order = None
+    order, parts = None, {"ref_model": reference} if reference else {}  # some trainers have no such argument
+    if training.scoring:
+        parts |= training.scoring.parts(training.settings)
     if trl.get("train_sampling_strategy") == "group_by_length":
         lengths = [min(training.window, max(map(len, texts))) for _, texts in rows.train]
         order = LengthGroupedOrder(lengths, trl["per_device_train_batch_size"], training.seed)
@@ -230,7 +274,7 @@ def _build(
             train_dataset=_dataset(rows.train, "train"),
             eval_dataset=_dataset(rows.validation, "validation") if rows.validation else None,
             callbacks=[progress, shown, *([captions] if captions else [])],
-            **({"ref_model": reference} if reference else {}),  # trainers of some methods have no such argument
+            **parts,
         )
     except (ValueError, NotImplementedError) as error:
         hint = "change `settings` or `lora` of this alignment"
@@ -246,6 +290,7 @@ def _build(
 def _train(training: _Training, trainer: Any, progress: ProgressCallback) -> None:
     """Train from the last complete checkpoint, or from the beginning if there is none."""
     last = checkpoints.last_complete(training.checkpoints)
+    trainer.args.eval_on_start = "reward" in training.settings and not last and bool(training.rows.validation)
     try:
         with progress.stop.listen():
             trainer.train(resume_from_checkpoint=str(last) if last else None)
@@ -301,13 +346,13 @@ def _write(
     write_manifest(out / "manifest.json", facts | training.machine, folder)
 
 
-def _arguments(trl: dict[str, Any], rows: int, validate: bool) -> dict[str, Any]:
+def _arguments(trl: dict[str, Any], method: type[Alignment], rows: int, validate: bool) -> dict[str, Any]:
     """Arguments of the TRL config: the settings, and values that molmix sets."""
     # molmix orders the rows. TRL would also order validation rows, by a column that the data does not have.
     trl = {
         name: value for name, value in trl.items() if name != "train_sampling_strategy"
     } | distributed.batch_of_process(trl)
-    batches = math.ceil(rows / (trl["per_device_train_batch_size"] * distributed.process_count()))
+    batches = method.batches(rows, trl, distributed.process_count())
     an_epoch = math.ceil(batches / trl["gradient_accumulation_steps"])
     steps = trl.get("max_steps", -1)
     if steps < 1:
@@ -345,7 +390,9 @@ def _dataset(examples: list[Example], name: str) -> Dataset:
 
 
 def _check_texts(dataset: Dataset, columns: tuple[str, ...], examples: list[Example], window: int) -> None:
-    """Check that the rows and tokens of TRL's data set are those that molmix checked."""
+    """Check that the rows and tokens of TRL's data set are those that molmix checked, if TRL tokenizes them now."""
+    if not columns:
+        return
     texts = zip(*(dataset[column] for column in columns), strict=True)
     if [list(chain(*parts))[:window] for parts in texts] != [ids[0][:window] for _, ids in examples]:
         raise RuntimeError(f"TRL holds other rows or tokens than molmix checked ({len(dataset)}, {len(examples)})")

@@ -12,7 +12,7 @@ from molmix.analysis.settings import Best
 from molmix.config.schema import Config
 from molmix.core.errors import fault
 from molmix.core.validation import check_name
-from molmix.data.settings import DemoSource, FileSource, HeldOutSource, HubSource
+from molmix.data.settings import DemoSource, FileSource, HubSource
 from molmix.generation.engines import ENGINES
 from molmix.judges.decompose.units import UNITS
 from molmix.judges.kinds import NliJudge
@@ -40,11 +40,9 @@ def check(config: Config) -> None:
             what = f"'chat', and initial.{name} is made here, without a chat template"
             hint = "set it for pretrained models only: `initial.<name>.prompts: {template: chat}`"
             raise fault("prompts.template", what, hint)
-    _held_out_sources(config)
     _sources(config)
     _systems(config)
-    for temperature in (config.generation.temperature, config.rejecting()["temperature"]):
-        ENGINES[config.generation.engine].check_temperature(temperature)
+    ENGINES[config.generation.engine].check_temperature(config.generation.temperature)
     for name in config.decomposers:
         if name in UNITS:
             raise fault(f"decomposers.{name}", f"{name!r} is a name of its own", "call the decomposer something else")
@@ -61,19 +59,20 @@ def check(config: Config) -> None:
 
 
 def _caption_metrics_of_trainings(config: Config) -> None:
-    """Check that a training can measure its `eval_metrics`."""
+    """Check that a training can measure its rewards and its `eval_metrics`."""
+    options = config.metric_options()
     for name, spec in config.align.items():
-        for metric in spec.eval_metrics:
-            _check_immediate(config, metric, f"align.{name}.eval_metrics")
-        if spec.eval_metrics and "mol2cap" not in config.rejected():
-            what = "pairs of this study ask for no captions, so there is nothing to measure"
-            raise fault(f"align.{name}.eval_metrics", what, "remove it, or give `preferences.rejected.mol2cap`")
+        key, corpus = f"align.{name}", config.data.corpora[spec.corpus] if spec.corpus else config.data.train
+        spec.check_metrics(options, knows_facts=isinstance(corpus, DemoSource), key=key)
+        if spec.metrics and config.preferences and "mol2cap" not in config.rejected():
+            what = f"has no `mol2cap`, so the pairs of {key} ask for no captions, and there is nothing to measure"
+            raise fault("preferences.rejected", what, "add it, or remove the metrics")
 
 
 def _check_immediate(config: Config, metric: str, key: str) -> None:
     """Refuse a metric that a training or a search cannot measure itself."""
     known = [one.column for one in immediate_metrics(Options(**config.immediate_options()))]
-    if metric not in known and metric in [one.column for one in all_metrics(_metric_options(config), "mol2cap")]:
+    if metric not in known and metric in [one.column for one in all_metrics(config.metric_options(), "mol2cap")]:
         what = f"{metric!r} is made from tables of other jobs, such as those of a judge"
         raise fault(key, what, f"choose one of {', '.join(known)}")
     check_name(metric, known, key, "metric of captions")
@@ -93,18 +92,6 @@ def _names(config: Config) -> None:
         for name in names:
             if (other := seen.setdefault(name.lower(), name)) != name:
                 raise fault(f"{key}.{name}", f"{other!r} differs from it by case only", "rename one of the two")
-
-
-def _held_out_sources(config: Config) -> None:
-    """Check that the training split is there that a test set or validation is a part of."""
-    sources = {f"data.tests.{name}.source": test.source for name, test in config.data.tests.items()}
-    if config.data.validation:
-        sources["data.validation"] = config.data.validation
-    for key, source in sources.items():
-        if isinstance(source, HeldOutSource) and config.data.train is None:
-            raise fault(key, "is a part of data.train, which is missing", "give `data.train`")
-        if isinstance(source, HeldOutSource) and source.strategy == "scaffold" and config.domain == "text":
-            raise fault(key, "'scaffold' needs molecules", "set domain: molecules, or draw at random (`split: random`)")
 
 
 def _sources(config: Config) -> None:
@@ -171,9 +158,6 @@ def _systems(config: Config) -> None:
                 what = f"{system.name!r} has no predictions for the test set {name!r}"
                 raise fault(f"{key}.predictions", what, "give them, or leave the test set to a study of its own")
             predictions, source = system.predictions[name], test.source
-            if isinstance(source, HeldOutSource) and not (predictions.id or predictions.molecule):
-                what = "is joined by order, and the test set is drawn from data.train"
-                raise fault(f"{key}.predictions.{name}", what, "name the column `id` or `molecule`")
             if _has_no_molecules(source) and predictions.molecule and not predictions.id:
                 hint = f"name data.tests.{name}.source.columns.molecule, or join by id or order"
                 raise fault(f"{key}.predictions.{name}.molecule", "the references have no molecules to join by", hint)
@@ -212,7 +196,7 @@ def _text2mol(config: Config) -> None:
 
 def _ablations(config: Config) -> None:
     """Check that the baseline is an arm, and that the metric that chooses an arm is measured on its test set."""
-    options = _metric_options(config)
+    options = config.metric_options()
     for name, ablation in config.ablations.items():
         check_name(ablation.baseline, ablation.arms, f"ablations.{name}.baseline", "arm")
         for label, arm in ablation.arms.items():
@@ -225,8 +209,3 @@ def _ablations(config: Config) -> None:
                     raise fault(
                         f"{key}.best", what, f"choose one of {', '.join(metrics)}, or add a judge that gives it"
                     )
-
-
-def _metric_options(config: Config) -> Options:
-    judges = {name: judge.model_dump() for name, judge in config.judges.items()}
-    return Options(judges=judges, domain=config.domain, **config.metrics.options())

@@ -82,6 +82,7 @@ NEEDS = {
     "prompt-completion": "chosen texts",
     "preference": "pairs",
     "unpaired-preference": "texts with a label; molmix makes two of each pair",
+    "prompt-only": "molecules, the reference captions that rewards compare with, and `reward`",
 }
 
 HEADER = """\

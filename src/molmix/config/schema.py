@@ -22,7 +22,6 @@ from molmix.data.settings import (
     Direction,
     FileRejected,
     FileSource,
-    HeldOutSource,
     HubSource,
     ModelRejected,
     Preferences,
@@ -37,6 +36,7 @@ from molmix.judges.kinds import Judge
 from molmix.judges.kinds.atomic import Atomic
 from molmix.judges.nli.settings import AdaptedNli, Licence, MadeNli, Nli, PretrainedNli
 from molmix.merge.settings import MergePlan, Universal
+from molmix.metrics import Options
 from molmix.metrics.settings import Metrics
 from molmix.models.settings import HubModel, Initial, Push
 
@@ -93,8 +93,7 @@ class Config(Section):
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
         """All sources of rows: training, validation, further corpora and test sets."""
         data, tests = self.data, (test.source for test in self.data.tests.values())
-        every = (data.train, data.validation, *data.corpora.values(), *tests)
-        return [source for source in every if source and not isinstance(source, HeldOutSource)]
+        return [s for s in (data.train, data.validation, *data.corpora.values(), *tests) if s]
 
     def shares(self) -> list[float]:
         """All shares of the training molecules that alignments see, and that of the subset, in ascending order."""
@@ -105,10 +104,10 @@ class Config(Section):
         """Sources of rejected texts, by direction; empty without `preferences`."""
         return self.preferences.rejected if self.preferences else {}
 
-    def rejecting(self) -> dict[str, Any]:
-        """How models write rejected texts: the section `generation`, with the changes of `preferences.generation`."""
-        changes = self.preferences.generation.model_dump(exclude_none=True) if self.preferences else {}
-        return self.generation.model_dump() | changes
+    def metric_options(self) -> Options:
+        """Settings that scores depend on."""
+        judges = {name: judge.model_dump() for name, judge in self.judges.items()}
+        return Options(judges=judges, domain=self.domain, **self.metrics.options())
 
     def judge_files(self) -> list[str]:
         """Files that judges read."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from molmix.core.errors import fault
 from molmix.core.files import read_rows_of, read_table, write_table
-from molmix.metrics import Answers, Options, load_families
+from molmix.metrics import Answers, Options, Pooled, immediate_metrics, load_families
 from molmix.models.precision import DTYPE
 
 
@@ -74,34 +75,64 @@ def _answers(rows: Sequence[dict[str, Any]], texts: list[str], direction: str, o
     )
 
 
+def scores_of_captions(
+    rows: Sequence[dict[str, Any]],
+    captions: list[str],
+    metrics: Iterable[str],
+    options: Options,
+    judged: Mapping[str, pa.Table] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """Scores of captions, one row each, by the families of some metrics.
+
+    Args:
+        rows, captions, metrics, options: of :func:`caption_figures`.
+        judged: the tables of judges (:func:`molmix.judges.kinds.score_captions`) by name.
+
+    Returns:
+        The columns of these metrics that are defined for the rows, and further ones of the same families.
+    """
+    wanted = {*metrics}
+    answers = replace(_answers(rows, captions, "mol2cap", options), judged=dict(judged))
+    families = (family for family in load_families() if family.DIRECTION == "mol2cap")
+    chosen = [family for family in families if wanted & {metric.column for metric in family.metrics(options)}]
+    frames = [frame for family in chosen if (frame := family.measure(answers)) is not None]
+    return pd.concat(frames, axis=1) if frames else pd.DataFrame(index=range(len(captions)))
+
+
 def caption_figures(
-    rows: Sequence[dict[str, Any]], captions: list[str], metrics: Sequence[str], options: Options
+    rows: Sequence[dict[str, Any]],
+    captions: list[str],
+    metrics: Sequence[str],
+    options: Options,
+    judged: Mapping[str, pa.Table] = MappingProxyType({}),
 ) -> dict[str, float]:
     """Figures of captions as in the leaderboard, by metric: the mean over the captions, or the corpus BLEU.
 
     Args:
         rows: what the captions describe, as :func:`molmix.data.corpus.read_molecules` gives it.
         captions: one for each row.
-        metrics: columns of :func:`molmix.metrics.immediate_metrics`.
+        metrics: columns of :func:`molmix.metrics.immediate_metrics`, or of the judges of `judged`.
         options: settings of the metrics.
+        judged: the tables of judges by name.
 
     Raises:
         MolmixError: a metric is not defined for these rows, such as fact F1 where no facts are known.
     """
-    answers = _answers(rows, captions, "mol2cap", options)
-    figures: dict[str, float] = {}
+    frame = scores_of_captions(rows, captions, metrics, options, judged)
+    pooled: dict[str, Pooled] = {}
     for family in load_families():
-        wanted = [metric.column for metric in family.metrics(options) if metric.column in metrics]
-        if family.DIRECTION != "mol2cap" or not wanted or (frame := family.measure(answers)) is None:
-            continue
-        pooled = family.pooled(frame, options) if hasattr(family, "pooled") else {}
-        for column in wanted:
-            if column in pooled:
-                sums, figure = pooled[column]
-                figures[column] = float(figure(np.asarray(sums.sum(axis=0)).ravel()))
-            else:
-                figures[column] = float(frame[column].mean())
-    if undefined := [name for name in metrics if not np.isfinite(figures.get(name, np.nan))]:
+        if hasattr(family, "pooled") and {metric.column for metric in family.metrics(options)} & {*metrics}:
+            pooled |= family.pooled(frame, options)
+    figures: dict[str, float] = {}
+    for column in metrics:
+        if column in pooled:
+            sums, figure = pooled[column]
+            figures[column] = float(figure(np.asarray(sums.sum(axis=0)).ravel()))
+        elif column in frame:
+            figures[column] = float(frame[column].mean())
+    # A judge may have no value for any caption, for example if all of them are empty.
+    immediate = {metric.column for metric in immediate_metrics(options)}
+    if undefined := [name for name in metrics if name in immediate and not np.isfinite(figures.get(name, np.nan))]:
         what = f"{undefined[0]!r} has no value for these {len(rows)} molecules: the data lack what it needs"
         raise fault("data.validation", what, "choose a metric of captions alone, such as bleu4 or rougeL")
     return {name: figures[name] for name in metrics}

@@ -22,6 +22,7 @@ from molmix.core.validation import check_name
 from molmix.data.prompts import chat_settings
 from molmix.data.settings import ModelRejected, Prompts
 from molmix.merge.settings import START
+from molmix.metrics.scorer import scorer_settings
 from molmix.models.settings import HubModel, MadeModel
 
 Kind = Literal["initial", "aligned", "merged", "external"]
@@ -278,6 +279,9 @@ def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> No
     key, settings = f"align.{name}", spec.resolved() | chat_settings(config.prompts.model_dump())
     settings |= _evaluation(config, spec)
     spec.check(key)
+    if spec.metrics:
+        sections = (config.judges, config.decomposers, config.nli)
+        settings |= {"scorer": scorer_settings(spec.metrics, config.metric_options(), *sections, f"{key}.reward")}
     stem = f"{start}.{name}"
     for seed, suffix in _seeds(config):
         parent = _with_seed(table, start, seed)
@@ -299,7 +303,6 @@ def _evaluation(config: Config, spec: Alignment) -> dict[str, Any]:
             "molecules": spec.eval_molecules,
             "early_stopping": spec.early_stopping and spec.early_stopping.model_dump(),
             "generation": config.generation.model_dump(),
-            "options": config.immediate_options(),
         }
     }
 

@@ -90,11 +90,20 @@ class Paths:
         author = f"by-{row.parents[0]}/" if row.settings.get("rejected") == "start" else ""
         return f"{self.results}/preferences/{self._corpus(model)}{author}{folder}"
 
-    def evaluated_on(self, model: str) -> list[str]:
-        """The validation split that an alignment writes captions for, and files of their metrics; empty without."""
-        if "evaluation" not in self.table[model].settings:
+    def scored_corpus(self, model: str) -> list[str]:
+        """Tables of the training split and of validation, if an alignment scores captions of their molecules."""
+        if "scorer" not in self.table[model].settings:
             return []
-        return [f"{self.results}/data/{self._corpus(model)}validation.parquet", *self.study.metrics.files().values()]
+        splits = self.splits()[self.table[model].settings.get("corpus") or ""]
+        return [splits["subset"], splits["validation"]]
+
+    def scored_with(self, model: str) -> list[str]:
+        """Files that the metrics of these captions read."""
+        return [*self.study.metrics.files().values()] if "scorer" in self.table[model].settings else []
+
+    def scoring_nli(self, model: str) -> list[str]:
+        """Manifests of the NLI models that an alignment asks."""
+        return [self.nli_model(name) for name in self.products.scoring_nli(model)]
 
     def rejected(self, corpus: str, author: str) -> dict[str, str]:
         """Rejected texts by direction: a file of the user, or one that a model writes.
@@ -182,12 +191,6 @@ class Paths:
     def generated_units(self, judge: str, author: str) -> dict[str, str]:
         """The units of an author's captions that a judge reads, by test set."""
         return self.units(self.products.judges[judge].generated_units, author)
-
-    def whole_texts(self, judge: str, author: str) -> dict[str, dict[str, str]]:
-        """The captions of an author and their references, each by test set, if a judge reads whole texts."""
-        if not self.products.nli_judges[judge].reads_texts:
-            return {}
-        return {"captions": self.captions(author), "references": self.captions(self.reference_of(author))}
 
     @property
     def atoms(self) -> str:

@@ -92,6 +92,10 @@ class Products:
 
     # ---- models
 
+    def scoring_nli(self, model: str) -> list[str]:
+        """Names of the NLI models that an alignment asks while it trains."""
+        return sorted(self.table[model].settings.get("scorer", {}).get("nli", {}))
+
     def nli_made_by(self, *rules: str) -> list[str]:
         """NLI models that some rules make."""
         return [name for name, model in self.study.nli.items() if model.rule in rules]
@@ -223,20 +227,23 @@ class Products:
             figures |= {f"merges-{test}": {"kind": "merges", "tests": [test]} for test in self.tests}
         return figures | {"cost": {"kind": "cost", "tests": []}}
 
-    def reported(self, folder: Path, *, judge_too: bool = False) -> dict[str, list[str]]:
-        """Tables and figures of the report, under ``tables`` and ``figures``.
+    def shown_tables(self, folder: Path) -> list[str]:
+        """Tables of the report. Those of the target `judge` are shown if they exist: the report does not make them.
 
         Args:
-            folder: folder of the tables. Those of the target `judge` are reported if they exist.
-            judge_too: whether the same command makes the tables of the target `judge`.
+            folder: folder of the tables.
         """
         ablations = [f"ablation-{name}" for name in self.study.ablations]
-        validation = [name for name in VALIDATION if judge_too or (folder / f"{name}.md").exists()]
-        judges = [f"judges-{test}" for test in self.judged if "judges" in validation]
-        return {
-            "tables": ["leaderboard", *self.compared, *ablations, *validation],
-            "figures": [*self.figures, *ablations, *judges],
-        }
+        return ["leaderboard", *self.compared, *ablations, *self._validated(folder)]
+
+    def shown_figures(self, folder: Path) -> list[str]:
+        """Figures of the report. `folder` is the folder of the tables."""
+        ablations = [f"ablation-{name}" for name in self.study.ablations]
+        judges = [f"judges-{test}" for test in self.judged if "judges" in self._validated(folder)]
+        return [*self.figures, *ablations, *judges]
+
+    def _validated(self, folder: Path) -> list[str]:
+        return [name for name in VALIDATION if (folder / f"{name}.md").exists()]
 
     # ---- parameters of jobs
 

@@ -11,14 +11,15 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from molmix.align import trl_settings
-from molmix.align.methods._shared import load_class
+from molmix.align.methods._shared import Alignment, load_class
 from molmix.align.settings import METHOD_OF, METHODS, SECTIONS, Align
 from molmix.config import documentation, loading
 from molmix.core.errors import MolmixError
 
 
 def section(method: str, **given):
-    return TypeAdapter(Align).validate_python({"method": method, "starts": ["a"]} | given)
+    required = {"reward": {"bleu4": 1.0}} if "reward" in SECTIONS.get(method, Alignment).model_fields else {}
+    return TypeAdapter(Align).validate_python({"method": method, "starts": ["a"]} | required | given)
 
 
 @pytest.mark.parametrize("method", METHODS)

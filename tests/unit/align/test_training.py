@@ -16,9 +16,12 @@ from molmix.align import checkpoints
 from molmix.align.settings import METHODS, resolve_settings
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_json, write_table
+from molmix.metrics import Options
+from molmix.metrics.scorer import scorer_settings
 from tests.unit.core.test_tracking import logged, scalars
 
 TEMPLATES = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
+OF_PAIRS = [name for name, method in METHODS.items() if method.texts()]
 CAPTIONS = ["an alcohol", "an acid that smells", "a ring", "a chain of carbon atoms", "an amine", "a salt"]
 
 
@@ -89,8 +92,7 @@ def run(start, pairs):
             settings=trl | (over or {}),
             lora={"r": 4} | (lora or {}),
         )
-        if "evaluation" in given:
-            resolved["evaluation"] = given.pop("evaluation")
+        resolved |= {name: given.pop(name) for name in ("evaluation", "scorer") if name in given}
         processes = given.pop("processes", 1)
         arguments = {
             "model_id": out.name,
@@ -126,7 +128,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 # ---- runs -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [*METHODS, "orpo", "ipo"])
+@pytest.mark.parametrize("method", [*OF_PAIRS, "orpo", "ipo"])
 def test_every_method_makes_an_adapter_a_log_and_a_manifest(method, run, start, tmp_path):
     from safetensors.torch import load_file
 
@@ -367,7 +369,7 @@ def test_an_adapter_that_is_continued_keeps_its_start(run, chain):
     load(out / "manifest.json")
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OF_PAIRS)
 def test_all_weights_can_be_trained_instead_of_an_adapter(method, run, chain, tmp_path):
     import torch
 
@@ -434,7 +436,7 @@ def test_adapters_of_every_kind_are_folded_as_they_were_trained(method, lora, ru
 # ---- rows -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", OF_PAIRS)
 def test_rows_that_do_not_fit_are_dropped_or_cut_and_counted(method, run, tmp_path):
     rows = [row(number) for number in range(6)]
     rows.append(row(6, prompt=f"Molecule: {'N#' * 60}\nCaption:"))  # fills the window of 96 tokens
@@ -790,7 +792,6 @@ def evaluation(early_stopping=None, metrics=("bleu2", "rougeL")) -> dict:
         "molecules": 3,
         "early_stopping": early_stopping,
         "generation": {"max_new_tokens": 8, "batch_tokens": 1024, "temperature": 0.7, "top_p": 1.0},
-        "options": {"judges": {}, "domain": "molecules", "vocabulary": None, "wordnet": None},
     }
 
 
@@ -805,9 +806,10 @@ def evaluated(run, pairs, tmp_path_factory):
     write_table(validation, rows, CORPUS)
 
     def _run(out, settings, **over):
-        return run(
-            "sft", out, LONG | {"eval_steps": 2} | over, {"dropout": 0.2}, evaluation=settings, validation=validation
-        )
+        options = Options(judges={}, domain="molecules", vocabulary=None, wordnet=None)
+        scorer = scorer_settings(settings["metrics"], options, {}, {}, {}, "key")
+        given = {"evaluation": settings, "scorer": scorer, "corpus": {"validation": validation}}
+        return run("sft", out, LONG | {"eval_steps": 2} | over, {"dropout": 0.2}, **given)
 
     return _run
 

@@ -7,6 +7,7 @@ method that the rest of molmix needs. The name of the file is the name of the me
 from __future__ import annotations
 
 import importlib
+import math
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -15,14 +16,18 @@ from typing_extensions import TypedDict
 
 from molmix.core.errors import fault
 from molmix.core.schema import Count, Name, Section, Share
+from molmix.metrics import Options
+from molmix.metrics.scorer import check_columns
 
 # The texts of a preference pair that a method trains on, by TRL's name of the data set type. The columns are
 # (prompt, completion) for `prompt-completion`, (prompt, chosen, rejected) for `preference`, and
-# (prompt, completion, label) with two rows per pair for `unpaired-preference`.
+# (prompt, completion, label) with two rows per pair for `unpaired-preference`. For `prompt-only` they are (prompt,
+# row), with the number of the molecule's row in the corpus: the policy writes the texts itself.
 TEXTS: dict[str, tuple[str, ...]] = {
     "prompt-completion": ("chosen",),
     "preference": ("chosen", "rejected"),
     "unpaired-preference": ("chosen", "rejected"),
+    "prompt-only": (),
 }
 
 
@@ -191,8 +196,8 @@ class Alignment(Section):
         [],
         exclude_if=lambda metrics: not metrics,
         description="metrics of captions that the policy writes for molecules of validation at each evaluation, every "
-        "`settings.eval_steps` steps or every epoch: columns of leaderboard.csv that need no judge, such as bleu4 or "
-        "rougeL. They are in the training's log and curves, and change no weight",
+        "`settings.eval_steps` steps or every epoch: columns of the scores, such as bleu4, atomic_f1 or "
+        "`<judge>.consistency`. They are in the training's log and curves, and change no weight",
     )
     eval_molecules: Count = Field(
         32,
@@ -227,6 +232,25 @@ class Alignment(Section):
         """The texts of a pair that the policy reads: ``chosen``, and ``rejected`` if the loss needs it."""
         return TEXTS[cls.dataset_type]
 
+    @property
+    def metrics(self) -> list[str]:
+        """Metrics of captions that the training computes, by their column in the scores."""
+        return self.eval_metrics
+
+    def check_metrics(self, options: Options, *, knows_facts: bool, key: str) -> None:
+        """Refuse metrics that cannot be computed; see :func:`molmix.metrics.scorer.check_columns`."""
+        check_columns(self.eval_metrics, options, knows_facts=knows_facts, key=f"{key}.eval_metrics")
+
+    @classmethod
+    def sampled(cls, trl: dict[str, Any]) -> int:
+        """Captions that the policy samples for each row of an epoch. `trl` holds all settings of the TRL config."""
+        return 0
+
+    @classmethod
+    def batches(cls, rows: int, trl: dict[str, Any], processes: int) -> int:
+        """Batches of an epoch, where `trl` holds the batch of each of some processes."""
+        return math.ceil(rows / (trl["per_device_train_batch_size"] * processes))
+
     @classmethod
     def trainer(cls, arguments: dict[str, Any], *, order: Any = None, **parts: Any) -> Any:
         """Create TRL's trainer. It writes no model cards.
@@ -235,8 +259,8 @@ class Alignment(Section):
             arguments: arguments of the TRL config class.
             order: sampler of training rows; None for TRL's own.
             parts: ``model``, ``processing_class``, ``train_dataset``, ``eval_dataset``, ``peft_config``, ``callbacks``,
-                and ``ref_model`` if the reference is not the start (for the start, TRL uses the policy with its adapter
-                switched off).
+                ``ref_model`` if the reference is not the start (for the start, TRL uses the policy with its adapter
+                switched off), and those that only one method has.
         """
 
         class Trainer(load_class(cls.trainer_class)):  # type: ignore[misc]  # known when it is loaded

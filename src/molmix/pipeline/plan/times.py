@@ -133,21 +133,23 @@ class Estimator:
             tokens = corpus.train * settings["epochs"] * (stated.prompt + stated.answer)
             return 6 * shape.parameters * tokens / stated.flops
         if rule in ("align", "align_fully"):
-            return self._align(settings, shape.parameters, corpus, stated)
+            return self._align(settings, shape, corpus, stated)
         # Rejected texts are written once, for the largest share.
         return self._write(max(corpus.shares.values()) + corpus.validation, shape, stated)
 
-    def _align(self, settings: dict[str, Any], size: int, corpus: Corpus, stated: Stated) -> float:
+    def _align(self, settings: dict[str, Any], shape: Shape, corpus: Corpus, stated: Stated) -> float:
         """Operations per weight and token: 4 for both passes through frozen weights, 2 more to train them, 2 for a
-        reference.
+        reference. A policy that samples also writes its captions.
         """
         trl, method = settings["trl"], METHOD_OF[settings["method"]]
         more = (settings.get("adapter") == "none", bool(trl.get("gradient_checkpointing")), method.has_reference)
         passes = 4 + 2 * sum(more)
-        tokens = len(method.texts()) * (stated.prompt + stated.answer)
+        sampled = method.sampled(trl)
+        tokens = (len(method.texts()) + sampled) * (stated.prompt + stated.answer)
         seen = corpus.shares[settings["share"] or self.study.data.subset.fraction]
         steps = trl["num_train_epochs"] * (passes * seen + 2 * corpus.validation)
-        return size * tokens * steps / stated.flops
+        writing = self._write(round(sampled * seen * trl["num_train_epochs"]), shape, stated)
+        return shape.parameters * tokens * steps / stated.flops + writing
 
     def _write(self, number: int, shape: Shape, stated: Stated) -> float:
         """Reading prompts is limited by arithmetic, and writing answers by reading all weights per token and batch."""
