@@ -123,7 +123,7 @@ def explorer(
 
     study = loading.load(configfile)
     folder = out or Path(f"results/{study.run}/work/explorer")
-    missing = build_explorer(study, folder)
+    missing = build_explorer(study, folder, str(configfile))
     _print([(f"Open {folder}/index.html. Tables that are not there: {len(missing)}",), *((f"  {m}",) for m in missing)])
 
 

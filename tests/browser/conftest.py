@@ -1,6 +1,8 @@
 """A headless browser on pages from disk, which must not complain, nor ask for anything that is not a file."""
 
 import shutil
+import subprocess
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +23,27 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+@pytest.fixture(scope="package")
+def violations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Page], list[str]]:
+    """What axe-core finds on a page, by the rules of WCAG 2 A and AA; a test is skipped where npm cannot fetch it."""
+    folder = tmp_path_factory.mktemp("axe")
+    command = ["npm", "pack", "--silent", "--prefer-offline", "axe-core@4.14.1"]
+    try:
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        pytest.skip("npm cannot fetch axe-core")
+    with tarfile.open(next(folder.glob("*.tgz"))) as package:
+        axe = package.extractfile("package/axe.min.js").read().decode()
+    rules = "{preload: false, runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']}"
+
+    def found(page: Page) -> list[str]:
+        page.evaluate(axe)
+        broken = page.evaluate(f"axe.run(document, {rules}).then((result) => result.violations)")
+        return [f"{rule['id']}: {node['html'][:200]}" for rule in broken for node in rule["nodes"]]
+
+    return found
 
 
 @pytest.fixture

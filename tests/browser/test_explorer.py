@@ -67,7 +67,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         answers = {"ours": ours, "theirs": theirs, "same": ["One ring."] * MOLECULES}
         write_run(study, {"id": rows, "back": rows[:4]}, {"id": answers, "back": back})
         write_tables(study)
-        build_explorer(study, Path("pages"))
+        build_explorer(study, Path("pages"), "study.yaml")
     return folder / "pages"
 
 
@@ -80,7 +80,8 @@ def listed(page: Page) -> list[str]:
 
 
 def values(page: Page, column: int) -> list[str]:
-    return page.locator(f"#list .row .value:nth-child({column})").all_inner_texts()
+    texts = page.locator(f"#list .row .value:nth-child({column})").all_inner_texts()
+    return [text.split()[-1] for text in texts]  # "A" before a value is for screen readers
 
 
 def number(text: str) -> float:
@@ -268,10 +269,39 @@ def test_atoms_have_a_mark_a_word_and_numbers(pages: Path, open_page: Callable[.
     assert "contradiction" in page.locator(".answer").first.locator(".said").first.inner_text()
     assert page.locator(".drawing").first.evaluate("image => image.naturalWidth") > 0
     assert "results/small/nli/first/ours/id.parquet" in page.locator(".files").text_content()
-    assert "molmix explain atomic_f1 ours id m9" in page.locator(".files").text_content()
+    commands = page.locator(".files pre").all_text_contents()
+    assert commands[0] == "molmix explain atomic_f1 ours id m9 --configfile study.yaml"
     page.select_option("#judge", "whole")
     expect(page.locator(".answer").first.locator(".heat")).to_have_count(2)
     expect(page.locator(".verdict")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_out_of_reach(scheme: str, pages: Path, open_page: Callable[..., Page], violations) -> None:
+    page = open_page(pages, "#id=m9&words=pair", viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    assert violations(page) == []
+
+
+def test_words_that_two_texts_do_not_share(pages: Path, open_page: Callable[..., Page]) -> None:
+    page = open_page(
+        pages, "#id=m9"
+    )  # "The molecule has 0 rings. It is small." / "... one ring. It has a role as dye 9."
+    marks = page.locator(".answer > .prose mark")
+    expect(marks).to_have_count(0)
+    page.select_option("#words", "pair")
+    first, second = (page.locator(".answer").nth(side).locator(".prose") for side in (0, 1))
+    expect(first.locator("mark")).to_have_text(["0 rings", "is small"])
+    expect(second.locator("mark")).to_have_text(["one ring", "has a role as dye 9"])
+    assert first.text_content() == "The molecule has 0 rings. It is small."
+    page.select_option("#words", "reference")  # "The molecule has 1 rings. It is a dye."
+    expect(first.locator("mark")).to_have_text(["0", "small"])
+    page.select_option("#b", "-")
+    expect(page.locator(".answer > .prose mark")).to_have_text(["0", "small"])
+    assert "words=reference" in page.url
+    page = open_page(pages, "#words=pair&b=-&id=m9")
+    assert page.input_value("#words") == "" and page.locator("#words option").nth(1).is_disabled()
+    page = open_page(pages, "#" + urlencode({"id": "m7", "words": "pair"}))  # a text of 10,000 words
+    assert page.locator(".answer > .prose").first.text_content() == HOSTILE[7]
 
 
 def test_heat_maps(pages: Path, open_page: Callable[..., Page]) -> None:

@@ -2,6 +2,7 @@
 # Makes: the checked config `study` with its model table `table`, and what every other file uses: `paths`, `products`
 #        (what the study makes), `needs` (what jobs ask for) and `groups`. They are explained in src/molmix/pipeline/.
 import functools
+import os
 import re
 
 from snakemake.exceptions import WorkflowError
@@ -61,6 +62,8 @@ needs = JobResources(
 )
 R, LOGS, BENCH = paths.results, paths.logs, paths.benchmarks
 DIGEST = study.digest()
+# The config file as a person names it in the folder of the run; empty if there are several.
+CONFIGFILE = os.path.relpath(workflow.configfiles[0]) if len(workflow.configfiles) == 1 else ""
 
 
 @functools.cache

@@ -35,6 +35,7 @@ rule explorer:
         runtime=grows(60),
     params:
         study=study.model_dump(exclude=NO_RESULT_DEPENDS_ON),
+        configfile=CONFIGFILE,
         made_by=made_by,
     message:
         "Building the explorer"

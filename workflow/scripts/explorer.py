@@ -8,4 +8,4 @@ with job(snakemake):
     from molmix.config.schema import Config
     from molmix.report.explorer import build_explorer
 
-    build_explorer(Config(**snakemake.params.study), Path(snakemake.output.pages))
+    build_explorer(Config(**snakemake.params.study), Path(snakemake.output.pages), snakemake.params.configfile)

@@ -72,12 +72,13 @@ class Run:
         return paths if all([self.has(path) for path in paths]) else []
 
 
-def build_explorer(study: Config, folder: Path) -> list[str]:
+def build_explorer(study: Config, folder: Path, configfile: str = "") -> list[str]:
     """Write the explorer of a run in the working folder, with all scores that exist.
 
     Args:
         study: the config of the run.
         folder: folder to write to. An older explorer there is replaced.
+        configfile: path of the study's config file, for the commands that the pages show; empty if it is not one file.
 
     Returns:
         Missing tables. The pages list them.
@@ -97,11 +98,11 @@ def build_explorer(study: Config, folder: Path) -> list[str]:
         for page in PAGES.iterdir():
             with as_file(page) as source:
                 (part / page.name).write_bytes(source.read_bytes())
-        _write_data(run, part)
+        _write_data(run, part, configfile)
     return run.missing
 
 
-def _write_data(run: Run, folder: Path) -> None:
+def _write_data(run: Run, folder: Path, configfile: str) -> None:
     board, compared = run.root / "tables/leaderboard.csv", run.root / "tables/comparisons.csv"
     figures = read_figures(board, [*run.metrics]) if run.has(board) else {}
     pairs = read_comparisons(compared, [*run.metrics], run.models) if run.has(compared) else {}
@@ -136,6 +137,7 @@ def _write_data(run: Run, folder: Path) -> None:
     licences = Licences(files, options_of(run.study))
     index = _index(run, licences) | {
         "tests": tests,
+        "options": ["--configfile", configfile] if configfile else [],
         "tables": [str(path) for path in (board, compared) if path.exists()],
     }
     index |= {"provenance": [line.removeprefix("- ") for line in lines], "missing": run.missing}

@@ -2,7 +2,7 @@
 // What the reader chooses, put together: the address says it, the controls show it, the page follows.
 (async () => {
   const { el, by, load, paths, view: address, list, NONE } = molmix;
-  const CONTROLS = ["test", "a", "b", "metric", "sort", "order", "judge", "filter"];
+  const CONTROLS = ["test", "a", "b", "metric", "sort", "order", "judge", "words", "filter"];
   let asked = 0; // how often something was asked for: what comes later than the next question is dropped
   let shown = null;
   let view = address.read();
@@ -22,7 +22,7 @@
   // ---- what is shown -------------------------------------------------------------------------------------------------
 
   const gather = async (settled) => {
-    const { test, a, b, metrics, metric, judge } = settled;
+    const { test, a, b, metrics, metric, judge, words } = settled;
     const testIndex = index.tests.indexOf(test);
     const positions = [a, b]
       .filter((name) => name !== NONE)
@@ -38,6 +38,8 @@
       metrics,
       judge,
       judges: index.judges,
+      words,
+      options: index.options,
       block: index.block,
       tables: index.tables,
       test: test.name,
@@ -157,9 +159,9 @@
   // ---- what stays ----------------------------------------------------------------------------------------------------
 
   by("run").textContent = index.run;
-  by("provenance").replaceChildren(...index.provenance.map((line) => el("li", {}, line)));
+  by("provenance").replaceChildren(...index.provenance.map((line) => el("li", {}, molmix.coded(line))));
   by("warnings").replaceChildren(
-    ...index.warnings.map((line) => el("p", { class: "notice" }, el("strong", {}, "Warning: "), line)),
+    ...index.warnings.map((line) => el("p", { class: "notice" }, el("strong", {}, "Warning: "), molmix.coded(line))),
   );
   if (index.missing.length) {
     const what = `This run is not finished, and what is missing is not shown. Tables that are not there: ${index.missing.length}`;

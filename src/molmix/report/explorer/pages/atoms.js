@@ -94,7 +94,7 @@
     if (judged.fallback) notes.push("The decomposer's answer could not be used: these units were made by `rules`.");
     if (judged.truncated) notes.push(`${judged.truncated} of the pairs were cut to what the model can read.`);
     return [
-      notes.map((text) => el("p", { class: "note" }, text)),
+      notes.map((text) => el("p", { class: "note" }, molmix.coded(text))),
       ...(!judge.pairs ? decided : judge.verdicts ? atomic : units)(judged, reference),
       judge.pairs ? molmix.matrices(judged, reference, judge, system) : "",
     ];

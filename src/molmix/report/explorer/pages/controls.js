@@ -43,10 +43,11 @@
       const sort = sorts.includes(view.sort) ? view.sort : sorts[0];
       const judges = test.direction === "mol2cap" ? index.judges.map(({ name }) => name) : [];
       const position = judges.includes(view.judge) ? judges.indexOf(view.judge) : (metric.judge ?? 0);
-      return { test, a, b, metrics, metric, sort, judges, judge: judges.length ? position : null };
+      const words = view.words === "reference" || (view.words === "pair" && b !== NONE) ? view.words : "";
+      return { test, a, b, metrics, metric, sort, judges, words, judge: judges.length ? position : null };
     };
 
-    const fill = (view, { test, a, b, metrics, metric, sort, judges }) => {
+    const fill = (view, { test, a, b, metrics, metric, sort, judges, words }) => {
       options(
         "test",
         index.tests.map((own) => [own.name, measured(own) ? own.name : `${own.name} (no scores)`, !measured(own)]),
@@ -76,6 +77,8 @@
       by("order").options[0].text = `worst${whose} first`;
       by("order").options[1].text = `best${whose} first`;
       by("order").value = view.order === "best" ? "best" : "worst";
+      by("words").options[1].disabled = b === NONE;
+      by("words").value = words;
       by("order").disabled = sort === "file";
       if (document.activeElement !== by("filter")) by("filter").value = view.filter;
     };

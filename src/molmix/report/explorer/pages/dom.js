@@ -7,7 +7,7 @@ molmix.el = (name, attributes = {}, ...children) => {
   for (const [key, value] of Object.entries(attributes)) {
     if (value !== null && value !== false) element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => ![undefined, null, false, ""].includes(child)));
+  element.append(...children.flat(2).filter((child) => ![undefined, null, false, ""].includes(child)));
   return element;
 };
 
@@ -16,6 +16,10 @@ molmix.by = (id) => document.getElementById(id);
 // A text from a model or a file: it may run from right to left, and has its own lines.
 molmix.prose = (text) =>
   molmix.el("p", { class: "prose", dir: "auto" }, text === "" ? molmix.el("em", {}, "(empty)") : text);
+
+// A text of molmix with `code` in it.
+molmix.coded = (text) =>
+  text.split(/`([^`]*)`/).map((part, position) => (position % 2 ? molmix.el("code", {}, part) : part));
 
 // A score, or a difference of two: U+2212 is as wide as a digit.
 molmix.number = (value, { digits = 4, sign = false } = {}) => {

@@ -24,14 +24,18 @@
       class: "row",
       "aria-posinset": String(position + 1),
       "aria-setsize": String(shown.order.length),
-      "aria-label": `${id}: ${figures.map((pair) => pair.join(" ")).join(", ")}`,
     };
     const made = el(
       "div",
       attributes,
       el("span", { class: "name" }, el("bdi", {}, id)),
-      ...figures.map(([, value]) =>
-        el("span", { class: value === "undefined" ? "value none" : "value" }, value === "undefined" ? "–" : value),
+      ...figures.map(([name, value]) =>
+        el(
+          "span",
+          { class: value === "undefined" ? "value none" : "value" },
+          el("span", { class: "unseen" }, `${name} `),
+          value === "undefined" ? "–" : value,
+        ),
       ),
       el("span", { class: "smiles" }, el("bdi", {}, shown.molecules.molecules[row] ?? "")),
     );

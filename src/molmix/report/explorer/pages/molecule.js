@@ -17,6 +17,13 @@
           ),
     );
 
+  // The texts whose words a caption is compared with, as the reader chose.
+  const compared = (shown, side, row) => {
+    if (shown.words === "reference") return shown.captions ? shown.molecules.references[row] : [];
+    const other = shown.words === "pair" && shown.systems["BA".indexOf(side)];
+    return other ? [other.scores.texts[row]] : [];
+  };
+
   const answer = (shown, system, side, row) => {
     const { texts, finish, values } = system.scores;
     const value = values[shown.metric]?.[row] ?? null;
@@ -38,7 +45,7 @@
         el("bdi", {}, system.name),
         el("span", { class: "score" }, `${shown.title} ${number(value)}`),
       ),
-      prose(texts[row]),
+      molmix.marked(texts[row], compared(shown, side, row)),
       ended,
     ];
   };
@@ -87,7 +94,7 @@
     );
   };
 
-  const quoted = (text) => (/^[\w.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+  const quoted = (text) => (/^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
   const files = (shown, id) => {
     const own = shown.systems.flatMap((system) => [
@@ -96,7 +103,8 @@
     ]);
     const all = [...new Set([shown.file, ...own, ...shown.tables])];
     const commands = shown.systems.map(
-      (system) => `molmix explain ${[shown.column, system.name, shown.test, id].map(quoted).join(" ")}`,
+      (system) =>
+        `molmix explain ${[shown.column, system.name, shown.test, id, ...shown.options].map(quoted).join(" ")}`,
     );
     return el(
       "section",
@@ -107,7 +115,9 @@
         {},
         all.map((path) => el("li", {}, el("code", {}, path))),
       ),
-      el("p", {}, "The same in a terminal, in the folder of the run and with its --configfile:"),
+      el("p", {}, shown.options.length
+          ? "The same in a terminal, in the folder of the run:"
+          : "The same in a terminal, in the folder of the run and with its --configfile:",),
       commands.map((command) => el("pre", {}, command)),
     );
   };
@@ -159,7 +169,7 @@
           shown.captions ? (texts[row].length === 1 ? "Reference" : "References") : "Caption that was given",
         ),
       ),
-      judge ? el("p", { class: "note" }, judge.who, " ", judge.licence) : "",
+      judge ? el("p", { class: "note" }, molmix.coded(`${judge.who} ${judge.licence}`)) : "",
       el(
         "div",
         { class: "answers" },

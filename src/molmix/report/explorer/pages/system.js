@@ -3,6 +3,14 @@
 (() => {
   const { el, number, minus } = molmix;
 
+  // What a comparison of the tables was made for.
+  const FAMILIES = {
+    start: "model with its start",
+    parent: "merge with its parent",
+    best: "models with the best one",
+    asked: "pair that the config asks for",
+  };
+
   const interval = (figure, sign = false) =>
     figure
       ? `${number(figure[0], { sign })} [${number(figure[1], { sign })}, ${number(figure[2], { sign })}]`
@@ -35,7 +43,7 @@
 
   const beyond = ({ verdict, sort, p, n }) => {
     const said = verdict ? `A is significantly ${verdict}` : "no significant difference";
-    return `${said} (p ${p === null ? "undefined" : short(p)} after Holm, ${n} molecules; compared as ${sort})`;
+    return `${said} (p ${p === null ? "undefined" : short(p)} after Holm, ${n} molecules; ${FAMILIES[sort] ?? sort})`;
   };
 
   // What the page's own test says, with what it lacks.

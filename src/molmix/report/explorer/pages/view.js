@@ -1,7 +1,7 @@
 "use strict";
 // What is shown, by names: it stands in the address behind the #, so that a link opens the same view again.
 (() => {
-  const defaults = { test: "", a: "", b: "", metric: "", sort: "", order: "worst", filter: "", judge: "", id: "" };
+  const defaults = { test: "", a: "", b: "", metric: "", sort: "", order: "worst", filter: "", judge: "", words: "", id: "" };
   const KEYS = Object.keys(defaults);
   let later; // when the address is to follow
 
