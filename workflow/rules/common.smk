@@ -63,7 +63,9 @@ needs = JobResources(
 R, LOGS, BENCH = paths.results, paths.logs, paths.benchmarks
 DIGEST = study.digest()
 # The config file as a person names it in the folder of the run; empty if there are several.
-CONFIGFILE = os.path.relpath(workflow.configfiles[0]) if len(workflow.configfiles) == 1 else ""
+CONFIGFILE = (
+    os.path.relpath(workflow.configfiles[0]) if len(workflow.configfiles) == 1 else ""
+)
 
 
 @functools.cache
