@@ -21,7 +21,13 @@ from molmix.pipeline.job_settings import (
 from molmix.pipeline.job_server import serves, start_job_server
 from molmix.pipeline.model_table import RESERVED
 from molmix.pipeline.named import named
-from molmix.pipeline.paths import ATOMS_CACHE, NLI_CACHE, VERDICTS_CACHE, Paths
+from molmix.pipeline.paths import (
+    ATOMS_CACHE,
+    CAPTIONS_CACHE,
+    NLI_CACHE,
+    VERDICTS_CACHE,
+    Paths,
+)
 from molmix.pipeline.products import COMPARISONS, VALIDATION, Products
 from molmix.pipeline.resources import JobResources, grows
 from molmix.pipeline.setup import deny_others_writing, ready

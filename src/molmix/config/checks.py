@@ -41,6 +41,7 @@ def check(config: Config) -> None:
             hint = "set it for pretrained models only: `initial.<name>.prompts: {template: chat}`"
             raise fault("prompts.template", what, hint)
     _sources(config)
+    _examples(config)
     _systems(config)
     ENGINES[config.generation.engine].check_temperature(config.generation.temperature)
     for name in config.decomposers:
@@ -120,6 +121,20 @@ def _sources(config: Config) -> None:
             raise fault(f"{key}.split", "'long' is of molecules", "choose another split, or set domain: molecules")
         if _has_no_molecules(source):
             raise fault(f"{key}.columns.molecule", "null, and models answer to molecules", "name the molecules' column")
+
+
+def _examples(config: Config) -> None:
+    """Check that there are training molecules for the examples of models that are asked with some."""
+    by_caption = any(test.direction == "cap2mol" for test in config.data.tests.values())
+    for name, model in config.initial.items():
+        if model.kind == "made" or not model.examples:
+            continue
+        if config.data.train is None:
+            what = "examples are training molecules, and `data.train` is not given"
+            raise fault(f"initial.{name}.examples", what, "say where the training split comes from")
+        if model.examples.choose == "nearest" and (config.domain == "text" or by_caption):
+            what = "'nearest' compares molecules, and a test set asks with something else"
+            raise fault(f"initial.{name}.examples.choose", what, "set `choose: random`")
 
 
 def _adapted_nli(config: Config) -> None:

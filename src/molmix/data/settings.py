@@ -163,6 +163,26 @@ class Prompts(Section):
         return self
 
 
+class Examples(Section):
+    """Solved examples before each question (few-shot prompts), for models that were not tuned for the task.
+
+    They are training molecules with their captions, and never the molecule that is asked about.
+    """
+
+    number: Annotated[int, Field(ge=1, le=100)] = Field(
+        description="number of examples; fewer where the model's context is too short for all of them"
+    )
+    choose: Literal["random", "nearest"] = Field(
+        "nearest",
+        description="`nearest` takes the most similar molecules, as MolReGPT does (Tanimoto similarity of Morgan "
+        "fingerprints), the nearest one last; `random` draws with the first seed, anew for each question",
+    )
+    split: Literal["subset", "train"] = Field(
+        "subset",
+        description="`subset` has the molecules that alignments see (of the largest share), `train` all of them",
+    )
+
+
 class FileRejected(TableFile):
     """Rejected texts from a file, joined to training and validation rows by canonical SMILES."""
 

@@ -12,6 +12,7 @@ from molmix.pipeline.products import Products
 
 NLI_CACHE = "results/store/nli"
 ATOMS_CACHE = "results/store/atoms"
+CAPTIONS_CACHE = "results/store/captions"  # of models behind endpoints
 VERDICTS_CACHE = "results/store/verdicts"
 
 
@@ -74,6 +75,11 @@ class Paths:
     def training(self, model: str) -> str:
         """The captions that an initial model is trained on."""
         return self._training_of(self.table[model].settings.get("corpus"))
+
+    def examples(self, model: str) -> str | list[str]:
+        """The captions that a model's examples are drawn from; empty for a model that is asked without examples."""
+        examples = self.table[model].settings.get("examples")
+        return f"{self.results}/data/{examples['split']}.parquet" if examples else []
 
     def nli_training(self, name: str) -> str:
         """The captions that an NLI model is adapted to."""

@@ -128,7 +128,7 @@ class Products:
     @cached_property
     def generating(self) -> list[str]:
         """Models that answer the test sets in their own `generate` job."""
-        left_out = {*self.temporary_merges, *self.systems}
+        left_out = {*self.temporary_merges, *self.systems, *self.endpoints}
         return [model for model in self.table if model not in left_out]
 
     def rejecting_model(self, direction: Direction, author: str) -> str:
@@ -186,6 +186,11 @@ class Products:
             system.name: {test: source.model_dump() for test, source in system.predictions.items()}
             for system in self.study.systems
         }
+
+    @cached_property
+    def endpoints(self) -> list[str]:
+        """Models behind an endpoint, which write captions and have no weights here."""
+        return [model for model, row in self.table.items() if row.method == "endpoint"]
 
     # ---- tables and figures
 

@@ -14,10 +14,10 @@ from pydantic import Field
 
 from molmix.core.schema import Name
 from molmix.judges.kinds._judge import JudgedCaption, Score, VerdictJudge, Verdicts
-from molmix.judges.server import ServerSettings
+from molmix.models.endpoint import ServerSettings
 
 if TYPE_CHECKING:
-    from molmix.judges.decompose.answers import Answer
+    from molmix.models.asking import Answer
 
 PROMPT = """\
 A description of a molecule is the only source of truth. Compare each numbered statement with it.
@@ -73,8 +73,8 @@ class Llm(ServerSettings, VerdictJudge):
         """Ask about every caption against its references, and the other way round. Answers are cached."""
         from molmix.core.errors import fault
         from molmix.core.files import digest
-        from molmix.judges.decompose.language_model import ask_cached, bill
-        from molmix.judges.server import ServerAsker
+        from molmix.models.asking import ask_cached, bill
+        from molmix.models.endpoint import ServerAsker
 
         settings = self.model_dump()
         asker = ServerAsker(settings, str)
