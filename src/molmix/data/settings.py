@@ -174,8 +174,8 @@ class Examples(Section):
     )
     choose: Literal["random", "nearest"] = Field(
         "nearest",
-        description="`nearest` takes the most similar molecules, as MolReGPT does (Tanimoto similarity of Morgan "
-        "fingerprints), the nearest one last; `random` draws with the first seed, anew for each question",
+        description="`nearest` takes the most similar ones, as MolReGPT does (molecules by Tanimoto similarity of "
+        "Morgan fingerprints, captions by BM25), the nearest one last; `random` draws anew for each question",
     )
     split: Literal["subset", "train"] = Field(
         "subset",

@@ -1,15 +1,17 @@
 """Few-shot prompts: solved examples from training before each question.
 
-The nearest molecules as examples are those of MolReGPT (Li et al. 2023, arXiv 2306.06615): Tanimoto similarity of
-Morgan fingerprints of radius 2. The answers of the examples have one line, so an answer of a model ends with its first
-line.
+The nearest examples are those of MolReGPT (Li et al. 2023, arXiv 2306.06615): for a molecule by the Tanimoto similarity
+of Morgan fingerprints of radius 2, for a caption by BM25 (Robertson and Zaragoza 2009). The answers of the examples
+have one line, so an answer of a model ends with its first line.
 """
 
 from __future__ import annotations
 
 import heapq
 import logging
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from math import log
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -46,16 +48,19 @@ class FewShot:
         self._settings = Examples(**templates["examples"])
         self._templates, self._fits = templates, fits
         rows = read_table(pool, ["molecule", "caption"]).to_pylist()
-        self._choose = _Nearest(rows) if self._settings.choose == "nearest" else _Random(rows, seed)
+        self._rows, self._seed = rows, seed
         self.counts: dict[str, dict[str, int]] = {}
 
-    def prompts(self, test: str, direction: str, molecules: Sequence[str], prompts: Sequence[str]) -> list[str]:
+    def prompts(
+        self, test: str, direction: str, molecules: Sequence[str], questions: Sequence[str], prompts: Sequence[str]
+    ) -> list[str]:
         """The prompts with examples before them.
 
         Args:
             test: name of the test set.
             direction: ``mol2cap`` or ``cap2mol``.
             molecules: the molecule that each prompt is about, which is no example of it.
+            questions: what each prompt shows: the molecule, or a caption.
             prompts: of the rows of the test set.
 
         Raises:
@@ -63,8 +68,11 @@ class FewShot:
         """
         counts = self.counts[test] = {"examples": 0, "shortened": 0}
         number, made = self._settings.number, []
-        for molecule, own in zip(molecules, prompts, strict=True):
-            chosen = self._choose(molecule, number)
+        choose: Callable[[str, str, int], list[Row]] = _Random(self._rows, self._seed)
+        if self._settings.choose == "nearest":
+            choose = _Nearest(self._rows) if direction == "mol2cap" else _Bm25(self._rows)
+        for molecule, question, own in zip(molecules, questions, prompts, strict=True):
+            chosen = choose(molecule, question, number)
             if len(chosen) < number:
                 what = f"{number} examples are asked for, and training has {len(chosen)} other molecules"
                 raise fault("examples.number", what, "lower it, or set `split: train`")
@@ -111,7 +119,7 @@ class _Random:
     def __init__(self, rows: list[Row], seed: int) -> None:
         self.rows, self.seed = rows, seed
 
-    def __call__(self, molecule: str, number: int) -> list[Row]:
+    def __call__(self, molecule: str, question: str, number: int) -> list[Row]:
         others = [row for row in self.rows if row["molecule"] != molecule]
         return Random(digest(self.seed, molecule)).sample(others, min(len(others), number))
 
@@ -129,17 +137,46 @@ class _Nearest:
         self.rows = [row for row, bits in prints if bits is not None]
         self._prints = [bits for _, bits in prints if bits is not None]
 
-    def __call__(self, molecule: str, number: int) -> list[Row]:
+    def __call__(self, molecule: str, question: str, number: int) -> list[Row]:
         from rdkit.DataStructs import BulkTanimotoSimilarity
 
         own = self._fingerprint(molecule)
         similar = BulkTanimotoSimilarity(own, self._prints) if own is not None else [0.0] * len(self.rows)
-        others = [index for index, row in enumerate(self.rows) if row["molecule"] != molecule]
-        best = heapq.nsmallest(number, others, key=lambda index: (-similar[index], index))
-        return [self.rows[index] for index in reversed(best)]
+        return _best(self.rows, molecule, similar, number)
 
     def _fingerprint(self, molecule: str) -> Any:
         from molmix.data.smiles import parse_smiles
 
         read = parse_smiles(molecule)
         return None if read is None else self._generator.GetFingerprint(read)
+
+
+class _Bm25:
+    """The training molecules with the most similar captions, by BM25 with k1 = 1.5 and b = .75, the most similar one
+    last. Words are those between blanks, in lower case.
+    """
+
+    def __init__(self, rows: list[Row]) -> None:
+        self.rows = rows
+        counts = [Counter(row["caption"].lower().split()) for row in rows]
+        usual = sum(map(Counter.total, counts)) / max(1, len(rows))
+        self._weights: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        for index, words in enumerate(counts):
+            norm = 1.5 * (0.25 + 0.75 * words.total() / max(1, usual))
+            for word, count in words.items():
+                self._weights[word].append((index, count * 2.5 / (count + norm)))
+
+    def __call__(self, molecule: str, question: str, number: int) -> list[Row]:
+        scores = [0.0] * len(self.rows)
+        for word in set(question.lower().split()):
+            found = self._weights.get(word, [])
+            rarity = log(1 + (len(self.rows) - len(found) + 0.5) / (len(found) + 0.5))
+            for index, weight in found:
+                scores[index] += rarity * weight
+        return _best(self.rows, molecule, scores, number)
+
+
+def _best(rows: list[Row], molecule: str, scores: Sequence[float], number: int) -> list[Row]:
+    """The rows with the highest scores and another molecule, the best one last; of equal ones the table's first."""
+    others = [index for index, row in enumerate(rows) if row["molecule"] != molecule]
+    return [rows[index] for index in reversed(heapq.nsmallest(number, others, key=lambda i: (-scores[i], i)))]

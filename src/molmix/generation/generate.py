@@ -116,7 +116,7 @@ def test_prompts(
         texts = [row["molecule"] if direction == "mol2cap" else row["references"][0] for row in rows]
         asked = [prompt(templates[direction], direction, text) for text in texts]
         if few_shot:
-            asked = few_shot.prompts(test, direction, [row["molecule"] for row in rows], asked)
+            asked = few_shot.prompts(test, direction, [row["molecule"] for row in rows], texts, asked)
         prompts[test] = ([row["id"] for row in rows], asked)
     return prompts
 

@@ -79,7 +79,7 @@ def test_it_cannot_be_aligned_or_merged(changes: dict[str, Any], key: str) -> No
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"domain": "text"}, "examples.choose: 'nearest' compares molecules"),
+        ({"domain": "text"}, "examples.choose: 'nearest' compares molecules, and there are none"),
         (
             {"data": {"tests": {"id": {"source": {"kind": "demo", "split": "id"}}}}},
             "gpt.examples: examples are training",

@@ -33,7 +33,7 @@ def asked(pool: Path, molecules: list[str], fits: Any = lambda text: True, seed:
     templates = TEMPLATES | {"examples": Examples(**settings).model_dump()}
     few_shot = FewShot(pool, templates, seed, fits)
     questions = [f"Molecule: {molecule}\nCaption:" for molecule in molecules]
-    few_shot.made = few_shot.prompts("id", "mol2cap", molecules, questions)  # type: ignore[attr-defined]
+    few_shot.made = few_shot.prompts("id", "mol2cap", molecules, molecules, questions)  # type: ignore[attr-defined]
     return few_shot
 
 
@@ -57,6 +57,17 @@ def test_similarity_is_that_of_rdkit(pool: Path) -> None:
     own = morgan.GetFingerprint(Chem.MolFromSmiles("CCCCO"))
     best = max(bits, key=lambda smiles: DataStructs.TanimotoSimilarity(own, bits[smiles]))
     assert asked(pool, ["CCCCO"], number=1).made[0].startswith(f"Molecule: {best}\n")
+
+
+def test_the_nearest_captions_are_those_of_bm25(pool: Path) -> None:
+    few_shot = FewShot(pool, TEMPLATES | {"examples": Examples(number=2).model_dump()}, 1, lambda text: True)
+    caption = "A ring with an alcohol"
+    (text,) = few_shot.prompts("back", "cap2mol", ["c1ccccc1"], [caption], [f"Caption: {caption}\nMolecule:"])
+    # Words in common: "a", "ring", "with" (toluene); "an", "alcohol" (ethanol). Benzene itself is left out.
+    assert text == (
+        "Caption: an alcohol\nMolecule: CCO\n\nCaption: a ring with a methyl group\nMolecule: Cc1ccccc1\n\n"
+        "Caption: A ring with an alcohol\nMolecule:"
+    )
 
 
 def test_random_examples_depend_on_the_seed_and_the_molecule_alone(pool: Path) -> None:
