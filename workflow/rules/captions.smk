@@ -18,7 +18,7 @@ rule generate:
         model=any_of(products.generating),
     priority: 20
     group:
-        "generate"
+        groups.generate
     conda:
         environment(study.generation.engine)
     threads: needs.cores("generate")

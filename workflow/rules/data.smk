@@ -83,7 +83,7 @@ rule generate_rejected:
         ),
         runtime=grows(240),
     params:
-        settings=lambda wildcards: study.generation.model_dump()
+        settings=lambda wildcards: study.rejecting()
         | chat_settings(table[rejecting_model(wildcards)].prompts(study.prompts)),
         template=lambda wildcards: table[rejecting_model(wildcards)].prompts(
             study.prompts

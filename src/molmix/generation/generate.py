@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from molmix.core.files import digest, read_json, read_table, write_table
 from molmix.core.jsonl_cache import append_to_cache, read_cache
-from molmix.core.progress import progress
+from molmix.core.progress import Progress
 from molmix.data.prompts import prompt
 from molmix.generation.engine import Engine
 from molmix.generation.engines import ENGINES
@@ -82,7 +82,7 @@ def generate(
         if len(answers) < len(distinct):
             if engine is None:
                 engine = kind.load(manifest, settings, seed)
-            with progress(total=len(distinct), desc=f"{manifest.parent.name} {test}", unit="row") as bar:
+            with Progress(total=len(distinct), desc=f"{manifest.parent.name} {test}", unit="row") as bar:
                 for batch in engine.batches(distinct):
                     if not answers.keys() >= set(batch):
                         fresh = dict(zip(batch, engine.answers(batch), strict=True))

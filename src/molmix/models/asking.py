@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
 from molmix.core.jsonl_cache import append_to_cache, read_cache
-from molmix.core.progress import progress
+from molmix.core.progress import Progress
 
 
 class Answer(TypedDict):
@@ -49,7 +49,7 @@ def ask_cached(
     missing = [question for question in questions if question not in answers]
     if not missing:
         return answers, {"asked": 0, "retries": 0}
-    with progress(total=len(missing), desc=name, unit="caption") as bar:
+    with Progress(total=len(missing), desc=name, unit="caption") as bar:
 
         def keep(fresh: dict[str, Answer]) -> None:
             if lasting := {text: answer for text, answer in fresh.items() if asker.keeps(answer)}:

@@ -198,6 +198,12 @@ class Paths:
         """The units of an author's captions that a judge reads, by test set."""
         return self.units(self.products.judges[judge].generated_units, author)
 
+    def whole_texts(self, judge: str, author: str) -> dict[str, dict[str, str]]:
+        """The captions of an author and their references, each by test set, if a judge reads whole texts."""
+        if not self.products.nli_judges[judge].reads_texts:
+            return {}
+        return {"captions": self.captions(author), "references": self.captions(self.reference_of(author))}
+
     @property
     def atoms(self) -> str:
         """Folder of the units of all captions."""

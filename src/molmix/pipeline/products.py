@@ -232,23 +232,20 @@ class Products:
             figures |= {f"merges-{test}": {"kind": "merges", "tests": [test]} for test in self.tests}
         return figures | {"cost": {"kind": "cost", "tests": []}}
 
-    def shown_tables(self, folder: Path) -> list[str]:
-        """Tables of the report. Those of the target `judge` are shown if they exist: the report does not make them.
+    def reported(self, folder: Path, *, judge_too: bool = False) -> dict[str, list[str]]:
+        """Tables and figures of the report, under ``tables`` and ``figures``.
 
         Args:
-            folder: folder of the tables.
+            folder: folder of the tables. Those of the target `judge` are reported if they exist.
+            judge_too: whether the same command makes the tables of the target `judge`.
         """
         ablations = [f"ablation-{name}" for name in self.study.ablations]
-        return ["leaderboard", *self.compared, *ablations, *self._validated(folder)]
-
-    def shown_figures(self, folder: Path) -> list[str]:
-        """Figures of the report. `folder` is the folder of the tables."""
-        ablations = [f"ablation-{name}" for name in self.study.ablations]
-        judges = [f"judges-{test}" for test in self.judged if "judges" in self._validated(folder)]
-        return [*self.figures, *ablations, *judges]
-
-    def _validated(self, folder: Path) -> list[str]:
-        return [name for name in VALIDATION if (folder / f"{name}.md").exists()]
+        validation = [name for name in VALIDATION if judge_too or (folder / f"{name}.md").exists()]
+        judges = [f"judges-{test}" for test in self.judged if "judges" in validation]
+        return {
+            "tables": ["leaderboard", *self.compared, *ablations, *validation],
+            "figures": [*self.figures, *ablations, *judges],
+        }
 
     # ---- parameters of jobs
 

@@ -312,3 +312,63 @@ def test_the_same_draws_as_of_an_array_of_strings(corpus) -> None:
     drawn = set(draw.permutation(molecules)[: round(0.5 * len(molecules))].tolist())
     held = set(draw.permutation([smiles for smiles in molecules if smiles in drawn])[: int(0.05 * len(drawn))].tolist())
     assert set(tables["subset"]["molecule"]) == drawn - held
+
+
+RINGS = (
+    ["C" * n + "c1ccccc1" for n in range(1, 21)] + ["C" * n + "c1ccncc1" for n in range(1, 6)] + ["C1CCCCC1", "C1CCC1"]
+)
+
+
+@pytest.fixture
+def one_file(tmp_path: Path):
+    """Build a corpus from one file, of which a test set and validation are held out."""
+
+    def make(rows: list[tuple[str, str]], **data: Any) -> tuple[dict[str, list[str]], dict[str, Any]]:
+        out = tmp_path / "out"
+        build_corpus(
+            data={"train": write(tmp_path / "all.tsv", rows), "subset": {"fraction": 1.0}, **data},
+            domain="molecules",
+            seed=1,
+            world=None,
+            corpora={"": out},
+            tests={"test": out / "test.parquet"},
+            manifest=out / "manifest.json",
+        )
+        tables = {path.stem: read_table(path) for path in out.glob("*.parquet")}
+        return {name: table["molecule"].to_pylist() for name, table in tables.items()}, read_json(out / "manifest.json")
+
+    return make
+
+
+def test_parts_of_one_file_share_no_molecule(one_file) -> None:
+    rows = [(smiles, f"A chain of {len(smiles)}.") for smiles in ALKANES] + [("CC", "Ethane, again.")]
+    found, manifest = one_file(rows, test_fraction=0.25, validation_fraction=0.1)
+    assert {name: len(set(found[name])) for name in ("test", "validation", "train")} == {
+        "test": 10,
+        "validation": 4,
+        "train": 26,
+    }
+    assert sorted({*found["test"], *found["validation"], *found["train"]}) == sorted(ALKANES)
+    assert manifest["counts"]["tests.test"]["fraction"] == 0.25
+    assert found == one_file(rows, test_fraction=0.25, validation_fraction=0.1)[0], "the seed decides"
+    full = {"source": {"kind": "held_out", "fraction": 0.25}}
+    same, again = one_file(rows, tests={"test": full}, validation={"kind": "held_out", "fraction": 0.1})
+    assert same == found and again == manifest
+
+
+def test_held_out_scaffolds_are_not_in_training(one_file) -> None:
+    found, _ = one_file([(smiles, f"Of {len(smiles)}.") for smiles in RINGS], test_fraction=0.25, split="scaffold")
+    benzenes = [smiles for smiles in RINGS if "c1ccccc1" in smiles]
+    assert set(benzenes) <= {*found["train"], *found["validation"]}, "a scaffold of more molecules than the share stays"
+    assert set(found["test"]) == set(RINGS) - set(benzenes), "7 of 27: all smaller scaffolds"
+
+
+def test_a_share_without_a_scaffold_that_is_small_enough(one_file) -> None:
+    rows = [(smiles, f"A chain of {len(smiles)}.") for smiles in ALKANES]
+    with pytest.raises(MolmixError, match=r"data\.tests\.test: no scaffold of 40 molecules is as small as 4"):
+        one_file(rows, test_fraction=0.1, split="scaffold")
+
+
+def test_a_set_is_given_once(one_file) -> None:
+    with pytest.raises(ValueError, match="`test_fraction` makes `test`, which is given too"):
+        one_file([("C", "x")], test_fraction=0.1, tests={"test": {"source": {"kind": "held_out", "fraction": 0.1}}})
