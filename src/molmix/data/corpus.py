@@ -24,7 +24,7 @@ from molmix.core.errors import fault
 from molmix.core.files import digest, read_table, write_json, write_table
 from molmix.data.properties import read_properties
 from molmix.data.settings import Data, DemoSource, HeldOutSource, Source
-from molmix.data.smiles import LEVELS, HeldOut, canonical, join_key, parse_smiles
+from molmix.data.smiles import LEVELS, HeldOut, canonical, compute_ahead, join_key, scaffold
 from molmix.data.sources import read_rows
 
 Row = dict[str, Any]
@@ -50,8 +50,6 @@ TEST = pa.schema(
 )
 # `share` is the smallest of the study's shares of the training molecules that contains the row's molecule.
 SUBSET = CORPUS.append(pa.field("share", pa.float64()))
-# Atoms. A larger molecule is its own scaffold: RDKit's time is cubic (300 atoms take 0.03 s, 2,000 atoms 32 s).
-LARGEST_WITH_SCAFFOLD = 300
 SHARE_HELD_OUT = 0.05  # of the subset, if no validation source is given
 
 
@@ -66,6 +64,7 @@ def build_corpus(
     manifest: Path,
     properties: Path | None = None,
     shares: Sequence[float] = (),
+    processes: int = 1,
 ) -> None:
     """Write every table of the corpus.
 
@@ -85,6 +84,7 @@ def build_corpus(
         properties: file of molecules' properties in the format of L+M-24, for test rows that have none.
         shares: shares of the training molecules that alignments use besides `data.subset.fraction`. The subset has the
             largest share. Each share is a part of the next larger one.
+        processes: for the molecules of large sources. The tables do not depend on their number.
 
     Raises:
         MolmixError: a source is refused (:func:`molmix.data.sources.read_rows`), or has fewer rows than requested.
@@ -93,7 +93,10 @@ def build_corpus(
     draw = np.random.default_rng(seed)
     counts: dict[str, Any] = {}
 
-    held = HeldOut(domain)
+    held = HeldOut(domain, processes)
+    sources = [spec.validation, *(test.source for test in spec.tests.values())]
+    drawn: list[Any] = [spec.subset, *(source for source in sources if isinstance(source, HeldOutSource))]
+    by_scaffold = any(part.strategy == "scaffold" for part in drawn)
     whole: list[Row] = []  # the training split with everything that is held out of it, read once
 
     def read(name: str, source: Source | HeldOutSource) -> list[Row]:
@@ -104,7 +107,11 @@ def build_corpus(
             return _held_out(read("train", spec.train), source, held, spec.leakage, draw, f"data.{name}", counts[name])
         if name == "train" and whole:
             return whole
-        rows = _clean(_read_source(source, world, name), domain, spec.unparsable, name, counts[name])
+        rows = _read_source(source, world, name)
+        if domain == "molecules":
+            texts = (row["molecule"] for row in rows if "molecule" in row)
+            compute_ahead(texts, processes, scaffolds=by_scaffold)
+        rows = _clean(rows, domain, spec.unparsable, name, counts[name])
         if name == "train":
             whole.extend(rows)
         return rows
@@ -189,7 +196,7 @@ def _build_splits(
     if validation is None:
         valid = _hold_out([row for row in widest if row["share"] <= spec.subset.fraction], draw)
         counts[held_out] = {"held_out_of_subset": len(valid)}
-        held = HeldOut(held.domain)
+        held = HeldOut(held.domain, held.processes)
         held.add((row["molecule"] for row in valid), "validation")
         corpus = _remove_leaks(corpus, held, spec.leakage, counts[train])
         left = {row["molecule"] for row in corpus}
@@ -289,7 +296,7 @@ def _remove_leaks(rows: list[Row], held: HeldOut, level: str, counts: dict[str, 
     ``counts["leakage"]`` gets the number of leaked rows by held-out set and level, ``counts["removed_in_<set>"]`` the
     number of removed rows.
     """
-    found = {molecule: held.find(molecule) for molecule in dict.fromkeys(row["molecule"] for row in rows)}
+    found = held.find_all(row["molecule"] for row in rows)
     leaks = Counter(leak for row in rows if (leak := found[row["molecule"]]))
     refused = LEVELS[: LEVELS.index(level) + 1]
     for name in sorted({name for _, name in leaks}):
@@ -333,16 +340,13 @@ def _permuted(items: Sequence[str], draw: np.random.Generator) -> list[str]:
 
 def _by_scaffold(molecules: list[str], draw: np.random.Generator, counts: dict[str, Any]) -> list[list[str]]:
     """Molecules by Bemis-Murcko scaffold, scaffolds in random order. The end of a share can split its last scaffold."""
-    from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
-
     groups: dict[str, list[str]] = defaultdict(list)
     too_large = 0
     for smiles in molecules:
-        molecule = parse_smiles(smiles)
-        large = molecule is not None and molecule.GetNumAtoms() > LARGEST_WITH_SCAFFOLD
-        too_large += large
+        framework = scaffold(smiles)
+        too_large += framework is None and canonical(smiles) is not None
         # A molecule that RDKit cannot read (`unparsable: keep`) is its own scaffold, like a large one.
-        groups[smiles if large or molecule is None else MurckoScaffoldSmiles(smiles)].append(smiles)
+        groups[smiles if framework is None else framework].append(smiles)
     if too_large:
         counts["too_large_for_a_scaffold"] = too_large
     return [groups[scaffold] for scaffold in _permuted(sorted(groups), draw)]
