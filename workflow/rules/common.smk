@@ -3,7 +3,7 @@
 #        (what the study makes), `needs` (what jobs ask for) and `groups`. They are explained in src/molmix/pipeline/.
 import functools
 import os
-import sys
+import re
 
 from snakemake.exceptions import WorkflowError
 
@@ -11,7 +11,6 @@ from molmix.config.schema import NO_RESULT_DEPENDS_ON
 from molmix.core.errors import MolmixError
 from molmix.data.prompts import chat_settings
 from molmix.generation.engines import ENGINES
-from molmix.pipeline.endings import FailedJobs, next_steps
 from molmix.pipeline.groups import Groups
 from molmix.pipeline.job_settings import (
     check_run,
@@ -21,14 +20,8 @@ from molmix.pipeline.job_settings import (
 )
 from molmix.pipeline.job_server import serves, start_job_server
 from molmix.pipeline.model_table import RESERVED
-from molmix.pipeline.named import any_of, named
-from molmix.pipeline.paths import (
-    ATOMS_CACHE,
-    CAPTIONS_CACHE,
-    NLI_CACHE,
-    VERDICTS_CACHE,
-    Paths,
-)
+from molmix.pipeline.named import named
+from molmix.pipeline.paths import ATOMS_CACHE, NLI_CACHE, VERDICTS_CACHE, Paths
 from molmix.pipeline.products import COMPARISONS, VALIDATION, Products
 from molmix.pipeline.resources import JobResources, grows
 from molmix.pipeline.setup import deny_others_writing, ready
@@ -54,8 +47,7 @@ except MolmixError as error:
 
 products = Products(study, table)
 paths = Paths(study, table, products)
-# Snakemake knows the largest number of jobs that it sends to a cluster (`--jobs`, in a profile), in a dry run too.
-groups = Groups(study, products, used=workflow.nodes is not None)
+groups = Groups(study, products)
 needs = JobResources(
     study,
     table,
@@ -93,6 +85,11 @@ def refuse_stale_results():
 def made_by(wildcards, input):
     """:func:`current_settings` for jobs that make tables. Snakemake does not compare a parameter that uses `input`."""
     return current_settings()
+
+
+def any_of(names):
+    """A wildcard constraint that matches these names and nothing else."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def weights(*models):
@@ -152,5 +149,5 @@ wildcard_constraints:
     test=any_of(products.tests),
     direction="mol2cap|cap2mol",
     corpus=f"(corpora/({any_of(study.data.corpora)})/)?",
-    author_folder=f"(by-({any_of(products.on_policy_starts)})/)?",
+    author_folder=f"((by-({any_of(products.on_policy_starts)})|judged-({any_of(products.judged_pairs)}))/)?",
     share=f"(share-({any_of(map(str, study.shares()))})/)?",

@@ -47,8 +47,6 @@ rule corpus:
         groups.data
     conda:
         "../../envs/data.yaml"
-    # Molecules of large sources are divided between processes.
-    threads: 4 if any(source.kind != "demo" for source in study.sources()) else 1
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -73,6 +71,8 @@ rule generate_rejected:
         rejected=f"{R}/preferences/{{corpus}}{{author_folder}}rejected.{{direction}}.parquet",
     log:
         f"{LOGS}/generate_rejected/{{corpus}}{{author_folder}}{{direction}}.log",
+    wildcard_constraints:
+        author_folder=f"(by-({any_of(products.on_policy_starts)})/)?",
     conda:
         environment(study.generation.engine)
     threads: needs.cores("reject")
@@ -85,7 +85,7 @@ rule generate_rejected:
         ),
         runtime=grows(240),
     params:
-        settings=lambda wildcards: study.rejecting()
+        settings=lambda wildcards: study.generation.model_dump()
         | chat_settings(table[rejecting_model(wildcards)].prompts(study.prompts)),
         template=lambda wildcards: table[rejecting_model(wildcards)].prompts(
             study.prompts
@@ -96,6 +96,52 @@ rule generate_rejected:
         "Writing rejected texts, {wildcards.direction}"
     script:
         "../scripts/generate_rejected.py"
+
+
+# Pairs of a start's own captions, for an alignment with `rejected: {kind: judged}`.
+rule sample_pairs:
+    input:
+        manifest=lambda wildcards: paths.manifest(table[wildcards.model].parents[0]),
+        weights=lambda wildcards: weights(table[wildcards.model].parents[0]),
+        subset=f"{R}/data/{{corpus}}subset.parquet",
+        validation=f"{R}/data/{{corpus}}validation.parquet",
+        nli=lambda wildcards: [
+            paths.nli_model(name) for name in products.nli_of_pairs(wildcards.model)
+        ],
+        nli_weights=lambda wildcards: [
+            ancient(folder)
+            for name in products.nli_of_pairs(wildcards.model)
+            for folder in paths.nli_weights(name)
+        ],
+        metric_files=list(study.metrics.files().values()),
+    output:
+        samples=f"{R}/preferences/{{corpus}}judged-{{model}}/rejected.mol2cap.parquet",
+    log:
+        f"{LOGS}/sample_pairs/{{corpus}}{{model}}.log",
+    conda:
+        environment(study.generation.engine)
+    threads: needs.cores("reject")
+    resources:
+        **needs.gpus("reject"),
+        mem_mb=needs.to_load(
+            "reject", 4000, lambda wildcards: table[wildcards.model].parents[0]
+        ),
+        runtime=grows(240),
+    params:
+        judged=lambda wildcards: table[wildcards.model].settings["rejected"],
+        settings=lambda wildcards: study.generation.model_dump()
+        | chat_settings(
+            table[table[wildcards.model].parents[0]].prompts(study.prompts)
+        ),
+        template=lambda wildcards: table[table[wildcards.model].parents[0]].prompts(
+            study.prompts
+        )["mol2cap"],
+        seed=lambda wildcards: table[wildcards.model].seed,
+        cache=f"{R}/work/generate",
+    message:
+        "Sampling and judging captions for the pairs of {wildcards.model}"
+    script:
+        "../scripts/sample_pairs.py"
 
 
 rule pairs:

@@ -167,7 +167,7 @@ rule merge_and_generate:
         model=any_of(products.temporary_merges),
     priority: 20
     group:
-        groups.generate
+        "generate"
     conda:
         environment(study.generation.engine)
     threads: needs.cores("generate")

@@ -16,7 +16,7 @@ rule score:
     log:
         f"{LOGS}/score/{{model}}.log",
     group:
-        groups.scores
+        "judge"
     conda:
         "../../envs/data.yaml"
     resources:
@@ -42,7 +42,7 @@ rule text2mol:
     log:
         f"{LOGS}/text2mol/{{model}}.log",
     group:
-        groups.scores
+        "judge"
     conda:
         "../../envs/models.yaml"
     resources:
@@ -67,11 +67,11 @@ rule comparisons:
     log:
         f"{LOGS}/comparisons.log",
     group:
-        groups.scores
+        "judge"
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=grows(max(4000, 5 * len(table))),
+        mem_mb=grows(4000),
         runtime=grows(60),
     params:
         models=products.model_facts,
@@ -100,11 +100,11 @@ rule leaderboard:
     log:
         f"{LOGS}/leaderboard.log",
     group:
-        groups.scores
+        "judge"
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=grows(max(4000, 5 * len(table))),
+        mem_mb=grows(4000),
         runtime=grows(60),
     params:
         models=products.model_facts,

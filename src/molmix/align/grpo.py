@@ -142,7 +142,12 @@ class RewardTrainer(GRPOTrainer):
     def train(self, *given: Any, **named: Any) -> Any:
         """Train, and log what took the time."""
         logging.getLogger("molmix.judges").setLevel(logging.WARNING)  # two lines for each step
-        done = super().train(*given, **named)
+        try:
+            return super().train(*given, **named)
+        finally:
+            self._log_seconds()
+
+    def _log_seconds(self) -> None:
         spent = {
             "sampling": self._seconds["sampling"],
             "reward": self.rewards.seconds,
@@ -150,7 +155,6 @@ class RewardTrainer(GRPOTrainer):
         }
         whole = sum(spent.values()) or 1.0
         log.info("time: %s", ", ".join(f"{name} {value:.0f} s ({value / whole:.0%})" for name, value in spent.items()))
-        return done
 
     def evaluation_loop(self, *_: Any, **__: Any) -> EvalLoopOutput:
         """Compute nothing: :class:`molmix.align.evaluation.CaptionEvaluation` scores captions."""

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json
-from molmix.metrics import Metric
+from molmix.metrics import Options
+from molmix.metrics.scorer import check_columns, scorable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,17 +43,22 @@ FORM: dict[str, Callable[[str, str], float]] = {
 }
 
 
-def check_reward(weights: Mapping[str, float], metrics: Mapping[str, Metric], key: str) -> None:
-    """Refuse weights that reward nothing, or reward what is worse.
+Weights = dict[str, Annotated[float, Field(ge=-1000, le=1000)]]  # of the terms of a reward
+
+
+def check_reward(weights: Mapping[str, float], options: Options, *, knows_facts: bool, key: str) -> None:
+    """Refuse terms that do not exist, and weights that reward nothing, or reward what is worse.
 
     Args:
-        weights: weight of each term. Names that are not in :data:`FORM` are keys of `metrics`.
-        metrics: metrics by column.
+        weights: weight of each term.
+        options, knows_facts: of :func:`molmix.metrics.scorer.scorable`.
         key: config key of the weights.
 
     Raises:
-        MolmixError: all weights are 0, or a weight has the wrong sign.
+        MolmixError: there is no such term, all weights are 0, or a weight has the wrong sign.
     """
+    check_columns(weights, options, knows_facts=knows_facts, key=key, others=FORM)
+    metrics = scorable(options, knows_facts=knows_facts)
     if not any(weights.values()):
         raise fault(key, f"{dict(weights)} has no weight other than 0, so every caption is as good", "give a weight")
     for name, weight in weights.items():

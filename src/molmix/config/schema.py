@@ -22,7 +22,6 @@ from molmix.data.settings import (
     Direction,
     FileRejected,
     FileSource,
-    HeldOutSource,
     HubSource,
     ModelRejected,
     Preferences,
@@ -94,8 +93,7 @@ class Config(Section):
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
         """All sources of rows: training, validation, further corpora and test sets."""
         data, tests = self.data, (test.source for test in self.data.tests.values())
-        every = (data.train, data.validation, *data.corpora.values(), *tests)
-        return [source for source in every if source and not isinstance(source, HeldOutSource)]
+        return [s for s in (data.train, data.validation, *data.corpora.values(), *tests) if s]
 
     def shares(self) -> list[float]:
         """All shares of the training molecules that alignments see, and that of the subset, in ascending order."""
@@ -105,11 +103,6 @@ class Config(Section):
     def rejected(self) -> dict[Direction, FileRejected | ModelRejected]:
         """Sources of rejected texts, by direction; empty without `preferences`."""
         return self.preferences.rejected if self.preferences else {}
-
-    def rejecting(self) -> dict[str, Any]:
-        """How models write rejected texts: the section `generation`, with the changes of `preferences.generation`."""
-        changes = self.preferences.generation.model_dump(exclude_none=True) if self.preferences else {}
-        return self.generation.model_dump() | changes
 
     def metric_options(self) -> Options:
         """Settings that scores depend on."""

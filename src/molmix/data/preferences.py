@@ -27,7 +27,8 @@ SIDES = {"mol2cap": ("molecule", "caption"), "cap2mol": ("caption", "molecule")}
 MOST_EMPTY = 0.5  # if a larger share of rejected texts is empty, their file or their model is broken
 
 Row = dict[str, Any]
-Finder = Callable[[str, Row], str | None]  # the rejected text of a row of a split; None if there is none
+# The rejected text of a row of a split, and the chosen one if it is not the reference; None if there is none.
+Finder = Callable[[str, Row], tuple[str | None, str | None]]
 
 
 def rejection_prompts(corpus: Mapping[str, Path], direction: str, template: str) -> tuple[list[str], list[str]]:
@@ -67,8 +68,8 @@ def build_pairs(
     Args:
         corpus: corpus tables by split, ``train`` (the subset) and ``validation``.
         rejected: the config's `preferences.rejected`, dumped, by direction.
-        texts: by direction, the file of rejected texts, or the table that a model wrote (columns id, text; the ids of
-            :func:`rejection_prompts`).
+        texts: by direction, the file of rejected texts, or the table that a model wrote (columns id and text, and
+            `chosen` if the chosen text is not the reference; the ids of :func:`rejection_prompts`).
         templates: prompt templates by direction.
         domain: `molecules` joins files by canonical SMILES, `text` by the text itself.
         share: of the training molecules; one of the shares that the subset was made for.
@@ -106,11 +107,11 @@ def _pairs(
     tally = {"rows": len(rows), "no_rejected_text": 0, "empty_dropped": 0, "equal_dropped": 0}
     pairs = []
     for row in rows:
-        text = find(split, row)
+        text, better = find(split, row)
         if text is None:
             tally["no_rejected_text"] += 1
             continue
-        chosen, rejected = answer(row[wanted]), answer(text)
+        chosen, rejected = answer(row[wanted] if better is None else better), answer(text)
         if not rejected.strip():
             tally["empty_dropped"] += 1
         elif chosen == rejected:
@@ -126,9 +127,9 @@ def _pairs(
 
 
 def _from_model(table: Path) -> Finder:
-    """Find the rejected text of a row by its split and id."""
-    texts = {row["id"]: row["text"] for row in read_table(table, ["id", "text"]).to_pylist()}
-    return lambda split, row: texts.get(row_id(split, row["id"]))
+    """Find the rejected text of a row by its split and id, and the chosen one if the table has it."""
+    texts = {row["id"]: (row["text"], row.get("chosen")) for row in read_table(table).to_pylist()}
+    return lambda split, row: texts.get(row_id(split, row["id"]), (None, None))
 
 
 def _from_file(source: FileRejected, domain: str) -> tuple[Finder, dict[str, int]]:
@@ -143,9 +144,9 @@ def _from_file(source: FileRejected, domain: str) -> tuple[Finder, dict[str, int
         unreadable += domain == "molecules" and canonical(row["molecule"]) is None
     used: dict[tuple[str, str], int] = defaultdict(int)
 
-    def find(split: str, row: Row) -> str | None:
+    def find(split: str, row: Row) -> tuple[str | None, str | None]:
         options = texts.get(row["molecule"])
         used[split, row["molecule"]] += 1
-        return options[(used[split, row["molecule"]] - 1) % len(options)] if options else None
+        return options[(used[split, row["molecule"]] - 1) % len(options)] if options else None, None
 
     return find, {"unparsable_in_file": unreadable}

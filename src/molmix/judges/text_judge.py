@@ -88,7 +88,6 @@ class TextJudge:
                     outs={"captions": out},
                     model=self.nli,
                     cache=self.store / "nli",
-                    texts={"captions": (given, said)},
                     **self.settings.asking,
                 )
             else:

@@ -51,7 +51,7 @@ def rules_with_wildcards(table: ModelTable, products: Products) -> Iterator[tupl
         elif row.kind == "aligned":
             rule = "align" if row.is_adapter else "align_fully"
         else:
-            rule = "ask_endpoint" if model in products.endpoints else "join_external"
+            rule = "join_external"
         yield rule, {"model": model}
         if model in products.generating:
             yield "generate", {"model": model}

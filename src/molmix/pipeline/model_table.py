@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal, get_args
 
-from molmix.align.methods._shared import Alignment
+from molmix.align.methods._shared import Alignment, JudgedPairs
 from molmix.config.checks import check
 from molmix.config.schema import Config
 from molmix.core.errors import MolmixError, fault
@@ -23,7 +23,7 @@ from molmix.data.prompts import chat_settings
 from molmix.data.settings import ModelRejected, Prompts
 from molmix.merge.settings import START
 from molmix.metrics.scorer import scorer_settings
-from molmix.models.settings import EndpointModel, HubModel, Initial, MadeModel
+from molmix.models.settings import HubModel, MadeModel
 
 Kind = Literal["initial", "aligned", "merged", "external"]
 MOST_FOR_ALL_PAIRS = 200  # models; 19,900 pairs for each metric
@@ -56,10 +56,9 @@ class Model:
     base: str | None = None
     unseeded: str = ""
 
-    def prompts(self, study: Prompts) -> dict[str, Any]:
-        """How it is asked: the prompts in its settings, or else the study's, and its ``examples`` if it has some."""
-        prompts = self.settings.get("prompts") or study.model_dump()
-        return prompts | ({"examples": self.settings["examples"]} if self.settings.get("examples") else {})
+    def prompts(self, study: Prompts) -> dict[str, str]:
+        """The prompt templates by direction: those in its settings, or else the study's."""
+        return self.settings.get("prompts") or study.model_dump()
 
     @property
     def is_adapter(self) -> bool:
@@ -177,20 +176,19 @@ def _initial_row(config: Config, table: ModelTable, name: str) -> Model:
     spec = config.initial[name]
     parent = _parent(spec)
     if not isinstance(spec, MadeModel):
-        kind: Kind = "external" if isinstance(spec, EndpointModel) else "initial"
-        return Model(name, kind, (), spec.kind, spec.model_dump(), config.seeds[0])
+        return Model(name, "initial", (), spec.kind, spec.model_dump(), config.seeds[0])
     if parent and table[parent].method != "made":
         hint = "name a model of kind `made`; pretrained models are trained further by `align`"
-        raise fault(f"initial.{name}.parent", f"{parent!r} is {table[parent].method}", hint)
+        raise fault(f"initial.{name}.parent", f"{parent!r} is pretrained", hint)
     settings = spec.model_dump(exclude={"parent"}) | {"prompts": config.prompts.model_dump()}
     return Model(name, "initial", (parent,) if parent else (), spec.kind, settings, config.seeds[0])
 
 
-def _parent(spec: Initial) -> str | None:
+def _parent(spec: HubModel | MadeModel) -> str | None:
     return spec.parent if isinstance(spec, MadeModel) else None
 
 
-def _circle(waiting: Mapping[str, Initial]) -> MolmixError:
+def _circle(waiting: Mapping[str, HubModel | MadeModel]) -> MolmixError:
     """The error if every model waits for its parent: some of the models form a circle."""
     path: list[str | None] = []
     name: str | None = next(iter(waiting))
@@ -209,7 +207,6 @@ def _add_universal(config: Config, table: ModelTable) -> None:
                 hint = "name an initial model; a merge cannot be merged again, but `align` can start from it"
                 raise fault(f"universal.{name}.{key}", f"{model!r} is itself a merge", hint)
             check_name(model, config.initial, f"universal.{name}.{key}", "initial model")
-            _check_weights(table, model, f"universal.{name}.{key}")
         for parent in spec.parents:
             if spec.parents.count(parent) > 1:
                 raise fault(f"universal.{name}.parents", f"{parent!r} is given twice", "name different models")
@@ -279,13 +276,15 @@ def _add_aligned_and_merged(config: Config, table: ModelTable) -> None:
 def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> None:
     """Add the alignment of one start, for every seed. A start that has all seeds is aligned with its own seed."""
     spec = config.align[name]
-    _check_weights(table, start, f"align.{name}.starts")
     key, settings = f"align.{name}", spec.resolved() | chat_settings(config.prompts.model_dump())
     settings |= _evaluation(config, spec)
     spec.check(key)
+    sections = (config.judges, config.decomposers, config.nli)
     if spec.metrics:
-        sections = (config.judges, config.decomposers, config.nli)
         settings |= {"scorer": scorer_settings(spec.metrics, config.metric_options(), *sections, f"{key}.reward")}
+    if isinstance(spec.rejected, JudgedPairs):
+        scorer = scorer_settings(spec.rejected.metrics, config.metric_options(), *sections, f"{key}.rejected.reward")
+        settings |= {"rejected": spec.rejected.model_dump() | {"scorer": scorer}}
     stem = f"{start}.{name}"
     for seed, suffix in _seeds(config):
         parent = _with_seed(table, start, seed)
@@ -346,20 +345,9 @@ def _check_rejected(config: Config, table: ModelTable) -> None:
         if isinstance(rejected, ModelRejected):
             key = f"preferences.rejected.{direction}.model"
             check_name(rejected.model, table, key, "model")
-            _check_weights(table, rejected.model, key)
-            if table[rejected.model].settings.get("examples"):
-                hint = "name another model, or a second entry of `initial` with the same id and without examples"
-                raise fault(key, f"{rejected.model!r} is asked with examples, which rejected texts are not", hint)
             if table[rejected.model].kind != "initial":
                 hint = "name an initial model: the others are made after the rejected texts"
                 raise fault(key, f"{rejected.model!r} is not an initial model", hint)
-
-
-def _check_weights(table: ModelTable, model: str, key: str) -> None:
-    """Refuse to align or merge a model that has no weights here."""
-    if model in table and table[model].method == "endpoint":
-        hint = "name a model of kind `pretrained` or `made`; this one can only write captions"
-        raise fault(key, f"{model!r} is behind an endpoint, and has no weights that could be used here", hint)
 
 
 def _add_merged(config: Config, table: ModelTable, start: str, names: list[str]) -> None:

@@ -12,7 +12,6 @@ from molmix.pipeline.products import Products
 
 NLI_CACHE = "results/store/nli"
 ATOMS_CACHE = "results/store/atoms"
-CAPTIONS_CACHE = "results/store/captions"  # of models behind endpoints
 VERDICTS_CACHE = "results/store/verdicts"
 
 
@@ -76,11 +75,6 @@ class Paths:
         """The captions that an initial model is trained on."""
         return self._training_of(self.table[model].settings.get("corpus"))
 
-    def examples(self, model: str) -> str | list[str]:
-        """The captions that a model's examples are drawn from; empty for a model that is asked without examples."""
-        examples = self.table[model].settings.get("examples")
-        return f"{self.results}/data/{examples['split']}.parquet" if examples else []
-
     def nli_training(self, name: str) -> str:
         """The captions that an NLI model is adapted to."""
         return self._training_of(self.study.adapted_nli()[name].corpus)
@@ -93,8 +87,9 @@ class Paths:
         row = self.table[model]
         share = row.settings["share"]
         folder = "" if share in (None, self.study.data.subset.fraction) else f"share-{share}/"
-        author = f"by-{row.parents[0]}/" if row.settings.get("rejected") == "start" else ""
-        return f"{self.results}/preferences/{self._corpus(model)}{author}{folder}"
+        rejected = row.settings.get("rejected")
+        author = f"judged-{model}/" if model in self.products.judged_pairs else f"by-{row.parents[0]}/"
+        return f"{self.results}/preferences/{self._corpus(model)}{author if rejected else ''}{folder}"
 
     def scored_corpus(self, model: str) -> list[str]:
         """Tables of the training split and of validation, if an alignment scores captions of their molecules."""
@@ -116,16 +111,15 @@ class Paths:
 
         Args:
             corpus: folder of a further corpus, or "".
-            author: ``by-<start>/`` if a start writes them itself, or "".
+            author: ``by-<start>/`` if a start writes them itself, ``judged-<model>/`` if a reward chooses among its
+                captions (the other direction is then as without it), or "".
         """
-        return {
-            direction: (
-                source.path
-                if source.kind == "file" and not author
-                else f"{self.results}/preferences/{corpus}{author}rejected.{direction}.parquet"
-            )
-            for direction, source in self.study.rejected().items()
-        }
+        found: dict[str, str] = {}
+        for direction, source in self.study.rejected().items():
+            own = "" if author.startswith("judged-") and direction != "mol2cap" else author
+            written = f"{self.results}/preferences/{corpus}{own}rejected.{direction}.parquet"
+            found[direction] = source.path if source.kind == "file" and not own else written
+        return found
 
     def _corpus(self, model: str) -> str:
         return _corpus_folder(self.table[model].settings.get("corpus"))
@@ -197,12 +191,6 @@ class Paths:
     def generated_units(self, judge: str, author: str) -> dict[str, str]:
         """The units of an author's captions that a judge reads, by test set."""
         return self.units(self.products.judges[judge].generated_units, author)
-
-    def whole_texts(self, judge: str, author: str) -> dict[str, dict[str, str]]:
-        """The captions of an author and their references, each by test set, if a judge reads whole texts."""
-        if not self.products.nli_judges[judge].reads_texts:
-            return {}
-        return {"captions": self.captions(author), "references": self.captions(self.reference_of(author))}
 
     @property
     def atoms(self) -> str:

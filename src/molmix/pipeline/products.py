@@ -128,7 +128,7 @@ class Products:
     @cached_property
     def generating(self) -> list[str]:
         """Models that answer the test sets in their own `generate` job."""
-        left_out = {*self.temporary_merges, *self.systems, *self.endpoints}
+        left_out = {*self.temporary_merges, *self.systems}
         return [model for model in self.table if model not in left_out]
 
     def rejecting_model(self, direction: Direction, author: str) -> str:
@@ -145,11 +145,28 @@ class Products:
         return rejected.model
 
     def rejected_sources(self, author: str) -> dict[str, dict[str, Any]]:
-        """Where the rejected texts of a pair come from, by direction, as plain data. `author` as above."""
-        if author:
-            written = {"kind": "model", "model": author.removeprefix("by-").rstrip("/")}
-            return dict.fromkeys(self.study.rejected(), written)
-        return {direction: source.model_dump() for direction, source in self.study.rejected().items()}
+        """Where the rejected texts of a pair come from, by direction, as plain data.
+
+        Args:
+            author: as in :meth:`molmix.pipeline.paths.Paths.rejected`.
+        """
+        sources: dict[str, dict[str, Any]] = {
+            direction: source.model_dump() for direction, source in self.study.rejected().items()
+        }
+        if author.startswith("judged-"):
+            model = author.removeprefix("judged-").rstrip("/")
+            return sources | {"mol2cap": {"kind": "model", "model": self.table[model].parents[0]}}
+        written = {"kind": "model", "model": author.removeprefix("by-").rstrip("/")}
+        return dict.fromkeys(sources, written) if author else sources
+
+    @cached_property
+    def judged_pairs(self) -> list[str]:
+        """Aligned models whose pairs are captions of their start, chosen by a reward."""
+        return [model for model, row in self.table.items() if isinstance(row.settings.get("rejected"), dict)]
+
+    def nli_of_pairs(self, model: str) -> list[str]:
+        """Names of the NLI models that choose the pairs of a model."""
+        return sorted(self.table[model].settings["rejected"]["scorer"]["nli"])
 
     @cached_property
     def on_policy_starts(self) -> list[str]:
@@ -187,11 +204,6 @@ class Products:
             for system in self.study.systems
         }
 
-    @cached_property
-    def endpoints(self) -> list[str]:
-        """Models behind an endpoint, which write captions and have no weights here."""
-        return [model for model, row in self.table.items() if row.method == "endpoint"]
-
     # ---- tables and figures
 
     @cached_property
@@ -222,6 +234,8 @@ class Products:
         figures: dict[str, dict[str, Any]] = {}
         if self.trained:
             figures["training"] = {"kind": "training", "tests": []}
+        if any("reward" in row.settings for row in self.table.values()):
+            figures["rewards"] = {"kind": "rewards", "tests": []}
         if any(judge.plain_columns for judge in self.judges.values()):
             figures["tradeoff"] = {"kind": "tradeoff", "tests": self.judged}
         for other in self.judged[1:]:
@@ -232,20 +246,23 @@ class Products:
             figures |= {f"merges-{test}": {"kind": "merges", "tests": [test]} for test in self.tests}
         return figures | {"cost": {"kind": "cost", "tests": []}}
 
-    def reported(self, folder: Path, *, judge_too: bool = False) -> dict[str, list[str]]:
-        """Tables and figures of the report, under ``tables`` and ``figures``.
+    def shown_tables(self, folder: Path) -> list[str]:
+        """Tables of the report. Those of the target `judge` are shown if they exist: the report does not make them.
 
         Args:
-            folder: folder of the tables. Those of the target `judge` are reported if they exist.
-            judge_too: whether the same command makes the tables of the target `judge`.
+            folder: folder of the tables.
         """
         ablations = [f"ablation-{name}" for name in self.study.ablations]
-        validation = [name for name in VALIDATION if judge_too or (folder / f"{name}.md").exists()]
-        judges = [f"judges-{test}" for test in self.judged if "judges" in validation]
-        return {
-            "tables": ["leaderboard", *self.compared, *ablations, *validation],
-            "figures": [*self.figures, *ablations, *judges],
-        }
+        return ["leaderboard", *self.compared, *ablations, *self._validated(folder)]
+
+    def shown_figures(self, folder: Path) -> list[str]:
+        """Figures of the report. `folder` is the folder of the tables."""
+        ablations = [f"ablation-{name}" for name in self.study.ablations]
+        judges = [f"judges-{test}" for test in self.judged if "judges" in self._validated(folder)]
+        return [*self.figures, *ablations, *judges]
+
+    def _validated(self, folder: Path) -> list[str]:
+        return [name for name in VALIDATION if (folder / f"{name}.md").exists()]
 
     # ---- parameters of jobs
 

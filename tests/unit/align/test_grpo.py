@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molmix.align.rewards import FORM, Rewards, check_reward
+from molmix.align import rewards
+from molmix.align.rewards import FORM, Rewards
 from molmix.align.settings import resolve_settings
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_table
@@ -17,7 +18,7 @@ from molmix.judges.nli.cached_model import CachedModel
 from molmix.judges.nli.settings import PretrainedNli
 from molmix.metrics import Options
 from molmix.metrics.bleu import COUNT_COLUMNS, corpus_bleu
-from molmix.metrics.scorer import CaptionScorer, scorable, scorer_settings
+from molmix.metrics.scorer import CaptionScorer, scorer_settings
 from tests.nli_models import make_model
 from tests.unit.align.test_training import (  # noqa: F401 # fixtures
     CAPTIONS,
@@ -116,8 +117,8 @@ SAID = ["The molecule is a dye. It is long.", "", "The molecule is a salt. The m
 
 def test_terms_are_the_judges_own_numbers(nli, tmp_path):
     rows = [molecule(number) for number in range(4)]
-    rewards = Rewards(REWARD, CaptionScorer(settings_of("atomic_f1", "hallucination"), nli, tmp_path / "store"))
-    terms = rewards.terms(SAID, rows)
+    reward = Rewards(REWARD, CaptionScorer(settings_of("atomic_f1", "hallucination"), nli, tmp_path / "store"))
+    terms = reward.terms(SAID, rows)
     judge = Judge(
         "atomic", nli=str(nli["tiny"].parent.parent / "weights"), store=tmp_path / "own", max_length=64, dtype="float32"
     )
@@ -130,8 +131,8 @@ def test_terms_are_the_judges_own_numbers(nli, tmp_path):
     # 8 words against the 5 of "The molecule is an alcohol."; then 0, 10 and 3 words against 7, 5 and 8
     np.testing.assert_allclose(terms["length"], [3 / 5, 1, 1, 5 / 8])
     total = terms["atomic_f1"] - 0.5 * terms["hallucination"] - 0.1 * terms["length"] - terms["empty"]
-    np.testing.assert_allclose(rewards.total(terms), total)
-    assert rewards.total(terms).argmin() == 1
+    np.testing.assert_allclose(reward.total(terms), total)
+    assert reward.total(terms).argmin() == 1
 
 
 def test_no_pair_is_asked_twice(nli, tmp_path, monkeypatch):
@@ -170,16 +171,24 @@ def test_form():
 
 
 def test_weights_that_reward_nothing_or_what_is_worse_are_refused():
-    metrics = scorable(OPTIONS, knows_facts=True)
-    check_reward({"atomic_f1": 1.0, "hallucination": -1.0, "empty": -1.0, "bleu4": 0.0}, metrics, "key")
+    def check_reward(weights: dict, knows_facts: bool = True) -> None:
+        rewards.check_reward(weights, OPTIONS, knows_facts=knows_facts, key="key")
+
+    check_reward({"atomic_f1": 1.0, "hallucination": -1.0, "empty": -1.0, "bleu4": 0.0, "f1": 1.0})
+    with pytest.raises(MolmixError, match=r"key: 'f1' needs all true facts of the molecules"):
+        check_reward({"f1": 1.0}, knows_facts=False)
+    with pytest.raises(MolmixError, match=r"key: 'text2mol' is made by another job"):
+        check_reward({"text2mol": 1.0})
+    with pytest.raises(MolmixError, match=r"(?s)key: there is no metric 'emty'.*did you mean 'empty'"):
+        check_reward({"emty": -1.0})
     with pytest.raises(MolmixError, match=r"key: .* no weight other than 0"):
-        check_reward({"atomic_f1": 0.0}, metrics, "key")
+        check_reward({"atomic_f1": 0.0})
     with pytest.raises(MolmixError, match=r"(?s)key.hallucination: 1 rewards a worse caption: lower .* Hint: give -1"):
-        check_reward({"hallucination": 1.0}, metrics, "key")
+        check_reward({"hallucination": 1.0})
     with pytest.raises(MolmixError, match=r"key.empty: 0.5 rewards"):
-        check_reward({"empty": 0.5}, metrics, "key")
+        check_reward({"empty": 0.5})
     with pytest.raises(MolmixError, match=r"key.atomic_f1: -1 rewards a worse caption: higher"):
-        check_reward({"atomic_f1": -1.0}, metrics, "key")
+        check_reward({"atomic_f1": -1.0})
 
 
 # ---- trainings ------------------------------------------------------------------------------------------------

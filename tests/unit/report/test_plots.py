@@ -25,6 +25,7 @@ from molmix.report.plots.judges import draw_judges
 from molmix.report.plots.merges import matrix, merges, set_matrix
 from molmix.report.plots.points import label_positions
 from molmix.report.plots.results import Results, read_result_table
+from molmix.report.plots.rewards import rewards
 from molmix.report.plots.style import save, settle, style
 from molmix.report.plots.tradeoff import tradeoff
 from molmix.report.plots.training import training
@@ -269,6 +270,21 @@ def test_curves_of_training_hold_every_loss() -> None:
     assert any(np.array_equal(line.get_xdata(), [10, 20, 30]) for line in panels["sft"].lines)
     (long,) = (line for line in panels["initial models"].lines if line.get_label() == "agnostic")
     assert len(long.get_xdata()) == 60 and set(long.get_ydata()) == {2.0}
+
+
+def test_curves_of_rewards_hold_every_evaluation() -> None:
+    steps = np.arange(0, 31)
+    sampled = np.where(steps > 0, steps / 30, np.nan)
+    log = pd.DataFrame({"step": steps, "reward": sampled, "kl": sampled, "loss": sampled})
+    log["eval_f1"] = np.where(steps % 10 == 0, 0.4, np.nan)
+    figure = rewards({"sft.grpo": log, "other.grpo": log.drop(columns="kl")}, {"bleu4": "BLEU-4", "f1": "fact F1"})
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.get_visible()}
+    assert list(panels) == ["reward", "KL divergence from the start [nats]", "fact F1"]
+    assert [len(axes.lines) for axes in panels.values()] == [2, 1, 2]
+    assert panels["reward"].lines[0].get_ydata() == pytest.approx(steps[1:] / 30)
+    assert panels["fact F1"].lines[0].get_xdata().tolist() == [0, 10, 20, 30]
+    assert {"sft.grpo", "other.grpo"} <= set(read_off(figure))
+    assert read_off(rewards({}, {})) == ["no model learned from rewards"]
 
 
 def test_cost_is_told_by_rule(tmp_path: Path) -> None:

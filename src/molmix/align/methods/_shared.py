@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, WrapValidator
 from typing_extensions import TypedDict
 
+from molmix.align.rewards import FORM, Weights, check_reward
 from molmix.core.errors import fault
 from molmix.core.schema import Count, Name, Section, Share
 from molmix.metrics import Options
@@ -82,6 +83,22 @@ class EarlyStopping(Section):
 
     metric: Name = Field(description="metric to stop by: one of `eval_metrics`")
     patience: Count = Field(3, description="evaluations without a better value, after which the training stops")
+
+
+class JudgedPairs(Section):
+    """Pairs of captions that the start samples itself: the best by a reward against the worst."""
+
+    kind: Literal["judged"]
+    samples: int = Field(4, ge=2, le=1000, description="captions that the start samples for each molecule")
+    reward: Weights = Field(
+        {"atomic_f1": 1.0}, min_length=1, description="what the best caption has most of, as `reward` of GRPO"
+    )
+    temperature: float = Field(1.0, gt=0, le=10, description="sampling temperature")
+
+    @property
+    def metrics(self) -> list[str]:
+        """The terms of the reward that are metrics."""
+        return [name for name in self.reward if name not in FORM]
 
 
 MUTATING = ("pissa", "olora")  # initial weights that are taken out of the start's own weights
@@ -179,11 +196,12 @@ class Alignment(Section):
         exclude_if=lambda corpus: corpus is None,
         description="one of `data.corpora`, whose pairs it is aligned and validated on; null is `data.train`",
     )
-    rejected: Literal["preferences", "start"] = Field(
+    rejected: Literal["preferences", "start"] | JudgedPairs = Field(
         "preferences",
         exclude_if=lambda rejected: rejected == "preferences",
-        description="where rejected texts come from: as `preferences.rejected` says, or from the start itself, which "
-        "writes them for the same molecules (on-policy pairs)",
+        description="where rejected texts come from: as `preferences.rejected` says, or from the `start` itself, which "
+        "writes them for the same molecules (on-policy pairs). `{kind: judged, samples: 4}`: chosen and rejected text "
+        "are the best and the worst of several captions of the start (docs/grpo.md)",
     )
     quantize: bool = Field(False, description="QLoRA: load the starting model in 4-bit nf4; needs CUDA")
     adapter: Literal["new", "continued", "none"] = Field(
@@ -240,6 +258,8 @@ class Alignment(Section):
     def check_metrics(self, options: Options, *, knows_facts: bool, key: str) -> None:
         """Refuse metrics that cannot be computed; see :func:`molmix.metrics.scorer.check_columns`."""
         check_columns(self.eval_metrics, options, knows_facts=knows_facts, key=f"{key}.eval_metrics")
+        if isinstance(self.rejected, JudgedPairs):
+            check_reward(self.rejected.reward, options, knows_facts=knows_facts, key=f"{key}.rejected.reward")
 
     @classmethod
     def sampled(cls, trl: dict[str, Any]) -> int:
@@ -317,7 +337,7 @@ class Alignment(Section):
             "share": self.share,
             **({"corpus": self.corpus} if self.corpus else {}),
             **({"adapter": self.adapter} if self.adapter != "new" else {}),
-            **({"rejected": self.rejected} if self.rejected != "preferences" else {}),
+            **self.model_dump(include={"rejected"}),
         }
 
 

@@ -8,15 +8,14 @@ is the reference of the reward.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from molmix.align.methods._shared import MODERN_LORA, MUTATING, Alignment, preset
-from molmix.align.rewards import FORM, check_reward
+from molmix.align.rewards import FORM, Weights, check_reward
 from molmix.core.errors import fault
 from molmix.metrics import Options
-from molmix.metrics.scorer import check_columns, scorable
 
 LOSS = {
     "loss_type": "dapo",
@@ -48,7 +47,7 @@ _RESERVED = {
 class Grpo(Alignment):
     """Group relative policy optimisation: the policy learns from rewards of its own captions."""
 
-    reward: dict[str, Annotated[float, Field(ge=-1000, le=1000)]] = Field(
+    reward: Weights = Field(
         min_length=1,
         description="terms of the reward with their weights. A term is a metric of captions, by its column in the "
         "scores (`atomic_f1`, `bleu4`, `<judge>.consistency`), or one of `length`, `repetition` and `empty` "
@@ -82,8 +81,7 @@ class Grpo(Alignment):
     def check_metrics(self, options: Options, *, knows_facts: bool, key: str) -> None:
         """Refuse terms and metrics that do not exist, and weights that reward what is worse."""
         super().check_metrics(options, knows_facts=knows_facts, key=key)
-        check_columns(self.reward, options, knows_facts=knows_facts, key=f"{key}.reward", others=FORM)
-        check_reward(self.reward, scorable(options, knows_facts=knows_facts), f"{key}.reward")
+        check_reward(self.reward, options, knows_facts=knows_facts, key=f"{key}.reward")
 
     @classmethod
     def sampled(cls, trl: dict[str, Any]) -> int:
@@ -105,6 +103,8 @@ class Grpo(Alignment):
     def check(self, key: str) -> None:
         """Also refuse groups that do not fill a step, and a reference that the trainer cannot have."""
         super().check(key)
+        if self.rejected != "preferences":
+            raise fault(f"{key}.rejected", "`method: grpo` reads no pairs", "remove it")
         trl = self.PRESETS[self.preset]["trl"] | self.settings
         group, captions = (
             trl["num_generations"],

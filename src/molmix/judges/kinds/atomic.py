@@ -36,7 +36,7 @@ PREMISES = {
     ),
     "text": (
         "entailment by the whole other text",
-        "Match of an atom: the probability that the whole other text entails it",
+        "Match of an atom: the probability that all atoms of the other text together entail it",
     ),
     "infuse": (
         "entailment by the atoms most about an atom",
@@ -101,11 +101,6 @@ class Atomic(NliJudge):
     def decomposed_by(self) -> str:
         """The decomposer of both texts."""
         return self.decomposer
-
-    @property
-    def reads_texts(self) -> bool:
-        """With whole texts as premises."""
-        return self.premises == "text"
 
     @property
     def asking(self) -> dict[str, Any]:
@@ -204,7 +199,7 @@ OPERATIONS: dict[str, Callable[[PairMatrices], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
-class AtomVerdicts:
+class Verdicts:
     """Verdicts about every atom of one caption and its reference, or of many of one shape.
 
     Attributes:
@@ -231,7 +226,7 @@ class AtomVerdicts:
         return np.where(self.coverage >= THRESHOLD, "covered", "missed")
 
 
-def verdicts(matrices: PairMatrices, operation: str) -> AtomVerdicts:
+def verdicts(matrices: PairMatrices, operation: str) -> Verdicts:
     """Judge every atom. :func:`score` averages these values.
 
     Args:
@@ -241,7 +236,7 @@ def verdicts(matrices: PairMatrices, operation: str) -> AtomVerdicts:
     contradiction = OPERATIONS[operation](matrices)
     supported = matrices.generated_support >= THRESHOLD
     contradicted = ~supported & (contradiction >= THRESHOLD)
-    return AtomVerdicts(contradiction, supported, contradicted, matrices.reference_support)
+    return Verdicts(contradiction, supported, contradicted, matrices.reference_support)
 
 
 def score(matrices: PairMatrices, operation: str, threshold: float, alignment: str) -> dict[str, np.ndarray]:

@@ -22,6 +22,7 @@ from molmix.pipeline.status.graph import Job
 BY_MODEL = (
     "train_initial",
     "generate_rejected",
+    "sample_pairs",
     "align",
     "align_fully",
     "merge",
@@ -107,6 +108,7 @@ class Estimator:
         asked = {
             "train_initial": gpus.initial,
             "generate_rejected": gpus.reject,
+            "sample_pairs": gpus.reject,
             "align": gpus.align,
             "align_fully": gpus.align,
             "generate": gpus.generate,

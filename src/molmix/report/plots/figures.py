@@ -15,6 +15,7 @@ from molmix.report.plots.distribution import distribution
 from molmix.report.plots.effects import effects
 from molmix.report.plots.merges import merges
 from molmix.report.plots.results import Results, read_result_table
+from molmix.report.plots.rewards import rewards
 from molmix.report.plots.style import save, style
 from molmix.report.plots.tradeoff import tradeoff
 from molmix.report.plots.training import training
@@ -36,8 +37,8 @@ def draw_figures(
     """Write the figures of a study as SVG and PNG.
 
     Args:
-        figures: by file name without extension: the ``kind`` (training, distribution, tradeoff, merges, effects, cost)
-            and the ``tests`` of the figure.
+        figures: by file name without extension: the ``kind`` (training, rewards, distribution, tradeoff, merges,
+            effects, cost) and the ``tests`` of the figure.
         models: rows of the model table by id: kind, parents, method, seed, start, unseeded.
         tables: folder of leaderboard.csv, comparisons.csv and, if there are merges, merges.csv.
         logs: ``log.parquet`` of every trained model.
@@ -55,6 +56,10 @@ def draw_figures(
     )
     draw: dict[str, Callable[[list[str]], Figure]] = {
         "training": lambda _: training(models, {model: _read_log(path) for model, path in logs.items()}),
+        "rewards": lambda _: rewards(
+            {model: log for model, path in logs.items() if "reward" in (log := read_table(path).to_pandas())},
+            {metric.column: metric.title for metric in all_metrics(Options(**options))},
+        ),
         "distribution": lambda tests: distribution(results, *tests),
         "tradeoff": lambda tests: tradeoff(results, tests),
         "merges": lambda tests: merges(results, *tests),

@@ -1,0 +1,85 @@
+"""Learning from rewards: what the policy is rewarded for, and what else changes while it learns, by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from molmix.report.plots.style import LINES, MARKERS, PAGE, message_figure, shades, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MODELS, _EVALUATED, _ACROSS = 8, 9, 4  # maximum numbers of curves and of evaluated metrics; panels in a row
+_POINTS = 30  # maximum number on a curve of sampled captions: each point is the mean over several steps
+# Columns of the captions that are sampled for a step, and their titles.
+SAMPLED = {
+    "reward": "reward",
+    "completions/mean_length": "length [tokens]",
+    "distinct": "distinct captions of a molecule",
+    "entropy": "entropy of a token [nats]",
+    "kl": "KL divergence from the start [nats]",
+}
+
+
+def rewards(logs: Mapping[str, pd.DataFrame], titles: Mapping[str, str]) -> Figure:
+    """A panel for each quantity, and a line for each model.
+
+    Args:
+        logs: logs of the trainings that learn from rewards, by model: the column step, columns of :data:`SAMPLED`, and
+            ``eval_<metric>``; may contain NaN.
+        titles: titles of metrics by column.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+    if not logs:
+        return message_figure("no model learned from rewards")
+    shown = dict(list(logs.items())[:_MODELS])
+    logged = {str(column) for log in shown.values() for column in log}
+    evaluated = [f"eval_{metric}" for metric in titles if f"eval_{metric}" in logged][:_EVALUATED]
+    panels = [*(column for column in SAMPLED if column in logged), *evaluated]
+    down = -(-len(panels) // _ACROSS)
+    figure = Figure(figsize=(PAGE, 1.45 * down + 0.5), layout="constrained")
+    grid = np.atleast_1d(figure.subplots(down, _ACROSS, sharex=True)).ravel()
+    colours = shades(len(shown))
+    looks: list[dict[str, Any]] = [
+        {
+            "color": colours[index],
+            "linestyle": LINES[index % len(LINES)],
+            "marker": MARKERS[index % len(MARKERS)],
+            "markersize": 3,
+        }
+        for index in range(len(shown))
+    ]
+    for axes, column in zip(grid, panels, strict=False):
+        for log, look in zip(shown.values(), looks, strict=True):
+            if column in log:
+                _draw_curve(axes, log, column, look)
+        axes.set_title(SAMPLED.get(column) or titles[column[5:]], loc="left")
+    for axes in grid[len(panels) :]:
+        axes.set_visible(False)
+    figure.supxlabel("step")
+    dropped = f"; {len(logs) - len(shown)} models are not shown" if len(shown) < len(logs) else ""
+    handles = [Line2D([], [], **look) for look in looks]
+    title = f"markers: greedy captions of molecules of validation; lines alone: captions sampled for the step{dropped}"
+    labels = [short(model, 40) for model in shown]
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, title=title, title_fontsize=7)
+    return figure
+
+
+def _draw_curve(axes: Axes, log: pd.DataFrame, column: str, look: dict[str, Any]) -> None:
+    known = log.dropna(subset=[column])
+    if column in SAMPLED:
+        parts = np.array_split(np.arange(len(known)), min(_POINTS, len(known)) or 1)
+        step, value = (
+            [known[name].to_numpy()[part].mean() if len(part) else np.nan for part in parts]
+            for name in ("step", column)
+        )
+        axes.plot(step, value, color=look["color"], linestyle=look["linestyle"])
+    else:
+        axes.plot(known["step"], known[column], **look)
