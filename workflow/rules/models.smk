@@ -118,8 +118,47 @@ use rule align as align_fully with:
         "Aligning {wildcards.model}, all weights"
 
 
+# The weights of these merges are searched on the validation split. The merge itself then reads what was found.
+rule search_weights:
+    input:
+        validation=f"{R}/data/validation.parquet",
+        files=[*study.metrics.files().values()],
+        parents=lambda wildcards: paths.parents(wildcards.model),
+        base=lambda wildcards: paths.manifest(table[wildcards.model].base),
+        weights=lambda wildcards: weights(*table.merged_from(wildcards.model)),
+    output:
+        found=f"{R}/models/{{model}}/search.json",
+    log:
+        f"{LOGS}/search_weights/{{model}}.log",
+    wildcard_constraints:
+        model=any_of(table.searched()),
+    priority: 35
+    conda:
+        environment(study.generation.engine)
+    threads: needs.cores("generate")
+    resources:
+        **needs.gpus("generate"),
+        one_by_one=1,
+        mem_mb=needs.to_merge(3000, generates=True),
+        runtime=grows(1440),
+    params:
+        settings=lambda wildcards: table[wildcards.model].settings,
+        seed=lambda wildcards: table[wildcards.model].seed,
+        first_seed=study.seeds[0],
+        prompts=study.prompts.model_dump(),
+        generation=study.generation.model_dump()
+        | chat_settings(study.prompts.model_dump()),
+        options=study.immediate_options(),
+        work=f"{R}/work/search/{{model}}",
+    message:
+        "Searching the weights of {wildcards.model}"
+    script:
+        "../scripts/search_weights.py"
+
+
 rule merge:
     input:
+        search=lambda wildcards: paths.searches(wildcards.model),
         parents=lambda wildcards: paths.parents(wildcards.model),
         base=lambda wildcards: paths.manifest(table[wildcards.model].base),
         weights=lambda wildcards: weights(*table.merged_from(wildcards.model)),
@@ -153,6 +192,7 @@ rule merge:
 rule merge_and_generate:
     input:
         **named("tests", paths.tests()),
+        search=lambda wildcards: paths.searches(wildcards.model),
         parents=lambda wildcards: paths.parents(wildcards.model),
         base=lambda wildcards: paths.manifest(table[wildcards.model].base),
         weights=lambda wildcards: weights(*table.merged_from(wildcards.model)),

@@ -5,7 +5,7 @@ from pathlib import Path
 from molmix.pipeline.job import job
 
 with job(snakemake):
-    from molmix.merge.merging import merge
+    from molmix.merge.merging import found_settings, merge
 
     merge(
         model_id=snakemake.wildcards.model,
@@ -13,6 +13,6 @@ with job(snakemake):
         base=Path(snakemake.input.base),
         out=Path(snakemake.output.manifest).parent,
         work=Path(snakemake.params.work),
-        settings=snakemake.params.settings,
+        settings=found_settings(snakemake.params.settings, *map(Path, snakemake.input.search)),
         seed=snakemake.params.seed,
     )

@@ -9,7 +9,7 @@ from molmix.pipeline.named import nested
 with job(snakemake):
     from molmix.data.prompts import chat_settings
     from molmix.generation.generate import generate, test_prompts
-    from molmix.merge.merging import merge
+    from molmix.merge.merging import found_settings, merge
 
     files, params = snakemake.input, snakemake.params
     manifest = Path(snakemake.output.manifest)
@@ -20,7 +20,7 @@ with job(snakemake):
             base=Path(files.base),
             out=manifest.parent,
             work=Path(params.work),
-            settings=params.settings,
+            settings=found_settings(params.settings, *map(Path, files.search)),
             seed=params.seed,
         )
         generate(

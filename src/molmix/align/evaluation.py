@@ -146,14 +146,10 @@ class CaptionEvaluation(TrainerCallback):
         with torch.random.fork_rng(devices=devices):  # the engine seeds
             try:
                 engine = TransformersEngine(model.eval(), self.tokenizer, self.manifest, settings, self.seed)
-                answers: dict[str, str] = {}
-                for batch in engine.batches(sorted(set(self.prompts))):
-                    found = engine.answers(batch)
-                    answers |= {prompt: one["text"] for prompt, one in zip(batch, found, strict=True)}
+                return engine.texts(self.prompts)
             finally:
                 model.generation_config = own  # it would be saved with the model
                 model.train(training)
-        return [answers[prompt] for prompt in self.prompts]
 
 
 def _trained(model: Any) -> dict[str, torch.Tensor]:

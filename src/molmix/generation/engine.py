@@ -39,6 +39,13 @@ class Engine(ABC):
     def batches(self, prompts: list[str]) -> Iterator[list[str]]:
         """The prompts in batches; the same list gives the same batches."""
 
+    def texts(self, prompts: list[str]) -> list[str]:
+        """The answer to each prompt. Equal prompts are answered once."""
+        found: dict[str, str] = {}
+        for batch in self.batches(sorted(set(prompts))):
+            found |= {prompt: answer["text"] for prompt, answer in zip(batch, self.answers(batch), strict=True)}
+        return [found[prompt] for prompt in prompts]
+
     def answers(self, batch: list[str]) -> list[dict[str, Any]]:
         """Text, number of tokens and finish of each prompt; see :func:`molmix.generation.generate.generate`."""
         prompts = self._tokenize(batch)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import TypeAdapter
@@ -19,6 +22,10 @@ from molmix.models.cards import merge_card
 from molmix.models.loading import default_device
 from molmix.models.manifests import write_manifest
 from molmix.models.precision import erasure_warning
+
+if TYPE_CHECKING:
+    from molmix.merge.inputs import Input
+    from molmix.models.weights import Weights
 
 # Files that a usable model folder needs besides weights and config.
 OTHER_FILES = ["tokenizer*", "*.model", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt"]
@@ -50,7 +57,7 @@ def merge(
         out: the model's folder.
         work: folder for temporary links, through which mergekit reads the models.
         settings: a class of :data:`molmix.merge.settings.MergeMethod`, dumped by alias; and `dtype`, the type that the
-            weights are kept in, if it is not float32.
+            weights are kept in, if it is not float32; and `search`, how they were found, if they were searched.
         seed: for methods that draw random numbers.
 
     Raises:
@@ -59,40 +66,28 @@ def merge(
     switch_hub_off()  # otherwise mergekit contacts the hub
     import torch
 
-    from molmix.merge.compatibility import check_compatible
-    from molmix.merge.inputs import mergekit_folders, read_inputs
     from molmix.merge.validation import validate_merge
     from molmix.models.weights import Weights, cast_weights
 
-    method = TypeAdapter(MergeMethod).validate_python({key: settings[key] for key in settings if key != "dtype"})
     dtype = settings.get("dtype", "float32")
     # Other jobs depend on the manifest: it is deleted first and written last.
     (out / "manifest.json").unlink(missing_ok=True)
-    with replace_folder(out / "weights") as part, temporary_folder(work, "inputs") as links:
-        *models, origin = inputs = read_inputs([*parents, base])
-        for other in inputs[1:]:
-            check_compatible(models[0].weights, other.weights)
-        ids = [model.id for model in models]
-        recipe = method.recipe(ids, origin.id) | {"dtype": "float32", "out_dtype": "float32"}
-        weights = {model.id: model.weights for model in inputs}
-        with mergekit_folders(weights, links) as folders:
-            _run(recipe, folders, part, seed)
-        _copy_other_files(models[0].weights.folder, part, dtype)
+    with replace_folder(out / "weights") as part, open_models(parents, base, work) as models:
+        recipe = models.merge_into(part, settings, seed)
         merged = Weights(part)
-        lineage = {name: facts for model in inputs for name, facts in model.manifests.items()}
         casts = {name: getattr(torch, name) for name in dict.fromkeys(("bfloat16", dtype)) if name != "float32"}
         facts = {
             "id": model_id,
             "kind": "merged",
-            "method": method.method,
-            "parents": ids,
-            "base": origin.id,
+            "method": settings["method"],
+            "parents": models.parents,
+            "base": models.base,
             "settings": settings,
             "seed": seed,
-            "inputs": {name: manifest["weights"]["digest"] for name, manifest in lineage.items()},
+            "inputs": models.digests,
             "parameters": merged.parameters,
             "dtype": dtype,
-        } | validate_merge(merged, weights, ids, origin.id, casts.values())
+        } | validate_merge(merged, models.weights, models.parents, models.base, casts.values())
         if dtype != "float32":
             cast_weights(part, casts[dtype])
             recipe["out_dtype"] = dtype
@@ -103,8 +98,97 @@ def merge(
         out / "mergekit.yaml",
         "# Models are ids of the run's model table, as folders of full weights.\n" + text,
     )
-    _write(out / "README.md", merge_card(facts, lineage, text))
+    _write(out / "README.md", merge_card(facts, models.lineage, text))
     write_manifest(out / "manifest.json", facts, out / "weights")
+
+
+def found_settings(settings: dict[str, Any], found: Path | None = None) -> dict[str, Any]:
+    """The settings of a merge with the parameters that a search found.
+
+    Args:
+        settings: of the model table.
+        found: result of :func:`molmix.merge.search.search_weights`; None for a merge that is not searched.
+    """
+    if found is None:
+        return settings
+    facts = read_json(found)
+    summary = {name: facts[name] for name in ("metric", "value", "molecules", "tried")}
+    return settings | facts["settings"] | {"search": settings["search"] | summary}
+
+
+@dataclass(frozen=True)
+class Models:
+    """Models that are merged, once or several times.
+
+    Attributes:
+        inputs: the parents and, last, the base.
+        folders: folders that mergekit reads them from, by id.
+    """
+
+    inputs: list[Input]
+    folders: dict[str, Path]
+
+    @property
+    def parents(self) -> list[str]:
+        """Ids of the parents."""
+        return [model.id for model in self.inputs[:-1]]
+
+    @property
+    def base(self) -> str:
+        """Id of the base."""
+        return self.inputs[-1].id
+
+    @property
+    def weights(self) -> dict[str, Weights]:
+        """Full weights by id."""
+        return {model.id: model.weights for model in self.inputs}
+
+    @property
+    def lineage(self) -> dict[str, dict[str, Any]]:
+        """Manifests of the models, and of the starts that adapters lie on, by id."""
+        return {name: facts for model in self.inputs for name, facts in model.manifests.items()}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Digests of all weights that are read, by id."""
+        return {name: manifest["weights"]["digest"] for name, manifest in self.lineage.items()}
+
+    def merge_into(self, folder: Path, settings: dict[str, Any], seed: int) -> dict[str, Any]:
+        """Write a merge with its config and tokenizer into a folder, in float32, and return mergekit's recipe.
+
+        Args:
+            folder: where its files are written.
+            settings, seed: see :func:`merge`; weights are not cast to `dtype`.
+        """
+        own = {key: settings[key] for key in settings if key not in ("dtype", "search")}
+        method = TypeAdapter(MergeMethod).validate_python(own)
+        recipe = method.recipe(self.parents, self.base) | {"dtype": "float32", "out_dtype": "float32"}
+        _run(recipe, self.folders, folder, seed)
+        _copy_other_files(self.inputs[0].weights.folder, folder, settings.get("dtype", "float32"))
+        return recipe
+
+
+@contextmanager
+def open_models(parents: list[Path], base: Path, work: Path) -> Iterator[Models]:
+    """Models that can be merged, while the block runs.
+
+    Args:
+        parents, base: manifests.
+        work: folder for temporary links.
+
+    Raises:
+        MolmixError: weights are missing or damaged, or the models are not compatible.
+    """
+    switch_hub_off()
+    from molmix.merge.compatibility import check_compatible
+    from molmix.merge.inputs import mergekit_folders, read_inputs
+
+    inputs = read_inputs([*parents, base])
+    for other in inputs[1:]:
+        check_compatible(inputs[0].weights, other.weights)
+    weights = {model.id: model.weights for model in inputs}
+    with temporary_folder(work, "inputs") as links, mergekit_folders(weights, links) as folders:
+        yield Models(inputs, folders)
 
 
 def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int) -> None:

@@ -21,7 +21,7 @@ from molmix.core.errors import MolmixError, fault
 from molmix.core.validation import check_name
 from molmix.data.prompts import chat_settings
 from molmix.data.settings import ModelRejected, Prompts
-from molmix.merge.settings import START
+from molmix.merge.settings import START, Search
 from molmix.metrics.scorer import scorer_settings
 from molmix.models.settings import HubModel, MadeModel
 
@@ -101,6 +101,10 @@ class ModelTable(dict[str, Model]):
         """Merges whose weights are kept: those that models are aligned from, or all (`every`, `merge.keep_weights`)."""
         starts = {row.parents[0] for row in self.values() if row.kind == "aligned"}
         return [model for model in self.of_kind("merged") if every or model in starts]
+
+    def searched(self) -> list[str]:
+        """Merges whose weights are searched."""
+        return [model for model in self.of_kind("merged") if "search" in self[model].settings]
 
     def of_kind(self, *kinds: Kind) -> list[str]:
         """Ids of the models of some kinds."""
@@ -200,7 +204,9 @@ def _circle(waiting: Mapping[str, HubModel | MadeModel]) -> MolmixError:
 
 
 def _add_universal(config: Config, table: ModelTable) -> None:
-    merges = {f"{name}.{method}" for name in config.universal for method in config.merge.methods}
+    merges = {
+        f"{name}.{recipe}" for name in config.universal for recipe in (*config.merge.methods, *config.merge.search)
+    }
     for name, spec in config.universal.items():
         for key, model in (*(("parents", parent) for parent in spec.parents), ("base", spec.base)):
             if model in merges:
@@ -221,12 +227,14 @@ def _add_universal(config: Config, table: ModelTable) -> None:
 def _merges(
     config: Config, stem: str, parents: tuple[str, ...], base: str, seed: int, unseeded: str
 ) -> Iterator[Model]:
-    """One merge for each merge method that takes these models. Its name is added to `stem` and `unseeded`."""
+    """One merge for each merge method and search that takes these models. Its name is added to `stem`, `unseeded`."""
     dtype = {"dtype": config.merge.dtype} if config.merge.dtype != "float32" or _from_elsewhere(config) else {}
-    for name, method in config.merge.methods.items():
+    for key, method in config.merge.recipes().items():
         if method.takes(parents, base):
-            own = method.for_parents(parents, f"merge.methods.{name}")
-            settings = own.model_dump(by_alias=True) | dtype
+            name = key.rpartition(".")[2]
+            settings = method.for_parents(parents, key).model_dump(by_alias=True) | dtype
+            if isinstance(method, Search):
+                settings["search"] = method.model_dump(include={"by", "metric", "budget", "molecules"})
             yield Model(f"{stem}.{name}", "merged", parents, name, settings, seed, base, f"{unseeded}.{name}")
 
 
@@ -363,7 +371,7 @@ def _add_merged(config: Config, table: ModelTable, start: str, names: list[str])
             every = "_".join(own)
             for row in _merges(config, f"{base}.{every}{suffix}", parents, base, seed, f"{start}.{every}"):
                 _add(table, row, "merge.starts")
-    if config.merge.methods and len(table) == before:
+    if config.merge.recipes() and len(table) == before:
         what = f"no method of `merge.methods` can merge a set of the models aligned from {start!r}"
         raise fault("merge.of", what, "name sets of two models, or add a method that merges more")
 
@@ -402,11 +410,11 @@ def _check_methods(config: Config, table: ModelTable) -> None:
     """Refuse merge methods that can merge none of the sets of models."""
     merged = table.of_kind("merged")
     used = {table[model].method for model in merged}
-    for name, method in config.merge.methods.items():
-        if merged and name not in used:
+    for key, method in config.merge.recipes().items():
+        if merged and key.rpartition(".")[2] not in used:
             what = f"{method.method} cannot merge any of the sets of models of this study"
             hint = "it merges two models: give `merge.of: pairs`; or it needs two models besides the base"
-            raise fault(f"merge.methods.{name}", what, hint)
+            raise fault(key, what, hint)
 
 
 def _check_push(config: Config, table: ModelTable) -> None:

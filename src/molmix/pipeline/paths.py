@@ -151,6 +151,10 @@ class Paths:
         """Log of a training: its losses."""
         return f"{self.results}/models/{model}/log.parquet"
 
+    def searches(self, *models: str) -> list[str]:
+        """Results of the searches of some models' weights; models that are not searched have none."""
+        return [f"{self.results}/models/{model}/search.json" for model in models if model in self.table.searched()]
+
     def nli_model(self, name: str) -> str:
         """Manifest of an NLI model."""
         return f"{self.results}/nli_models/{name}/manifest.json"

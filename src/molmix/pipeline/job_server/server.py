@@ -55,6 +55,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "generate_rejected.py": (*_MODEL, "peft", "molmix.generation.generate"),
     "merge.py": (*_MODEL, "peft", "mergekit.merge", "molmix.merge.merging", "molmix.generation.generate"),
     "merge_and_generate.py": (*_MODEL, "peft", "mergekit.merge", "molmix.merge.merging", "molmix.generation.generate"),
+    "search_weights.py": (*_MODEL, "peft", "mergekit.merge", "molmix.merge.search"),
     "decompose.py": (*_TABLES, "molmix.judges.decompose.tables"),
     "nli.py": (*_TABLES, "molmix.judges.nli.inference"),
     "judge_licence.py": (*_TABLES, "molmix.judges.nli.licence", "molmix.judges.nli.inference"),
