@@ -65,6 +65,19 @@ def _set(*key_path: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+GRID = {"algorithm": "grid", "values": {"density": [0.2, 0.5]}}
+
+
+def _search(**over: Any) -> Callable[[dict[str, Any]], None]:
+    """A search of the weights of a TIES merge, with some other keys."""
+    own = {"merge": {"method": "ties"}, "by": GRID} | over
+    return _set("merge", "search", {"best": own})
+
+
+def _grid(**values: list[float]) -> dict[str, Any]:
+    return {"algorithm": "grid", "values": values}
+
+
 def _adapt_to_a_test_set(study: dict[str, Any]) -> None:
     study["data"]["train"] = study["data"]["tests"]["mine"]["source"]
     study["nli"]["own"] = {"kind": "adapted", "parent": "embedded"}
@@ -110,6 +123,15 @@ CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
         "`early_stopping: {metric: bleu4}`",
         _set("align", "sft", "early_stopping", {"metric": "bleu4"}),
     ),
+    ("search on a test set", "`on: id` in `merge.search`", _search(on="id")),
+    ("search of no parameter", "`values: {densty: [0.2]}`", _search(by=_grid(densty=[0.2]))),
+    ("search of refused values", "`values: {density: [0.2, 2]}`", _search(by=_grid(density=[0.2, 2.0]))),
+    (
+        "search beyond its budget",
+        "9 candidates and `budget: 8`",
+        _search(budget=8, by=_grid(weights=[0.1, 0.5, 1.0])),
+    ),
+    ("search by a judge", "`metric: atomic_f1`", _search(metric="atomic_f1")),
     ("setting of TRL", "`learning_rte: 1`", _set("align", "sft", "settings", {"learning_rte": 1})),
     ("setting that is molmix's", "`hub_token: …`", _set("align", "sft", "settings", {"hub_token": "x"})),
     ("password in an address", "`base_url: http://me:x@host`", _set("decomposers", "llm", "base_url", "http://m:x@h")),

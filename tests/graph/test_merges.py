@@ -23,6 +23,8 @@ def test_sets_of_models_are_merged_compared_and_drawn(tmp_path: Path, micro: dic
         "linear": {"method": "linear"},
     }
     merge = {"starts": ["mol2cap"], "of": [["sft", "dpo", "cpo"], ["start", "sft"]], "methods": methods}
+    by = {"algorithm": "grid", "values": {"t": [0.0, 0.3, 1.0]}}
+    merge["search"] = {"best": {"merge": {"method": "slerp"}, "by": by, "metric": "rougeL"}}
     study = micro | {"universal": {}, "align": align, "merge": merge}
     study["data"] = micro["data"] | {"tests": {"id": micro["data"]["tests"]["id"]}}
     study["preferences"] = {"rejected": {"mol2cap": micro["preferences"]["rejected"]["mol2cap"]}}
@@ -39,6 +41,15 @@ def test_sets_of_models_are_merged_compared_and_drawn(tmp_path: Path, micro: dic
             assert facts["parents"] == parents and facts["base"] == "mol2cap" and facts["dtype"] == "float32"
             assert abs(facts["erased"]["bfloat16"]) < 0.1  # the start is in float32: rounding adds and takes
             assert len(read_table(run / "predictions" / model / "id.parquet")) == 8
+    found = read_json(run / "models/mol2cap.start_sft.best/search.json")
+    assert found["tried"] == 3 and found["settings"]["t"] in by["values"]["t"]
+    made = read_json(run / "models/mol2cap.start_sft.best/manifest.json")
+    assert made["settings"]["t"] == found["settings"]["t"] and made["settings"]["search"]["tried"] == 3
+    assert not (run / "models/mol2cap.sft_dpo_cpo.best").exists()  # SLERP merges two models
+    with (run / "tables/merge_search.csv").open() as stream:
+        chosen = [row for row in csv.DictReader(stream) if row["chosen"] == "True"]
+    assert [(row["model"], float(row["t"])) for row in chosen] == [(found["id"], found["settings"]["t"])]
+    assert "mol2cap.start_sft.best" in (run / "tables/leaderboard.csv").read_text()
     with (run / "tables/merges.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert {(row["first"], row["second"], row["third"]) for row in rows} == {

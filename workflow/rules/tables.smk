@@ -1,6 +1,7 @@
 # Needs: the answers of every model, the test sets, and for captions the NLI probabilities of every judge.
 # Makes: scores/<model>/<test>.parquet (one row per answer, every metric), and from all of them the tables comparisons and
-#        leaderboard, and if the study has models for them merges, alignments and seeds (CSV, Markdown, LaTeX).
+#        leaderboard, and if the study has models for them merges, alignments and seeds (CSV, Markdown, LaTeX);
+#        and merge_search, the candidates of merges whose weights were searched.
 rule score:
     input:
         **named("tests", paths.tests()),
@@ -119,3 +120,27 @@ rule leaderboard:
         "Writing the leaderboard"
     script:
         "../scripts/leaderboard.py"
+
+
+rule merge_search:
+    input:
+        found=paths.searches(*table),
+        corpus=f"{R}/data/manifest.json",
+    output:
+        **table_files("merge_search"),
+    log:
+        f"{LOGS}/merge_search.log",
+    group:
+        "judge"
+    conda:
+        "../../envs/data.yaml"
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        seeds=study.seeds,
+        config=DIGEST,
+    message:
+        "Writing the table of searched merges"
+    script:
+        "../scripts/merge_search.py"

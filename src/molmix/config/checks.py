@@ -56,6 +56,25 @@ def check(config: Config) -> None:
     _text2mol(config)
     _ablations(config)
     _caption_metrics_of_trainings(config)
+    _searches(config)
+
+
+def _searches(config: Config) -> None:
+    """Check that searches of merge weights can be measured, and not on a test set."""
+    for name, search in config.merge.search.items():
+        key = f"merge.search.{name}"
+        if name in config.merge.methods:
+            raise fault(
+                key, f"`merge.methods` has a method {name!r}, and ids end with the name", "rename one of the two"
+            )
+        _check_immediate(config, search.metric, f"{key}.metric")
+        if config.data.train is None:
+            raise fault("data.train", f"missing, and {key} needs a validation split", "give `train` and `validation`")
+        for test, spec in config.data.tests.items():
+            held = config.data.validation
+            if held and held.model_dump(exclude={"columns"}) == spec.source.model_dump(exclude={"columns"}):
+                what = f"is the test set {test!r}, and {key} would choose weights on what it is tested on"
+                raise fault("data.validation", what, "name other rows")
 
 
 def _caption_metrics_of_trainings(config: Config) -> None:

@@ -19,6 +19,7 @@ COMPARISONS = {
     "merges": "Merges",
     "alignments": "Alignments",
     "seeds": "Spread over seeds",
+    "merge_search": "Searched merges",
 }
 # Tables of the target `judge`, by name, and their titles in the report.
 VALIDATION = {
@@ -221,7 +222,7 @@ class Products:
     @cached_property
     def main_tables(self) -> list[str]:
         """Tables of the target `all`: a study without models and systems only validates judges."""
-        return ["leaderboard", *self.compared] if self.table else [*VALIDATION]
+        return ["leaderboard", *self.compared, *self._searches] if self.table else [*VALIDATION]
 
     @cached_property
     def trained(self) -> list[str]:
@@ -253,13 +254,17 @@ class Products:
             folder: folder of the tables.
         """
         ablations = [f"ablation-{name}" for name in self.study.ablations]
-        return ["leaderboard", *self.compared, *ablations, *self._validated(folder)]
+        return ["leaderboard", *self.compared, *self._searches, *ablations, *self._validated(folder)]
 
     def shown_figures(self, folder: Path) -> list[str]:
         """Figures of the report. `folder` is the folder of the tables."""
         ablations = [f"ablation-{name}" for name in self.study.ablations]
         judges = [f"judges-{test}" for test in self.judged if "judges" in self._validated(folder)]
         return [*self.figures, *ablations, *judges]
+
+    @cached_property
+    def _searches(self) -> list[str]:
+        return ["merge_search"] if self.table.searched() else []
 
     def _validated(self, folder: Path) -> list[str]:
         return [name for name in VALIDATION if (folder / f"{name}.md").exists()]

@@ -41,20 +41,24 @@ class Cma(Algorithm):
 
     def check(self, key: str, sizes: Mapping[str, int], budget: int) -> None:
         """Refuse to run without the package."""
-        if not find_spec("cma"):
-            hint = "pip install 'molmix[search]', or take `algorithm: grid`, which needs nothing"
-            raise fault(key, "the package cma is not installed", hint)
+        _check_installed(key)
 
     def candidates(
         self, sizes: Mapping[str, int], start: Point, budget: int, seed: int
     ) -> Generator[Point, float, None]:
         """`start`, then generation after generation until the budget is spent."""
+        _check_installed("merge.search")  # the environment of a job may differ
         import cma
 
         ends = [self.bounds[name] for name in coordinates(sizes)]
         given = [number for name in sizes for number in (start[name] if name == "weights" else [start[name]])]
         unit = [min(1.0, max(0.0, (own - low) / (high - low))) for own, (low, high) in zip(given, ends, strict=True)]
-        options = {"bounds": [0, 1], "seed": seed % 2**31 + 1, "verbose": -9, "maxfevals": budget}  # 0 is the clock
+        options = {
+            "bounds": [[0.0] * len(ends), [1.0] * len(ends)],
+            "maxstd": float("inf"),  # its default limit fails for one number (cma 4.5)
+            "seed": seed % 2**31 + 1,  # 0 is the time of day
+            "verbose": -9,
+        }
         strategy = cma.CMAEvolutionStrategy(unit, SPREAD, options)
 
         def scaled(numbers: Iterable[float]) -> Point:
@@ -71,3 +75,9 @@ class Cma(Algorithm):
                 losses.append(-(yield scaled(numbers)))
                 asked += 1
             strategy.tell(generation, losses)
+
+
+def _check_installed(key: str) -> None:
+    if not find_spec("cma"):
+        hint = "pip install 'molmix[search]' (or cma), or take `algorithm: grid`, which needs no package"
+        raise fault(key, "`algorithm: cma` needs the package cma, which is not installed", hint)
