@@ -131,7 +131,7 @@ CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
         "9 candidates and `budget: 8`",
         _search(budget=8, by=_grid(weights=[0.1, 0.5, 1.0])),
     ),
-    ("search by a judge", "`metric: atomic_f1`", _search(metric="atomic_f1")),
+    ("search by no metric", "`metric: blue4`", _search(metric="blue4")),
     ("setting of TRL", "`learning_rte: 1`", _set("align", "sft", "settings", {"learning_rte": 1})),
     ("setting that is molmix's", "`hub_token: …`", _set("align", "sft", "settings", {"hub_token": "x"})),
     ("password in an address", "`base_url: http://me:x@host`", _set("decomposers", "llm", "base_url", "http://m:x@h")),

@@ -24,7 +24,7 @@ def test_sets_of_models_are_merged_compared_and_drawn(tmp_path: Path, micro: dic
     }
     merge = {"starts": ["mol2cap"], "of": [["sft", "dpo", "cpo"], ["start", "sft"]], "methods": methods}
     by = {"algorithm": "grid", "values": {"t": [0.0, 0.3, 1.0]}}
-    merge["search"] = {"best": {"merge": {"method": "slerp"}, "by": by, "metric": "rougeL"}}
+    merge["search"] = {"best": {"merge": {"method": "slerp"}, "by": by, "metric": "atomic_f1"}}
     study = micro | {"universal": {}, "align": align, "merge": merge}
     study["data"] = micro["data"] | {"tests": {"id": micro["data"]["tests"]["id"]}}
     study["preferences"] = {"rejected": {"mol2cap": micro["preferences"]["rejected"]["mol2cap"]}}

@@ -121,8 +121,14 @@ use rule align as align_fully with:
 # The weights of these merges are searched on the validation split. The merge itself then reads what was found.
 rule search_weights:
     input:
-        validation=f"{R}/data/validation.parquet",
-        files=[*study.metrics.files().values()],
+        corpus=lambda wildcards: paths.scored_corpus(wildcards.model),
+        metric_files=lambda wildcards: paths.scored_with(wildcards.model),
+        nli=lambda wildcards: paths.scoring_nli(wildcards.model),
+        nli_weights=lambda wildcards: [
+            ancient(folder)
+            for name in products.scoring_nli(wildcards.model)
+            for folder in paths.nli_weights(name)
+        ],
         parents=lambda wildcards: paths.parents(wildcards.model),
         base=lambda wildcards: paths.manifest(table[wildcards.model].base),
         weights=lambda wildcards: weights(*table.merged_from(wildcards.model)),
@@ -148,7 +154,6 @@ rule search_weights:
         prompts=study.prompts.model_dump(),
         generation=study.generation.model_dump()
         | chat_settings(study.prompts.model_dump()),
-        options=study.immediate_options(),
         work=f"{R}/work/search/{{model}}",
     message:
         "Searching the weights of {wildcards.model}"

@@ -16,7 +16,8 @@ from molmix.data.settings import DemoSource, FileSource, HubSource
 from molmix.generation.engines import ENGINES
 from molmix.judges.decompose.units import UNITS
 from molmix.judges.kinds import NliJudge
-from molmix.metrics import Options, all_metrics, immediate_metrics
+from molmix.metrics import all_metrics
+from molmix.metrics.scorer import check_columns
 from molmix.models.settings import check_heads
 
 
@@ -67,11 +68,12 @@ def _searches(config: Config) -> None:
             raise fault(
                 key, f"`merge.methods` has a method {name!r}, and ids end with the name", "rename one of the two"
             )
-        _check_immediate(config, search.metric, f"{key}.metric")
+        held = config.data.validation
         if config.data.train is None:
             raise fault("data.train", f"missing, and {key} needs a validation split", "give `train` and `validation`")
+        knows_facts = isinstance(held or config.data.train, DemoSource)
+        check_columns([search.metric], config.metric_options(), knows_facts=knows_facts, key=f"{key}.metric")
         for test, spec in config.data.tests.items():
-            held = config.data.validation
             if held and held.model_dump(exclude={"columns"}) == spec.source.model_dump(exclude={"columns"}):
                 what = f"is the test set {test!r}, and {key} would choose weights on what it is tested on"
                 raise fault("data.validation", what, "name other rows")
@@ -86,15 +88,6 @@ def _caption_metrics_of_trainings(config: Config) -> None:
         if spec.metrics and config.preferences and "mol2cap" not in config.rejected():
             what = f"has no `mol2cap`, so the pairs of {key} ask for no captions, and there is nothing to measure"
             raise fault("preferences.rejected", what, "add it, or remove the metrics")
-
-
-def _check_immediate(config: Config, metric: str, key: str) -> None:
-    """Refuse a metric that a training or a search cannot measure itself."""
-    known = [one.column for one in immediate_metrics(Options(**config.immediate_options()))]
-    if metric not in known and metric in [one.column for one in all_metrics(config.metric_options(), "mol2cap")]:
-        what = f"{metric!r} is made from tables of other jobs, such as those of a judge"
-        raise fault(key, what, f"choose one of {', '.join(known)}")
-    check_name(metric, known, key, "metric of captions")
 
 
 def _names(config: Config) -> None:

@@ -113,10 +113,6 @@ class Config(Section):
         """Files that judges read."""
         return [file for judge in self.judges.values() for file in judge.files]
 
-    def immediate_options(self) -> dict[str, Any]:
-        """Options of the metrics that a training or a search measures itself (:class:`molmix.metrics.Options`)."""
-        return {"judges": {}, "domain": self.domain, **self.metrics.options()}
-
     def local_decomposers(self) -> dict[str, LocalSettings]:
         """Decomposers that run a language model on this machine."""
         return {name: own for name, own in self.decomposers.items() if isinstance(own, LocalSettings)}

@@ -33,6 +33,7 @@ OTHER_FILES += ["chat_template.*", "generation_config.json"]
 
 logger = logging.getLogger(__name__)
 
+NOT_OF_METHODS = ("dtype", "search", "scorer")  # settings of a merge that are none of its method
 SHARD = 2_000_000_000  # bytes of a file; a shard is held in memory until it is full
 
 
@@ -113,7 +114,8 @@ def found_settings(settings: dict[str, Any], found: Path | None = None) -> dict[
         return settings
     facts = read_json(found)
     summary = {name: facts[name] for name in ("metric", "value", "molecules", "tried")}
-    return settings | facts["settings"] | {"search": settings["search"] | summary}
+    kept = {name: value for name, value in settings.items() if name != "scorer"}
+    return kept | facts["settings"] | {"search": settings["search"] | summary}
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ class Models:
             folder: where its files are written.
             settings, seed: see :func:`merge`; weights are not cast to `dtype`.
         """
-        own = {key: settings[key] for key in settings if key not in ("dtype", "search")}
+        own = {key: settings[key] for key in settings if key not in NOT_OF_METHODS}
         method = TypeAdapter(MergeMethod).validate_python(own)
         recipe = method.recipe(self.parents, self.base) | {"dtype": "float32", "out_dtype": "float32"}
         _run(recipe, self.folders, folder, seed)

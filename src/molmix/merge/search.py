@@ -9,13 +9,15 @@ candidates of CMA-ES follow from the seed and the figures.
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from molmix.core.errors import fault
-from molmix.core.files import digest, write_json
+from molmix.core.files import digest, read_json, write_json
 from molmix.core.fingerprint import code_digest
 from molmix.core.hub import switch_hub_off
 from molmix.core.jsonl_cache import append_to_cache, read_cache
@@ -25,13 +27,17 @@ from molmix.data.corpus import draw_rows, read_molecules
 from molmix.data.prompts import prompt
 from molmix.generation.engines import ENGINES
 from molmix.merge.algorithms._shared import Point
-from molmix.merge.merging import Models, open_models
+from molmix.merge.merging import NOT_OF_METHODS, Models, open_models
 from molmix.merge.settings import MergeMethod, SearchAlgorithm, with_point
-from molmix.metrics import Options, immediate_metrics
-from molmix.metrics.score import caption_figures
+from molmix.metrics.scorer import CaptionScorer
 from molmix.models.manifests import write_manifest
 
-CODE = ("molmix.merge", "molmix.metrics", "molmix.data.prompts")  # that a candidate's figure depends on
+CODE = (
+    "molmix.merge",
+    "molmix.metrics",
+    "molmix.judges",
+    "molmix.data.prompts",
+)  # that a candidate's figure depends on
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +50,13 @@ def search_weights(
     validation: Path,
     prompts: dict[str, Any],
     generation: dict[str, Any],
-    options: dict[str, Any],
     settings: dict[str, Any],
     seed: int,
     first_seed: int,
+    nli: Mapping[str, Path],
     work: Path,
     out: Path,
+    store: Path = Path("results/store"),
 ) -> None:
     """Search the parameters of one merge, and write all candidates with their figures as JSON.
 
@@ -63,12 +70,14 @@ def search_weights(
         prompts: prompt templates.
         generation: the config's section, dumped, with the settings of a chat template if there is one. Captions are
             greedy, whatever it says.
-        options: of the metrics.
-        settings: of the merge; with `search` (``by``, ``metric``, ``budget``, ``molecules``).
+        settings: of the merge; with `search` (``by``, ``metric``, ``budget``, ``molecules``) and `scorer`
+            (:func:`molmix.metrics.scorer.scorer_settings`).
         seed: for methods that draw random numbers, and for the algorithm.
         first_seed: of the draw of molecules: all searches of a study use the same ones.
+        nli: manifests of the NLI models that the metric asks, by name.
         work: folder for this model's search, outside of the outputs.
         out: JSON file to write.
+        store: folder of the caches of these models.
 
     Raises:
         MolmixError: there are no validation molecules, the metric has no value for them, or as
@@ -79,13 +88,16 @@ def search_weights(
     rows = draw_rows(read_molecules(validation), search["molecules"], first_seed)
     if not rows:
         raise fault("data.validation", "has no rows to search on", "give a validation split, or remove `merge.search`")
-    chosen_by = next(one for one in immediate_metrics(Options(**options)) if one.column == search["metric"])
-    own = {key: settings[key] for key in settings if key not in ("dtype", "search")}
+    scorer = CaptionScorer(settings["scorer"], nli, store)
+    better = scorer.columns[search["metric"]]
+    own = {key: settings[key] for key in settings if key not in NOT_OF_METHODS}
     start = TypeAdapter(MergeMethod).validate_python(own)
     algorithm = TypeAdapter(SearchAlgorithm).validate_python(search["by"])
     candidates: list[dict[str, Any]] = []
     with open_models(parents, base, work) as models:
-        study = _Evaluation(models, rows, settings, generation | {"temperature": 0.0}, prompts, options, seed, work)
+        inputs = models.digests | {f"nli.{name}": read_json(path)["weights"]["digest"] for name, path in nli.items()}
+        greedy = generation | {"temperature": 0.0}
+        study = _Evaluation(models, rows, settings, greedy, prompts, scorer, inputs, seed, work)
         points = algorithm.candidates(
             algorithm.sizes(len(parents)), start.model_dump(by_alias=True), search["budget"], seed
         )
@@ -97,16 +109,15 @@ def search_weights(
                 logger.info("%s: %s %.4f", point, search["metric"], value)
                 bar.update()
                 try:
-                    point = points.send(value if chosen_by.better == "higher" else -value)
+                    point = points.send(value if better == "higher" else -value)
                 except StopIteration:
                     point = None
-        inputs = models.digests
-    choose = max if chosen_by.better == "higher" else min
+    choose = max if better == "higher" else min
     best = choose(candidates, key=lambda candidate: candidate["value"])
     facts = {
         "id": model_id,
         "metric": search["metric"],
-        "better": chosen_by.better,
+        "better": better,
         "molecules": len(rows),
         "tried": len(candidates),
         "inputs": inputs,
@@ -127,21 +138,22 @@ class _Evaluation:
         settings: dict[str, Any],
         generation: dict[str, Any],
         prompts: dict[str, Any],
-        options: dict[str, Any],
+        scorer: CaptionScorer,
+        inputs: dict[str, str],
         seed: int,
         work: Path,
     ) -> None:
         self.models, self.rows, self.generation, self.seed, self.work = models, rows, generation, seed, work
-        self.dtype, self.metric, self.options = settings.get("dtype"), settings["search"]["metric"], Options(**options)
+        self.dtype, self.metric, self.scorer = settings.get("dtype"), settings["search"]["metric"], scorer
         self.prompts = [prompt(prompts["mol2cap"], "mol2cap", row["molecule"]) for row in rows]
         self.kind = ENGINES[generation.get("engine", "transformers")]
-        depends_on = [models.digests, generation, self.kind.depends_on(generation), self.prompts, options, seed]
+        depends_on = [inputs, generation, self.kind.depends_on(generation), self.prompts, settings["scorer"], seed]
         truth = [[row[name] for name in ("references", "facts", "properties")] for row in rows]
         self.file = work / f"{digest(*depends_on, truth, self.metric, self.dtype, code_digest(*CODE))}.jsonl"
         self.known = read_cache(self.file)
 
     def figure(self, point: Point, merge: dict[str, Any]) -> float:
-        """The metric of a candidate.
+        """The metric of a candidate. A value that is not defined counts as the worst: 0, or 1 if lower is better.
 
         Args:
             point: its parameters.
@@ -165,4 +177,6 @@ class _Evaluation:
                 cast_weights(weights, getattr(torch, self.dtype))
             write_manifest(manifest, {"id": "candidate", "kind": "merged", "parents": self.models.parents}, weights)
             texts = self.kind.load(manifest, self.generation, self.seed).texts(self.prompts)
-        return caption_figures(self.rows, texts, [self.metric], self.options)[self.metric]
+        value = self.scorer.figures(texts, self.rows, [self.metric])[self.metric]
+        worst = 0.0 if self.scorer.columns[self.metric] == "higher" else 1.0
+        return worst if math.isnan(value) else value

@@ -53,7 +53,8 @@ class Search(Section):
     merge: MergeMethod = Field(description="merge method, with the parameters that are not searched")
     by: SearchAlgorithm = Field(description="how candidates are chosen: `grid` or `cma`")
     metric: str = Field(
-        "bleu4", description="metric to choose by: a column of leaderboard.csv that needs no judge, such as bleu4 or f1"
+        "bleu4",
+        description="metric to choose by: a column of leaderboard.csv, such as bleu4, f1, or atomic_f1 of a judge",
     )
     budget: Count = Field(50, description="largest number of candidates. Each is merged, and writes captions")
     molecules: Count = Field(64, description="number of molecules of validation, drawn with the seed; all if fewer")

@@ -9,7 +9,7 @@ to the config renames no model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal, get_args
@@ -235,6 +235,7 @@ def _merges(
             settings = method.for_parents(parents, key).model_dump(by_alias=True) | dtype
             if isinstance(method, Search):
                 settings["search"] = method.model_dump(include={"by", "metric", "budget", "molecules"})
+                settings["scorer"] = _scorer(config, [method.metric], f"{key}.metric")
             yield Model(f"{stem}.{name}", "merged", parents, name, settings, seed, base, f"{unseeded}.{name}")
 
 
@@ -287,11 +288,10 @@ def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> No
     key, settings = f"align.{name}", spec.resolved() | chat_settings(config.prompts.model_dump())
     settings |= _evaluation(config, spec)
     spec.check(key)
-    sections = (config.judges, config.decomposers, config.nli)
     if spec.metrics:
-        settings |= {"scorer": scorer_settings(spec.metrics, config.metric_options(), *sections, f"{key}.reward")}
+        settings["scorer"] = _scorer(config, spec.metrics, f"{key}.reward")
     if isinstance(spec.rejected, JudgedPairs):
-        scorer = scorer_settings(spec.rejected.metrics, config.metric_options(), *sections, f"{key}.rejected.reward")
+        scorer = _scorer(config, spec.rejected.metrics, f"{key}.rejected.reward")
         settings |= {"rejected": spec.rejected.model_dump() | {"scorer": scorer}}
     stem = f"{start}.{name}"
     for seed, suffix in _seeds(config):
@@ -302,6 +302,11 @@ def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> No
                 raise fault(f"{key}.starts", f"{start!r} has no adapter to continue", hint)
             settings = settings | {"lora": table[parent].settings["lora"]}
         _add(table, Model(f"{parent}.{name}{suffix}", "aligned", (parent,), name, settings, seed, unseeded=stem), key)
+
+
+def _scorer(config: Config, metrics: Iterable[str], key: str) -> dict[str, Any]:
+    sections = (config.judges, config.decomposers, config.nli)
+    return scorer_settings(metrics, config.metric_options(), *sections, key)
 
 
 def _evaluation(config: Config, spec: Alignment) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Paths:
         return f"{self.results}/preferences/{self._corpus(model)}{author if rejected else ''}{folder}"
 
     def scored_corpus(self, model: str) -> list[str]:
-        """Tables of the training split and of validation, if an alignment scores captions of their molecules."""
+        """Tables of the training split and of validation, if an alignment or a search scores captions of them."""
         if "scorer" not in self.table[model].settings:
             return []
         splits = self.splits()[self.table[model].settings.get("corpus") or ""]
@@ -103,7 +103,7 @@ class Paths:
         return [*self.study.metrics.files().values()] if "scorer" in self.table[model].settings else []
 
     def scoring_nli(self, model: str) -> list[str]:
-        """Manifests of the NLI models that an alignment asks."""
+        """Manifests of the NLI models that an alignment or a search asks."""
         return [self.nli_model(name) for name in self.products.scoring_nli(model)]
 
     def rejected(self, corpus: str, author: str) -> dict[str, str]:

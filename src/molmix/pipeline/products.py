@@ -94,7 +94,7 @@ class Products:
     # ---- models
 
     def scoring_nli(self, model: str) -> list[str]:
-        """Names of the NLI models that an alignment asks while it trains."""
+        """Names of the NLI models that an alignment or a search asks."""
         return sorted(self.table[model].settings.get("scorer", {}).get("nli", {}))
 
     def nli_made_by(self, *rules: str) -> list[str]:

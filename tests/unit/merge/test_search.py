@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-import molmix.merge.search as searching
 from molmix.core.files import read_json, read_table, write_table
 from molmix.data.corpus import CORPUS
 from molmix.generation.generate import generate
@@ -14,10 +13,12 @@ from molmix.merge.algorithms.cma import Cma
 from molmix.merge.algorithms.grid import Grid
 from molmix.merge.merging import found_settings, merge
 from molmix.merge.search import search_weights
+from molmix.metrics import Options
+from molmix.metrics.scorer import CaptionScorer, scorer_settings
 from tests.unit.merge.test_merging import full
 
 GENERATION = {"max_new_tokens": 12, "batch_tokens": 1024, "temperature": 0.0, "top_p": 1.0}
-OPTIONS = {"judges": {}, "domain": "text", "vocabulary": None, "wordnet": None}
+OPTIONS = Options(judges={}, domain="text", vocabulary=None, wordnet=None)
 PROMPTS = {"mol2cap": "{molecule} holds", "cap2mol": "{caption}"}
 MOLECULES = ["carbon oxygen ring", "acid", "ring ring acid", "oxygen a carbon", "the molecule", "a ring", "the acid"]
 
@@ -100,6 +101,7 @@ def merge_at(parents: list[Path], out: Path, settings: dict[str, Any]) -> dict[s
 def search(parents: list[Path], validation: Path, tmp_path: Path) -> Any:
     def run(by: dict[str, Any], out: str = "search.json", **over: Any) -> dict[str, Any]:
         own = {"by": by, "metric": "rougeL", "budget": 20, "molecules": 64}
+        scorer = scorer_settings(["rougeL"], OPTIONS, {}, {}, {}, "key")
         search_weights(
             model_id="m",
             parents=parents[1:],
@@ -107,8 +109,8 @@ def search(parents: list[Path], validation: Path, tmp_path: Path) -> Any:
             validation=validation,
             prompts=PROMPTS,
             generation=GENERATION,
-            options=OPTIONS,
-            settings={"method": "slerp", "t": 0.5} | over | {"search": own},
+            settings={"method": "slerp", "t": 0.5} | over | {"search": own, "scorer": scorer},
+            nli={},
             seed=7,
             first_seed=7,
             work=tmp_path / "work",
@@ -138,7 +140,7 @@ def test_a_killed_search_merges_no_finished_candidate_again(search, tmp_path, mo
     whole = search(GRID, "whole.json")
     for file in (tmp_path / "work").glob("*.jsonl"):
         file.unlink()
-    measured, score = [], searching.caption_figures
+    measured, score = [], CaptionScorer.figures
 
     def dies(*given: Any) -> dict[str, float]:
         if len(measured) == 3:
@@ -147,12 +149,12 @@ def test_a_killed_search_merges_no_finished_candidate_again(search, tmp_path, mo
         return score(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(searching, "caption_figures", dies)
+        patch.setattr(CaptionScorer, "figures", dies)
         with pytest.raises(KeyboardInterrupt):
             search(GRID)
     again: list[list[str]] = []
     with monkeypatch.context() as patch:
-        patch.setattr(searching, "caption_figures", lambda *given: again.append(given[1]) or score(*given))
+        patch.setattr(CaptionScorer, "figures", lambda *given: again.append(given[1]) or score(*given))
         assert search(GRID) == whole and len(again) == 3
         assert search(GRID, dtype="bfloat16")["tried"] == 6 and len(again) == 9  # other weights, other figures
     assert not [*(tmp_path / "work").glob(".*")]
@@ -163,5 +165,5 @@ def test_a_further_candidate_of_cma_costs_one_merge(search, monkeypatch) -> None
     found = search(cma)
     assert found["tried"] == 20 and found["candidates"][0]["settings"] == {"t": 0.5}
     assert found["value"] == max(one["value"] for one in found["candidates"]) >= found["candidates"][0]["value"]
-    monkeypatch.setattr(searching, "caption_figures", lambda *_: pytest.fail("all candidates are known"))
+    monkeypatch.setattr(CaptionScorer, "figures", lambda *_: pytest.fail("all candidates are known"))
     assert search(cma) == found
