@@ -61,6 +61,7 @@ judge-figures: $(READY)  ## tables of docs/judges.md: the embedded world, ChEBI-
 	ln -sfn "$(abspath $(DATA))/chebi20" judge-data/chebi20
 	ln -sfn "$(abspath $(DATA))/pubchem324k" judge-data/pubchem324k
 	ln -sfn "$(abspath $(NLI))" judge-data/nli
+	python -m benchmarks.retrieval judge-data/chebi20/validation.tsv judge-data/chebi20/test.tsv judge-data/retrieval
 	snakemake --cores all --quiet reason --configfile config/judge.yaml -- all judge
 	snakemake --cores all --quiet reason --configfile config/judge-chebi20.yaml -- all judge
 	snakemake --cores all --quiet reason --configfile config/judge-pubchem324k.yaml -- judge

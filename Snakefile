@@ -48,6 +48,19 @@ if workflow.is_main_process and wants_current_results(sys.argv):
     refuse_stale_results()
 
 
+failed_jobs = FailedJobs()
+
+
 onstart:
+    failed_jobs.collect()
     if serves(workflow, study.hardware) and (prefix := start_job_server()):
         shell.prefix(prefix)
+
+
+onsuccess:
+    for line in next_steps(paths):
+        logger.info(line)
+
+
+onerror:
+    failed_jobs.report()

@@ -9,7 +9,8 @@ import sys
 from contextlib import redirect_stdout
 from importlib import import_module
 
-SECTIONS = ("metrics", "nli", "generation", "training", "merging", "merge_matrix", "explorer", "workflow", "cluster")
+SECTIONS = ("metrics", "nli", "generation", "training", "merging", "merge_matrix", "explorer")
+SECTIONS += ("workflow", "scale", "cluster")
 BY_NAME = ("merge_memory",)  # long, or for a large machine
 
 

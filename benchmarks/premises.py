@@ -21,7 +21,10 @@ from molmix.analysis.judge_validation.sensitivity import measure_sensitivity
 SETTINGS: tuple[dict[str, Any], ...] = (
     {},
     {"alignment": "one_to_one"},
+    {"threshold": 0.01},
+    {"threshold": 0.7},
     {"threshold": 0.9},
+    {"threshold": 1.0},
     {"alignment": "one_to_one", "threshold": 0.9},
     {"premises": "text"},
     {"premises": "infuse"},

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -131,6 +132,7 @@ def explorer(
 def status(
     targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; default: the tables")] = None,
     configfile: ConfigFile = Path("config/config.yaml"),
+    watch: Annotated[bool, typer.Option("--watch", help="show it again every 5 s, until the run has ended")] = False,
 ) -> None:
     """Show how far a run is: jobs done, running, failed and left by stage, training losses, estimated time left.
 
@@ -141,19 +143,27 @@ def status(
     Running: recorded so in .snakemake/. If Snakemake itself was killed, the
     records stay until `molmix recover`.
     Failed: the last try gave no result; interrupted jobs count too.
+    A running job tells its progress after 5 seconds, and then every 30.
     Time left: from the mean time of finished jobs of the same stage, for as
     many jobs at a time as run now. Queues and other machines are not seen.
     """
-    from rich.console import Console
+    from rich.console import Console, Group
+    from rich.live import Live
 
     from molmix.pipeline.status.graph import jobs
     from molmix.pipeline.status.show import status_report
     from molmix.pipeline.status.state import job_statuses
+    from molmix.pipeline.status.watch import watch as statuses
 
     study = loading.load(configfile)
-    found, since = job_statuses(jobs(configfile, targets or []))
+    work = Path(f"results/{study.run}/work/align")
     console = Console(highlight=False, soft_wrap=True)
-    for part in status_report(study.run, found, since, Path(f"results/{study.run}/work/align")):
+    if watch:
+        with Live(console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
+            for found, since in statuses(lambda: jobs(configfile, targets or [])):
+                live.update(Group(*status_report(study.run, found, since, work)), refresh=True)
+        return
+    for part in status_report(study.run, *job_statuses(jobs(configfile, targets or [])), work):
         console.print(part)
 
 

@@ -26,9 +26,9 @@ YAML = [block for page in PAGES if page != EXTENDING for block in snippets(page)
 
 def whole(fragment: dict[str, Any]) -> dict[str, Any]:
     """A study of a part of one: what it leaves out is the micro study's, but for models where captions come from
-    elsewhere."""
+    elsewhere, or where models need a chat template."""
     study = copy.deepcopy(MICRO)
-    if "systems" in fragment:
+    if "systems" in fragment or "template" in fragment.get("prompts", {}):
         for key in ("initial", "universal", "align", "merge", "preferences"):
             study.pop(key)
         study["data"].pop("train"), study["data"].pop("validation")

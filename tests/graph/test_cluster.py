@@ -23,6 +23,12 @@ def test_short_jobs_go_as_one(micro: dict[str, Any], tmp_path: Path, snakemake) 
     assert groups(planned.stdout) == {"data": 1, "generate": -(-models // 4), "judge": 1, "judge_validation": 1}
 
 
+def test_a_plan_for_this_machine_has_no_groups(micro: dict[str, Any], tmp_path: Path, snakemake) -> None:
+    planned = snakemake(tmp_path, "-n", "all", "judge", study=micro)
+    assert planned.returncode == 0, planned.stdout
+    assert groups(planned.stdout) == {}
+
+
 def test_jobs_with_gpus_go_apart_from_jobs_without(micro: dict[str, Any], tmp_path: Path, snakemake) -> None:
     micro["hardware"] = {"gpus": {"align": 2, "generate": 1, "nli": 1}}
     planned = snakemake(tmp_path, "-n", *PROFILE, "all", "judge", study=micro)

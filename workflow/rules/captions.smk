@@ -4,6 +4,7 @@
 rule generate:
     input:
         **named("tests", paths.tests()),
+        examples=lambda wildcards: paths.examples(wildcards.model),
         manifest=paths.manifest("{model}"),
         lineage=lambda wildcards: [
             paths.manifest(model) for model in table.lineage(wildcards.model)
@@ -17,7 +18,7 @@ rule generate:
         model=any_of(products.generating),
     priority: 20
     group:
-        "generate"
+        groups.generate
     conda:
         environment(study.generation.engine)
     threads: needs.cores("generate")
@@ -36,6 +37,36 @@ rule generate:
         "Generating with {wildcards.model}"
     script:
         "../scripts/generate.py"
+
+
+rule ask_endpoint:
+    input:
+        **named("tests", paths.tests()),
+        examples=lambda wildcards: paths.examples(wildcards.model),
+    output:
+        **named("predictions", paths.predictions("{model}")),
+        manifest=paths.manifest("{model}"),
+    log:
+        f"{LOGS}/ask_endpoint/{{model}}.log",
+    wildcard_constraints:
+        model=any_of(products.endpoints),
+    priority: 20
+    conda:
+        "../../envs/models.yaml"
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(240),
+    params:
+        settings=lambda wildcards: table[wildcards.model].settings,
+        generation=study.generation.model_dump(),
+        prompts=lambda wildcards: table[wildcards.model].prompts(study.prompts),
+        directions=products.tests,
+        seed=study.seeds[0],
+        cache=CAPTIONS_CACHE,
+    message:
+        "Asking {wildcards.model} for captions"
+    script:
+        "../scripts/ask_endpoint.py"
 
 
 rule join_external:

@@ -3,7 +3,7 @@
 #        (what the study makes), `needs` (what jobs ask for) and `groups`. They are explained in src/molmix/pipeline/.
 import functools
 import os
-import re
+import sys
 
 from snakemake.exceptions import WorkflowError
 
@@ -11,6 +11,7 @@ from molmix.config.schema import NO_RESULT_DEPENDS_ON
 from molmix.core.errors import MolmixError
 from molmix.data.prompts import chat_settings
 from molmix.generation.engines import ENGINES
+from molmix.pipeline.endings import FailedJobs, next_steps
 from molmix.pipeline.groups import Groups
 from molmix.pipeline.job_settings import (
     check_run,
@@ -20,8 +21,14 @@ from molmix.pipeline.job_settings import (
 )
 from molmix.pipeline.job_server import serves, start_job_server
 from molmix.pipeline.model_table import RESERVED
-from molmix.pipeline.named import named
-from molmix.pipeline.paths import ATOMS_CACHE, NLI_CACHE, VERDICTS_CACHE, Paths
+from molmix.pipeline.named import any_of, named
+from molmix.pipeline.paths import (
+    ATOMS_CACHE,
+    CAPTIONS_CACHE,
+    NLI_CACHE,
+    VERDICTS_CACHE,
+    Paths,
+)
 from molmix.pipeline.products import COMPARISONS, VALIDATION, Products
 from molmix.pipeline.resources import JobResources, grows
 from molmix.pipeline.setup import deny_others_writing, ready
@@ -47,7 +54,8 @@ except MolmixError as error:
 
 products = Products(study, table)
 paths = Paths(study, table, products)
-groups = Groups(study, products)
+# Snakemake knows the largest number of jobs that it sends to a cluster (`--jobs`, in a profile), in a dry run too.
+groups = Groups(study, products, used=workflow.nodes is not None)
 needs = JobResources(
     study,
     table,
@@ -85,11 +93,6 @@ def refuse_stale_results():
 def made_by(wildcards, input):
     """:func:`current_settings` for jobs that make tables. Snakemake does not compare a parameter that uses `input`."""
     return current_settings()
-
-
-def any_of(names):
-    """A wildcard constraint that matches these names and nothing else."""
-    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def weights(*models):

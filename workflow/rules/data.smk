@@ -47,6 +47,8 @@ rule corpus:
         groups.data
     conda:
         "../../envs/data.yaml"
+    # Molecules of large sources are divided between processes.
+    threads: 4 if any(source.kind != "demo" for source in study.sources()) else 1
     resources:
         mem_mb=grows(4000),
         runtime=grows(60),
@@ -85,7 +87,7 @@ rule generate_rejected:
         ),
         runtime=grows(240),
     params:
-        settings=lambda wildcards: study.generation.model_dump()
+        settings=lambda wildcards: study.rejecting()
         | chat_settings(table[rejecting_model(wildcards)].prompts(study.prompts)),
         template=lambda wildcards: table[rejecting_model(wildcards)].prompts(
             study.prompts

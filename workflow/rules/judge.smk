@@ -178,6 +178,7 @@ rule nli:
                     "generated",
                     paths.generated_units(wildcards.judge, wildcards.author),
                 ),
+                **named("texts", paths.whole_texts(wildcards.judge, wildcards.author)),
             }
         ),
         model=lambda wildcards: paths.nli_model(

@@ -212,7 +212,7 @@ rule merge_and_generate:
         model=any_of(products.temporary_merges),
     priority: 20
     group:
-        "generate"
+        groups.generate
     conda:
         environment(study.generation.engine)
     threads: needs.cores("generate")

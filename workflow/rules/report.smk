@@ -1,23 +1,21 @@
 # Needs: the tables and figures of a run.
 # Makes: tables/<name>.html (each table as a page), report/index.html (Snakemake's own report: captions, figures,
 #        tables), and for a run that is not finished so-far/index.html.
-# The tables of the target `judge` are shown if they exist: the report does not make them, as that takes long.
+# The tables of the target `judge` are shown if they exist or the same command makes them: the report alone does not make
+# them, as that takes long.
+REPORTED = products.reported(Path(f"{R}/tables"), judge_too="judge" in sys.argv)
+
+
 rule pages:
     input:
         **named(
             "md",
-            {
-                name: f"{R}/tables/{name}.md"
-                for name in products.shown_tables(Path(f"{R}/tables"))
-            },
+            {name: f"{R}/tables/{name}.md" for name in REPORTED["tables"]},
         ),
     output:
         **named(
             "html",
-            {
-                name: shown(name, "html", "Page")
-                for name in products.shown_tables(Path(f"{R}/tables"))
-            },
+            {name: shown(name, "html", "Page") for name in REPORTED["tables"]},
         ),
     log:
         f"{LOGS}/pages.log",
@@ -40,10 +38,8 @@ rule report:
         **named("licences", paths.licences()),
         explorer=f"{R}/explorer",  # the first page of the report links to it
         corpus=f"{R}/data/manifest.json",
-        results=paths.tables(
-            *products.shown_tables(Path(f"{R}/tables")), kinds=["html", "csv"]
-        )
-        + paths.figures(*products.shown_figures(Path(f"{R}/tables")), kinds=["svg"]),
+        results=paths.tables(*REPORTED["tables"], kinds=["html", "csv"])
+        + paths.figures(*REPORTED["figures"], kinds=["svg"]),
     output:
         page=f"{R}/report/index.html",
     log:

@@ -17,7 +17,7 @@ rule score:
     log:
         f"{LOGS}/score/{{model}}.log",
     group:
-        "judge"
+        groups.scores
     conda:
         "../../envs/data.yaml"
     resources:
@@ -43,7 +43,7 @@ rule text2mol:
     log:
         f"{LOGS}/text2mol/{{model}}.log",
     group:
-        "judge"
+        groups.scores
     conda:
         "../../envs/models.yaml"
     resources:
@@ -68,11 +68,11 @@ rule comparisons:
     log:
         f"{LOGS}/comparisons.log",
     group:
-        "judge"
+        groups.scores
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=grows(4000),
+        mem_mb=grows(max(4000, 5 * len(table))),
         runtime=grows(60),
     params:
         models=products.model_facts,
@@ -101,11 +101,11 @@ rule leaderboard:
     log:
         f"{LOGS}/leaderboard.log",
     group:
-        "judge"
+        groups.scores
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=grows(4000),
+        mem_mb=grows(max(4000, 5 * len(table))),
         runtime=grows(60),
     params:
         models=products.model_facts,

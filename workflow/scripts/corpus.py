@@ -15,6 +15,7 @@ with job(snakemake):
         domain=params.domain,
         seed=params.seed,
         shares=params.shares,
+        processes=snakemake.threads,
         world=Path(snakemake.input.world) if snakemake.input.world else None,
         corpora={name: splits["train"].parent for name, splits in corpora.items()},
         tests=nested(out, "tests"),

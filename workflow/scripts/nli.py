@@ -11,9 +11,11 @@ with job(snakemake):
 
     files, params = snakemake.input, snakemake.params
     reference, generated = nested(files, "reference"), nested(files, "generated")
+    texts = nested(files, "texts")
     predict_tables(
         atoms={test: (reference[test], generated[test]) for test in reference},
         outs=nested(snakemake.output, "nli"),
+        texts={test: (texts["references"][test], path) for test, path in texts.get("captions", {}).items()},
         model=Path(files.model),
         cache=Path(params.store),
         neighbours={test: units_of_models(Path(params.atoms), test) for test in reference},

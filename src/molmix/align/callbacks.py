@@ -13,11 +13,12 @@ from molmix.align import distributed
 from molmix.align.checkpoints import append_progress, mark_complete
 from molmix.align.distributed import StopRequest
 from molmix.core.errors import fault
-from molmix.core.progress import progress
+from molmix.core.progress import Progress
 from molmix.core.tracking import TensorBoard
 
 # Maximum training time that a kill without warning loses, in addition to the current step.
 SECONDS_BETWEEN_CHECKPOINTS = 15 * 60
+LOSSES = {"loss": "loss", "eval_loss": "validation loss"}  # what people see of them
 
 
 class ProgressCallback(TrainerCallback):
@@ -30,7 +31,10 @@ class ProgressCallback(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Open the progress bar at the step from which the training starts or resumes."""
         self.saved = time.monotonic()
-        self.bar = progress(total=state.max_steps, initial=state.global_step, desc=self.model_id, unit="step")
+        shown = distributed.is_main_process()
+        self.bar = Progress(
+            total=state.max_steps, initial=state.global_step, desc=self.model_id, unit="step", shown=shown
+        )
 
     def on_epoch_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **given: Any
@@ -65,7 +69,8 @@ class ProgressCallback(TrainerCallback):
                     f"lower `settings.learning_rate` ({args.learning_rate}) or `settings.max_grad_norm`"
                     f" ({args.max_grad_norm})",
                 )
-        losses = {name: given["logs"][name] for name in ("loss", "eval_loss") if name in given["logs"]}
+        losses = {name: given["logs"][name] for name in LOSSES if name in given["logs"]}
+        self.bar.set_numbers({LOSSES[name]: value for name, value in losses.items()})
         if distributed.is_main_process():
             append_progress(Path(str(args.output_dir)), {"step": state.global_step, "of": state.max_steps} | losses)
 

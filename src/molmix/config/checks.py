@@ -12,7 +12,7 @@ from molmix.analysis.settings import Best
 from molmix.config.schema import Config
 from molmix.core.errors import fault
 from molmix.core.validation import check_name
-from molmix.data.settings import DemoSource, FileSource, HubSource
+from molmix.data.settings import DemoSource, FileSource, HeldOutSource, HubSource
 from molmix.generation.engines import ENGINES
 from molmix.judges.decompose.units import UNITS
 from molmix.judges.kinds import NliJudge
@@ -41,9 +41,12 @@ def check(config: Config) -> None:
             what = f"'chat', and initial.{name} is made here, without a chat template"
             hint = "set it for pretrained models only: `initial.<name>.prompts: {template: chat}`"
             raise fault("prompts.template", what, hint)
+    _held_out_sources(config)
     _sources(config)
+    _examples(config)
     _systems(config)
-    ENGINES[config.generation.engine].check_temperature(config.generation.temperature)
+    for temperature in (config.generation.temperature, config.rejecting()["temperature"]):
+        ENGINES[config.generation.engine].check_temperature(temperature)
     for name in config.decomposers:
         if name in UNITS:
             raise fault(f"decomposers.{name}", f"{name!r} is a name of its own", "call the decomposer something else")
@@ -106,6 +109,18 @@ def _names(config: Config) -> None:
                 raise fault(f"{key}.{name}", f"{other!r} differs from it by case only", "rename one of the two")
 
 
+def _held_out_sources(config: Config) -> None:
+    """Check that the training split is there that a test set or validation is a part of."""
+    sources = {f"data.tests.{name}.source": test.source for name, test in config.data.tests.items()}
+    if config.data.validation:
+        sources["data.validation"] = config.data.validation
+    for key, source in sources.items():
+        if isinstance(source, HeldOutSource) and config.data.train is None:
+            raise fault(key, "is a part of data.train, which is missing", "give `data.train`")
+        if isinstance(source, HeldOutSource) and source.strategy == "scaffold" and config.domain == "text":
+            raise fault(key, "'scaffold' needs molecules", "set domain: molecules, or draw at random (`split: random`)")
+
+
 def _sources(config: Config) -> None:
     """Check that the training split, corpora and columns of molecules that the study needs are given."""
     adapted = config.adapted_nli()
@@ -132,6 +147,19 @@ def _sources(config: Config) -> None:
             raise fault(f"{key}.split", "'long' is of molecules", "choose another split, or set domain: molecules")
         if _has_no_molecules(source):
             raise fault(f"{key}.columns.molecule", "null, and models answer to molecules", "name the molecules' column")
+
+
+def _examples(config: Config) -> None:
+    """Check that there are training molecules for the examples of models that are asked with some."""
+    for name, model in config.initial.items():
+        if model.kind == "made" or not model.examples:
+            continue
+        if config.data.train is None:
+            what = "examples are training molecules, and `data.train` is not given"
+            raise fault(f"initial.{name}.examples", what, "say where the training split comes from")
+        if model.examples.choose == "nearest" and config.domain == "text":
+            what = "'nearest' compares molecules, and there are none under `domain: text`"
+            raise fault(f"initial.{name}.examples.choose", what, "set `choose: random`")
 
 
 def _adapted_nli(config: Config) -> None:
@@ -170,6 +198,9 @@ def _systems(config: Config) -> None:
                 what = f"{system.name!r} has no predictions for the test set {name!r}"
                 raise fault(f"{key}.predictions", what, "give them, or leave the test set to a study of its own")
             predictions, source = system.predictions[name], test.source
+            if isinstance(source, HeldOutSource) and not (predictions.id or predictions.molecule):
+                what = "is joined by order, and the test set is drawn from data.train"
+                raise fault(f"{key}.predictions.{name}", what, "name the column `id` or `molecule`")
             if _has_no_molecules(source) and predictions.molecule and not predictions.id:
                 hint = f"name data.tests.{name}.source.columns.molecule, or join by id or order"
                 raise fault(f"{key}.predictions.{name}.molecule", "the references have no molecules to join by", hint)

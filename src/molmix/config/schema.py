@@ -22,6 +22,7 @@ from molmix.data.settings import (
     Direction,
     FileRejected,
     FileSource,
+    HeldOutSource,
     HubSource,
     ModelRejected,
     Preferences,
@@ -93,7 +94,8 @@ class Config(Section):
     def sources(self) -> list[DemoSource | FileSource | HubSource]:
         """All sources of rows: training, validation, further corpora and test sets."""
         data, tests = self.data, (test.source for test in self.data.tests.values())
-        return [s for s in (data.train, data.validation, *data.corpora.values(), *tests) if s]
+        every = (data.train, data.validation, *data.corpora.values(), *tests)
+        return [source for source in every if source and not isinstance(source, HeldOutSource)]
 
     def shares(self) -> list[float]:
         """All shares of the training molecules that alignments see, and that of the subset, in ascending order."""
@@ -103,6 +105,11 @@ class Config(Section):
     def rejected(self) -> dict[Direction, FileRejected | ModelRejected]:
         """Sources of rejected texts, by direction; empty without `preferences`."""
         return self.preferences.rejected if self.preferences else {}
+
+    def rejecting(self) -> dict[str, Any]:
+        """How models write rejected texts: the section `generation`, with the changes of `preferences.generation`."""
+        changes = self.preferences.generation.model_dump(exclude_none=True) if self.preferences else {}
+        return self.generation.model_dump() | changes
 
     def metric_options(self) -> Options:
         """Settings that scores depend on."""

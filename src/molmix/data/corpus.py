@@ -23,8 +23,8 @@ from pydantic import TypeAdapter
 from molmix.core.errors import fault
 from molmix.core.files import digest, read_table, write_json, write_table
 from molmix.data.properties import read_properties
-from molmix.data.settings import Data, DemoSource, Source
-from molmix.data.smiles import LEVELS, HeldOut, canonical, join_key, parse_smiles
+from molmix.data.settings import Data, DemoSource, HeldOutSource, Source
+from molmix.data.smiles import LEVELS, HeldOut, canonical, compute_ahead, join_key, scaffold
 from molmix.data.sources import read_rows
 
 Row = dict[str, Any]
@@ -50,8 +50,6 @@ TEST = pa.schema(
 )
 # `share` is the smallest of the study's shares of the training molecules that contains the row's molecule.
 SUBSET = CORPUS.append(pa.field("share", pa.float64()))
-# Atoms. A larger molecule is its own scaffold: RDKit's time is cubic (300 atoms take 0.03 s, 2,000 atoms 32 s).
-LARGEST_WITH_SCAFFOLD = 300
 SHARE_HELD_OUT = 0.05  # of the subset, if no validation source is given
 
 
@@ -66,6 +64,7 @@ def build_corpus(
     manifest: Path,
     properties: Path | None = None,
     shares: Sequence[float] = (),
+    processes: int = 1,
 ) -> None:
     """Write every table of the corpus.
 
@@ -85,6 +84,7 @@ def build_corpus(
         properties: file of molecules' properties in the format of L+M-24, for test rows that have none.
         shares: shares of the training molecules that alignments use besides `data.subset.fraction`. The subset has the
             largest share. Each share is a part of the next larger one.
+        processes: for the molecules of large sources. The tables do not depend on their number.
 
     Raises:
         MolmixError: a source is refused (:func:`molmix.data.sources.read_rows`), or has fewer rows than requested.
@@ -93,11 +93,29 @@ def build_corpus(
     draw = np.random.default_rng(seed)
     counts: dict[str, Any] = {}
 
-    def read(name: str, source: Source) -> list[Row]:
-        counts[name] = {}
-        return _clean(_read_source(source, world, name), domain, spec.unparsable, name, counts[name])
+    held = HeldOut(domain, processes)
+    sources = [spec.validation, *(test.source for test in spec.tests.values())]
+    drawn: list[Any] = [spec.subset, *(source for source in sources if isinstance(source, HeldOutSource))]
+    by_scaffold = any(part.strategy == "scaffold" for part in drawn)
+    whole: list[Row] = []  # the training split with everything that is held out of it, read once
 
-    held = HeldOut(domain)
+    def read(name: str, source: Source | HeldOutSource) -> list[Row]:
+        counts.setdefault(name, {})
+        if isinstance(source, HeldOutSource):
+            assert spec.train is not None
+            counts[name] |= {"strategy": source.strategy, "fraction": source.fraction}
+            return _held_out(read("train", spec.train), source, held, spec.leakage, draw, f"data.{name}", counts[name])
+        if name == "train" and whole:
+            return whole
+        rows = _read_source(source, world, name)
+        if domain == "molecules":
+            texts = (row["molecule"] for row in rows if "molecule" in row)
+            compute_ahead(texts, processes, scaffolds=by_scaffold)
+        rows = _clean(rows, domain, spec.unparsable, name, counts[name])
+        if name == "train":
+            whole.extend(rows)
+        return rows
+
     for name, test in spec.tests.items():
         own = f"tests.{name}"
         rows = _group(_long_enough(read(own, test.source), test.min_words, counts[own]))
@@ -155,7 +173,7 @@ def _build_splits(
     spec: Data,
     name: str,
     shares: list[float],
-    read: Callable[[str, Source], list[Row]],
+    read: Callable[[str, Source | HeldOutSource], list[Row]],
     held: HeldOut,
     draw: np.random.Generator,
     counts: dict[str, Any],
@@ -178,7 +196,7 @@ def _build_splits(
     if validation is None:
         valid = _hold_out([row for row in widest if row["share"] <= spec.subset.fraction], draw)
         counts[held_out] = {"held_out_of_subset": len(valid)}
-        held = HeldOut(held.domain)
+        held = HeldOut(held.domain, held.processes)
         held.add((row["molecule"] for row in valid), "validation")
         corpus = _remove_leaks(corpus, held, spec.leakage, counts[train])
         left = {row["molecule"] for row in corpus}
@@ -278,7 +296,7 @@ def _remove_leaks(rows: list[Row], held: HeldOut, level: str, counts: dict[str, 
     ``counts["leakage"]`` gets the number of leaked rows by held-out set and level, ``counts["removed_in_<set>"]`` the
     number of removed rows.
     """
-    found = {molecule: held.find(molecule) for molecule in dict.fromkeys(row["molecule"] for row in rows)}
+    found = held.find_all(row["molecule"] for row in rows)
     leaks = Counter(leak for row in rows if (leak := found[row["molecule"]]))
     refused = LEVELS[: LEVELS.index(level) + 1]
     for name in sorted({name for _, name in leaks}):
@@ -301,9 +319,9 @@ def _subset(
     if strategy == "random":
         order = _permuted(molecules, draw)
     elif strategy == "scaffold":
-        order = _by_scaffold(molecules, draw, counts)
+        order = [molecule for group in _by_scaffold(molecules, draw, counts) for molecule in group]
     else:
-        order = _by_property(rows, molecules, draw)
+        order = _by_property(rows, molecules, draw, "data.subset.strategy")
     smallest: dict[str, float] = {}
     for share in shares:
         for molecule in order[: max(1, round(share * len(order)))]:
@@ -320,24 +338,21 @@ def _permuted(items: Sequence[str], draw: np.random.Generator) -> list[str]:
     return [items[index] for index in draw.permutation(len(items))]
 
 
-def _by_scaffold(molecules: list[str], draw: np.random.Generator, counts: dict[str, Any]) -> list[str]:
+def _by_scaffold(molecules: list[str], draw: np.random.Generator, counts: dict[str, Any]) -> list[list[str]]:
     """Molecules by Bemis-Murcko scaffold, scaffolds in random order. The end of a share can split its last scaffold."""
-    from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
-
     groups: dict[str, list[str]] = defaultdict(list)
     too_large = 0
     for smiles in molecules:
-        molecule = parse_smiles(smiles)
-        large = molecule is not None and molecule.GetNumAtoms() > LARGEST_WITH_SCAFFOLD
-        too_large += large
+        framework = scaffold(smiles)
+        too_large += framework is None and canonical(smiles) is not None
         # A molecule that RDKit cannot read (`unparsable: keep`) is its own scaffold, like a large one.
-        groups[smiles if large or molecule is None else MurckoScaffoldSmiles(smiles)].append(smiles)
+        groups[smiles if framework is None else framework].append(smiles)
     if too_large:
         counts["too_large_for_a_scaffold"] = too_large
-    return [smiles for scaffold in _permuted(sorted(groups), draw) for smiles in groups[scaffold]]
+    return [groups[scaffold] for scaffold in _permuted(sorted(groups), draw)]
 
 
-def _by_property(rows: list[Row], molecules: list[str], draw: np.random.Generator) -> list[str]:
+def _by_property(rows: list[Row], molecules: list[str], draw: np.random.Generator, key: str) -> list[str]:
     """Molecules in an order in which the first m, for every m, keep the proportions of the strata as well as possible.
 
     A molecule's stratum is its rarest property. The order of strata follows the Webster/Sainte-Laguë method: the next
@@ -348,7 +363,7 @@ def _by_property(rows: list[Row], molecules: list[str], draw: np.random.Generato
         by_molecule[row["molecule"]].append(row)
     properties = {molecule: _union(group, "properties") for molecule, group in by_molecule.items()}
     if all(value is None for value in properties.values()):
-        raise fault("data.subset.strategy", "'stratified', and no row has properties", "map `columns.properties`")
+        raise fault(key, "'stratified', and no row has properties", "map `columns.properties`")
     often = Counter(name for names in properties.values() for name in names or ())
     strata: dict[str, list[str]] = defaultdict(list)
     for molecule in molecules:
@@ -359,6 +374,38 @@ def _by_property(rows: list[Row], molecules: list[str], draw: np.random.Generato
         for taken, molecule in enumerate(_permuted(members, draw))
     ]
     return [molecule for _, _, molecule in sorted(turns)]
+
+
+def _held_out(
+    rows: list[Row],
+    source: HeldOutSource,
+    held: HeldOut,
+    leakage: str,
+    draw: np.random.Generator,
+    key: str,
+    counts: dict[str, Any],
+) -> list[Row]:
+    """Rows of a share of all molecules, drawn from those that no set before holds, in the order of the training split.
+
+    `scaffold` takes scaffolds in random order, and leaves out those that are too large for the rest of the share.
+    """
+    number = max(1, round(source.fraction * len({row["molecule"] for row in rows})))
+    free = _remove_leaks(rows, held, leakage, counts)
+    molecules = list(dict.fromkeys(row["molecule"] for row in free))
+    if source.strategy == "random":
+        groups = [[molecule] for molecule in _permuted(molecules, draw)]
+    elif source.strategy == "scaffold":
+        groups = _by_scaffold(molecules, draw, counts)
+    else:
+        groups = [[molecule] for molecule in _by_property(free, molecules, draw, key)]
+    chosen: set[str] = set()
+    for group in groups:
+        if len(chosen) + len(group) <= number:
+            chosen.update(group)
+    if not chosen:
+        what = f"no scaffold of {len(molecules)} molecules is as small as {number} molecules"
+        raise fault(key, what, "hold out a larger share, or draw at random")
+    return [row for row in free if row["molecule"] in chosen]
 
 
 def _hold_out(rows: list[Row], draw: np.random.Generator) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -80,12 +80,29 @@ class HubSource(Section):
 
 
 Source = Annotated[DemoSource | FileSource | HubSource, Field(discriminator="kind")]
+Strategy = Literal["random", "stratified", "scaffold"]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class HeldOutSource(Section):
+    """Molecules of the training split, which leave it."""
+
+    kind: Literal["held_out"]
+    fraction: Fraction = Field(description="share of the molecules of `data.train`, above 0 and below 1")
+    strategy: Strategy = Field(
+        "random",
+        description="how they are drawn; `stratified` keeps the proportions of the properties, `scaffold` draws whole "
+        "scaffolds: none of theirs stays in training",
+    )
+
+
+SourceOrPart = Annotated[DemoSource | FileSource | HubSource | HeldOutSource, Field(discriminator="kind")]
 
 
 class TestSet(Section):
     """A named test set."""
 
-    source: Source = Field(description="where the rows come from")
+    source: SourceOrPart = Field(description="where the rows come from")
     direction: Direction = Field("mol2cap", description="`mol2cap`: models write captions; `cap2mol`: molecules")
     min_words: Count = Field(1, description="drop captions with fewer words; 100 tests the judge on long captions")
     rows: Count | None = Field(None, description="number of molecules, drawn with the seed; null for all")
@@ -95,7 +112,7 @@ class Subset(Section):
     """The share of the training split that alignment is trained on."""
 
     fraction: Share = Field(0.1, description="share of the training molecules, above 0 and up to 1")
-    strategy: Literal["random", "stratified", "scaffold"] = Field(
+    strategy: Strategy = Field(
         "random",
         description="`stratified` keeps the proportions of the properties, `scaffold` draws whole scaffolds",
     )
@@ -108,14 +125,29 @@ class Data(Section):
         None,
         description="training split; initial models of the graph are trained on all of it. null if nothing is trained",
     )
-    validation: Source | None = Field(None, description="validation split; null holds out 5 % of the subset")
+    validation: SourceOrPart | None = Field(None, description="validation split; null holds out 5 % of the subset")
+    test_fraction: Fraction | None = Field(
+        None,
+        exclude=True,
+        description="for data in one file: this share of the molecules of `train` is the test set `test`. In full: "
+        "`tests: {test: {source: {kind: held_out, fraction: …, strategy: …}}}`",
+    )
+    validation_fraction: Fraction | None = Field(
+        None, exclude=True, description="the same for validation: this share of the molecules of `train`"
+    )
+    split: Strategy = Field(
+        "random",
+        exclude=True,
+        description="how the molecules of `test_fraction` and `validation_fraction` are drawn; `scaffold` draws whole "
+        "scaffolds, so that no scaffold of the test set is in training",
+    )
     corpora: dict[Name, Source] = Field(
         {},
         exclude_if=lambda corpora: not corpora,
         description="further training corpora by name, for `initial.<name>.corpus` and `align.<name>.corpus`; each is "
         "cleaned and subset as `train` is, and 5 % of its subset are held out",
     )
-    tests: dict[Name, TestSet] = Field(min_length=1, description="test sets by name")
+    tests: dict[Name, TestSet] = Field({}, min_length=1, validate_default=True, description="test sets by name")
     subset: Subset = Field(Subset(), description="share of the training split that alignment is trained on")
     leakage: Literal["exact", "stereo", "parent"] = Field(
         "parent",
@@ -126,6 +158,24 @@ class Data(Section):
     unparsable: Literal["drop", "keep"] = Field(
         "drop", description="whether to drop or keep rows whose SMILES RDKit cannot read; they are counted either way"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parts_of_one_file(cls, content: Any) -> Any:
+        """Write `test_fraction` and `validation_fraction` in full."""
+        if not isinstance(content, dict):
+            return content
+        strategy = {"strategy": content["split"]} if "split" in content else {}
+        for key, given in (("test_fraction", content.get("tests") or {}), ("validation_fraction", content)):
+            name = key.removesuffix("_fraction")
+            if content.get(key) is None:
+                continue
+            part = {"kind": "held_out", "fraction": content[key]} | strategy
+            if given.get(name) is not None:
+                raise ValueError(f"`{key}` makes `{name}`, which is given too: remove one of the two")
+            made = {"tests": given | {"test": {"source": part}}} if name == "test" else {"validation": part}
+            content = content | made
+        return content
 
 
 class World(Section):
@@ -163,6 +213,26 @@ class Prompts(Section):
         return self
 
 
+class Examples(Section):
+    """Solved examples before each question (few-shot prompts), for models that were not tuned for the task.
+
+    They are training molecules with their captions, and never the molecule that is asked about.
+    """
+
+    number: Annotated[int, Field(ge=1, le=100)] = Field(
+        description="number of examples; fewer where the model's context is too short for all of them"
+    )
+    choose: Literal["random", "nearest"] = Field(
+        "nearest",
+        description="`nearest` takes the most similar ones, as MolReGPT does (molecules by Tanimoto similarity of "
+        "Morgan fingerprints, captions by BM25), the nearest one last; `random` draws anew for each question",
+    )
+    split: Literal["subset", "train"] = Field(
+        "subset",
+        description="`subset` has the molecules that alignments see (of the largest share), `train` all of them",
+    )
+
+
 class FileRejected(TableFile):
     """Rejected texts from a file, joined to training and validation rows by canonical SMILES."""
 
@@ -185,11 +255,26 @@ class ModelRejected(Section):
 Rejected = Annotated[FileRejected | ModelRejected, Field(discriminator="kind")]
 
 
+class RejectedGeneration(Section):
+    """How models write rejected texts. What is null is as in `generation`, and pairs are made again if that changes."""
+
+    max_new_tokens: Count | None = Field(None, description="longest rejected text, in tokens")
+    temperature: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="temperature of rejected texts; 0 is greedy"
+    )
+    top_p: Share | None = Field(None, description="nucleus of rejected texts; used where their temperature is above 0")
+
+
 class Preferences(Section):
     """Preference pairs: chosen is the reference text, rejected a weaker text for the same molecule."""
 
     rejected: dict[Direction, Rejected] = Field(
         min_length=1, description="source of rejected texts, for each direction that alignment trains on"
+    )
+    generation: RejectedGeneration = Field(
+        RejectedGeneration(),
+        exclude_if=lambda generation: generation == RejectedGeneration(),
+        description="how models write rejected texts, where that differs from the section `generation`",
     )
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from rdkit import Chem
@@ -19,6 +19,33 @@ LONGEST = 5000  # characters; on much longer chains RDKit's recursion crashes th
 # stereochemistry; the same parent (without salts, charges, isotopes and stereochemistry, as one tautomer).
 LEVELS = ("exact", "stereo", "parent")
 _ORGANIC = "H B C N O F Si P S Cl As Se Br Te I At".split()  # noqa: SIM905 - elements that RDKit does not disconnect as a metal
+
+
+# Atoms. A larger molecule is its own scaffold: RDKit's time is cubic (300 atoms take 0.03 s, 2,000 atoms 32 s).
+LARGEST_WITH_SCAFFOLD = 300
+# Fewer molecules than this, or fewer parents of molecules, are not divided between processes, whose start takes longer.
+FEWEST_FOR_PROCESSES = 5000
+FEWEST_PARENTS_FOR_PROCESSES = 100
+_PER_TASK = 500  # molecules that a process gets at once
+
+Answer = TypeVar("Answer")
+
+
+def _remembered(function: Callable[[str], Answer]) -> Any:
+    """A function of a SMILES that keeps its answers: one job asks for the same molecules several times.
+
+    Other processes can compute answers too (:func:`compute_ahead`): they are in ``function.answers``.
+    """
+    answers: dict[str, Answer] = {}
+
+    @wraps(function)
+    def ask(smiles: str) -> Answer:
+        if smiles not in answers:
+            answers[smiles] = function(smiles)
+        return answers[smiles]
+
+    ask.answers = answers  # type: ignore[attr-defined]
+    return ask
 
 
 def parse_smiles(text: str) -> Chem.Mol | None:
@@ -40,25 +67,84 @@ def parse_smiles(text: str) -> Chem.Mol | None:
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
 
 
-@lru_cache(maxsize=2**20)  # one job asks for the same molecules several times
+@_remembered
 def canonical(smiles: str) -> str | None:
     """RDKit's canonical SMILES, without atom maps; None if :func:`parse_smiles` finds no molecule.
 
     For some molecules, the canonical SMILES of the canonical SMILES is another one. So it is computed again until it
     does not change (in a cycle, the alphabetically first is taken): ``canonical(canonical(x)) == canonical(x)``.
     """
+    return _canonical(smiles)[0]
+
+
+def _canonical(smiles: str) -> tuple[str | None, Chem.Mol | None]:
+    """:func:`canonical`, and the molecule that RDKit read from it."""
     from rdkit import Chem
 
-    forms: list[str] = []
+    forms: dict[str, Chem.Mol] = {}  # by the text, the molecule that it was written from
     text = smiles
     while (molecule := parse_smiles(text)) is not None:
         for atom in molecule.GetAtoms() if ":" in text else ():
             atom.SetAtomMapNum(0)
         text = Chem.MolToSmiles(molecule)
         if text in forms:
-            return min(forms[forms.index(text) :])
-        forms.append(text)
-    return None
+            cycle = list(forms)[list(forms).index(text) :]
+            first = min(cycle)
+            return first, molecule if len(cycle) == 1 else parse_smiles(first)
+        forms[text] = molecule
+    return None, None
+
+
+@_remembered
+def scaffold(smiles: str) -> str | None:
+    """Bemis-Murcko scaffold (Bemis & Murcko 1996) of a canonical SMILES, without stereochemistry; empty without a ring.
+
+    None if RDKit cannot read the text, or if the molecule has more than :data:`LARGEST_WITH_SCAFFOLD` atoms.
+    """
+    molecule = parse_smiles(smiles)
+    return None if molecule is None else _scaffold_of(molecule)
+
+
+def compute_ahead(texts: Iterable[str], processes: int, *, scaffolds: bool) -> None:
+    """Compute what a corpus asks of many molecules, in several processes. Each molecule is read once.
+
+    :func:`canonical`, :func:`scaffold` and :class:`HeldOut` then find their answers.
+
+    Args:
+        texts: SMILES as their source writes them.
+        processes: number of processes; with one, or for few molecules, nothing is done.
+        scaffolds: whether scaffolds are asked for.
+    """
+    new = [text for text in dict.fromkeys(texts) if text not in canonical.answers]
+    if processes > 1 and len(new) >= FEWEST_FOR_PROCESSES:
+        computed = _in_processes(partial(_compute, scaffolds=scaffolds), new, processes)
+        for text, (form, skeleton, framework) in zip(new, computed, strict=True):
+            canonical.answers[text] = form
+            if form is not None:
+                canonical.answers[form] = form
+                _skeleton.answers[form] = skeleton
+                if scaffolds:
+                    scaffold.answers[form] = framework
+
+
+def _in_processes(function: Callable[[str], Any], texts: Sequence[str], processes: int) -> list[Any]:
+    """The answers of a function for some texts, in their order, computed by several processes."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    chunk = max(1, min(_PER_TASK, len(texts) // (4 * processes)))
+    # Forked processes: others would run the script of the job again.
+    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+        return list(pool.map(function, texts, chunksize=chunk))
+
+
+def _compute(text: str, *, scaffolds: bool) -> tuple[str | None, str, str | None]:
+    """Canonical SMILES, skeleton and scaffold of a SMILES."""
+    form, molecule = _canonical(text)
+    if form is None or molecule is None:
+        return None, "", None
+    framework = _scaffold_of(molecule) if scaffolds else None
+    return form, _skeleton_of(form, molecule), framework
 
 
 def join_key(molecule: str, domain: str) -> str:
@@ -83,9 +169,10 @@ class HeldOut:
     ``domain: text``, only equal texts are found.
     """
 
-    def __init__(self, domain: str) -> None:
-        """Start without molecules."""
+    def __init__(self, domain: str, processes: int = 1) -> None:
+        """Start without molecules. :meth:`find_all` uses so many processes."""
         self.domain = domain
+        self.processes = processes
         self._names: dict[str, str] = {}
         self._by_skeleton: dict[str, list[str]] = defaultdict(list)
 
@@ -113,6 +200,27 @@ class HeldOut:
                     return level, self._names[candidate]
         return None
 
+    def find_all(self, molecules: Iterable[str]) -> dict[str, tuple[str, str] | None]:
+        """:meth:`find` of each molecule. Many forms and parents are computed in several processes."""
+        names = list(dict.fromkeys(molecules))
+        if self.domain == "molecules" and self.processes > 1:
+            near = {
+                molecule: candidates
+                for molecule in names
+                if molecule not in self._names and (candidates := self._by_skeleton.get(_skeleton(molecule)))
+            }
+            for key in (_flat, _parent):
+                wanted = {text for molecule, candidates in near.items() for text in (molecule, *candidates)}
+                new = sorted(wanted - key.answers.keys())
+                if len(new) >= FEWEST_PARENTS_FOR_PROCESSES:
+                    key.answers.update(zip(new, _in_processes(key, new, self.processes), strict=True))
+                near = {
+                    molecule: candidates
+                    for molecule, candidates in near.items()
+                    if all(key(candidate) != key(molecule) for candidate in candidates)
+                }
+        return {molecule: self.find(molecule) for molecule in names}
+
 
 def _mol(canonical_smiles: str) -> Chem.Mol:
     molecule = parse_smiles(canonical_smiles)
@@ -120,29 +228,40 @@ def _mol(canonical_smiles: str) -> Chem.Mol:
     return molecule
 
 
-@lru_cache(maxsize=2**20)
+def _scaffold_of(molecule: Chem.Mol) -> str | None:
+    from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
+
+    return None if molecule.GetNumAtoms() > LARGEST_WITH_SCAFFOLD else MurckoScaffoldSmiles(mol=molecule)
+
+
+@_remembered
 def _skeleton(smiles: str) -> str:
     """A key that all tautomers and protonation states share: the parent's element graph, and hydrogens minus charge.
 
     Empty if the text is not a SMILES.
     """
+    molecule = parse_smiles(smiles)
+    return "" if molecule is None else _skeleton_of(smiles, molecule)
+
+
+def _skeleton_of(smiles: str, molecule: Chem.Mol) -> str:
+    """:func:`_skeleton` of a molecule that was read from a SMILES. The molecule is changed."""
     from rdkit import Chem
     from rdkit.Chem import rdMolHash
     from rdkit.Chem.MolStandardize import rdMolStandardize
 
-    molecule = parse_smiles(smiles)
-    if molecule is None:
-        return ""
     Chem.RemoveStereochemistry(molecule)
     if re.search(r"\[\d", smiles):
         molecule = Chem.RemoveHs(rdMolStandardize.IsotopeParent(molecule, skipStandardize=True))
-    if "." in smiles or any(atom.GetSymbol() not in _ORGANIC for atom in molecule.GetAtoms()):
+    # Outside of brackets, a SMILES has organic elements and wildcards (*) only.
+    others = "[" in smiles or "*" in smiles
+    if "." in smiles or (others and any(atom.GetSymbol() not in _ORGANIC for atom in molecule.GetAtoms())):
         molecule = _quietly(rdMolStandardize.FragmentParent, molecule)
-    hydrogens = sum(atom.GetTotalNumHs() for atom in molecule.GetAtoms()) - Chem.GetFormalCharge(molecule)
+    hydrogens = molecule.GetNumAtoms(onlyExplicit=False) - molecule.GetNumAtoms() - Chem.GetFormalCharge(molecule)
     return f"{rdMolHash.MolHash(molecule, rdMolHash.HashFunction.ElementGraph)} {hydrogens}"
 
 
-@lru_cache(maxsize=2**16)
+@_remembered
 def _flat(smiles: str) -> str:
     """Canonical SMILES without stereochemistry."""
     from rdkit import Chem
@@ -152,7 +271,7 @@ def _flat(smiles: str) -> str:
     return canonical(Chem.MolToSmiles(molecule)) or smiles
 
 
-@lru_cache(maxsize=2**16)
+@_remembered
 def _parent(smiles: str) -> str:
     """Canonical SMILES of RDKit's super parent: the fragment, isotope, charge, tautomer and stereo parent."""
     from rdkit import Chem

@@ -19,7 +19,7 @@ class Engine(ABC):
         tokenizer: of the model, from transformers.
         encoder_decoder: whether the model is one.
         settings: ``max_new_tokens``, other keys of the config's `generation` section that the engine reads, and
-            ``chat`` (:func:`molmix.data.prompts.chat_settings`).
+            ``chat`` (:func:`molmix.data.prompts.chat_settings`), and ``one_line``: an answer ends with its first line.
         seed: of sampling.
         context: length of the model's context, in tokens.
         ends: ids of the tokens that end an answer.
@@ -56,6 +56,9 @@ class Engine(ABC):
         for index, tokens in zip(fitting, generated, strict=True):
             text = decode_answer(self.tokenizer, tokens, self.ends)
             finish = "stop" if tokens[-1] in self.ends else "length"
+            if self.settings.get("one_line"):
+                text, _, more = text.strip().partition("\n")
+                finish = "stop" if more else finish
             answers[index] = {"text": text, "tokens": len(tokens), "finish": finish}
         return answers
 
@@ -69,6 +72,10 @@ class Engine(ABC):
         if self.chat:
             prompts = [self.chat.prompt(prompt) for prompt in prompts]
         return tokenize_prompts(self.tokenizer, prompts, self.manifest, encoder_decoder=self.encoder_decoder)
+
+    def _is_complete(self, tokens: list[int]) -> bool:
+        """Whether an answer of one line has begun a second line."""
+        return bool(self.settings.get("one_line")) and "\n" in decode_answer(self.tokenizer, tokens, self.ends).strip()
 
     def _limit(self, prompt: int) -> int:
         """How many tokens fit after a prompt of ``prompt`` tokens; 0 or less if the prompt itself does not fit."""

@@ -8,6 +8,7 @@ of all these inputs.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections import Counter
 from pathlib import Path
@@ -17,11 +18,12 @@ import pyarrow as pa
 
 from molmix.core.files import digest, read_json, read_table, write_table
 from molmix.core.jsonl_cache import append_to_cache, read_cache
-from molmix.core.progress import progress
+from molmix.core.progress import Progress
 from molmix.data.prompts import prompt
 from molmix.generation.engine import Engine
 from molmix.generation.engines import ENGINES
 from molmix.generation.engines._kind import generation_dtype
+from molmix.generation.few_shot import EXAMPLES, FewShot
 from molmix.models.manifests import is_adapter, start_manifest
 from molmix.models.precision import DTYPE, erasure_warning
 
@@ -41,6 +43,7 @@ def generate(
     settings: dict[str, Any],
     seed: int,
     cache: Path,
+    few_shot: FewShot | None = None,
 ) -> None:
     """Let a model answer every test set.
 
@@ -48,7 +51,8 @@ def generate(
     control tokens and without the space between prompt and answer. ``tokens`` is the number of generated tokens,
     including the end token. ``finish`` is ``stop``, ``length`` (cut at ``max_new_tokens`` or at the end of the
     model's context) or ``prompt_too_long`` (no token fits after the prompt; the text is empty). The table's metadata
-    says in which number type the model ran (:data:`molmix.models.precision.DTYPE`).
+    says in which number type the model ran (:data:`molmix.models.precision.DTYPE`), and how many examples its prompts
+    have (:data:`molmix.generation.few_shot.EXAMPLES`).
 
     An interrupted call continues with the first unfinished batch. If nothing is left to generate, the model is not
     loaded.
@@ -60,6 +64,7 @@ def generate(
         settings: the config's `generation` section, dumped.
         seed: of sampling; greedy answers do not depend on it.
         cache: folder of finished batches, a file for each model and test set; its loss costs only time.
+        few_shot: gave the prompts their examples; None for prompts without examples.
 
     Raises:
         MolmixError: the model's weights are missing or cannot be loaded; or the engine is not installed, or has no GPU.
@@ -77,7 +82,7 @@ def generate(
         if len(answers) < len(distinct):
             if engine is None:
                 engine = kind.load(manifest, settings, seed)
-            with progress(total=len(distinct), desc=f"{manifest.parent.name} {test}", unit="row") as bar:
+            with Progress(total=len(distinct), desc=f"{manifest.parent.name} {test}", unit="row") as bar:
                 for batch in engine.batches(distinct):
                     if not answers.keys() >= set(batch):
                         fresh = dict(zip(batch, engine.answers(batch), strict=True))
@@ -85,12 +90,16 @@ def generate(
                         answers |= fresh
                     bar.update(len(batch))
         rows = [{"id": row, **answers[prompt]} for row, prompt in zip(ids, asked, strict=True)]
-        write_table(outs[test], rows, ANSWERS.with_metadata({DTYPE: dtype}))
+        metadata = {DTYPE: dtype} | ({EXAMPLES: json.dumps(few_shot.counts[test])} if few_shot else {})
+        write_table(outs[test], rows, ANSWERS.with_metadata(metadata))
         logger.info("%s: %d rows, %s", test, len(rows), dict(Counter(row["finish"] for row in rows)))
 
 
 def test_prompts(
-    tests: dict[str, Path], directions: dict[str, str], templates: dict[str, str]
+    tests: dict[str, Path],
+    directions: dict[str, str],
+    templates: dict[str, Any],
+    few_shot: FewShot | None = None,
 ) -> dict[str, tuple[list[str], list[str]]]:
     """Row ids and prompts of test sets, as :func:`generate` takes them.
 
@@ -98,13 +107,17 @@ def test_prompts(
         tests: tables of test sets (columns of `molmix.data.corpus.TEST`) by name.
         directions: by test set, `mol2cap` (the prompt has the molecule) or `cap2mol` (the first reference caption).
         templates: prompt templates by direction.
+        few_shot: gives prompts solved examples; None for none.
     """
     prompts = {}
     for test, path in tests.items():
-        direction = directions[test]
         rows = read_table(path, columns=["id", "molecule", "references"]).to_pylist()
+        direction = directions[test]
         texts = [row["molecule"] if direction == "mol2cap" else row["references"][0] for row in rows]
-        prompts[test] = ([row["id"] for row in rows], [prompt(templates[direction], direction, text) for text in texts])
+        asked = [prompt(templates[direction], direction, text) for text in texts]
+        if few_shot:
+            asked = few_shot.prompts(test, direction, [row["molecule"] for row in rows], texts, asked)
+        prompts[test] = ([row["id"] for row in rows], asked)
     return prompts
 
 

@@ -109,7 +109,12 @@ class TransformersEngine(Engine):
             for row, tokens in zip(alive, grown[:, state[self.ids].shape[1] :].tolist(), strict=True):
                 ends = (count for count, token in enumerate(tokens, 1) if token in self.ends)
                 written[row] += tokens[: next(ends, len(tokens))]
-            stays = [written[row][-1] not in self.ends and len(written[row]) < limits[row] for row in alive]
+            stays = [
+                written[row][-1] not in self.ends
+                and len(written[row]) < limits[row]
+                and not self._is_complete(written[row])
+                for row in alive
+            ]
             alive = [row for row, stay in zip(alive, stays, strict=True) if stay]
             state = self._go_on(state, grown, torch.tensor(stays, device=grown.device).nonzero()[:, 0])
         return written

@@ -88,6 +88,7 @@ class TextJudge:
                     outs={"captions": out},
                     model=self.nli,
                     cache=self.store / "nli",
+                    texts={"captions": (given, said)},
                     **self.settings.asking,
                 )
             else:

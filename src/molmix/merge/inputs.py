@@ -15,7 +15,8 @@ from mergekit.io import LazyTensorLoader, ShardedTensorIndex
 from mergekit.io.tasks import LoaderCache
 
 from molmix.core.files import read_json
-from molmix.models.loading import check_model
+from molmix.core.progress import Progress
+from molmix.models.loading import check_model, tied_tensors
 from molmix.models.lora_folding import weights_of
 from molmix.models.manifests import is_adapter, start_manifest, weights_path
 from molmix.models.weights import Weights
@@ -48,6 +49,7 @@ def read_inputs(manifests: Iterable[Path]) -> list[Input]:
         check_model(folder := weights_path(manifest))
         weights = Weights(folder)
         weights.check_float()
+        weights.leave_out_copies(tied_tensors(folder))
         return weights
 
     inputs = []
@@ -64,11 +66,12 @@ def _lineage(manifest: Path) -> dict[str, dict[str, Any]]:
 
 
 class _Loader(LazyTensorLoader):  # type: ignore[misc]  # mergekit has no types
-    def __init__(self, folder: Path, checkpoint: Weights) -> None:
+    def __init__(self, folder: Path, checkpoint: Weights, bar: Progress) -> None:
         super().__init__(ShardedTensorIndex.from_disk(str(folder)))
-        self.checkpoint = checkpoint
+        self.checkpoint, self.bar = checkpoint, bar
 
     def get_tensor(self, key: str, device: str = "cpu", **_: object) -> torch.Tensor:
+        self.bar.update()
         return self.checkpoint.tensor(key).to(device)
 
 
@@ -85,13 +88,15 @@ def mergekit_folders(models: dict[str, Weights], work: Path) -> Iterator[dict[st
     """
     loaders = LoaderCache().loaders  # mergekit keeps them until the process ends, with open files
     folders: dict[str, Path] = {}
+    bar = Progress(total=sum(len(one.shapes) for one in models.values()), desc="merge", unit="tensor")
     try:
         for number, (name, checkpoint) in enumerate(models.items()):
             folders[name] = folder = work / str(number)
             folder.mkdir()
             for file in checkpoint.folder.glob("[!.]*"):  # hidden files belong to molmix and Snakemake
                 (folder / file.name).symlink_to(file.resolve())
-            loaders[ModelReference(model=ModelPath(path=str(folder)))] = _Loader(folder, checkpoint)
+            loaders[ModelReference(model=ModelPath(path=str(folder)))] = _Loader(folder, checkpoint, bar)
         yield folders
     finally:
+        bar.close()
         loaders.clear()

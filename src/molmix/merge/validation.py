@@ -9,6 +9,7 @@ import torch
 
 from molmix.core.errors import MolmixError, fault
 from molmix.core.files import make_again
+from molmix.core.progress import Progress
 from molmix.models.precision import Erasure
 from molmix.models.weights import Weights
 
@@ -53,7 +54,7 @@ def validate_merge(
     total = torch.zeros(3, size, size, dtype=torch.float64)
     erasures = [Erasure(dtype) for dtype in casts]
     near = 0
-    for name in origin.shapes:
+    for name in Progress(origin.shapes, desc="validation of the merge", unit="tensor"):
         tensors = [model.tensor(name) for model in (merged, *(models[parent] for parent in parents), origin)]
         sums = _sums(tensors, erasures)
         if not sums.isfinite().all():

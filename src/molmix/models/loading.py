@@ -129,6 +129,16 @@ def check_model(folder: Path, *, classifier: bool = False) -> Any:
     return auto
 
 
+def tied_tensors(folder: Path) -> dict[str, str]:
+    """By name of a tensor, the tensor that it is by the config: mostly the output layer and the embedding."""
+    import torch
+
+    config = load_config(folder)
+    with torch.device("meta"):
+        model: Any = _auto_class(config).from_config(config)
+    return dict(model.all_tied_weights_keys)
+
+
 def check_adapter(adapter: Path, start: Path) -> None:
     """Refuse an adapter unless it holds exactly the tensors that its adapter_config.json describes.
 

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from molmix.core.errors import fault
 from molmix.core.schema import Count, Name, Revision, Section, Size
-from molmix.data.settings import Prompts
+from molmix.data.settings import Examples, Prompts
+from molmix.models.endpoint import ServerSettings
 
 
 class HubModel(Section):
@@ -22,6 +23,25 @@ class HubModel(Section):
         description="templates that it was tuned with, if they differ from the study's; models aligned from it use the "
         "study's",
     )
+    examples: Examples | None = Field(
+        None,
+        exclude_if=lambda examples: examples is None,
+        description="solved examples before each question; models aligned from it are asked without them, as they were "
+        "trained",
+    )
+
+
+class EndpointModel(ServerSettings):
+    """A model behind a server that speaks OpenAI's chat completions. It writes captions; it has no weights here."""
+
+    kind: Literal["endpoint"]
+    max_new_tokens: Count | None = Field(  # type: ignore[assignment]  # filled in before it is used
+        None, description="longest answer, in the server's tokens; null is `generation.max_new_tokens`"
+    )
+    prompts: Prompts | None = Field(
+        None, description="prompts that differ from the study's; the server has a chat template of its own"
+    )
+    examples: Examples | None = Field(None, description="solved examples before each question")
 
 
 class MadeModel(Section):
@@ -50,7 +70,7 @@ class MadeModel(Section):
     )
 
 
-Initial = Annotated[HubModel | MadeModel, Field(discriminator="kind")]
+Initial = Annotated[HubModel | MadeModel | EndpointModel, Field(discriminator="kind")]
 
 
 class Push(Section):

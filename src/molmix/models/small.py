@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json, read_table, replace_folder, write_table
-from molmix.core.progress import progress
+from molmix.core.progress import Progress
 from molmix.core.tracking import TensorBoard
 from molmix.data.prompts import answer, prompt
 from molmix.models.loading import load
@@ -199,7 +199,8 @@ def _train(
     log = []
     model.train()
     batches = _batches(rows, settings["batch_size"], seed)
-    for step in progress(range(1, steps + 1), desc=name, unit="step"):
+    bar = Progress(range(1, steps + 1), desc=name, unit="step")
+    for step in bar:
         ids, labels = _padded([rows[index] for index in next(batches)], model.config.pad_token_id)
         # No attention mask: padding is on the right, and causal attention reads only to the left.
         loss = model(input_ids=ids, labels=labels).loss
@@ -210,6 +211,7 @@ def _train(
         optimizer.param_groups[0]["lr"] = rate = settings["learning_rate"] * _share(step, steps)
         optimizer.step()
         optimizer.zero_grad()
+        bar.set_numbers({"loss": loss.item()})
         log.append({"step": step, "epoch": step / an_epoch, "loss": loss.item(), "learning_rate": rate})
         shown.add(step, {name: value for name, value in log[-1].items() if name != "step"})
     model.eval()

@@ -62,9 +62,22 @@ def check_weights(folder: Path) -> None:
     """Refuse a folder whose files are not those of one model. It reads no tensor data and does not import torch.
 
     Raises:
-        MolmixError: there is no readable config.json, or as :class:`Weights`.
+        MolmixError: there is no readable config.json, its weights are quantised, or as :class:`Weights`.
     """
-    read_config(folder)
+    if any(folder.glob("*.gguf")) and not (folder / SINGLE).exists() and not (folder / INDEX).exists():
+        hint = "name the repository that the GGUF file was made from; or convert it: transformers reads it with "
+        raise fault(folder, "holds weights as GGUF, for llama.cpp", f"{hint}`gguf_file=…` and saves safetensors")
+    if quantised := read_config(folder).get("quantization_config"):
+        method = quantised.get("quant_method", "") if isinstance(quantised, dict) else ""
+        hint = (
+            "name the model that it was made from (mostly the repository without the suffix), and set `quantize: true`"
+        )
+        raise fault(
+            folder,
+            f"holds quantised weights ({method or 'quantization_config in its config.json'}), which can neither be "
+            "merged nor aligned",
+            f"{hint} where the weights must be in 4 bits for an alignment",
+        )
     Weights(folder)
 
 
@@ -171,6 +184,18 @@ class Weights:
             self._stored |= header
         names = sorted(name for name in self._stored if not name.endswith(IGNORED))
         self.shapes = {name: self._stored[name].shape for name in names}
+
+    def leave_out_copies(self, tied: dict[str, str]) -> None:
+        """Leave out stored copies of other tensors, as loaders do: some models are published with their output layer,
+        which is their embedding.
+
+        Args:
+            tied: by name of a tensor, the tensor that it is by the config
+                (:func:`molmix.models.loading.tied_tensors`). A tensor with other numbers stays.
+        """
+        for name, source in tied.items():
+            if {name, source} <= self.shapes.keys() and self.tensor(name).equal(self.tensor(source)):
+                del self.shapes[name]
 
     @cached_property
     def dtypes(self) -> dict[str, torch.dtype | None]:

@@ -19,13 +19,18 @@ from molmix.pipeline.products import Products
 class Groups:
     """The group of every rule that can have one; None means no group.
 
+    A run on this machine has no groups. Snakemake checks all groups when it plans a run, in a time that grows with the
+    square of the jobs of a group (`DAG._check_groups`): without groups, the plan of 1,000 models takes a fifth of it.
+
     Attributes:
         study: the config.
         products: the products of the study.
+        used: whether the jobs are sent to a cluster.
     """
 
     study: Config
     products: Products
+    used: bool = True
 
     @property
     def from_hub(self) -> bool:
@@ -35,12 +40,22 @@ class Groups:
     @property
     def data(self) -> str | None:
         """Group of the jobs that make the corpus."""
-        return None if self.from_hub else "data"
+        return None if self.from_hub else self._named("data")
+
+    @property
+    def generate(self) -> str | None:
+        """Group of the jobs that write captions."""
+        return self._named("generate")
+
+    @property
+    def scores(self) -> str | None:
+        """Group of the jobs that score captions and compare models."""
+        return self._named("judge")
 
     @property
     def external(self) -> str | None:
         """Group of the jobs that join captions from elsewhere."""
-        return "judge" if self._one_chain else None
+        return self._named("judge") if self._one_chain else None
 
     @property
     def validation(self) -> str | None:
@@ -48,28 +63,28 @@ class Groups:
         asks_model = self.products.model_decomposers or any(
             judge.asks_server for judge in self.products.judges.values()
         )
-        return "judge_validation" if self._one_chain and not asks_model else None
+        return self._named("judge_validation") if self._one_chain and not asks_model else None
 
     def decompose(self, wildcards: Any) -> str | None:
         """Group of a job that cuts captions."""
         if wildcards.units in self.products.model_decomposers:
-            return None if self.study.hardware.gpus.decompose else "decompose"
+            return None if self.study.hardware.gpus.decompose else self._named("decompose")
         if wildcards.author == "reference":
             return self.data
         if not self._one_chain:
-            return "decompose"
+            return self._named("decompose")
         return self._judging(wildcards.author)
 
     def nli(self, wildcards: Any) -> str | None:
         """Group of an NLI job."""
-        return self._judging(wildcards.author) if self._one_chain else "nli"
+        return self._judging(wildcards.author) if self._one_chain else self._named("nli")
 
     @property
     def licence(self) -> str | None:
         """Group of the jobs that check judges on the references; none if they can stop the study before it trains."""
         if self.study.licence.strict:
             return None
-        return "judge" if self._one_chain else "nli"
+        return self._named("judge" if self._one_chain else "nli")
 
     def verdicts(self, wildcards: Any) -> str | None:
         """Group of a job that gives verdicts. One that asks a server is in none: the others would wait for it."""
@@ -77,7 +92,10 @@ class Groups:
         return self._judging(wildcards.author) if self._one_chain and not asks else None
 
     def _judging(self, author: str) -> str | None:
-        return self.validation if author in RESERVED else "judge"
+        return self.validation if author in RESERVED else self._named("judge")
+
+    def _named(self, name: str) -> str | None:
+        return name if self.used else None
 
     @property
     def _one_chain(self) -> bool:

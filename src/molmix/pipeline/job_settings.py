@@ -52,7 +52,7 @@ def rules_with_wildcards(table: ModelTable, products: Products) -> Iterator[tupl
         elif row.kind == "aligned":
             rule = "align" if row.is_adapter else "align_fully"
         else:
-            rule = "join_external"
+            rule = "ask_endpoint" if model in products.endpoints else "join_external"
         yield rule, {"model": model}
         if model in searched:
             yield "search_weights", {"model": model}

@@ -23,7 +23,7 @@ from molmix.data.prompts import chat_settings
 from molmix.data.settings import ModelRejected, Prompts
 from molmix.merge.settings import START, Search
 from molmix.metrics.scorer import scorer_settings
-from molmix.models.settings import HubModel, MadeModel
+from molmix.models.settings import EndpointModel, HubModel, Initial, MadeModel
 
 Kind = Literal["initial", "aligned", "merged", "external"]
 MOST_FOR_ALL_PAIRS = 200  # models; 19,900 pairs for each metric
@@ -56,9 +56,10 @@ class Model:
     base: str | None = None
     unseeded: str = ""
 
-    def prompts(self, study: Prompts) -> dict[str, str]:
-        """The prompt templates by direction: those in its settings, or else the study's."""
-        return self.settings.get("prompts") or study.model_dump()
+    def prompts(self, study: Prompts) -> dict[str, Any]:
+        """How it is asked: the prompts in its settings, or else the study's, and its ``examples`` if it has some."""
+        prompts = self.settings.get("prompts") or study.model_dump()
+        return prompts | ({"examples": self.settings["examples"]} if self.settings.get("examples") else {})
 
     @property
     def is_adapter(self) -> bool:
@@ -180,19 +181,20 @@ def _initial_row(config: Config, table: ModelTable, name: str) -> Model:
     spec = config.initial[name]
     parent = _parent(spec)
     if not isinstance(spec, MadeModel):
-        return Model(name, "initial", (), spec.kind, spec.model_dump(), config.seeds[0])
+        kind: Kind = "external" if isinstance(spec, EndpointModel) else "initial"
+        return Model(name, kind, (), spec.kind, spec.model_dump(), config.seeds[0])
     if parent and table[parent].method != "made":
         hint = "name a model of kind `made`; pretrained models are trained further by `align`"
-        raise fault(f"initial.{name}.parent", f"{parent!r} is pretrained", hint)
+        raise fault(f"initial.{name}.parent", f"{parent!r} is {table[parent].method}", hint)
     settings = spec.model_dump(exclude={"parent"}) | {"prompts": config.prompts.model_dump()}
     return Model(name, "initial", (parent,) if parent else (), spec.kind, settings, config.seeds[0])
 
 
-def _parent(spec: HubModel | MadeModel) -> str | None:
+def _parent(spec: Initial) -> str | None:
     return spec.parent if isinstance(spec, MadeModel) else None
 
 
-def _circle(waiting: Mapping[str, HubModel | MadeModel]) -> MolmixError:
+def _circle(waiting: Mapping[str, Initial]) -> MolmixError:
     """The error if every model waits for its parent: some of the models form a circle."""
     path: list[str | None] = []
     name: str | None = next(iter(waiting))
@@ -213,6 +215,7 @@ def _add_universal(config: Config, table: ModelTable) -> None:
                 hint = "name an initial model; a merge cannot be merged again, but `align` can start from it"
                 raise fault(f"universal.{name}.{key}", f"{model!r} is itself a merge", hint)
             check_name(model, config.initial, f"universal.{name}.{key}", "initial model")
+            _check_weights(table, model, f"universal.{name}.{key}")
         for parent in spec.parents:
             if spec.parents.count(parent) > 1:
                 raise fault(f"universal.{name}.parents", f"{parent!r} is given twice", "name different models")
@@ -285,6 +288,7 @@ def _add_aligned_and_merged(config: Config, table: ModelTable) -> None:
 def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> None:
     """Add the alignment of one start, for every seed. A start that has all seeds is aligned with its own seed."""
     spec = config.align[name]
+    _check_weights(table, start, f"align.{name}.starts")
     key, settings = f"align.{name}", spec.resolved() | chat_settings(config.prompts.model_dump())
     settings |= _evaluation(config, spec)
     spec.check(key)
@@ -358,9 +362,20 @@ def _check_rejected(config: Config, table: ModelTable) -> None:
         if isinstance(rejected, ModelRejected):
             key = f"preferences.rejected.{direction}.model"
             check_name(rejected.model, table, key, "model")
+            _check_weights(table, rejected.model, key)
+            if table[rejected.model].settings.get("examples"):
+                hint = "name another model, or a second entry of `initial` with the same id and without examples"
+                raise fault(key, f"{rejected.model!r} is asked with examples, which rejected texts are not", hint)
             if table[rejected.model].kind != "initial":
                 hint = "name an initial model: the others are made after the rejected texts"
                 raise fault(key, f"{rejected.model!r} is not an initial model", hint)
+
+
+def _check_weights(table: ModelTable, model: str, key: str) -> None:
+    """Refuse to align or merge a model that has no weights here."""
+    if model in table and table[model].method == "endpoint":
+        hint = "name a model of kind `pretrained` or `made`; this one can only write captions"
+        raise fault(key, f"{model!r} is behind an endpoint, and has no weights that could be used here", hint)
 
 
 def _add_merged(config: Config, table: ModelTable, start: str, names: list[str]) -> None:

@@ -1,4 +1,5 @@
-"""Names for the files of a rule, so that a script finds each file by name, and not by position or path.
+"""Names in rules: of their files, so that a script finds each file by name and not by position or path, and in the
+constraints of their wildcards.
 
 A rule writes ``**named("scores", {"sft": {"id": path}})``: Snakemake then knows the file as ``scores/sft/id``. The
 script of the rule reads ``nested(snakemake.input, "scores")`` and gets ``{"sft": {"id": path}}`` back.
@@ -6,7 +7,8 @@ script of the rule reads ``nested(snakemake.input, "scores")`` and gets ``{"sft"
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +43,27 @@ def nested(files: Any, kind: str) -> dict[str, Any]:
                 inner = inner.setdefault(key, {})
             inner[keys[-1]] = Path(path)
     return found
+
+
+def any_of(names: Iterable[str]) -> str:
+    """A wildcard constraint, a regular expression, that matches these names and nothing else.
+
+    Parts that several names share are written once. Snakemake reads the whole expression for every file of every job,
+    so its length decides how long a plan of thousands of models takes.
+    """
+    return _alternatives([re.split(r"(?<=[._-])", name) for name in dict.fromkeys(names)]) or "(?!)"
+
+
+def _alternatives(names: Sequence[Sequence[str]]) -> str:
+    """An expression for names that are split into parts: "a.b", "a.c", "d.b" and "d.c" give `(?:a\\.|d\\.)(?:b|c)`."""
+    endings: dict[str, list[Sequence[str]]] = {}
+    for first, *rest in names:
+        endings.setdefault(first, []).append(rest)
+    beginnings: dict[str, list[str]] = {}
+    for first, rests in endings.items():
+        longer = [rest for rest in rests if rest]
+        ending = f"(?:{_alternatives(longer)}){'?' if len(longer) < len(rests) else ''}" if longer else ""
+        beginnings.setdefault(ending, []).append(re.escape(first))
+    return "|".join(
+        f"(?:{'|'.join(firsts)}){ending}" if ending else "|".join(firsts) for ending, firsts in beginnings.items()
+    )

@@ -12,6 +12,7 @@ from molmix.pipeline.products import Products
 
 NLI_CACHE = "results/store/nli"
 ATOMS_CACHE = "results/store/atoms"
+CAPTIONS_CACHE = "results/store/captions"  # of models behind endpoints
 VERDICTS_CACHE = "results/store/verdicts"
 
 
@@ -74,6 +75,11 @@ class Paths:
     def training(self, model: str) -> str:
         """The captions that an initial model is trained on."""
         return self._training_of(self.table[model].settings.get("corpus"))
+
+    def examples(self, model: str) -> str | list[str]:
+        """The captions that a model's examples are drawn from; empty for a model that is asked without examples."""
+        examples = self.table[model].settings.get("examples")
+        return f"{self.results}/data/{examples['split']}.parquet" if examples else []
 
     def nli_training(self, name: str) -> str:
         """The captions that an NLI model is adapted to."""
@@ -195,6 +201,12 @@ class Paths:
     def generated_units(self, judge: str, author: str) -> dict[str, str]:
         """The units of an author's captions that a judge reads, by test set."""
         return self.units(self.products.judges[judge].generated_units, author)
+
+    def whole_texts(self, judge: str, author: str) -> dict[str, dict[str, str]]:
+        """The captions of an author and their references, each by test set, if a judge reads whole texts."""
+        if not self.products.nli_judges[judge].reads_texts:
+            return {}
+        return {"captions": self.captions(author), "references": self.captions(self.reference_of(author))}
 
     @property
     def atoms(self) -> str:

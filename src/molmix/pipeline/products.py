@@ -129,7 +129,7 @@ class Products:
     @cached_property
     def generating(self) -> list[str]:
         """Models that answer the test sets in their own `generate` job."""
-        left_out = {*self.temporary_merges, *self.systems}
+        left_out = {*self.temporary_merges, *self.systems, *self.endpoints}
         return [model for model in self.table if model not in left_out]
 
     def rejecting_model(self, direction: Direction, author: str) -> str:
@@ -205,6 +205,11 @@ class Products:
             for system in self.study.systems
         }
 
+    @cached_property
+    def endpoints(self) -> list[str]:
+        """Models behind an endpoint, which write captions and have no weights here."""
+        return [model for model, row in self.table.items() if row.method == "endpoint"]
+
     # ---- tables and figures
 
     @cached_property
@@ -247,27 +252,24 @@ class Products:
             figures |= {f"merges-{test}": {"kind": "merges", "tests": [test]} for test in self.tests}
         return figures | {"cost": {"kind": "cost", "tests": []}}
 
-    def shown_tables(self, folder: Path) -> list[str]:
-        """Tables of the report. Those of the target `judge` are shown if they exist: the report does not make them.
+    def reported(self, folder: Path, *, judge_too: bool = False) -> dict[str, list[str]]:
+        """Tables and figures of the report, under ``tables`` and ``figures``.
 
         Args:
-            folder: folder of the tables.
+            folder: folder of the tables. Those of the target `judge` are reported if they exist.
+            judge_too: whether the same command makes the tables of the target `judge`.
         """
         ablations = [f"ablation-{name}" for name in self.study.ablations]
-        return ["leaderboard", *self.compared, *self._searches, *ablations, *self._validated(folder)]
-
-    def shown_figures(self, folder: Path) -> list[str]:
-        """Figures of the report. `folder` is the folder of the tables."""
-        ablations = [f"ablation-{name}" for name in self.study.ablations]
-        judges = [f"judges-{test}" for test in self.judged if "judges" in self._validated(folder)]
-        return [*self.figures, *ablations, *judges]
+        validation = [name for name in VALIDATION if judge_too or (folder / f"{name}.md").exists()]
+        judges = [f"judges-{test}" for test in self.judged if "judges" in validation]
+        return {
+            "tables": ["leaderboard", *self.compared, *self._searches, *ablations, *validation],
+            "figures": [*self.figures, *ablations, *judges],
+        }
 
     @cached_property
     def _searches(self) -> list[str]:
         return ["merge_search"] if self.table.searched() else []
-
-    def _validated(self, folder: Path) -> list[str]:
-        return [name for name in VALIDATION if (folder / f"{name}.md").exists()]
 
     # ---- parameters of jobs
 

@@ -57,6 +57,20 @@ CASES = {
         lambda c: c["align"]["sft"].update(method="dpoo"),
         ["align.sft.method", "'dpoo'", "'dpo'"],
     ),
+    "a test set from two places": (
+        lambda c: c["data"].update(test_fraction=0.1, tests={"test": c["data"]["tests"]["id"]}),
+        ["data", "`test_fraction` makes `test`, which is given too"],
+    ),
+    "a part of nothing": (
+        lambda c: c["data"].update(train=None, validation=None, tests={}, test_fraction=0.1),
+        ["data.tests.test.source", "part of data.train", "give `data.train`"],
+    ),
+    "no test set": (lambda c: c["data"].update(tests={}), ["data.tests"]),
+    "scaffolds of texts": (
+        lambda c: c.update(domain="text") or c["data"].update(tests={}, test_fraction=0.1, split="scaffold"),
+        ["data.tests.test.source", "'scaffold' needs molecules"],
+    ),
+    "a whole share": (lambda c: c["data"].update(test_fraction=1.0), ["data.test_fraction", "1.0", "less than 1"]),
     "unknown stage": (lambda c: c.update(hardware={"gpus": {"algin": 1}}), ["hardware.gpus.algin", "'align'"]),
     "several GPUs for NLI": (
         lambda c: c.update(hardware={"gpus": {"nli": 2}}),
@@ -256,6 +270,27 @@ def test_config_that_is_not_utf8(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_bytes("run: é".encode("latin-1"))
     with pytest.raises(MolmixError, match="UTF-8"):
         loading.read_yaml(tmp_path / "c.yaml")
+
+
+def test_rejected_texts_have_settings_of_their_own() -> None:
+    content = demo()
+    plain = loading.parse(content)
+    assert plain.rejecting() == plain.generation.model_dump()
+    content["preferences"]["generation"] = {"max_new_tokens": 40, "temperature": 0.7}
+    own = loading.parse(content)
+    content["generation"]["max_new_tokens"] = 500
+    longer = loading.parse(content)
+    assert own.rejecting() == longer.rejecting() == plain.rejecting() | {"max_new_tokens": 40, "temperature": 0.7}
+    assert longer.generation.max_new_tokens == 500
+
+
+def test_a_test_set_of_the_training_file_is_a_test_set() -> None:
+    content = demo()
+    content["data"] = {"train": {"kind": "demo", "split": "train"}, "test_fraction": 0.2, "split": "scaffold"}
+    study = loading.parse(content)
+    assert list(study.data.tests) == ["test"] and study.data.tests["test"].source.strategy == "scaffold"
+    assert study.digest() == loading.parse(study.model_dump(by_alias=True)).digest(), "what jobs are given"
+    jsonschema.validate(content, json.loads((ROOT / "config" / "schema.json").read_text()))
 
 
 def test_yaml_round_trip_of_generated_default() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table
-from molmix.data.corpus import LARGEST_WITH_SCAFFOLD, build_corpus
+from molmix.data import smiles
+from molmix.data.corpus import build_corpus
+from molmix.data.smiles import LARGEST_WITH_SCAFFOLD
 
 ALKANES = ["C" * n for n in range(1, 41)]
 
@@ -22,7 +24,7 @@ def write(path: Path, rows: list[tuple[str, str]], header: str = "molecule\tcapt
 def corpus(tmp_path: Path):
     """Build a corpus from forty alkanes for training and three molecules for a test, with changes."""
 
-    def make(train=None, test=None, domain="molecules", seed=1, shares=(), **data):
+    def make(train=None, test=None, domain="molecules", seed=1, shares=(), processes=1, **data):
         train = train or [(smiles, f"A chain of {len(smiles)}.") for smiles in ALKANES]
         test = test or [("OCC", "An alcohol."), ("CCO", "Ethanol."), ("CC", "Ethane.")]
         spec = {
@@ -37,6 +39,7 @@ def corpus(tmp_path: Path):
             domain=domain,
             seed=seed,
             shares=shares,
+            processes=processes,
             world=tmp_path / "none",
             corpora={"": out, **{name: out / name for name in data.get("corpora", {})}},
             tests={"one": out / "one.parquet"},
@@ -312,3 +315,89 @@ def test_the_same_draws_as_of_an_array_of_strings(corpus) -> None:
     drawn = set(draw.permutation(molecules)[: round(0.5 * len(molecules))].tolist())
     held = set(draw.permutation([smiles for smiles in molecules if smiles in drawn])[: int(0.05 * len(drawn))].tolist())
     assert set(tables["subset"]["molecule"]) == drawn - held
+
+
+RINGS = (
+    ["C" * n + "c1ccccc1" for n in range(1, 21)] + ["C" * n + "c1ccncc1" for n in range(1, 6)] + ["C1CCCCC1", "C1CCC1"]
+)
+
+
+@pytest.fixture
+def one_file(tmp_path: Path):
+    """Build a corpus from one file, of which a test set and validation are held out."""
+
+    def make(rows: list[tuple[str, str]], **data: Any) -> tuple[dict[str, list[str]], dict[str, Any]]:
+        out = tmp_path / "out"
+        build_corpus(
+            data={"train": write(tmp_path / "all.tsv", rows), "subset": {"fraction": 1.0}, **data},
+            domain="molecules",
+            seed=1,
+            world=None,
+            corpora={"": out},
+            tests={"test": out / "test.parquet"},
+            manifest=out / "manifest.json",
+        )
+        tables = {path.stem: read_table(path) for path in out.glob("*.parquet")}
+        return {name: table["molecule"].to_pylist() for name, table in tables.items()}, read_json(out / "manifest.json")
+
+    return make
+
+
+def test_parts_of_one_file_share_no_molecule(one_file) -> None:
+    rows = [(smiles, f"A chain of {len(smiles)}.") for smiles in ALKANES] + [("CC", "Ethane, again.")]
+    found, manifest = one_file(rows, test_fraction=0.25, validation_fraction=0.1)
+    assert {name: len(set(found[name])) for name in ("test", "validation", "train")} == {
+        "test": 10,
+        "validation": 4,
+        "train": 26,
+    }
+    assert sorted({*found["test"], *found["validation"], *found["train"]}) == sorted(ALKANES)
+    assert manifest["counts"]["tests.test"]["fraction"] == 0.25
+    assert found == one_file(rows, test_fraction=0.25, validation_fraction=0.1)[0], "the seed decides"
+    full = {"source": {"kind": "held_out", "fraction": 0.25}}
+    same, again = one_file(rows, tests={"test": full}, validation={"kind": "held_out", "fraction": 0.1})
+    assert same == found and again == manifest
+
+
+def test_held_out_scaffolds_are_not_in_training(one_file) -> None:
+    found, _ = one_file([(smiles, f"Of {len(smiles)}.") for smiles in RINGS], test_fraction=0.25, split="scaffold")
+    benzenes = [smiles for smiles in RINGS if "c1ccccc1" in smiles]
+    assert set(benzenes) <= {*found["train"], *found["validation"]}, "a scaffold of more molecules than the share stays"
+    assert set(found["test"]) == set(RINGS) - set(benzenes), "7 of 27: all smaller scaffolds"
+
+
+def test_a_share_without_a_scaffold_that_is_small_enough(one_file) -> None:
+    rows = [(smiles, f"A chain of {len(smiles)}.") for smiles in ALKANES]
+    with pytest.raises(MolmixError, match=r"data\.tests\.test: no scaffold of 40 molecules is as small as 4"):
+        one_file(rows, test_fraction=0.1, split="scaffold")
+
+
+def test_a_set_is_given_once(one_file) -> None:
+    with pytest.raises(ValueError, match="`test_fraction` makes `test`, which is given too"):
+        one_file([("C", "x")], test_fraction=0.1, tests={"test": {"source": {"kind": "held_out", "fraction": 0.1}}})
+
+
+@pytest.mark.parametrize("strategy", ["random", "scaffold"])
+def test_several_processes_make_the_same_corpus(corpus, monkeypatch: pytest.MonkeyPatch, strategy: str) -> None:
+    """Canonical forms, scaffolds, and the parents that leaks are found by."""
+    train = [(f"{'C' * n}c1cc[nH]c1", f"A pyrrole {n}.") for n in range(1, 12)]
+    train += [(f"{'C' * n}C([NH3+])C(=O)[O-]", f"An acid {n}.") for n in range(1, 12)]
+    train += [("C1CC1" + "C" * LARGEST_WITH_SCAFFOLD, "Large."), ("F/C=C/F", "One form."), ("C/C=C\\O", "An enol.")]
+    chosen = {
+        "train": train,
+        "test": [("CCCC(N)C(=O)O", "Neutral."), ("FC=CF", "Flat."), ("CCC=O", "An aldehyde.")],
+        "subset": {"fraction": 0.5, "strategy": strategy},
+        "leakage": "parent",
+    }
+    tables, counts = corpus(**chosen)
+    for name in ("FEWEST_FOR_PROCESSES", "FEWEST_PARENTS_FOR_PROCESSES"):
+        monkeypatch.setattr(smiles, name, 1)
+    forget_molecules()
+    again, counts_again = corpus(**chosen, processes=2)
+    assert counts_again == counts and counts["train"]["removed_in_tests.one"] == 3
+    assert all(again[name].equals(table) for name, table in tables.items())
+
+
+def forget_molecules() -> None:
+    for function in (smiles.canonical, smiles.scaffold, smiles._skeleton, smiles._flat, smiles._parent):
+        function.answers.clear()

@@ -579,7 +579,7 @@ def test_the_key_of_answers_holds_the_code_that_asks(tmp_path) -> None:
     code = code_digest("molmix.judges.decompose.backends.openai", "molmix.judges.decompose.prompt")
     settings = OpenAISettings(backend="openai", base_url="http://localhost:1/v1", model="tiny")
     fingerprint = settings.asker(tmp_path, None).fingerprint
-    assert (fingerprint["code"], fingerprint["client"]) == (code, code_digest("molmix.judges.server"))
+    assert (fingerprint["code"], fingerprint["client"]) == (code, code_digest("molmix.models.endpoint"))
 
 
 def test_content_in_parts_is_one_text(faulty, tmp_path) -> None:
@@ -608,7 +608,7 @@ def test_a_redirect_is_not_followed(faulty, tmp_path, monkeypatch) -> None:
 
 @pytest.mark.parametrize("status", [200, 400])
 def test_a_body_without_end_is_not_read(faulty, tmp_path, monkeypatch, status) -> None:
-    monkeypatch.setattr("molmix.judges.server.MOST_BYTES", 2**20)
+    monkeypatch.setattr("molmix.models.endpoint.MOST_BYTES", 2**20)
     faulty.reply = lambda caption, times: (status, "x" * 2**22, {})
     with pytest.raises(MolmixError, match="answers with more than 1 MB"):
         decompose([CAPTION], behind(faulty.url), cache=tmp_path)

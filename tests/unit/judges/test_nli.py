@@ -14,6 +14,7 @@ import pytest
 
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_table
+from molmix.core.progress import Progress
 from molmix.judges.nli.cache import NliCache
 from molmix.judges.nli.inference import predict_pairs, predict_tables
 from molmix.judges.nli.pairs import Pairs
@@ -106,7 +107,7 @@ def test_forward_passes_are_the_distinct_pairs(stage: dict, tmp_path: Path, monk
     seen = rows_computed(monkeypatch)
     bars = []
     monkeypatch.setattr(
-        "molmix.judges.nli.inference.progress", lambda **settings: bars.append(Bar(settings["total"])) or bars[-1]
+        "molmix.judges.nli.inference.Progress", lambda **settings: bars.append(Progress(**settings)) or bars[-1]
     )
     other = write_atoms(tmp_path / "other.parquet", OTHER)
     stage["atoms"] |= {"ood": (stage["atoms"]["id"][0], write_atoms(tmp_path / "twice.parquet", GENERATED))}
@@ -125,29 +126,10 @@ def test_forward_passes_are_the_distinct_pairs(stage: dict, tmp_path: Path, monk
     }
     assert counts["ood"]["computed"] == 0
     assert sum(count["computed_for_others"] for count in counts.values()) == others
-    assert sum(seen) == own + others == bars[0].total == bars[0].n
+    assert sum(seen) == own + others == bars[0].total == bars[0].done
     again = predict_tables(**stage, neighbours={"id": [other]})
     assert sum(seen) == own + others and bars[1].total == 0
     assert again["id"] == {"cells": cells, "distinct": own, "computed": 0, "computed_for_others": 0}
-
-
-class Bar:
-    """What the stage uses of tqdm."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.n = total, 0
-
-    def __enter__(self) -> "Bar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def update(self, count: int) -> None:
-        self.n += count
-
-    def set_description(self, text: str) -> None:
-        pass
 
 
 def test_formats_and_labels_do_not_mix(stage: dict, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from molmix.judges.nli.inference import predict_pairs
 from tests.nli_models import make_model
 
 REFERENCES = ["It is a dye. It has two rings. It is a poison.", "It is a wax.", "It is a dye."]
-CAPTIONS = ["It is a dye that has three rings. It is a drug.", "It is a wax.", ""]
+CAPTIONS = ["It is a dye that has three rings.  It is a drug.", "It is a wax.", ""]
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +42,10 @@ def entailment(judge: Judge, store: Path, pairs: list[tuple[str, str]]) -> tuple
 def test_the_whole_text_is_the_premise(model: Path, tmp_path: Path) -> None:
     judge, scores, row = judged(model, tmp_path, premises="text", threshold=1)
     said, given = row["generated"], row["given"]
-    by_reference, _ = entailment(judge, tmp_path, [(" ".join(given), atom) for atom in said])
-    by_caption, _ = entailment(judge, tmp_path, [(" ".join(said), atom) for atom in given])
+    by_reference, _ = entailment(judge, tmp_path, [(REFERENCES[0], atom) for atom in said])
+    by_caption, _ = entailment(judge, tmp_path, [(CAPTIONS[0], atom) for atom in given])
+    assert said[0] == given[0] == "The molecule is a dye."
+    by_reference[0] = by_caption[0] = 1  # an atom of both texts
     assert row["generated_support"] == pytest.approx(by_reference.tolist(), abs=1e-3)
     assert row["reference_support"] == pytest.approx(by_caption.tolist(), abs=1e-3)
     assert scores["atomic_precision"][0] == pytest.approx(by_reference.mean(), abs=1e-3)

@@ -58,6 +58,12 @@ def test_the_same_as_a_python_object(judged, tmp_path):
     assert means["true"] == 0.5 and means["false"] == 0.5
 
 
+def test_a_molecule_that_cannot_be_read_is_told(tmp_path, caplog):
+    scores = Judge("grounded", store=tmp_path / "store").score(REFERENCES, CAPTIONS, molecules=["no SMILES", "C"])
+    assert scores["decided"][0] == 0
+    assert "1 of 2 molecules cannot be read as SMILES" in caplog.text and "'no SMILES'" in caplog.text
+
+
 def test_wrong_calls(tmp_path):
     with pytest.raises(MolmixError, match="asks none"):
         Judge("grounded", nli="some/model")

@@ -123,9 +123,11 @@ def test_tables_and_figures_are_those_that_the_study_has_models_for(tmp_path: Pa
         "distribution-ood",
         "cost",
     }
-    assert "judges" not in found.shown_tables(tmp_path)
+    assert "judges" not in found.reported(tmp_path)["tables"]
     (tmp_path / "judges.md").touch()
-    assert "judges" in found.shown_tables(tmp_path) and "judges-id" in found.shown_figures(tmp_path)
+    shown = found.reported(tmp_path)
+    assert "judges" in shown["tables"] and "audit" not in shown["tables"] and "judges-id" in shown["figures"]
+    assert "audit" in found.reported(tmp_path, judge_too=True)["tables"]
 
 
 def test_merges_are_kept_if_a_model_starts_from_them() -> None:

@@ -84,6 +84,14 @@ def test_jobs_with_gpus_and_language_models_are_in_groups_of_their_own() -> None
         assert groups.validation is None
 
 
+def test_a_run_on_this_machine_has_no_groups() -> None:
+    _, groups = parts()
+    here = Groups(groups.study, groups.products, used=False)
+    wanted = job(author="agnostic", units="rules", judge="atomic")
+    assert {here.data, here.generate, here.scores, here.external, here.validation, here.licence} == {None}
+    assert {here.decompose(wanted), here.nli(wanted), here.verdicts(wanted)} == {None}
+
+
 def test_a_download_runs_beside_snakemake() -> None:
     _, groups = parts(data=documentation.DEMO["data"] | {"train": HUB})
     assert groups.from_hub and groups.data is None

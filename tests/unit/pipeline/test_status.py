@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ from molmix.align.checkpoints import PROGRESS, append_progress, last_progress
 from molmix.core.errors import MolmixError
 from molmix.pipeline.status import graph
 from molmix.pipeline.status.graph import Job
-from molmix.pipeline.status.show import duration, status_report
+from molmix.pipeline.status.show import status_report
 from molmix.pipeline.status.state import JobStatus, job_statuses
+from molmix.pipeline.status.watch import watch
 from tests.graph.conftest import MICRO
 
 SNAKEFILE = Path(__file__).resolve().parents[3] / "Snakefile"
@@ -67,9 +69,7 @@ def test_every_state(tmp_path: Path) -> None:
     finish(ran, 300)  # ended well once; its settings have changed since
     old = begin(runs, snakemake)
     os.utime(old, (time.time() - 50,) * 2)
-    write(runs.log, "chatter\n")
-    for value in ({"step": 10, "of": 400, "loss": 0.9}, {"step": 10, "of": 400, "eval_loss": 0.8}):
-        append_progress(write(tmp_path / "work/runs/print/run.json", "{}").parent, value)
+    write(runs.log, "chatter\n2026-01-01 00:00:00,000 molmix.core.progress m: 3 of 9 steps (33%), loss 0.7\nmore\n")
     write(snakemake / "locks/0.output.lock", "\n".join((*runs.outputs, *waits.outputs)))
     name = base64.urlsafe_b64encode(waits.outputs[0].encode()).decode()
     write(snakemake / "incomplete" / name, json.dumps({"external_jobid": "4711"}))
@@ -82,13 +82,48 @@ def test_every_state(tmp_path: Path) -> None:
     assert text.startswith("tiny: 1 done, 2 running, 2 failed, 2 left of 7 jobs; running for ")
     rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.startswith(("align", "merge"))}
     assert rows == {"align": ["1", "2", "-", "1", "3", "min", "20", "s"], "merge": ["-", "-", "2", "1"]}
-    assert "  align runs, for 50 s, step 10 of 400, loss 0.9, validation loss 0.8\n" in text
+    assert "  align runs, for 50 s, m: 3 of 9 steps (33%), loss 0.7\n" in text
     assert "  align waits, for 0 s, cluster job 4711, waits to begin\n" in text
     assert f"  merge broke, log {broke.log}\n    model x: \\x1b[31mno\n      Hint: fix it\n" in text
     assert f"  merge killed, log {killed.log}\n    ended without a message" in text
+    assert "      last line of its log: chatter\n      Hint: run it again" in text
     # ran anew 200 s, runs 200 - 50, waits 200; two at a time
     assert "Time left: about 4 min 35 s, estimated for 3 job(s), 2 at a time." in text
     assert "No estimate for 3 job(s)" in text
+
+
+def test_a_training_of_seconds_shows_its_step(tmp_path: Path) -> None:
+    runs = job(tmp_path, "align", "m")
+    begin(runs, tmp_path)
+    write(runs.log, "chatter\n")
+    append_progress(write(tmp_path / "work/m/print/run.json", "{}").parent, {"step": 10, "of": 400, "loss": 0.9})
+    assert "  align m, for 0 s, step 10 of 400\n" in said(*job_statuses([runs], tmp_path), tmp_path / "work")
+
+
+def test_watching_ends_with_the_run(tmp_path: Path) -> None:
+    """A job that succeeds is done before Snakemake plans again, and the plan at the end of the run decides."""
+    first, second = job(tmp_path, "world"), job(tmp_path, "corpus")
+    begin(first, tmp_path)
+    plans = []
+
+    def plan() -> list[Job]:
+        plans.append(1)
+        return [first, second] if len(plans) < 2 else [replace(first, needed=False), second]
+
+    seen = []
+    for found, _ in watch(plan, tmp_path, 0.0):
+        seen.append([status.state for status in found])
+        if len(seen) == 1:
+            for output in first.outputs:
+                write(Path(output), "")
+            (tmp_path / "incomplete").rename(tmp_path / "gone")
+            time.sleep(0.02)
+            finish(first, 2)
+        elif len(seen) == 2:
+            write(second.log, "molmix corpus: no\n")
+            (tmp_path / "locks/0.output.lock").unlink()
+    assert seen == [["running", "left"], ["done", "left"], ["done", "failed"]]
+    assert len(plans) == 2, "at the beginning, and when the run has ended"
 
 
 def test_a_try_counts_that_came_after_the_last_good_one(tmp_path: Path) -> None:
@@ -266,10 +301,3 @@ def test_nothing_left(tmp_path: Path) -> None:
     text = said(found, since, tmp_path)
     assert "tiny: 1 done, 0 running, 0 failed, 0 left of 1 jobs; no run is under way" in text
     assert "Nothing is left to do." in text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(-1, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7620, "2 h 07 min")]
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words

@@ -11,11 +11,12 @@ import json
 import re
 import unicodedata
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
 from molmix.judges.decompose.text import clean, says_something, sentence
+from molmix.models.asking import Answer
 
 if TYPE_CHECKING:
     from nltk.stem.porter import PorterStemmer
@@ -47,15 +48,6 @@ _FREE = re.compile(
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _NUMBERED = re.compile(r"\d+\.\s(.*)")
-
-
-class Answer(TypedDict):
-    """A cached answer: ``finish`` is ``stop``, ``length``, ``prompt_too_long`` or ``content_filter``."""
-
-    text: str
-    finish: str
-    prompt_tokens: int
-    completion_tokens: int
 
 
 class Unusable(Exception):

@@ -14,13 +14,12 @@ from typing import Any
 
 from molmix.core.errors import fault
 from molmix.core.files import digest
-from molmix.core.jsonl_cache import append_to_cache, read_cache
-from molmix.core.progress import progress
-from molmix.judges.decompose.answers import REASONS, Answer, Unusable, read_atoms, read_numbered_lines
+from molmix.judges.decompose.answers import REASONS, Unusable, read_atoms, read_numbered_lines
 from molmix.judges.decompose.backends import rules
-from molmix.judges.decompose.backends._decomposer import Asker, Decomposed
+from molmix.judges.decompose.backends._decomposer import Decomposed
 from molmix.judges.decompose.prompt import CROSS_NLI
 from molmix.judges.decompose.text import clean, says_something
+from molmix.models.asking import Asker, ask_cached, bill
 
 # Reasons that show a problem of the model: if they apply to every caption, the model made no atoms at all.
 UNANSWERED = ("prompt_too_long", "refused", "empty")
@@ -63,44 +62,3 @@ def ask_model(captions: Sequence[str], settings: dict[str, Any], asker: Asker, c
         logger.warning("%d of %d captions were split by `rules` instead: %s", unusable.total(), len(texts), why)
     # Captions without a letter or digit were not asked.
     return Decomposed([taken.get(text, []) for text in texts], [text in reasons for text in texts], counts)
-
-
-def ask_cached(
-    asker: Asker, questions: Sequence[str], path: Path, name: str
-) -> tuple[dict[str, Answer], dict[str, int]]:
-    """Ask the questions that the cache lacks.
-
-    Args:
-        asker: asks the model.
-        questions: distinct ones.
-        path: file of the cache.
-        name: of the task, for people.
-
-    Returns:
-        The answers by question, with others of the cache; and how many were ``asked``, with how many ``retries``.
-    """
-    answers: dict[str, Answer] = read_cache(path)
-    missing = [question for question in questions if question not in answers]
-    if not missing:
-        return answers, {"asked": 0, "retries": 0}
-    with progress(total=len(missing), desc=name, unit="caption") as bar:
-
-        def keep(fresh: dict[str, Answer]) -> None:
-            if lasting := {text: answer for text, answer in fresh.items() if asker.keeps(answer)}:
-                append_to_cache(path, lasting)
-            answers.update(fresh)
-            bar.update(len(fresh))
-
-        retries = asker.ask(questions, answers.keys(), keep)
-    return answers, {"asked": len(missing), "retries": retries}
-
-
-def bill(answers: Sequence[Answer], settings: dict[str, Any]) -> dict[str, int | float]:
-    """Tokens of the answers, and their cost if the settings have prices per million tokens of each kind."""
-    prompt = sum(answer["prompt_tokens"] for answer in answers)
-    completion = sum(answer["completion_tokens"] for answer in answers)
-    prices = settings.get("prompt_price"), settings.get("completion_price")
-    bill: dict[str, int | float] = {"prompt_tokens": prompt, "completion_tokens": completion}
-    if prices != (None, None):
-        bill["cost"] = round((prompt * (prices[0] or 0) + completion * (prices[1] or 0)) / 1e6, 6)
-    return bill

@@ -131,6 +131,11 @@ class NliJudge(JudgeSettings):
     asks_identical: ClassVar[bool] = False
 
     @property
+    def reads_texts(self) -> bool:
+        """Whether its stage reads whole texts besides their units."""
+        return False
+
+    @property
     def asking(self) -> dict[str, Any]:
         """How the NLI model is asked: arguments of :func:`molmix.judges.nli.inference.predict_tables`."""
         return {"both_ways": self.both_ways, "ask_identical": self.asks_identical}
@@ -214,7 +219,7 @@ class JudgedCaption:
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class CaptionVerdicts:
     """Verdicts about the units of one caption and of its references.
 
     Attributes:
@@ -239,7 +244,7 @@ class VerdictJudge(JudgeSettings):
     counts: ClassVar[tuple[str, ...]] = ("n_generated", "n_reference")
     note: ClassVar[str] = ""
 
-    def judge(self, captions: Sequence[JudgedCaption], cache: Path) -> list[Verdicts]:
+    def judge(self, captions: Sequence[JudgedCaption], cache: Path) -> list[CaptionVerdicts]:
         """Give verdicts.
 
         Args:

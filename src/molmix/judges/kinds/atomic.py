@@ -36,7 +36,7 @@ PREMISES = {
     ),
     "text": (
         "entailment by the whole other text",
-        "Match of an atom: the probability that all atoms of the other text together entail it",
+        "Match of an atom: the probability that the whole other text entails it",
     ),
     "infuse": (
         "entailment by the atoms most about an atom",
@@ -101,6 +101,11 @@ class Atomic(NliJudge):
     def decomposed_by(self) -> str:
         """The decomposer of both texts."""
         return self.decomposer
+
+    @property
+    def reads_texts(self) -> bool:
+        """With whole texts as premises."""
+        return self.premises == "text"
 
     @property
     def asking(self) -> dict[str, Any]:
@@ -199,7 +204,7 @@ OPERATIONS: dict[str, Callable[[PairMatrices], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
-class Verdicts:
+class AtomVerdicts:
     """Verdicts about every atom of one caption and its reference, or of many of one shape.
 
     Attributes:
@@ -226,7 +231,7 @@ class Verdicts:
         return np.where(self.coverage >= THRESHOLD, "covered", "missed")
 
 
-def verdicts(matrices: PairMatrices, operation: str) -> Verdicts:
+def verdicts(matrices: PairMatrices, operation: str) -> AtomVerdicts:
     """Judge every atom. :func:`score` averages these values.
 
     Args:
@@ -236,7 +241,7 @@ def verdicts(matrices: PairMatrices, operation: str) -> Verdicts:
     contradiction = OPERATIONS[operation](matrices)
     supported = matrices.generated_support >= THRESHOLD
     contradicted = ~supported & (contradiction >= THRESHOLD)
-    return Verdicts(contradiction, supported, contradicted, matrices.reference_support)
+    return AtomVerdicts(contradiction, supported, contradicted, matrices.reference_support)
 
 
 def score(matrices: PairMatrices, operation: str, threshold: float, alignment: str) -> dict[str, np.ndarray]:

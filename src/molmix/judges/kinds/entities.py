@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from molmix.judges.kinds._judge import JudgedCaption, Score, VerdictJudge, Verdicts
+from molmix.judges.kinds._judge import CaptionVerdicts, JudgedCaption, Score, VerdictJudge
 
 
 class Entities(VerdictJudge):
@@ -38,10 +38,10 @@ class Entities(VerdictJudge):
         """Description of the judge."""
         return "chemical names of the caption against those of the reference"
 
-    def judge(self, captions: Sequence[JudgedCaption], cache: Path) -> list[Verdicts]:
+    def judge(self, captions: Sequence[JudgedCaption], cache: Path) -> list[CaptionVerdicts]:
         """Whether the other side has each name, too."""
         return [
-            Verdicts(
+            CaptionVerdicts(
                 ["supported" if name in one.reference else "unsupported" for name in one.generated],
                 [""] * len(one.generated),
                 ["covered" if name in one.generated else "missed" for name in one.reference],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from molmix.core.schema import Name
-from molmix.judges.kinds._judge import JudgedCaption, Score, VerdictJudge, Verdicts
+from molmix.judges.kinds._judge import CaptionVerdicts, JudgedCaption, Score, VerdictJudge
+
+log = logging.getLogger(__name__)
 
 
 class Grounded(VerdictJudge):
@@ -47,16 +50,19 @@ class Grounded(VerdictJudge):
         """Description of the judge."""
         return f"atoms by `{self.decomposer}` against the structure of the molecule, with RDKit"
 
-    def judge(self, captions: Sequence[JudgedCaption], cache: Path) -> list[Verdicts]:
+    def judge(self, captions: Sequence[JudgedCaption], cache: Path) -> list[CaptionVerdicts]:
         """A verdict and its reason for each atom of the captions; the references are not judged."""
         from molmix.judges.structure import decide, structure_of
 
         found = []
-        for caption in captions:
-            structure = structure_of(caption.molecule)
+        structures = [structure_of(caption.molecule) for caption in captions]
+        if unread := [caption.molecule for caption, own in zip(captions, structures, strict=True) if own is None]:
+            what = "%d of %d molecules cannot be read as SMILES, so nothing about them is decided; the first is %r"
+            log.warning(what, len(unread), len(captions), unread[0])
+        for caption, structure in zip(captions, structures, strict=True):
             decisions = [structure and decide(atom, structure) for atom in caption.generated]
             words = [("true" if one.true else "false") if one else "undecided" for one in decisions]
-            found.append(Verdicts(words, [f"{one.kind}: {one.reason}" if one else "" for one in decisions], []))
+            found.append(CaptionVerdicts(words, [f"{one.kind}: {one.reason}" if one else "" for one in decisions], []))
         return found
 
     def score(self, generated: Counter[str], covered: Counter[str]) -> dict[str, float]:

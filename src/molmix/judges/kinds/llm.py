@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from molmix.core.schema import Name
-from molmix.judges.kinds._judge import JudgedCaption, Score, VerdictJudge, Verdicts
-from molmix.judges.server import ServerSettings
+from molmix.judges.kinds._judge import CaptionVerdicts, JudgedCaption, Score, VerdictJudge
+from molmix.models.endpoint import ServerSettings
 
 if TYPE_CHECKING:
-    from molmix.judges.decompose.answers import Answer
+    from molmix.models.asking import Answer
 
 PROMPT = """\
 A description of a molecule is the only source of truth. Compare each numbered statement with it.
@@ -69,12 +69,12 @@ class Llm(ServerSettings, VerdictJudge):
         """Description of the judge."""
         return f"verdicts on atoms by `{self.decomposer}`, of the language model `{self.model}`"
 
-    def judge(self, captions: Sequence[JudgedCaption], cache: Path) -> list[Verdicts]:
+    def judge(self, captions: Sequence[JudgedCaption], cache: Path) -> list[CaptionVerdicts]:
         """Ask about every caption against its references, and the other way round. Answers are cached."""
         from molmix.core.errors import fault
         from molmix.core.files import digest
-        from molmix.judges.decompose.language_model import ask_cached, bill
-        from molmix.judges.server import ServerAsker
+        from molmix.models.asking import ask_cached, bill
+        from molmix.models.endpoint import ServerAsker
 
         settings = self.model_dump()
         asker = ServerAsker(settings, str)
@@ -93,7 +93,7 @@ class Llm(ServerSettings, VerdictJudge):
         for one, ahead, back in zip(captions, forward, backward, strict=True):
             covered = ["covered" if word == "supported" else word for word in verdicts(back, one.reference)]
             missed = ["missed" if word in WORDS else word for word in covered]
-            judged.append(Verdicts(verdicts(ahead, one.generated), [""] * len(one.generated), missed))
+            judged.append(CaptionVerdicts(verdicts(ahead, one.generated), [""] * len(one.generated), missed))
         if counts["unusable"] and counts["unusable"] >= len(questions):
             hint = "look at the answers in the cache, raise `max_new_tokens`, or name another model"
             raise fault(f"judge {self.kind}", f"none of {len(questions)} answers of {self.model!r} can be used", hint)

@@ -22,7 +22,7 @@ import torch
 
 from molmix.core.errors import fault
 from molmix.core.files import read_json, read_table, replace_folder
-from molmix.core.progress import progress
+from molmix.core.progress import Progress
 from molmix.data.smiles import LEVELS, HeldOut, join_key
 from molmix.judges.nli.check import AMBIGUOUS, read_labelled
 from molmix.judges.nli.domain_pairs import KINDS, DomainPairs, Pair, general_pairs
@@ -204,7 +204,7 @@ def _general(
         return [(row["premise"], row["hypothesis"]) for row in rows], targets, check
     words = _words(folder)
     asked = general_pairs(words, number, rng)
-    with progress(total=len(asked), unit="pair", desc="NLI general pairs") as bar:
+    with Progress(total=len(asked), unit="pair", desc="NLI general pairs") as bar:
         targets = parent.score(asked, bar).probabilities
     return asked, targets, general_pairs(words, HELD_OUT // 2, rng)
 
@@ -267,7 +267,8 @@ def _fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / (WARM_UP * len(batches)), 1) * (1 - step / len(batches))
     )
-    for step, rows in enumerate(progress(batches, desc="NLI adaptation", unit="step"), 1):
+    bar = Progress(batches, desc="NLI adaptation", unit="step")
+    for rows in bar:
         inputs = tokenizer.pad(
             {name: [values[row] for row in rows] for name, values in encoded.items()}, return_tensors="pt"
         )
@@ -280,9 +281,9 @@ def _fit(
         schedule.step()
         model.zero_grad()
         losses.append(float(loss.detach()))
-        if step % max(1, len(batches) // 10) == 0:
-            log.info("step %d of %d: loss %.4f", step, len(batches), np.mean(losses))
-            losses.clear()
+        bar.set_numbers({"loss": losses[-1]})
+        if len(losses) % max(1, len(batches) // 10) == 0:
+            log.info("step %d of %d: loss %.4f", len(losses), len(batches), np.mean(losses[-len(batches) // 10 :]))
     with torch.no_grad():
         for name, weight in model.named_parameters():
             weight.lerp_(before[name], parent_share)

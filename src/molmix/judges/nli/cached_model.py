@@ -80,7 +80,7 @@ class CachedModel:
 
         Args:
             pairs: any distinct pairs.
-            bar: a tqdm bar, updated for every computed pair.
+            bar: the progress, updated for every computed pair.
         """
         answers = self.look_up(pairs)
         computed = answers.compute(np.arange(len(pairs.keys)), bar)
@@ -123,7 +123,7 @@ class Answers:
 
         Args:
             rows: indices of the pairs.
-            bar: a tqdm bar, updated for every computed pair.
+            bar: the progress, updated for every computed pair.
         """
         rows = rows[self.missing[rows]]
         if not len(rows):
@@ -181,12 +181,12 @@ class Answers:
 
 
 class _Beating:
-    """A tqdm bar that also gives signs of life for claims."""
+    """Progress that also gives signs of life for claims."""
 
     def __init__(self, bar: Any, claims: Claims) -> None:
         self._bar, self._claims = bar, claims
 
     def update(self, count: int) -> None:
-        """As of a tqdm bar."""
+        """Count computed pairs."""
         self._claims.keep()
         self._bar.update(count)

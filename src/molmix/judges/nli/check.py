@@ -12,7 +12,7 @@ import numpy as np
 from molmix.core.errors import fault
 from molmix.core.files import read_table
 from molmix.core.hub import snapshot
-from molmix.core.progress import progress
+from molmix.core.progress import Progress
 from molmix.judges.decompose.units import UNITS
 from molmix.judges.nli.licence import draw_null_pairs
 from molmix.judges.nli.model import LABELS, NliModel
@@ -231,7 +231,7 @@ def read_labelled(path: Path) -> list[dict[str, str]]:
 
 def _ask(model: NliModel, pairs: Sequence[tuple[str, str]], name: str) -> np.ndarray:
     """Probabilities, float32 [pairs, 3], in the order of the labels."""
-    with progress(total=len(pairs), unit="pair", desc=f"NLI {name}") as bar:
+    with Progress(total=len(pairs), unit="pair", desc=f"NLI {name}") as bar:
         return model.score(pairs, bar).probabilities
 
 

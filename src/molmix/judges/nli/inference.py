@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from molmix.core.errors import MolmixError
-from molmix.core.files import write_table
-from molmix.core.progress import progress
+from molmix.core.files import read_rows_of, write_table
+from molmix.core.progress import Progress
 from molmix.judges.nli.cache import VALUE
 from molmix.judges.nli.cached_model import CachedModel
 from molmix.judges.nli.literal import identical, lacking
@@ -34,6 +34,7 @@ def predict_tables(
     outs: Mapping[str, Path],
     model: Path | CachedModel,
     cache: Path,
+    texts: Mapping[str, tuple[Path, Path]] | None = None,
     neighbours: Mapping[str, Sequence[Path]] | None = None,
     both_ways: bool = True,
     ask_identical: bool = False,
@@ -59,6 +60,8 @@ def predict_tables(
         model: ``manifest.json`` of the NLI model; or the model itself, which stays loaded between calls. Then its own
             cache and settings are used.
         cache: folder of the NLI caches.
+        texts: for each test set, the references (``id``, ``references``) and the system's captions (``id``, and
+            ``text`` or ``references``). Only ``premises: text`` needs them.
         neighbours: for each test set, other systems' atoms. Loading a model takes longer than most of one system's
             pairs. So if it must be loaded, pairs of neighbours whose atoms exist already are computed too.
         both_ways: whether the backward lists are needed. If not, they are NaN, and their pairs are not computed.
@@ -86,14 +89,16 @@ def predict_tables(
     # Pairs that other jobs compute meanwhile are not computed again: then the bar ends early.
     plan = np.concatenate([joined.keys[asked][answers.missing], *(new.keys for new in others.values())])
     counts = {}
-    with progress(total=len(np.unique(plan, axis=0)), unit="pair", desc="NLI") as bar:
+    with Progress(total=len(np.unique(plan, axis=0)), unit="pair", desc="NLI") as bar:
         for (test, pairs), indices in zip(own.items(), rows, strict=True):
             bar.set_description(f"NLI {test}")
             computed = answers.compute(index[indices[asked[indices]]], bar)
             table = pairs.table(_values(answers.values, asked, without)[indices])
             if premises != "atoms":
                 ask = partial(predict_pairs, model=cached, cache=cache, name=f"{test}, longer premises")
-                table = add_supports(table, pairs, premises, partial(ask, ask_identical=ask_identical, exact=exact))
+                ask = partial(ask, ask_identical=ask_identical, exact=exact)
+                whole = _texts_of(pairs, *texts[test]) if texts else None
+                table = add_supports(table, pairs, premises, ask, whole)
             write_table(outs[test], table)
             cells, distinct = len(pairs.cells), len(indices)
             log.info("%s: %d cells, %d distinct pairs, %d computed", test, cells, distinct, computed)
@@ -104,6 +109,14 @@ def predict_tables(
             log.info("%s: %d pairs of other systems computed ahead of their jobs", test, computed)
             counts[test]["computed_for_others"] = computed
     return counts
+
+
+def _texts_of(pairs: Pairs, references: Path, captions: Path) -> tuple[list[str], list[str]]:
+    """The captions and their references, several joined by a blank, in the order of the pairs."""
+    ids = pairs.ids.to_pylist()
+    rows = [read_rows_of(path, ids, captions).to_pylist() for path in (captions, references)]
+    said, given = ([row["text"] if "text" in row else " ".join(row["references"]) for row in side] for side in rows)
+    return said, given
 
 
 def predict_pairs(
@@ -139,7 +152,7 @@ def predict_pairs(
     distinct = Distinct.of(list(texts), *numbers.T)
     asked = _asked(distinct, ask_identical)
     without = lacking(distinct.texts, distinct.premises, distinct.hypotheses, exact)
-    with progress(total=len(cached.missing(distinct.only(asked)).keys), unit="pair", desc=f"NLI {name}") as bar:
+    with Progress(total=len(cached.missing(distinct.only(asked)).keys), unit="pair", desc=f"NLI {name}") as bar:
         answers, computed = cached.predict(distinct.only(asked), bar)
     log.info("%s: %d pairs, %d distinct, %d computed", name, len(pairs), len(once), computed)
     return _values(answers, asked, without)[[once[pair] for pair in pairs]]

@@ -117,7 +117,7 @@ class NliModel:
 
         Args:
             pairs: any texts, empty ones included.
-            bar: a tqdm bar, updated after every batch.
+            bar: the progress, updated after every batch.
 
         Raises:
             MolmixError: an answer is not a number (broken weights).

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from molmix.judges.matrices import SUPPORTS, PairMatrices
+from molmix.judges.nli.literal import normalise
 from molmix.judges.nli.pairs import Pairs
 
 # Probabilities (:data:`molmix.judges.nli.cache.VALUE`) for pairs of premise and hypothesis.
@@ -27,6 +28,7 @@ class _Hypothesis:
     Attributes:
         text: the atom.
         others: atoms of the other text in the order of the text, at least one.
+        whole: the other text itself; may be empty where only its atoms are asked.
         ranked: their indices, the one that is most about the atom first.
         entailment, neutral: probabilities with the first of them as premise, later with more of them.
         truncated: whether the longer premise was cut to what the model can read.
@@ -34,6 +36,7 @@ class _Hypothesis:
 
     text: str
     others: list[str]
+    whole: str
     ranked: list[int]
     entailment: float
     neutral: float
@@ -54,8 +57,9 @@ def _neutral(value: np.void) -> float:
 
 
 def _by_text(atoms: list[_Hypothesis], ask: Ask) -> None:
-    """The premise is the whole other text: all its atoms."""
-    for atom, value in zip(atoms, ask([atom.pair(len(atom.others)) for atom in atoms]), strict=True):
+    """The premise is the whole other text, as it is written. An atom that is one of its atoms too stays entailed."""
+    atoms = [atom for atom in atoms if normalise(atom.text) not in map(normalise, atom.others)]
+    for atom, value in zip(atoms, ask([(atom.whole, atom.text) for atom in atoms]), strict=True):
         atom.take(value)
 
 
@@ -75,18 +79,21 @@ def _by_infuse(atoms: list[_Hypothesis], ask: Ask) -> None:
 LONGER: dict[str, Callable[[list[_Hypothesis], Ask], None]] = {"text": _by_text, "infuse": _by_infuse}
 
 
-def add_supports(table: pa.Table, pairs: Pairs, premises: str, ask: Ask) -> pa.Table:
-    """Add to a table of pairs how far each atom is entailed by a longer premise of the other text's atoms.
+def add_supports(
+    table: pa.Table, pairs: Pairs, premises: str, ask: Ask, texts: tuple[Sequence[str], Sequence[str]] | None = None
+) -> pa.Table:
+    """Add to a table of pairs how far each atom is entailed by a longer premise from the other text.
 
     Args:
         table: of :meth:`molmix.judges.nli.pairs.Pairs.table`, with both directions.
         pairs: the pairs that it was made of.
         premises: a key of :data:`LONGER`.
         ask: the NLI model.
+        texts: for ``text``, the captions and their references, in the order of the table.
 
     Returns:
-        The table with two more lists of float32: ``generated_support`` (entailment of each generated atom by atoms of
-        the reference) and ``reference_support`` (the other way round). If the other text has no atoms, they are 0.
+        The table with two more lists of float32: ``generated_support`` (entailment of each generated atom by the
+        reference) and ``reference_support`` (the other way round). If the other text has no atoms, they are 0.
         ``n_truncated`` also counts the longer premises.
     """
     asked: list[_Hypothesis] = []
@@ -103,8 +110,9 @@ def add_supports(table: pa.Table, pairs: Pairs, premises: str, ask: Ask) -> pa.T
         said = [pairs.texts[index] for index in pairs.generated[own][:: shape[1]]]
         given = [pairs.texts[index] for index in pairs.reference[own][: shape[1]]]
         forward, forward_against, backward, backward_against = (cell[own].reshape(shape) for cell in cells.values())
-        asked += _hypotheses(said, given, forward, forward_against, backward)
-        asked += _hypotheses(given, said, backward.T, backward_against.T, forward.T)
+        caption_text, reference_text = (side[caption] for side in texts) if texts else ("", "")
+        asked += _hypotheses(said, given, reference_text, forward, forward_against, backward)
+        asked += _hypotheses(given, said, caption_text, backward.T, backward_against.T, forward.T)
         where += [(side, firsts[side][caption] + index, caption) for side in (0, 1) for index in range(shape[side])]
     LONGER[premises](asked, ask)
     truncated = table["n_truncated"].to_numpy().copy()
@@ -119,18 +127,24 @@ def add_supports(table: pa.Table, pairs: Pairs, premises: str, ask: Ask) -> pa.T
 
 
 def _hypotheses(
-    texts: list[str], others: list[str], entailment: np.ndarray, contradiction: np.ndarray, back: np.ndarray
+    texts: list[str],
+    others: list[str],
+    whole: str,
+    entailment: np.ndarray,
+    contradiction: np.ndarray,
+    back: np.ndarray,
 ) -> list[_Hypothesis]:
     """The n atoms of one text, each with the m atoms of the other text as premises.
 
     Args:
         texts, others: the atoms of both.
+        whole: the other text.
         entailment, contradiction: of each of the n atoms by each of the m atoms, [n, m].
         back: entailment of each of the m atoms by each of the n atoms, [n, m].
     """
     ranked = np.argsort(-(entailment + back), axis=-1, kind="stable")
     neutral = 1 - entailment - contradiction
     return [
-        _Hypothesis(text, others, order.tolist(), float(entailment[row, order[0]]), float(neutral[row, order[0]]))
-        for row, (text, order) in enumerate(zip(texts, ranked, strict=True))
+        _Hypothesis(text, others, whole, order.tolist(), float(known[order[0]]), float(rest[order[0]]))
+        for text, order, known, rest in zip(texts, ranked, entailment, neutral, strict=True)
     ]

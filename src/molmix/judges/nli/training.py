@@ -27,7 +27,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertTokenize
 
 from molmix.core.errors import fault
 from molmix.core.files import replace_folder
-from molmix.core.progress import progress
+from molmix.core.progress import Progress
 from molmix.data.synthetic import nli, weather
 from molmix.judges.nli.model import LABELS, NliModel
 from molmix.models.manifests import write_manifest
@@ -172,12 +172,15 @@ def _fit(
     lengths = np.array([len(ids) for ids in encoded["input_ids"]])
     batches = _batches(lengths, rng)
     model.train()
-    for _ in progress(range(steps), desc="NLI training", unit="step"):
+    bar = Progress(range(steps), desc="NLI training", unit="step")
+    for _ in bar:
         rows = next(batches)
         inputs = tokenizer.pad(
             {name: [values[row] for row in rows] for name, values in encoded.items()}, return_tensors="pt"
         )
-        model(**inputs, labels=labels[rows]).loss.backward()
+        loss = model(**inputs, labels=labels[rows]).loss
+        loss.backward()
+        bar.set_numbers({"loss": loss.item()})
         torch.nn.utils.clip_grad_norm_(others, 1.0)  # Muon ignores the size of gradients
         for optimizer, schedule in zip(optimizers, schedules, strict=True):
             optimizer.step()

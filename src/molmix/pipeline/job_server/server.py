@@ -59,6 +59,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "decompose.py": (*_TABLES, "molmix.judges.decompose.tables"),
     "nli.py": (*_TABLES, "molmix.judges.nli.inference"),
     "judge_licence.py": (*_TABLES, "molmix.judges.nli.licence", "molmix.judges.nli.inference"),
+    "adapt_nli.py": (*_TRAINING, "transformers.models.bert.modeling_bert", "molmix.judges.nli.adapt"),
     "audit.py": (*_MODEL, "molmix.judges.nli.model", "molmix.analysis.judge_validation.audit"),
     "score.py": (
         *_TABLES,

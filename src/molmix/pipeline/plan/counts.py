@@ -9,7 +9,7 @@ from typing import Any
 from molmix.config.schema import Config
 from molmix.core.files import read_json
 from molmix.data.corpus import count_keys
-from molmix.data.settings import HubSource, Source
+from molmix.data.settings import HeldOutSource, HubSource, Source
 from molmix.data.sources import read_file
 
 # Rows of the data sets in the shipped configs, by hub id and split. For L+M-24, the paper gives only the number of the
@@ -94,10 +94,13 @@ def _counted(study: Config, name: str, counts: dict[str, Any]) -> Corpus | None:
     return Corpus(train["rows"], validation["rows"] if validation else 0, shares)
 
 
-def _estimated(study: Config, source: Source | None, validation: Source | None) -> Corpus | None:
+def _estimated(study: Config, source: Source | None, validation: Source | HeldOutSource | None) -> Corpus | None:
     train = _rows(study, source) if source else 0
     if train is None:
         return None
+    if source == study.data.train:
+        parts = (study.data.validation, *(test.source for test in study.data.tests.values()))
+        train = round(train * (1 - sum(part.fraction for part in parts if isinstance(part, HeldOutSource))))
     if validation is not None:
         return Corpus(train, _rows(study, validation) or 0, {share: round(train * share) for share in study.shares()})
     held = round(train * study.data.subset.fraction * HELD_OUT)
@@ -108,7 +111,10 @@ def _capped(rows: int | None, most: int | None) -> int | None:
     return rows if most is None else min(most, rows or most)
 
 
-def _rows(study: Config, source: Source) -> int | None:
+def _rows(study: Config, source: Source | HeldOutSource) -> int | None:
+    if isinstance(source, HeldOutSource):
+        whole = _rows(study, study.data.train) if study.data.train else None
+        return None if whole is None else round(source.fraction * whole)
     if source.kind == "demo":
         return round(study.world.molecules * DEMO[source.split])
     if isinstance(source, HubSource):

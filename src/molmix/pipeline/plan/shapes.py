@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from molmix.align.settings import METHOD_OF
 from molmix.config.schema import Config
 from molmix.models import sizes as shapes
-from molmix.models.settings import MadeModel
+from molmix.models.settings import EndpointModel, MadeModel
 from molmix.models.sizes import Shape
 from molmix.pipeline.model_table import Model, ModelTable
 
@@ -42,7 +42,7 @@ def sizes(study: Config, table: ModelTable) -> Sizes:
     gpu: dict[str, bool] = {}
     for name, row in table.items():
         spec = study.initial.get(name)
-        if row.kind == "external":
+        if row.kind == "external" or isinstance(spec, EndpointModel):
             found[name], gpu[name] = None, False
         elif spec is None:  # an aligned model has the shape of its start; the parents of a merge have one shape
             found[name], gpu[name] = found[row.parents[0]], gpu[row.parents[0]]

@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import mean
-from typing import Any, get_args
+from typing import get_args
 
 from rich.table import Table
 from rich.text import Text
 
 from molmix.align.checkpoints import last_progress
 from molmix.core.errors import escape_control
+from molmix.core.progress import duration, last_line
 from molmix.pipeline.status.state import JobStatus, State
 
 MOST = 10  # maximum number of jobs of each state that are listed
@@ -68,19 +69,13 @@ def _running(status: JobStatus, now: float, work: Path) -> list[str]:
         words.append(f"cluster job {status.cluster_id}")
     if status.waits:
         words.append("waits to begin")
-    elif job.rule in ("align", "align_fully"):
-        words += _training(last_progress(work / job.name))
+    elif line := last_line(job.log):
+        words.append(line)
+    elif step := last_progress(work / job.name):  # a training that has not run long enough to write a line
+        words.append(f"step {step['step']} of {step['of']}")
     else:
         words.append(f"log written {duration(now - job.log.stat().st_mtime)} ago")
     return [", ".join(words)]
-
-
-def _training(progress: dict[str, Any] | None) -> list[str]:
-    if progress is None:
-        return ["nothing logged yet"]
-    names = {"loss": "loss", "eval_loss": "validation loss"}
-    losses = [f"{title} {progress[name]:.4g}" for name, title in names.items() if name in progress]
-    return [f"step {progress['step']} of {progress['of']}", *losses]
 
 
 def _failed(status: JobStatus, now: float, work: Path) -> list[str]:
@@ -117,13 +112,3 @@ def _times(statuses: Sequence[JobStatus]) -> dict[str, list[float]]:
 
 def _count(statuses: Sequence[JobStatus], state: str) -> int:
     return sum(status.state == state for status in statuses)
-
-
-def duration(seconds: float) -> str:
-    """A duration as text: 0 s, 59 s, 3 min 05 s, 2 h 07 min."""
-    whole = round(max(0.0, seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
+from molmix.pipeline.endings import last_message
 from molmix.pipeline.snakemake_records import recorded_files
 from molmix.pipeline.status.graph import Job
 
@@ -77,15 +77,7 @@ def _message(job: Job, since: float) -> str:
     """The message of the last attempt; empty without an attempt after the job's last success or after `since`."""
     # A successful job writes its benchmark after its log. A run in progress tries earlier failed jobs again.
     well = job.benchmark.stat().st_mtime if job.benchmark.exists() else 0.0
-    if not job.log.exists() or job.log.stat().st_mtime < max(well + CLOCKS, since - CLOCKS):
-        return ""
-    lines = job.log.read_text(encoding="utf-8", errors="replace").splitlines()
-    begins = f"molmix {job.rule}: "
-    own = [number for number, line in enumerate(lines) if line.startswith(begins)]
-    if not own:
-        return "ended without a message: interrupted, killed, or out of memory"
-    first, *more = lines[own[-1] :]
-    return "\n".join([first.removeprefix(begins), *takewhile(lambda line: line.startswith("  "), more)])
+    return last_message(job.rule, job.log, max(well + CLOCKS, since - CLOCKS))
 
 
 def _seconds(benchmark: Path) -> float | None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from molmix.core.schema import Section
 from molmix.judges.decompose.text import clean, says_something
 
 if TYPE_CHECKING:
-    from molmix.judges.decompose.answers import Answer
+    from molmix.models.asking import Asker
 
 
 @dataclass(frozen=True)
@@ -72,18 +72,6 @@ class DecomposerSettings(Section):
         Raises:
             MolmixError: the backend cannot run it.
         """
-
-
-class Asker(Protocol):
-    """Asks a model. `fingerprint` is plain JSON of everything except the caption that its answers depend on."""
-
-    fingerprint: dict[str, Any]
-
-    def keeps(self, answer: Answer) -> bool:
-        """Whether an answer is final and can be kept in the cache."""
-
-    def ask(self, captions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
-        """Ask about all distinct captions that are not known. Pass answers to `keep`; return the number of retries."""
 
 
 class ModelSettings(DecomposerSettings):

@@ -11,9 +11,9 @@ from pydantic import Field
 from molmix.core.schema import Count, Revision
 from molmix.generation.engines import ENGINES
 from molmix.generation.engines._kind import EngineKind
-from molmix.judges.decompose.answers import Answer
 from molmix.judges.decompose.backends._decomposer import ModelSettings
 from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
+from molmix.models.asking import Answer
 from molmix.models.chat import DATE, pinned_template
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Decomposition by a model on any server with OpenAI's chat completions API (:mod:`molmix.judges.server`)."""
+"""Decomposition by a model on any server with OpenAI's chat completions API (:mod:`molmix.models.endpoint`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from molmix.core.fingerprint import code_digest
 from molmix.core.schema import Count
 from molmix.judges.decompose.backends._decomposer import ModelSettings
 from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
-from molmix.judges.server import ServerAsker, ServerSettings
+from molmix.models.endpoint import ServerAsker, ServerSettings
 
 
 class OpenAISettings(ServerSettings, ModelSettings):

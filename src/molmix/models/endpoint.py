@@ -24,7 +24,7 @@ from molmix.core.schema import Count, Section
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, OpenAIError
 
-    from molmix.judges.decompose.answers import Answer
+    from molmix.models.asking import Answer
 
 MOST_BYTES = 16 * 2**20  # maximum size of an answer's body
 LONGEST_PAUSE = 60  # maximum seconds before a retry, if the server asks for a pause
@@ -106,17 +106,28 @@ class ServerSettings(Section):
 class ServerAsker:
     """Asks the server."""
 
-    def __init__(self, settings: dict[str, Any], prompt_of: Callable[[str], str], **fingerprint: Any) -> None:
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        prompt_of: Callable[[str], str],
+        system: str | None = None,
+        sampling: dict[str, float] | None = None,
+        **fingerprint: Any,
+    ) -> None:
         """Store the settings and the fingerprint of the answers.
 
         Args:
             settings: of :class:`ServerSettings`, dumped.
-            prompt_of: the prompt for a question.
+            prompt_of: the prompt for a question, which is what the user says.
+            system: text of the system's turn; None for none.
+            sampling: ``temperature`` and ``top_p``; None for temperature 0.
             fingerprint: what the answers depend on, too.
         """
-        self.settings, self._prompt_of = settings, prompt_of
-        named = ("base_url", "model", "max_new_tokens")
-        self.fingerprint = {name: settings[name] for name in named} | fingerprint | {"client": code_digest(__name__)}
+        self.settings, self._prompt_of, self._system = settings, prompt_of, system
+        self._sampling = sampling or {"temperature": 0}
+        named = {name: settings[name] for name in ("base_url", "model", "max_new_tokens")}
+        chosen = {name: value for name, value in {"system": system, "sampling": sampling}.items() if value}
+        self.fingerprint = named | chosen | fingerprint | {"client": code_digest(__name__)}
 
     def ask(self, questions: Iterable[str], known: Collection[str], keep: Callable[[dict[str, Answer]], None]) -> int:
         """Answer the questions that are not known, with the parallel requests of the settings. Return the retries.
@@ -174,11 +185,18 @@ class ServerAsker:
         """Whether an answer is final. ``prompt_too_long`` is not: the server's context length can change."""
         return answer["finish"] != "prompt_too_long"
 
-    async def _answer(self, client: AsyncOpenAI, key: str | None, question: str) -> tuple[Answer, int]:
-        """One answer, and the number of retries before it.
+    def _request(self, question: str) -> dict[str, Any]:
+        """Body of a request. It uses only features that all servers support: no seed, no response format."""
+        system = [{"role": "system", "content": self._system}] if self._system else []
+        return {
+            "model": self.settings["model"],
+            "messages": [*system, {"role": "user", "content": self._prompt_of(question)}],
+            **self._sampling,
+            "max_tokens": self.settings["max_new_tokens"],
+        }
 
-        Requests use only features that all servers support: no seed, no response format.
-        """
+    async def _answer(self, client: AsyncOpenAI, key: str | None, question: str) -> tuple[Answer, int]:
+        """One answer, and the number of retries before it."""
         from openai import APIStatusError, OpenAIError
 
         hidden = re.compile("".join(map(_spellings, key))) if key else None
@@ -192,12 +210,7 @@ class ServerAsker:
         patience = (self.settings["timeout"] + LONGEST_PAUSE) * (self.settings["retries"] + 1)
         try:
             async with asyncio.timeout(patience):
-                response = await client.chat.completions.with_raw_response.create(
-                    model=self.settings["model"],
-                    messages=[{"role": "user", "content": self._prompt_of(question)}],
-                    temperature=0,
-                    max_tokens=self.settings["max_new_tokens"],
-                )
+                response = await client.chat.completions.with_raw_response.create(**self._request(question))
             completion = _Completion.model_validate(json.loads(response.http_response.content))
         except APIStatusError as error:
             if error.status_code in (400, 413, 422) and _TOO_LONG.search(_said(error)):

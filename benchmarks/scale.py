@@ -1,0 +1,114 @@
+"""Large studies: a plan and the comparisons of a thousand models, an NLI cache of millions of pairs, a large corpus.
+
+Times of the library alone, without a peer: the column "asked for" has the limit on two quiet cores. ``python -m
+benchmarks.scale 5000`` measures a plan of so many models.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.common import Row
+from molmix.config import documentation, loading
+from molmix.config.schema import Config
+from molmix.pipeline import model_table
+from molmix.pipeline.products import Products
+
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = 1000
+MOLECULES = 300
+UNDEFINED = 0.02  # share of the captions without a score of atoms
+
+
+def measure() -> list[Row]:
+    with tempfile.TemporaryDirectory() as folder:
+        return [_plan(Path(folder), MODELS), _comparisons(Path(folder), MODELS)]
+
+
+def _study(models: int) -> dict[str, Any]:
+    """The default study with as many seeds as give so many models: each seed adds 20."""
+    return copy.deepcopy(documentation.DEMO) | {"seeds": list(range(1, models // 20 + 1))}
+
+
+def _plan(folder: Path, models: int) -> Row:
+    file = folder / "many.yaml"
+    file.write_text(yaml.safe_dump(_study(models)), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "-n", "-q", "rules", "-s", str(ROOT / "Snakefile")]
+    begin = time.perf_counter()
+    subprocess.run([*command, "--configfile", str(file)], cwd=folder, check=True, capture_output=True)
+    seconds = time.perf_counter() - begin
+    limit = "15 s" if models <= MODELS else "90 s for 5,000 models"
+    return (f"snakemake -n, {_count(models)} models", f"{seconds:.1f} s", "-", "-", limit)
+
+
+def _count(models: int) -> int:
+    return len(model_table.build(loading.parse(_study(models))))
+
+
+def _comparisons(folder: Path, models: int) -> Row:
+    """Random scores with all columns of the default study: time does not depend on the values."""
+    from molmix.analysis.comparison.compare import compare_models
+
+    study: Config = loading.parse(_study(models))
+    products = Products(study, model_table.build(study))
+    facts = products.model_facts
+    _write_scores(folder / "scores", list(facts))
+    corpus = folder / "corpus.json"
+    corpus.write_text(json.dumps({"counts": {}, "leakage": "exact"}), encoding="utf-8")
+    begin = time.perf_counter()
+    compare_models(
+        models=facts,
+        tests=["id"],
+        scores=folder / "scores",
+        statistics=study.statistics.model_dump(),
+        options=products.metric_options,
+        licences={},
+        study_seeds=study.seeds,
+        config="",
+        corpus=corpus,
+        manifests=[],
+        tables={name: folder / name for name in products.compared},
+    )
+    seconds = time.perf_counter() - begin
+    return (f"comparisons, {len(facts)} models × {MOLECULES} molecules", f"{seconds:.1f} s", "-", "-", "60 s")
+
+
+def _write_scores(folder: Path, models: list[str]) -> None:
+    import pandas as pd
+    import pyarrow as pa
+
+    from molmix.core.files import write_table
+
+    draw = np.random.default_rng(0)
+    ids = [f"m{number}" for number in range(MOLECULES)]
+    shares = ("atomic_f1", "atomic_precision", "atomic_recall", "hallucination", "supported", "contradicted")
+    shares += ("unsupported", "coverage", "bleu2", "bleu4", "rouge1", "rouge2", "rougeL", "meteor")
+    shares += ("precision", "recall", "f1")
+    for model in models:
+        skill = draw.uniform(0.8, 1)
+        frame: dict[str, Any] = {"id": ids, "text": ["A caption."] * MOLECULES, "finish": ["stop"] * MOLECULES}
+        frame |= {name: skill * draw.random(MOLECULES) for name in shares}
+        without_atoms = draw.random(MOLECULES) < UNDEFINED
+        for name in shares[:8]:
+            frame[name][without_atoms] = np.nan
+        for size in range(1, 5):
+            total = 30 - size + draw.integers(0, 5, MOLECULES)
+            matches = (total * skill * draw.random(MOLECULES)).astype(int)
+            frame |= {f"bleu_total_{size}": total, f"bleu_match_{size}": matches}
+        frame |= {"bleu_hyp_len": draw.integers(28, 34, MOLECULES), "bleu_ref_len": draw.integers(28, 34, MOLECULES)}
+        write_table(folder / model / "id.parquet", pa.Table.from_pandas(pd.DataFrame(frame)))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        print(*_plan(Path(folder), int(sys.argv[1])))

@@ -1,0 +1,54 @@
+"""What a run says at its end, with a real Snakemake: causes of failed jobs, and where the results are."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SNAKEFILE = """
+from molmix.pipeline.endings import FailedJobs
+failed_jobs = FailedJobs()
+onstart:
+    failed_jobs.collect()
+onerror:
+    failed_jobs.report()
+rule all:
+    input: "a", "b", "c"
+rule told:
+    output: "a"
+    log: "logs/r/told.log"
+    shell: "printf 'molmix told: x.tsv: is empty\\\\n  Hint: fill it in\\\\nTraceback\\\\n' > {log}; exit 1"
+rule killed:
+    output: "b"
+    log: "logs/r/killed/m.log"
+    shell: "printf 'loading \\\\033[31mred\\\\n' > {log}; exit 137"
+rule twice:
+    output: "c"
+    log: "logs/r/twice.log"
+    retries: 1
+    shell: "test -e tried && touch {output} || (touch tried; exit 1)"
+"""
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet", "rules"]])
+def test_failed_jobs_end_in_one_message(tmp_path: Path, quiet: list[str]) -> None:
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--keep-going", *quiet]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    said = done.stderr
+    for wall in ("RuleException", "CalledProcessError", "Error in rule", "WorkflowError", "exit 137"):
+        assert wall not in said
+    end = said[said.index("molmix: 2 jobs failed.") :].splitlines()
+    assert end[end.index("  told: x.tsv: is empty") :][:3] == [
+        "  told: x.tsv: is empty",
+        "    Hint: fill it in",
+        "    log: logs/r/told.log",
+    ]
+    at = end.index("  killed/m: ended without a message: interrupted, killed, or out of memory")
+    assert end[at + 1] == "    last line of its log: loading \\x1b[31mred"
+    assert end[at + 2].startswith("    Hint: run it again") and end[at + 3] == "    log: logs/r/killed/m.log"
+    assert "twice" not in "\n".join(end) and (tmp_path / "c").exists()
+    (log,) = (tmp_path / ".snakemake/log").iterdir()
+    assert quiet or "Error in rule told" in log.read_text(), "Snakemake's own log is complete"
