@@ -21,7 +21,7 @@ from molmix.core.files import digest, read_json, write_json
 from molmix.core.fingerprint import code_digest
 from molmix.core.hub import switch_hub_off
 from molmix.core.jsonl_cache import append_to_cache, read_cache
-from molmix.core.progress import progress
+from molmix.core.progress import Progress
 from molmix.core.temporary import temporary_folder
 from molmix.data.corpus import draw_rows, read_molecules
 from molmix.data.prompts import prompt
@@ -101,7 +101,7 @@ def search_weights(
         points = algorithm.candidates(
             algorithm.sizes(len(parents)), start.model_dump(by_alias=True), search["budget"], seed
         )
-        with progress(total=search["budget"], desc=model_id, unit="candidate") as bar:
+        with Progress(total=search["budget"], desc=model_id, unit="candidate") as bar:
             point = next(points, None)
             while point is not None:
                 value = study.figure(point, with_point(start, point).model_dump(by_alias=True))
