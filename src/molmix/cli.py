@@ -201,17 +201,20 @@ def plan(
     targets: Annotated[list[str] | None, typer.Argument(help="as for snakemake; default: the tables")] = None,
     configfile: ConfigFile = Path("config/config.yaml"),
     at_once: Annotated[int, typer.Option(min=1, help="merges, and trainings, that run at the same time")] = 1,
-    tflops: Annotated[float | None, typer.Option(min=0.001, help="TFLOP/s that jobs reach where models run")] = None,
+    tflops: Annotated[float | None, typer.Option(min=0.001, help="TFLOP/s that jobs reach on a GPU")] = None,
     bandwidth: Annotated[float | None, typer.Option(min=0.001, help="TB/s of its memory that jobs reach")] = None,
+    cpu_tflops: Annotated[float | None, typer.Option(min=0.0001, help="TFLOP/s that jobs reach without a GPU")] = None,
+    cpu_bandwidth: Annotated[float | None, typer.Option(min=0.0001, help="TB/s of memory that they reach")] = None,
     prompt_tokens: Annotated[int | None, typer.Option(min=1, help="tokens of a prompt")] = None,
     answer_tokens: Annotated[int | None, typer.Option(min=1, help="tokens of an answer")] = None,
 ) -> None:
     """Show what a run will cost: jobs, hours, disk and downloads by stage.
 
     It starts nothing. Hours are those of earlier jobs. Where none ran, hours
-    of training and generation are computed if you state what your GPU or CPU
-    reaches and how long your texts are, by --tflops, --bandwidth,
-    --prompt-tokens and --answer-tokens together. Other hours are not known.
+    of training and generation are computed if you state how long your texts
+    are (--prompt-tokens, --answer-tokens) and what your hardware reaches:
+    --tflops and --bandwidth count for jobs that `hardware.gpus` gives a GPU,
+    --cpu-tflops and --cpu-bandwidth for all others. Other hours are not known.
     """
     from rich.console import Console
 
@@ -225,17 +228,21 @@ def plan(
     study = loading.load(configfile)
     models, rows = model_table.build(study), count(study)
     shapes = sizes(study, models)
-    stated = named = None
-    if tflops and bandwidth and prompt_tokens and answer_tokens:
-        stated = Stated(tflops * 1e12, bandwidth * 1e12, prompt_tokens, answer_tokens)
-        named = f"{tflops:g} TFLOP/s, {bandwidth:g} TB/s, {prompt_tokens} tokens a prompt and {answer_tokens} an answer"
-    elif tflops or bandwidth or prompt_tokens or answer_tokens:
-        raise typer.BadParameter("--tflops, --bandwidth, --prompt-tokens and --answer-tokens are stated together")
-    costs = stages(jobs(configfile, targets or []), study.run, Estimator(study, models, shapes, rows, stated))
+
+    rates: dict[str, Stated] = {}
+    for name, flops, memory in (("GPU", tflops, bandwidth), ("CPU", cpu_tflops, cpu_bandwidth)):
+        if flops and memory and prompt_tokens and answer_tokens:
+            rates[name] = Stated(flops * 1e12, memory * 1e12, prompt_tokens, answer_tokens)
+        elif flops or memory or (not (rates or cpu_tflops) and (prompt_tokens or answer_tokens)):
+            pairs = "--tflops and --bandwidth (or --cpu-tflops and --cpu-bandwidth)"
+            raise typer.BadParameter(f"{pairs}, --prompt-tokens and --answer-tokens are stated together")
+    estimator = Estimator(study, models, shapes, rows, gpu=rates.get("GPU"), cpu=rates.get("CPU"))
+    costs = stages(jobs(configfile, targets or []), study.run, estimator)
+    named = "; ".join(f"on a {name} {rate.describe()}" for name, rate in rates.items())
     disk = held(study, models, shapes, at_once)
     console = Console(highlight=False, soft_wrap=True)
     console.print(models.expansion())
-    for part in plan_report(study.run, costs, disk, left_to_fetch(study), rows, named):
+    for part in plan_report(study.run, costs, disk, left_to_fetch(study), rows, named or None):
         console.print(part)
 
 

@@ -89,7 +89,7 @@ rule align:
     threads: needs.cores("align")
     resources:
         **needs.gpus("align"),
-        mem_mb=needs.to_load("align", 3000, lambda wildcards: wildcards.model),
+        mem_mb=needs.to_align(3000, fully=False),
         runtime=grows(1440),
     params:
         settings=lambda wildcards: table[wildcards.model].settings,
@@ -112,7 +112,7 @@ use rule align as align_fully with:
         model=any_of(products.fully_aligned),
     resources:
         **needs.gpus("align"),
-        mem_mb=needs.to_train_fully(3000),
+        mem_mb=needs.to_align(3000, fully=True),
         runtime=grows(1440),
     message:
         "Aligning {wildcards.model}, all weights"

@@ -25,6 +25,7 @@ class Shape:
         ends: sum of inputs and outputs over all linear layers of its blocks. An adapter of rank r on all of them has
             r times as many parameters.
         stored: bytes of its weights on disk.
+        vocabulary: rows of its embedding, which is the number of logits of each token.
         cached: whether its weights are on this machine.
     """
 
@@ -32,24 +33,25 @@ class Shape:
     largest: int
     ends: int
     stored: int
+    vocabulary: int
     cached: bool = False
 
 
 # Sizes of the models in the shipped configs, by hub id, for plans before the download. They were counted on models that
 # transformers built from the published config.json. MolT5: from the configs of T5 1.1, which it continues.
-_LLAMA_7B = Shape(6_738_554_880, 131_141_632, 2_498_560, 13_477_109_760)  # with the 32,017 tokens of Meditron
+_LLAMA_7B = Shape(6_738_554_880, 131_141_632, 2_498_560, 13_477_109_760, 32_017)  # with the tokens of Meditron
 _MOLT5 = {
-    "small": Shape(76_961_152, 16_449_536, 159_744, 307_844_608),
-    "base": Shape(247_577_856, 24_674_304, 423_936, 990_311_424),
-    "large": Shape(783_150_080, 32_899_072, 1_142_784, 3_132_600_320),
+    "small": Shape(76_961_152, 16_449_536, 159_744, 307_844_608, 32_128),
+    "base": Shape(247_577_856, 24_674_304, 423_936, 990_311_424, 32_128),
+    "large": Shape(783_150_080, 32_899_072, 1_142_784, 3_132_600_320, 32_128),
 }
 PUBLISHED: dict[str, Shape] = {
     "epfl-llm/meditron-7b": _LLAMA_7B,
     "language-plus-molecules/Meditron7b-smiles2caption-LPM24": _LLAMA_7B,
     "language-plus-molecules/Meditron7b-caption2smiles-LPM24": _LLAMA_7B,
     **{f"language-plus-molecules/molt5-{size}-smiles2caption-LPM24": shape for size, shape in _MOLT5.items()},
-    "meta-llama/Meta-Llama-3-8B-Instruct": Shape(8_030_261_248, 525_336_576, 2_621_440, 16_060_522_496),
-    "MoritzLaurer/DeBERTa-v3-base-mnli-fever-anli": Shape(184_424_451, 98_380_800, 165_888, 368_848_902),
+    "meta-llama/Meta-Llama-3-8B-Instruct": Shape(8_030_261_248, 525_336_576, 2_621_440, 16_060_522_496, 128_256),
+    "MoritzLaurer/DeBERTa-v3-base-mnli-fever-anli": Shape(184_424_451, 98_380_800, 165_888, 368_848_902, 128_100),
 }
 
 
@@ -67,7 +69,8 @@ def _stored(weights: Weights) -> Shape:
     shapes = weights.shapes
     ends = sum(sum(shape) for name, shape in shapes.items() if len(shape) == 2 and _IN_BLOCK.search(name))
     stored = sum(path.stat().st_size for path in weights.files)
-    return Shape(weights.parameters, max(map(prod, shapes.values()), default=0), ends, stored, cached=True)
+    largest = max(shapes.values(), key=prod, default=(0,))
+    return Shape(weights.parameters, prod(largest), ends, stored, max(largest), cached=True)
 
 
 def made(root: MadeModel) -> Shape:
@@ -79,4 +82,4 @@ def made(root: MadeModel) -> Shape:
     f = 8 * ceil(d / 3)
     embedding = root.vocabulary * d  # tied: it is also the output layer
     parameters = embedding + layers * (4 * d * d + 3 * d * f + 2 * d) + d
-    return Shape(parameters, embedding, layers * (4 * 2 * d + 3 * (d + f)), 4 * parameters)
+    return Shape(parameters, embedding, layers * (4 * 2 * d + 3 * (d + f)), 4 * parameters, root.vocabulary)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from molmix.align.settings import METHOD_OF
 from molmix.config.schema import Config
 from molmix.models.sizes import Shape, pretrained
 from molmix.pipeline.model_table import ModelTable
@@ -85,15 +86,22 @@ class JobResources:
         """
         return grows(lambda wildcards: least + _mb(self._weights(stage, self._shapes[model_of(wildcards)])))
 
-    def to_train_fully(self, least: int) -> Callable[[Any, int], int]:
-        """Memory of a job that trains all weights: in float32, with gradients, Adam's two moments and a reference.
+    def to_align(self, least: int, *, fully: bool) -> Callable[[Any, int], int]:
+        """Memory of an alignment of the model of its wildcards.
 
-        On a GPU, half of the weights: they are loaded in float32 and moved there.
+        Weights, and on a CPU what a step keeps for its backward pass (:func:`_bytes_of_step`). An alignment of all
+        weights (`fully`) has them in float32, on a CPU with gradients, Adam's two moments and a reference; on a GPU
+        they are loaded in float32 and moved there.
         """
 
         def need(wildcards: Any) -> int:
             shape = self._shapes[wildcards.model]
-            return least + _mb((4 if self._count("align") else 20) * shape.parameters if shape else 0)
+            if shape is None:
+                return least
+            on_gpu = self._count("align") > 0
+            weights = (4 if on_gpu else 20) * shape.parameters if fully else self._weights("align", shape)
+            step = 0 if on_gpu else _bytes_of_step(shape, self.table[wildcards.model].settings)
+            return least + _mb(weights + step)
 
         return grows(need)
 
@@ -161,6 +169,22 @@ class JobResources:
 
 def _mb(size: int) -> int:
     return size // GB * 1000
+
+
+def _bytes_of_step(shape: Shape, settings: dict[str, Any]) -> int:
+    """Memory of a training step in bytes, in addition to weights, for texts that fill the window.
+
+    For each token: the logits in float32, several times (the output, its softmax, their gradients), and the inputs of
+    all linear layers of the blocks. Gradient checkpointing keeps one input of each block, about a tenth.
+
+    Args:
+        shape: of the model.
+        settings: of the alignment, as :meth:`molmix.align.methods._shared.Alignment.resolved` gives them.
+    """
+    trl, method = settings["trl"], METHOD_OF[settings["method"]]
+    tokens = trl["per_device_train_batch_size"] * method.texts_of_a_row() * trl["max_length"]
+    kept = shape.ends // 10 if trl.get("gradient_checkpointing") else shape.ends
+    return 4 * tokens * (method.logit_copies * shape.vocabulary + kept)
 
 
 def _bytes_to_merge(shape: Shape | None, parents: int) -> int:

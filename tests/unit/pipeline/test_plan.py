@@ -8,6 +8,7 @@ import pytest
 from molmix import cli
 from molmix.config import loading, schema
 from molmix.core.files import write_json
+from molmix.core.settings import Hardware
 from molmix.models import sizes as shapes
 from molmix.pipeline import model_table
 from molmix.pipeline.plan.counts import Corpus, Counts, count
@@ -43,7 +44,7 @@ def job(rule: str, name: str, needed: bool = True) -> Job:
 
 def plan(study: schema.Config, *jobs: Job, rows: Counts | None = ROWS) -> dict[str, Stage]:
     models = model_table.build(study)
-    return stages(jobs, "paper", Estimator(study, models, sizes(study, models), rows, STATED))
+    return stages(jobs, "paper", Estimator(study, models, sizes(study, models), rows, STATED, STATED))
 
 
 def test_hours_are_computed_from_what_is_stated_where_nothing_ran(paper, tmp_path, monkeypatch) -> None:
@@ -61,6 +62,18 @@ def test_hours_are_computed_from_what_is_stated_where_nothing_ran(paper, tmp_pat
     assert other.gpu == pytest.approx(3 * one.gpu, rel=0.01)  # a pair has two texts, and a reference reads them too
 
 
+def test_rates_of_a_gpu_count_for_jobs_on_a_gpu_alone(paper: schema.Config, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    without = paper.model_copy(update={"hardware": Hardware()})
+    models = model_table.build(without)
+    shown, slow = sizes(without, models), Stated(0.1e12, 0.01e12, 150, 80)
+    of_gpu = stages([job("align", "cap2mol.sft")], "paper", Estimator(without, models, shown, ROWS, STATED))["align"]
+    assert (of_gpu.unknown, of_gpu.gpu, of_gpu.cpu) == (1, 0.0, 0.0)
+    of_cpu = stages([job("align", "cap2mol.sft")], "paper", Estimator(without, models, shown, ROWS, STATED, slow))
+    assert of_cpu["align"].gpu == 0.0
+    assert of_cpu["align"].cpu == pytest.approx(1000 * plan(paper, job("align", "cap2mol.sft"))["align"].gpu)
+
+
 def test_rejected_texts_of_a_further_corpus_are_jobs_of_their_own(tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = ROOT / "config/ablations.yaml"
@@ -76,7 +89,7 @@ def test_rejected_texts_of_a_further_corpus_are_jobs_of_their_own(tmp_path, monk
 
     def generate_rejected(others: int) -> Stage:
         corpora = {"": OWN, "others": Corpus(others, 5, {0.1: others // 10, 1.0: others})}
-        estimator = Estimator(study, models, sizes(study, models), replace(ROWS, corpora=corpora), STATED)
+        estimator = Estimator(study, models, sizes(study, models), replace(ROWS, corpora=corpora), STATED, STATED)
         return stages(found, "none", estimator)["generate_rejected"]
 
     assert (generate_rejected(500).jobs, generate_rejected(500).unknown) == (2, 0)
@@ -89,7 +102,7 @@ def test_a_training_costs_what_its_share_of_its_corpus_does(tmp_path, monkeypatc
     study = loading.load(ROOT / "config/ablations.yaml")
     models, rows = model_table.build(study), count(study)
     assert rows and not rows.known and rows.corpora["others"].train < rows.corpora[""].train
-    estimator = Estimator(study, models, sizes(study, models), rows, STATED)
+    estimator = Estimator(study, models, sizes(study, models), rows, STATED, STATED)
 
     def seconds(model: str) -> float:
         return estimator.seconds(job("align", f"agnostic.{model}")) or 0
@@ -143,7 +156,7 @@ def test_where_nothing_is_stated_hours_are_measured_or_not_known(paper, tmp_path
     demo = loading.load(ROOT / "config/config.yaml")
     for study, name in ((paper, "cap2mol.sft"), (demo, "mol2cap.sft")):
         models = model_table.build(study)
-        estimator = Estimator(study, models, sizes(study, models), ROWS, None)
+        estimator = Estimator(study, models, sizes(study, models), ROWS)
         found = stages([job("align", name), job("nli", f"{next(iter(study.judges))}/mol2cap")], "paper", estimator)
         assert [(stage.unknown, stage.gpu, stage.cpu) for stage in found.values()] == [(1, 0, 0)] * 2
 

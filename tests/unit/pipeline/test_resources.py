@@ -5,6 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from molmix.config import documentation, loading
 from molmix.pipeline import model_table
 from molmix.pipeline.groups import Groups
@@ -50,10 +52,36 @@ def test_gpus_are_asked_for_by_the_jobs_that_use_them() -> None:
 
 def test_a_small_model_adds_no_memory_and_a_second_try_doubles_it() -> None:
     needs, _ = parts()
-    load = needs.to_load("align", 3000, lambda wildcards: wildcards.model)
+    load = needs.to_align(3000, fully=False)
     assert [load(job(model="agnostic.sft"), attempt) for attempt in (1, 2)] == [3000, 6000]
     assert needs.to_merge(3000, generates=True)(job(model="universal.ties"), 1) == 3000
     assert needs.to_decompose(1000)(job(units="rules"), 1) == 1000
+
+
+def aligned(method: str, **changes: Any) -> int:
+    """Memory in MB of an alignment of a 7B model."""
+    gpus = changes.pop("gpus", 0)
+    settings = {"per_device_train_batch_size": 8, "max_length": 256} | changes
+    start = {"kind": "pretrained", "id": "epfl-llm/meditron-7b", "revision": "v1"}
+    rejected = {"mol2cap": {"kind": "model", "model": "start"}}
+    needs, _ = parts(
+        initial={"start": start}, universal={}, merge={}, preferences={"rejected": rejected},
+        align={method: {"method": method, "starts": ["start"], "settings": settings}}, ablations={},
+        hardware={"gpus": {"align": gpus}},
+    )  # fmt: skip
+    return needs.to_align(3000, fully=False)(job(model=f"start.{method}"), 1)
+
+
+def test_memory_of_an_alignment_follows_method_batch_and_length() -> None:
+    weights = 3000 + 4 * 6738  # float32
+    token = 4 * (4 * 32_017 + 2_498_560) / 1e6  # logits, four times, and the inputs of all linear layers, in MB
+    assert aligned("sft") == pytest.approx(weights + 8 * 256 * token, abs=1000)
+    assert aligned("cpo") == aligned("dpo") == pytest.approx(weights + 16 * 256 * token, abs=1000)  # both texts at once
+    assert aligned("kto") == aligned("sft")
+    assert aligned("cpo", max_length=128) == aligned("cpo", per_device_train_batch_size=4) < aligned("cpo")
+    kept = aligned("cpo", gradient_checkpointing=True) - weights
+    assert kept < (aligned("cpo") - weights) / 5
+    assert aligned("cpo", gpus=1) == pytest.approx(3000 + 2 * 6738, abs=1000)  # a step is in the memory of the GPU
 
 
 def test_nli_jobs_share_the_time_of_all() -> None:

@@ -172,6 +172,7 @@ class Alignment(Section):
         smallest_batch: smallest `per_device_train_batch_size` that the method can learn from.
         reserved: TRL settings that cannot be changed with this method, by name, with the reason.
         config_class, trainer_class: TRL's classes, as ``<module>.<class>``.
+        logit_copies: float32 arrays of the size of the logits that a step has at the same time, for requests of memory.
         bytes_on_4_bit: bytes of an adapter's weight if the start is loaded in 4 bits.
     """
 
@@ -242,6 +243,7 @@ class Alignment(Section):
     reserved: ClassVar[dict[str, str]] = {}
     config_class: ClassVar[str]
     trainer_class: ClassVar[str]
+    logit_copies: ClassVar[int] = 4
     # TRL's SFT, DPO and KTO trainers cast an adapter on 4-bit weights to bfloat16.
     bytes_on_4_bit: ClassVar[int] = 2
 
@@ -249,6 +251,11 @@ class Alignment(Section):
     def texts(cls) -> tuple[str, ...]:
         """The texts of a pair that the policy reads: ``chosen``, and ``rejected`` if the loss needs it."""
         return TEXTS[cls.dataset_type]
+
+    @classmethod
+    def texts_of_a_row(cls) -> int:
+        """How many texts of a row of its data set are in one forward pass."""
+        return len(cls.texts()) if cls.dataset_type == "preference" else 1
 
     @property
     def metrics(self) -> list[str]:

@@ -39,7 +39,7 @@ COMPUTED = (*TRAINED_ON, "generate")  # stages whose time can be computed from v
 
 @dataclass(frozen=True)
 class Stated:
-    """Values that hours are computed from, as the user states them.
+    """Values that hours on a GPU, or those on CPUs, are computed from, as the user states them.
 
     Attributes:
         flops: floating-point operations per second that jobs reach.
@@ -52,6 +52,11 @@ class Stated:
     bandwidth: float
     prompt: int
     answer: int
+
+    def describe(self) -> str:
+        """The values as text."""
+        speed = f"{self.flops / 1e12:g} TFLOP/s, {self.bandwidth / 1e12:g} TB/s"
+        return f"{speed}, {self.prompt} tokens a prompt and {self.answer} an answer"
 
 
 @dataclass
@@ -78,16 +83,24 @@ class Estimator:
     """Seconds of single jobs, from the study, the shapes of its models and the values that the user states."""
 
     def __init__(
-        self, study: Config, table: ModelTable, sizes: Sizes, rows: Counts | None, stated: Stated | None
+        self,
+        study: Config,
+        table: ModelTable,
+        sizes: Sizes,
+        rows: Counts | None,
+        gpu: Stated | None = None,
+        cpu: Stated | None = None,
     ) -> None:
-        self.study, self.table, self.sizes, self.rows, self.stated = study, table, sizes, rows, stated
+        self.study, self.table, self.sizes, self.rows, self.gpu, self.cpu = study, table, sizes, rows, gpu, cpu
 
     def seconds(self, job: Job) -> float | None:
         """Seconds that the models of a job compute, from the stated values, without the time to start the job.
 
-        None if no values are stated, the rule is not in :data:`COMPUTED`, or a shape or a number of rows is not known.
+        None if no values are stated for its hardware, the rule is not in :data:`COMPUTED`, or a shape or a number of
+        rows is not known.
         """
-        if job.rule not in COMPUTED or self.rows is None or self.stated is None:
+        stated = self.gpu if self.on_gpu(job) else self.cpu
+        if job.rule not in COMPUTED or self.rows is None or stated is None:
             return None
         model, trained = self._model(job), ""
         if job.rule == "generate_rejected":
@@ -99,9 +112,9 @@ class Estimator:
         if shape is None:
             return None
         if job.rule == "generate":
-            return self._write(self.rows.captions, shape, self.stated)
+            return self._write(self.rows.captions, shape, stated)
         corpus = self.rows.corpora.get(trained)
-        return self._on_corpus(job.rule, model, shape, self.stated, corpus) if corpus else None
+        return self._on_corpus(job.rule, model, shape, stated, corpus) if corpus else None
 
     def on_gpu(self, job: Job) -> bool:
         """Whether the config asks for a GPU for a job, by `hardware.gpus`."""
