@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from molmix.align.settings import METHOD_OF
 from molmix.config.schema import Config
 from molmix.data.settings import Direction, ModelRejected
 from molmix.judges.kinds import JudgeSettings, NliJudge, titles
@@ -242,6 +243,9 @@ class Products:
             figures["training"] = {"kind": "training", "tests": []}
         if any("reward" in row.settings for row in self.table.values()):
             figures["rewards"] = {"kind": "rewards", "tests": []}
+        aligned = [row.settings for row in self.table.values() if row.kind == "aligned"]
+        if any("rejected" in METHOD_OF[own["method"]].texts() or "evaluation" in own for own in aligned):
+            figures["preferences"] = {"kind": "preferences", "tests": []}
         if any(judge.plain_columns for judge in self.judges.values()):
             figures["tradeoff"] = {"kind": "tradeoff", "tests": self.judged}
         for other in self.judged[1:]:

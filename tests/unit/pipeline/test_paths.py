@@ -113,7 +113,7 @@ def test_tables_and_figures_are_those_that_the_study_has_models_for(tmp_path: Pa
     assert found.compared == ["comparisons", "merges", "alignments"]
     assert paths(seeds=[7, 8]).products.compared[-1] == "seeds"
     assert set(found.figures) == {
-        *("training", "tradeoff", "distribution-ood", "cost"),
+        *("training", "preferences", "tradeoff", "distribution-ood", "cost"),
         *(f"{kind}-{test}" for kind in ("effects", "merges") for test in ("id", "ood")),
     }
     bare = paths(align={}, merge={}, universal={}, preferences=None, initial=mol2cap_alone()).products

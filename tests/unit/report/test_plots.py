@@ -22,10 +22,10 @@ from molmix.report.plots.cost import cost, read_benchmarks
 from molmix.report.plots.distribution import distribution
 from molmix.report.plots.effects import effects
 from molmix.report.plots.judges import draw_judges
+from molmix.report.plots.learning import preferences, rewards
 from molmix.report.plots.merges import matrix, merges, set_matrix
 from molmix.report.plots.points import label_positions
 from molmix.report.plots.results import Results, read_result_table
-from molmix.report.plots.rewards import rewards
 from molmix.report.plots.style import save, settle, style
 from molmix.report.plots.tradeoff import tradeoff
 from molmix.report.plots.training import training
@@ -285,6 +285,18 @@ def test_curves_of_rewards_hold_every_evaluation() -> None:
     assert panels["fact F1"].lines[0].get_xdata().tolist() == [0, 10, 20, 30]
     assert {"sft.grpo", "other.grpo"} <= set(read_off(figure))
     assert read_off(rewards({}, {})) == ["no model learned from rewards"]
+
+
+def test_curves_of_pairs_hold_log_probabilities_margins_and_captions() -> None:
+    steps = np.arange(1, 21)
+    log = pd.DataFrame({"step": steps, "logps/chosen": -steps, "rewards/margins": steps / 20.0, "loss": 1.0 / steps})
+    log["eval_rougeL"] = np.where(steps % 10 == 0, 0.3, np.nan)
+    figure = preferences({"a.sft.dpo": log, "a.cpo": log.drop(columns="eval_rougeL")}, {"rougeL": "ROUGE-L"})
+    panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.get_visible()}
+    assert set(panels) == {"log p of chosen [nats]", "margin of the pair", "ROUGE-L"}
+    assert [len(axes.lines) for axes in panels.values()] == [2, 2, 1]
+    assert list(panels["log p of chosen [nats]"].lines[0].get_ydata()) == [-step for step in steps]
+    assert list(panels["ROUGE-L"].lines[0].get_xdata()) == [10, 20]
 
 
 def test_cost_is_told_by_rule(tmp_path: Path) -> None:

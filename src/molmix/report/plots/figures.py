@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,9 @@ from molmix.metrics import Options, all_metrics
 from molmix.report.plots.cost import cost, read_benchmarks
 from molmix.report.plots.distribution import distribution
 from molmix.report.plots.effects import effects
+from molmix.report.plots.learning import PAIRS, preferences, rewards
 from molmix.report.plots.merges import merges
 from molmix.report.plots.results import Results, read_result_table
-from molmix.report.plots.rewards import rewards
 from molmix.report.plots.style import save, style
 from molmix.report.plots.tradeoff import tradeoff
 from molmix.report.plots.training import training
@@ -37,8 +37,8 @@ def draw_figures(
     """Write the figures of a study as SVG and PNG.
 
     Args:
-        figures: by file name without extension: the ``kind`` (training, rewards, distribution, tradeoff, merges,
-            effects, cost) and the ``tests`` of the figure.
+        figures: by file name without extension: the ``kind`` (training, rewards, preferences, distribution, tradeoff,
+            merges, effects, cost) and the ``tests`` of the figure.
         models: rows of the model table by id: kind, parents, method, seed, start, unseeded.
         tables: folder of leaderboard.csv, comparisons.csv and, if there are merges, merges.csv.
         logs: ``log.parquet`` of every trained model.
@@ -54,12 +54,11 @@ def draw_figures(
         read_result_table(tables / "comparisons.csv"),
         read_result_table(merged) if merged.exists() else pd.DataFrame(),
     )
+    titles = {metric.column: metric.title for metric in results.metrics}
     draw: dict[str, Callable[[list[str]], Figure]] = {
         "training": lambda _: training(models, {model: _read_log(path) for model, path in logs.items()}),
-        "rewards": lambda _: rewards(
-            {model: log for model, path in logs.items() if "reward" in (log := read_table(path).to_pandas())},
-            {metric.column: metric.title for metric in all_metrics(Options(**options))},
-        ),
+        "rewards": lambda _: rewards(_logs_with(logs, ["reward"]), titles),
+        "preferences": lambda _: preferences(_logs_with(logs, [*PAIRS, *(f"eval_{name}" for name in titles)]), titles),
         "distribution": lambda tests: distribution(results, *tests),
         "tradeoff": lambda tests: tradeoff(results, tests),
         "merges": lambda tests: merges(results, *tests),
@@ -69,6 +68,12 @@ def draw_figures(
     with style():
         for name, figure in figures.items():
             save(draw[figure["kind"]](figure["tests"]), out / f"{name}.svg", out / f"{name}.png")
+
+
+def _logs_with(logs: Mapping[str, Path], columns: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """The logs that have one of these columns, with all their columns."""
+    tables = {model: read_table(path) for model, path in logs.items()}
+    return {model: table.to_pandas() for model, table in tables.items() if {*columns} & {*table.column_names}}
 
 
 def _read_log(path: Path) -> pd.DataFrame:
