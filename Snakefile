@@ -1,5 +1,5 @@
 # The study as one graph. `snakemake --cores all` runs config/config.yaml, `--configfile` another study instead.
-# As a module of another workflow: see "As a part of another workflow" in docs/extending.md.
+# From another folder, as a module of another workflow, in a container: see docs/deployment.md and docs/containers.md.
 import os
 import sys
 from pathlib import Path
@@ -8,10 +8,16 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 
-# The library of this checkout is used: here, in every job, under conda environments, and as a module.
-LIBRARY = str(Path(workflow.current_basedir) / "src")
-sys.path.insert(0, LIBRARY)
-os.environ.update(PYTHONPATH=LIBRARY)
+# The library of this checkout is used: here, in every job, under conda environments, and as a module. A Snakefile
+# without a checkout (a module from a URL, `pip install`) uses the installed library.
+LIBRARY = Path(str(workflow.current_basedir)) / "src"
+if LIBRARY.is_dir():
+    sys.path.insert(0, str(LIBRARY))
+    os.environ.update(PYTHONPATH=str(LIBRARY))
+
+
+# Only `--software-deployment-method apptainer` reads this: every job runs in this image.
+container: os.environ.get("MOLMIX_IMAGE", "molmix.sif")
 
 
 include: "workflow/rules/common.smk"
@@ -46,6 +52,13 @@ include: "workflow/rules/cards.smk"
 # Snakemake does not tell the options of its command here, so they are read from the command line.
 if workflow.is_main_process and wants_current_results(sys.argv):
     refuse_stale_results()
+
+
+# What Snakemake prints of a job is the message of its rule, or else its files and resources. For a cluster it prints
+# these.
+if workflow.nodes is not None:
+    for one in workflow.rules:
+        one.message = None
 
 
 failed_jobs = FailedJobs()

@@ -34,6 +34,8 @@ def test_jobs_with_gpus_go_apart_from_jobs_without(micro: dict[str, Any], tmp_pa
     planned = snakemake(tmp_path, "-n", *PROFILE, "all", "judge", study=micro)
     assert planned.returncode == 0, planned.stdout
     models = len(model_table.build(loading.parse(micro)))
+    (asked,) = set(re.findall(r"rule align:.*?resources: (.+?)\n", planned.stdout, re.DOTALL))
+    assert {"slurm_partition=gpu", "gpu=2", "runtime=1440"} <= set(asked.split(", ")) and "mem_mb=" in asked
     batches = {"decompose": -(-(models + 2) // 16), "nli": -(-(models + 2) // 16)}
     assert groups(planned.stdout) == {"data": 1, "generate": -(-models // 4), "judge": 1} | batches
 

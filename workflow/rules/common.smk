@@ -40,7 +40,7 @@ deny_others_writing()
 # stay: Snakemake merges dictionaries.
 if not workflow.overwrite_configfiles:
 
-    configfile: Path(workflow.current_basedir).parents[1] / "config/config.yaml"
+    configfile: Path(str(workflow.current_basedir)).parents[1] / "config/config.yaml"
 
 
 try:

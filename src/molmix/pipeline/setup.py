@@ -42,15 +42,21 @@ def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -
 
 
 def find_snakefile() -> Path:
-    """The Snakefile of the checkout that contains this library.
+    """The Snakefile of the checkout that contains this library, or the one that `pip install` installed with it.
 
     Raises:
         MolmixError: there is no Snakefile.
     """
-    snakefile = Path(__file__).resolve().parents[3] / "Snakefile"
-    if not snakefile.exists():
-        raise fault(snakefile, "is not there", "install molmix from its checkout with `make`, which holds the workflow")
-    return snakefile
+    checkout = Path(__file__).resolve().parents[3] / "Snakefile"
+    if checkout.exists():
+        return checkout
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    with suppress(PackageNotFoundError):
+        for file in distribution("molmix").files or ():
+            if file.parts[-3:] == ("share", "molmix", "Snakefile"):
+                return Path(str(file.locate())).resolve()
+    raise fault(checkout, "is not there", "install molmix from its checkout, which holds the workflow")
 
 
 def deny_others_writing() -> None:

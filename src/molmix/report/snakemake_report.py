@@ -16,10 +16,10 @@ import yaml
 
 from molmix.core.errors import fault
 from molmix.core.files import write_atomically
+from molmix.pipeline.setup import find_snakefile
 
 log = logging.getLogger(__name__)
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 ABOUT = "MOLMIX_ABOUT"  # environment variable: file with the first page of the report, which the Snakefile reads
 
 
@@ -44,11 +44,12 @@ def write_report(
     with tempfile.TemporaryDirectory() as folder:
         study, first_page, made = (Path(folder) / name for name in ("study.yaml", "about.rst", "report.html"))
         study.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
-        opening = (CHECKOUT / "workflow/report/workflow.rst").read_text(encoding="utf-8")
+        snakefile = find_snakefile()
+        opening = (snakefile.parent / "workflow/report/workflow.rst").read_text(encoding="utf-8")
         first_page.write_text(
             opening + _as_rst_list("Warnings", warnings) + _as_rst_list("Provenance", about), encoding="utf-8"
         )
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(CHECKOUT / "Snakefile"), *targets]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), *targets]
         command += ["--configfile", str(study), "--report", str(made), "--nolock"]
         # No job runs here, so the profile of the run is not needed.
         command += ["--profile", "none", "--workflow-profile", "none"]
