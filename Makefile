@@ -7,7 +7,7 @@ READY := .venv/.ready
 # Two files of tests at a time, in the order of their names: what waits for a cluster leaves the other core to the rest.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast lint audit bench faults docs figures judge-figures lock
+.PHONY: demo test test-fast lint audit bench faults docs site figures judge-figures lock
 
 demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	snakemake --cores all --quiet reason
@@ -71,6 +71,14 @@ docs: $(READY)  ## what is generated from the config schema and the lock
 	python -m molmix.config.documentation
 	python -m tests.badinput.page
 	python envs/split.py
+
+site: .venv-site/.ready  ## README, docs and the API as a site with search: site/index.html, which opens from disk
+	NO_MKDOCS_2_WARNING=1 .venv-site/bin/mkdocs build --strict
+
+.venv-site/.ready: envs/site.txt
+	$(PYTHON) -m venv .venv-site
+	.venv-site/bin/pip install --quiet --requirement envs/site.txt
+	@touch $@
 
 lock:  ## new pins from the ranges of pyproject.toml, from an environment made for that alone
 	rm -rf .venv-lock

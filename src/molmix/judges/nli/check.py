@@ -186,8 +186,8 @@ def expected_calibration_error(confidence: np.ndarray, right: np.ndarray) -> flo
     """Mean distance between confidence and accuracy over bins of confidence, weighted by their pairs.
 
     Args:
-        confidence: probability of the predicted class, in [0, 1] [n].
-        right: whether the prediction is right, bool [n].
+        confidence: probability of the predicted class, in [0, 1], shape [n].
+        right: whether the prediction is right, bool, shape [n].
 
     Returns:
         In [0, 1]; NaN if n is 0.
