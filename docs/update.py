@@ -12,16 +12,35 @@ line names the run, the digest of its config and the commit.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
+from itertools import pairwise
 from pathlib import Path
+from urllib.parse import urlencode
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FIGURES = ROOT / "docs/figures"
-COPIED = {"README.md": ["demo/plots/tradeoff.svg"], "judges.md": ["judge/plots/judges-id.png"]}
+COPIED = {"results.md": ["demo/plots/tradeoff.svg"], "judges.md": ["judge/plots/judges-id.png"]}
+# What the explorer's picture shows: see docs/explorer.md.
+VIEW = {"test": "id", "a": "agnostic.sft", "b": "mol2cap", "metric": "atomic_f1", "id": "w00558"}
+# The overview: name of a box, its position (column, row), and what stands in it, title first.
+BOXES = {
+    "corpus": (0, 0, "Molecules\nwith captions"),
+    "share": (1, 0, "A tenth of them\nand preference pairs"),
+    "align": (2, 0, "Align\nSFT, DPO, CPO, KTO"),
+    "merge": (3, 0, "Merge\nSLERP, TIES, linear, …"),
+    "captions": (3, 1, "Caption\nmolecules not seen before"),
+    "judge": (2, 1, "Judge\natoms, by NLI"),
+    "compare": (1, 1, "Compare\nintervals, paired tests"),
+    "pages": (0, 1, "Read\ntables, report, explorer"),
+    "own": (2, 2, "Your own captions\nand references"),
+}
+ARROWS = [*pairwise(["corpus", "share", "align", "merge", "captions", "judge", "compare", "pages"]), ("own", "judge")]
 REAL = ("judge-chebi20", "judge-pubchem324k")  # runs on real captions: `make judge-figures`
 
 BLOCK = re.compile(r"<!-- table: (?P<source>[\w/-]+)(?P<options>[^>]*) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
@@ -181,6 +200,56 @@ def draw_rulegraph(dot: str, svg: Path) -> None:
         save_svg(figure, svg)
 
 
+def draw_overview(svg: Path) -> None:
+    """Draw what a study does, from molecules with captions to tables (:data:`BOXES`, :data:`ARROWS`)."""
+    from matplotlib.figure import Figure
+    from matplotlib.patches import FancyBboxPatch
+
+    from molmix.report.plots.style import INK, PALE, save_svg, style
+
+    with style():
+        figure = Figure(figsize=(6.8, 2.1), facecolor="white")
+        axes = figure.add_axes((0, 0, 1, 1))
+        for column, row, text in BOXES.values():
+            title, line = text.split("\n")
+            shade = PALE if (column, row) == (2, 2) else "white"
+            axes.add_patch(
+                FancyBboxPatch(
+                    (column - 0.41, -row - 0.27), 0.82, 0.54, "round,pad=0,rounding_size=.06", fc=shade, ec=INK, lw=0.8
+                )
+            )
+            axes.text(column, -row + 0.09, title, ha="center", va="center", weight="bold")
+            axes.text(column, -row - 0.12, line, ha="center", va="center", size=6.5)
+        for first, second in ARROWS:
+            (x, y), (u, v) = BOXES[first][:2], BOXES[second][:2]
+            start = (x + 0.41 * (u - x), -y - 0.27 * (v - y))
+            end = (u - 0.41 * (u - x), -v + 0.27 * (v - y))
+            axes.annotate(
+                "", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "lw": 0.9, "shrinkA": 0, "shrinkB": 0}
+            )
+        axes.set_xlim(-0.5, 3.5)
+        axes.set_ylim(-2.35, 0.35)
+        axes.set_axis_off()
+        save_svg(figure, svg)
+
+
+def photograph_explorer(results: Path, png: Path) -> None:
+    """Take a picture of the explorer of the embedded study, at :data:`VIEW`, with an installed chromium."""
+    from playwright.sync_api import sync_playwright
+
+    from molmix.config import loading
+    from molmix.report.explorer import build_explorer
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(results.parent), sync_playwright() as playwright:
+        build_explorer(loading.load(ROOT / "config/config.yaml"), Path(folder, "explorer"))
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(Path(folder, "explorer/index.html").as_uri() + "#" + urlencode(VIEW))
+        page.wait_for_selector("#detail .answer")
+        page.screenshot(path=png)
+        browser.close()
+
+
 def main(results: Path, *names: str) -> None:
     """Write all tables and figures from the runs in a folder; or only the tables and figures of the named pages.
 
@@ -193,6 +262,9 @@ def main(results: Path, *names: str) -> None:
             page.write_text(update(text, results), encoding="utf-8")
             for copied in COPIED.get(page.name, ()):
                 shutil.copyfile(results / copied, FIGURES / Path(copied).name)
+    if not names or "README.md" in names:
+        draw_overview(FIGURES / "overview.svg")
+        photograph_explorer(results, FIGURES / "explorer.png")
     if names:
         return
     command = ["snakemake", "all", "judge", "report", "--rulegraph", "--configfile", "config/config.yaml"]
@@ -201,4 +273,4 @@ def main(results: Path, *names: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "results", *sys.argv[2:])
+    main(Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else ROOT / "results", *sys.argv[2:])

@@ -8,7 +8,7 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "config").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "config").glob("*.md")])
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def snippets(page: Path) -> tuple[Snippet, ...]:
     for token in MarkdownIt("commonmark").parse(text):
         if token.type == "fence" and token.map:
             above = [line for line in lines[: token.map[0]] if line.strip()][-1:]
-            named = re.fullmatch(r"`([\w./]+)`:", above[0]) if above else None
+            named = re.fullmatch(r"`([\w./-]+)`:", above[0]) if above else None
             found.append(
                 Snippet(page, token.map[0] + 1, token.info.strip(), token.content, named.group(1) if named else "")
             )

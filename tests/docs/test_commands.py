@@ -1,21 +1,43 @@
 """Every command in README and docs is tried: for real where that is cheap, else as a dry run."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.docs.notebook import run_cells
 from tests.docs.snippets import PAGES, ROOT, snippets
 from tests.docs.ways import Command, attempt, commands, is_run
 
+TUTORIALS = ROOT / "docs/tutorials"
+# These are run as a whole, but for commands that wait for a reader, take long, or are run by other tests.
+RUN = ("score.md", "results.md", "own-data.md", "add-a-method.md")
+LEFT_OUT = (
+    "source ",
+    "make ",
+    "tensorboard ",
+    "snakemake --cores all report ",
+    "snakemake --cores all --configfile my/",
+)
+
+
+def is_run_below(command: Command) -> bool:
+    """Whether a tutorial's test runs it."""
+    page = command.snippet.page
+    return page.parent == TUTORIALS and page.name in RUN and not command.text.startswith(LEFT_OUT)
+
+
 ALL = [command for page in PAGES for block in snippets(page) if block.language == "bash" for command in commands(block)]
-ONCE = list({command.text: command for command in ALL}.values())
+ONCE = list({command.text: command for command in ALL if not is_run_below(command)}.values())
 
 
 def checkout(folder: Path) -> Path:
-    """A folder to run in that has the configs, the examples and the profiles, and no results."""
-    for name in ("config", "profiles"):
+    """A folder to run in that has the workflow, the configs, the examples and the profiles, and no results."""
+    for name in ("config", "profiles", "Snakefile", "workflow", "src", "envs"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 
@@ -54,3 +76,59 @@ def test_it_would_run(command: Command, empty: Path) -> None:
 @pytest.mark.parametrize("command", [one for one in ONCE if is_run(one)], ids=str)
 def test_it_runs_on_a_finished_run(command: Command, scored: Path) -> None:
     attempt(command, scored)
+
+
+def run_tutorial(name: str, folder: Path) -> str:
+    """Write the files that a tutorial shows, run its commands as they stand there, and return what they print."""
+    printed = ""
+    paths = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    environment = os.environ | {"PYTHONPATH": str(folder / "src"), "PATH": os.pathsep.join(paths)}
+    for block in snippets(TUTORIALS / name):
+        if block.file:
+            (folder / block.file).parent.mkdir(exist_ok=True)
+            (folder / block.file).write_text(block.text)
+        elif block.language == "bash":
+            for command in commands(block):
+                if is_run_below(command):
+                    words = ["bash", "-c", command.text]
+                    done = subprocess.run(
+                        words, cwd=folder, env=environment, text=True, capture_output=True, check=False
+                    )
+                    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+                    printed += done.stdout
+    return printed
+
+
+@pytest.mark.slow
+def test_the_tutorials_of_scoring_run(scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    printed = run_tutorial("score.md", scored) + run_tutorial("results.md", scored)
+    assert "# Leaderboard" in printed and "5  contradicted" in printed
+    assert (scored / "scored/results/captions/explorer/index.html").is_file()
+    monkeypatch.chdir(scored)
+    notebook = json.loads((TUTORIALS / "scoring.ipynb").read_text(encoding="utf-8"))
+    said = run_cells(notebook)
+    shown = [cell["outputs"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert [bool(text) for text in said] == [bool(outputs) for outputs in shown]
+    (page,) = (block for block in snippets(TUTORIALS / "results.md") if block.language == "python")
+    exec(page.text, {})
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory) -> Path:
+    """A copy of the checkout, to which a reader adds files."""
+    folder = tmp_path_factory.mktemp("copied") / "molmix"
+    return shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns("results", "logs", ".*", "site", "__pycache__"))
+
+
+@pytest.mark.slow
+def test_the_tutorial_of_own_data_runs(copied: Path) -> None:
+    assert "agnostic.sft_cpo.ties" in run_tutorial("own-data.md", copied)
+    counts = json.loads((copied / "results/mine/data/manifest.json").read_text())["counts"]
+    assert counts["train"]["removed_in_tests.held-out"] == 5 and counts["subset"]["rows"] == 12
+
+
+@pytest.mark.slow
+def test_the_tutorial_of_a_method_runs(copied: Path) -> None:
+    run_tutorial("add-a-method.md", copied)
+    manifest = json.loads((copied / "results/ld-dpo/models/agnostic.ld-dpo/manifest.json").read_text())
+    assert manifest["settings"]["trl"]["ld_alpha"] == 0.3 and manifest["steps"] > 0

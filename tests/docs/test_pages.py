@@ -19,9 +19,11 @@ from molmix.pipeline import model_table
 from tests.docs.snippets import PAGES, ROOT, Snippet, snippets
 from tests.graph.conftest import MICRO
 
-# The page's own code defines what its configs name; tests/graph/test_extending.py plans them.
-EXTENDING = ROOT / "docs/extending.md"
-YAML = [block for page in PAGES if page != EXTENDING for block in snippets(page) if block.language in ("yaml", "yml")]
+# The page's own code defines what its configs name. tests/graph/test_extending.py and test_commands.py run them.
+OWN_CODE = (ROOT / "docs/extending.md", ROOT / "docs/tutorials/add-a-method.md")
+YAML = [
+    block for page in PAGES if page not in OWN_CODE for block in snippets(page) if block.language in ("yaml", "yml")
+]
 
 
 def whole(fragment: dict[str, Any]) -> dict[str, Any]:
@@ -32,6 +34,10 @@ def whole(fragment: dict[str, Any]) -> dict[str, Any]:
         for key in ("initial", "universal", "align", "merge", "preferences"):
             study.pop(key)
         study["data"].pop("train"), study["data"].pop("validation")
+    if "chat" in str(fragment.get("prompts")):  # small models made in the graph have no chat template
+        for key in ("universal", "align", "merge", "preferences"):
+            study.pop(key)
+        study["initial"] = {}
     for key, value in fragment.items():
         merged = key in ("data", "align", "nli", "merge", "initial", "metrics") and isinstance(study.get(key), dict)
         study[key] = study[key] | value if merged else value
@@ -50,7 +56,8 @@ def test_configs_are_taken(block: Snippet, tmp_path: Path) -> None:
         with pytest.raises(MolmixError, match=re.escape(refused.group(1))):
             model_table.build(loading.parse(whole(loading.read_yaml(path))))
         return
-    model_table.build(loading.parse(whole(loading.read_yaml(path))))
+    study = loading.read_yaml(path)
+    model_table.build(loading.parse(study if block.file else whole(study)))  # a file that a page names is a whole study
 
 
 @cache
@@ -120,6 +127,23 @@ def test_the_map_names_every_rule_that_makes_something() -> None:
     assert len(made) > 20 and [rule for rule in made if f"`{rule}`" not in page] == []
 
 
+def test_every_page_is_in_the_site() -> None:
+    named = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert pages - {*named, "tutorials/index.md"} == set(), "name it under `nav` in mkdocs.yml"
+
+
+def test_badges_are_true() -> None:
+    """README's badges say what the project's files say."""
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (python,) = re.findall(r'requires-python = ">=([\d.]+)"', project)
+    (snakemake,) = re.findall(r'"snakemake>=([\d.]+),', project)
+    (licence,) = re.findall(r'license = "(.+)"', project)
+    said = re.findall(r"^\[!\[(.+?)\]", page, re.MULTILINE)
+    assert said == [f"Python {python} or newer", f"Snakemake {snakemake} or newer", f"Licence {licence}"]
+
+
 def test_every_config_has_its_line() -> None:
     named = (ROOT / "config/README.md").read_text(encoding="utf-8")
     assert [path.name for path in (ROOT / "config").glob("*.yaml") if f"`{path.name}`" not in named] == []
@@ -151,7 +175,7 @@ def test_the_tests_of_fixed_faults_exist() -> None:
     assert len(named) > 10 and [name for name in named if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page != EXTENDING], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in OWN_CODE], ids=lambda page: page.name)
 def test_modules_and_files_that_a_page_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     files = re.findall(r"`((?:src|tests|workflow|envs|profiles|faults|benchmarks|config)/[\w/.-]+\.\w+)`", text)

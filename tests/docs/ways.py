@@ -20,10 +20,12 @@ OWN = {
     "my-chebi20.yaml": "config/chebi20.yaml",
     "chebi-judge.yaml": "config/score.yaml",
     "my-study.yaml": "config/config.yaml",
+    "my/study.yaml": "config/config.yaml",
     "study.yaml": "config/config.yaml",
 }
 # Commands of other programs: molmix defines none of them; only their order in the text counts.
 FOREIGN = {
+    *("head", "sed", "apptainer", "docker", "snakedeploy", "module"),
     *("cd", "cp", "mkdir", "mv", "rm", "ls", "cat", "export", "source", "git", "pip", "python3", "tar"),
     *(
         "$EDITOR",
