@@ -179,7 +179,8 @@ def main(given: Path) -> None:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     given.with_name(f"{os.environ['RANK']}.pid").write_text(str(os.getpid()), encoding="ascii")
     arguments: dict[str, Any] = json.loads(given.read_text(encoding="utf-8"))
-    arguments |= {name: Path(arguments[name]) for name in ("start", "pairs", "out", "work", "curves")}
+    paths = ("start", "pairs", "out", "work", "curves", "store")
+    arguments |= {name: Path(arguments[name]) for name in paths if name in arguments}
     for name in ("corpus", "nli"):
         arguments[name] = {key: Path(path) for key, path in arguments.get(name, {}).items()}
     try:
