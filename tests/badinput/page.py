@@ -116,6 +116,11 @@ CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
         "`reward: {summac.consistency: 1}`",
         _grpo(reward={"summac.consistency": 1}),
     ),
+    (
+        "pairs by a judge that is not there",
+        "`rejected: {kind: judged, reward: {other.atomic_f1: 1}}`",
+        _set("align", "sft", "rejected", {"kind": "judged", "reward": {"other.atomic_f1": 1}}),
+    ),
     ("groups of one", "`num_generations: 1`", _grpo({"num_generations": 1})),
     ("groups that fill no step", "`num_generations: 5`", _grpo({"num_generations": 5})),
     (
