@@ -1,6 +1,6 @@
 # Needs: the tables and figures of a run.
 # Makes: tables/<name>.html (each table as a page), report/index.html (Snakemake's own report: captions, figures,
-#        tables), and for a run that is not finished so-far/index.html.
+#        tables), report/one-page.html (the same as one page, to print), and for a run that is not finished so-far/index.html.
 # The tables of the target `judge` are shown if they exist or the same command makes them: the report alone does not make
 # them, as that takes long.
 REPORTED = products.reported(Path(f"{R}/tables"), judge_too="judge" in sys.argv)
@@ -38,10 +38,12 @@ rule report:
         **named("licences", paths.licences()),
         explorer=f"{R}/explorer",  # the first page of the report links to it
         corpus=f"{R}/data/manifest.json",
-        results=paths.tables(*REPORTED["tables"], kinds=["html", "csv"])
-        + paths.figures(*REPORTED["figures"], kinds=["svg"]),
+        texts=paths.tables(*REPORTED["tables"], kinds=["md"]),
+        results=paths.tables(*REPORTED["tables"], kinds=["html", "csv"]),
+        figures=paths.figures(*REPORTED["figures"], kinds=["svg"]),
     output:
         page=f"{R}/report/index.html",
+        one_page=f"{R}/report/one-page.html",
     log:
         f"{LOGS}/report.log",
     conda:
@@ -50,10 +52,15 @@ rule report:
         mem_mb=grows(2000),
         runtime=grows(30),
     params:
+        run=study.run,
+        models=products.model_facts,
+        tests=list(products.tests),
         seeds=study.seeds,
-        resamples=study.statistics.resamples,
+        statistics=study.statistics.model_dump(exclude={"compare"}),
         config=DIGEST,
         options=products.metric_options,
+        tables=lambda wildcards, input: f"{R}/tables",
+        benchmarks=BENCH,
     message:
         "Writing the report"
     script:

@@ -1,4 +1,4 @@
-"""Let Snakemake write its report."""
+"""Write the report: Snakemake's own, and all of it as one page."""
 
 from pathlib import Path
 
@@ -9,20 +9,32 @@ with job(snakemake):
     from molmix.analysis.licences import Licences
     from molmix.analysis.provenance import provenance
     from molmix.metrics import Options
+    from molmix.report.front_page import front_page, write_one_page
     from molmix.report.snakemake_report import write_report
 
     files, params = snakemake.input, snakemake.params
-    licences = Licences(nested(files, "licences"), Options(**params.options))
-    write_report(
-        config=snakemake.config,
-        targets=list(files.results),
-        about=provenance(
+    options = Options(**params.options)
+    links = {"Molecule by molecule": "../explorer/index.html"}
+    front = {
+        "run": params.run,
+        "models": params.models,
+        "tests": params.tests,
+        "tables": Path(params.tables),
+        "licences": Licences(nested(files, "licences"), options),
+        "options": options,
+        "level": params.statistics["level"],
+        "benchmarks": Path(params.benchmarks),
+        "about": provenance(
             config=params.config,
             seeds=params.seeds,
-            resamples=params.resamples,
+            resamples=params.statistics["resamples"],
             corpus=Path(files.corpus),
             models=list(nested(files, "manifests").values()),
         ),
-        warnings=licences.warnings,
-        page=Path(snakemake.output.page),
-    )
+    }
+    figures = {path.stem: path for path in map(Path, files.figures)}
+    one_page, page = Path(snakemake.output.one_page), Path(snakemake.output.page)
+    write_one_page(front_page(**front, links=links), [Path(path) for path in files.texts], figures, one_page)
+    links["All tables and figures as one page, to print or save as PDF"] = one_page.name
+    targets = [*files.results, *files.figures]
+    write_report(config=snakemake.config, targets=targets, front=front_page(**front, links=links), page=page)

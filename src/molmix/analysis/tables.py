@@ -78,11 +78,18 @@ class Grid:
     names: int = 1
 
 
-def markdown(title: str, grids: Iterable[Grid], notes: Sequence[str], warnings: Sequence[str] = ()) -> str:
-    """A page of grids, with warnings (text, not escaped) above and notes in Markdown below them."""
+def markdown(
+    title: str,
+    grids: Iterable[Grid],
+    notes: Sequence[str],
+    warnings: Sequence[str] = (),
+    opening: Sequence[str] = (),
+) -> str:
+    """A page of grids, with warnings (text, not escaped) and an opening above and notes below them, in Markdown."""
     parts = [f"# {markdown_text(title)}", ""]
     for warning in warnings:
         parts += [f"> **Warning:** {warning}", ""]
+    parts += opening
     for grid in grids:
         figures = len(grid.header) - grid.names
         parts += [f"## {markdown_text(grid.title)}", "", _row(map(markdown_text, grid.header))]

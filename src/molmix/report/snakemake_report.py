@@ -17,15 +17,25 @@ import yaml
 from molmix.core.errors import fault
 from molmix.core.files import write_atomically
 from molmix.pipeline.setup import find_snakefile
+from molmix.report.pages import html_body
 
 log = logging.getLogger(__name__)
+
+# Snakemake's page has no style for tables, puts backticks around code, and centres its text vertically, so that the
+# top of a long one cannot be reached.
+_STYLE = """<style>
+.h-screen.items-center { align-items: flex-start; justify-content: flex-start; }
+.prose.max-w-lg { max-width: 42rem; min-width: 0; }
+.prose code::before, .prose code::after { content: none !important; }
+.wide { overflow-x: auto; }
+.wide table { border-collapse: collapse; white-space: nowrap; font-size: .8rem; margin: .5rem 0; }
+.wide th, .wide td { padding: .1rem .5rem; border-bottom: 1px solid #8886; }
+</style>""".replace("\n", " ")
 
 ABOUT = "MOLMIX_ABOUT"  # environment variable: file with the first page of the report, which the Snakefile reads
 
 
-def write_report(
-    *, config: Mapping[str, Any], targets: Sequence[str], about: Sequence[str], warnings: Sequence[str], page: Path
-) -> None:
+def write_report(*, config: Mapping[str, Any], targets: Sequence[str], front: str, page: Path) -> None:
     """Let Snakemake write its report of finished results: one HTML file that opens from disk.
 
     A second Snakemake starts inside the running one. It only reads jobs from ``.snakemake/metadata``, and results that
@@ -34,8 +44,7 @@ def write_report(
     Args:
         config: the whole config of the run.
         targets: files of the results.
-        about: provenance of the results, as items of a Markdown list (:func:`molmix.analysis.provenance.provenance`).
-        warnings: what the first page warns of, in words.
+        front: the first page in Markdown (:func:`molmix.report.front_page.front_page`).
         page: the file to write.
 
     Raises:
@@ -44,12 +53,8 @@ def write_report(
     with tempfile.TemporaryDirectory() as folder:
         study, first_page, made = (Path(folder) / name for name in ("study.yaml", "about.rst", "report.html"))
         study.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
-        snakefile = find_snakefile()
-        opening = (snakefile.parent / "workflow/report/workflow.rst").read_text(encoding="utf-8")
-        first_page.write_text(
-            opening + _as_rst_list("Warnings", warnings) + _as_rst_list("Provenance", about), encoding="utf-8"
-        )
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), *targets]
+        first_page.write_text(_as_rst(front), encoding="utf-8")
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(find_snakefile()), *targets]
         command += ["--configfile", str(study), "--report", str(made), "--nolock"]
         # No job runs here, so the profile of the run is not needed.
         command += ["--profile", "none", "--workflow-profile", "none"]
@@ -64,13 +69,7 @@ def write_report(
             shutil.copyfile(made, temporary)
 
 
-def _as_rst_list(title: str, items: Sequence[str]) -> str:
-    """Items of a Markdown list as reStructuredText; nothing if there are none.
-
-    They are also escaped for Jinja, which Snakemake applies first.
-    """
-    if not items:
-        return ""
-    special = str.maketrans({character: f"\\{character}" for character in "\\*`|_"})
-    lines = [f"- {item.removeprefix('- ').translate(special)}" for item in items]
-    return "\n".join(["", f"**{title}**", "", "{% raw %}", "", *lines, "", "{% endraw %}", ""])
+def _as_rst(text: str) -> str:
+    """Markdown as reStructuredText that holds the HTML of it. Jinja, which Snakemake applies first, changes nothing."""
+    lines = [_STYLE, *html_body(text).replace("{%", "&#123;%").splitlines()]
+    return "\n".join(["{% raw %}", ".. raw:: html", "", *(f"   {line}" for line in lines), "", "{% endraw %}", ""])
