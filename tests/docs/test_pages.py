@@ -34,10 +34,6 @@ def whole(fragment: dict[str, Any]) -> dict[str, Any]:
         for key in ("initial", "universal", "align", "merge", "preferences"):
             study.pop(key)
         study["data"].pop("train"), study["data"].pop("validation")
-    if "chat" in str(fragment.get("prompts")):  # small models made in the graph have no chat template
-        for key in ("universal", "align", "merge", "preferences"):
-            study.pop(key)
-        study["initial"] = {}
     for key, value in fragment.items():
         merged = key in ("data", "align", "nli", "merge", "initial", "metrics") and isinstance(study.get(key), dict)
         study[key] = study[key] | value if merged else value
