@@ -63,6 +63,7 @@ def leaderboard(
             row |= {key: models[model][key] for key in ("kind", "parents", "method", "seed")}
             row |= {"parents": " + ".join(row["parents"]), "captions": len(frames[model])}
             row["missing"] = int((frames[model]["finish"] == "missing").sum())
+            row["words"] = frames[model]["words"].mean()
             row |= {flaw: int(frames[model][flaw].sum()) for flaw in FLAWS}
             for metric in metrics:
                 for part in ("value", "low", "high"):
@@ -79,7 +80,8 @@ def leaderboard(
         f"Each figure stands with half the width of its {statistics['level']:.0%} interval (bootstrap over molecules); "
         "both ends are in leaderboard.csv.",
         " ".join([BOLD, *starred, significant(statistics["level"])]),
-        "Numbers of captions: `empty`; `cut` at the limit of tokens; `repeated`, which end in a repetition.",
+        "`words`: mean number of words of a caption. Numbers of captions: `empty`; `cut` at the limit of tokens; "
+        "`repeated`, which end in a repetition.",
         "",
         *(f"- {note}" for family in shown if (note := family.note(chosen))),
         *(f"- {note}" for note in licensed.notes.values()),
@@ -141,8 +143,8 @@ def _grids(
                 text = figure(row[column], row[f"{column}_low"], row[f"{column}_high"])
                 star = bool(significance.verdict(test, column, "start", model, models[model]["start"]))
                 cells.append(Cell(text, bold=significance.best(test, column) == model, star=star))
-            rows.append([*cells, *(Cell(str(row[flaw])) for flaw in FLAWS)])
+            rows.append([*cells, Cell(f"{row['words']:.1f}"), *(Cell(str(row[flaw])) for flaw in FLAWS)])
         titles = [titled(metric) + licences.mark(test, metric.column) for metric in shown]
-        header = ["model", *titles, *FLAWS]
+        header = ["model", *titles, "words", *FLAWS]
         grids.append(Grid(f"{test} ({part['captions'].iloc[0]} molecules)", header, rows))
     return grids

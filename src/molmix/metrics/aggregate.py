@@ -35,11 +35,13 @@ def read_scores(path: Path) -> pd.DataFrame:
 def without_texts(scores: pa.Table) -> pd.DataFrame:
     """Scores without the texts, which take more memory than all scores.
 
-    Flaws of the texts are kept: columns :data:`molmix.metrics.degenerate.FLAWS`, true or false. `attrs["dtype"]` is the
+    What the tables say of the texts is kept: columns :data:`molmix.metrics.degenerate.FLAWS`, true or false, and
+    ``words``, the number of words between blanks. `attrs["dtype"]` is the
     number type that the answers were written in; None for answers from elsewhere, and from earlier versions.
     """
-    flaws = find_flaws(scores["text"].to_pylist(), scores["finish"].to_pylist())
-    frame = scores.drop_columns("text").to_pandas().assign(**flaws)
+    texts = scores["text"].to_pylist()
+    described = find_flaws(texts, scores["finish"].to_pylist()) | {"words": [len(text.split()) for text in texts]}
+    frame = scores.drop_columns("text").to_pandas().assign(**described)
     dtype = (scores.schema.metadata or {}).get(DTYPE.encode())
     frame.attrs["dtype"] = dtype and dtype.decode()
     return frame

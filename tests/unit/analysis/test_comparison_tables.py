@@ -49,6 +49,7 @@ def write_scores(folder: Path, models: list[str], rows: int = 40) -> None:
         frame.loc[0, "coverage"] = np.nan
         if model == "mol2cap":
             frame.loc[1, "finish"] = "missing"
+            frame["text"] = ["", *(["It is a dye."] * (rows - 1))]
         write_table(folder / model / "id.parquet", pa.Table.from_pandas(frame, preserve_index=False))
 
 
@@ -171,6 +172,14 @@ def test_spread_over_seeds_is_that_of_models_which_differ_in_their_seed_only(tab
     row = held.loc[(BEST, "bleu4")]
     assert (row["seeds"], row["mean"], row["deviation"]) == pytest.approx((2, values.mean(), values.std()), rel=1e-4)
     assert (row["low"], row["high"]) == pytest.approx((values.min(), values.max()))
+
+
+def test_the_length_of_captions_is_told_without_a_mark(tables: Path) -> None:
+    board = pd.read_csv(tables / "leaderboard.csv").set_index("model")
+    assert board.loc["mol2cap", ["words", "empty"]].tolist() == [pytest.approx(4 * 39 / 40), 1]
+    assert board.loc["mol2cap.sft", "words"] == 1
+    page = tables / "leaderboard.md"
+    assert row_of(page, "mol2cap")[row_of(page, "model").index("words")] == "3.9"
 
 
 @pytest.mark.parametrize("name", [*NAMES, "leaderboard"])
