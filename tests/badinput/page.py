@@ -83,6 +83,11 @@ def _adapt_to_a_test_set(study: dict[str, Any]) -> None:
     study["nli"]["own"] = {"kind": "adapted", "parent": "embedded"}
 
 
+def _align_an_endpoint(study: dict[str, Any]) -> None:
+    study["initial"]["gpt"] = {"kind": "endpoint", "base_url": "http://localhost:8000/v1", "model": "m"}
+    study["align"]["sft"]["starts"] = ["gpt"]
+
+
 def _take_out(study: dict[str, Any]) -> None:
     del study["data"]["tests"]["id"]["source"]
 
@@ -128,6 +133,8 @@ CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
         "`early_stopping: {metric: bleu4}`",
         _set("align", "sft", "early_stopping", {"metric": "bleu4"}),
     ),
+    ("chat template of a model made here", "`template: chat`", _set("prompts", "template", "chat")),
+    ("alignment of a model behind an endpoint", "`starts: [gpt]`", _align_an_endpoint),
     ("search on a test set", "`on: id` in `merge.search`", _search(on="id")),
     ("search of no parameter", "`values: {densty: [0.2]}`", _search(by=_grid(densty=[0.2]))),
     ("search of refused values", "`values: {density: [0.2, 2]}`", _search(by=_grid(density=[0.2, 2.0]))),

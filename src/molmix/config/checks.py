@@ -12,6 +12,7 @@ from molmix.analysis.settings import Best
 from molmix.config.schema import Config
 from molmix.core.errors import fault
 from molmix.core.validation import check_name
+from molmix.data.prompts import SELFIES, check_selfies
 from molmix.data.settings import DemoSource, FileSource, HeldOutSource, HubSource
 from molmix.generation.engines import ENGINES
 from molmix.judges.decompose.units import UNITS
@@ -44,6 +45,7 @@ def check(config: Config) -> None:
     _held_out_sources(config)
     _sources(config)
     _examples(config)
+    _selfies(config)
     _systems(config)
     for temperature in (config.generation.temperature, config.rejecting()["temperature"]):
         ENGINES[config.generation.engine].check_temperature(temperature)
@@ -147,6 +149,23 @@ def _sources(config: Config) -> None:
             raise fault(f"{key}.split", "'long' is of molecules", "choose another split, or set domain: molecules")
         if _has_no_molecules(source):
             raise fault(f"{key}.columns.molecule", "null, and models answer to molecules", "name the molecules' column")
+
+
+def _selfies(config: Config) -> None:
+    """Check that molecules can be shown as SELFIES, if a template asks for it."""
+    own = {f"initial.{name}.prompts": model.prompts for name, model in config.initial.items() if model.kind != "made"}
+    for key, prompts in ({"prompts": config.prompts} | own).items():
+        if prompts is None or SELFIES not in prompts.mol2cap:
+            continue
+        made = next((name for name, model in config.initial.items() if model.kind == "made"), None)
+        if key == "prompts" and made:
+            what = f"shows SELFIES, and initial.{made} is made here, from SMILES"
+            raise fault(f"{key}.mol2cap", what, "show SMILES by the slot {molecule}")
+        if config.domain == "text":
+            raise fault(
+                f"{key}.mol2cap", "shows SELFIES, and there are no molecules under `domain: text`", "use {molecule}"
+            )
+        check_selfies(f"{key}.mol2cap")
 
 
 def _examples(config: Config) -> None:

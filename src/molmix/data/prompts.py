@@ -7,12 +7,49 @@ With `template: chat`, the prompt is what the user says, and :mod:`molmix.models
 template.
 """
 
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
+
+from molmix.core.errors import fault
+
+SELFIES = "{selfies}"  # slot of a template
 
 
 def prompt(template: str, direction: str, text: str) -> str:
-    """Fill the slot of a template by plain replacement, which keeps braces in a molecule or a caption."""
+    """Fill the slot of a template by plain replacement, which keeps braces in a molecule or a caption.
+
+    The slot ``{selfies}`` shows a molecule as SELFIES (Krenn et al. 2020, arXiv 1905.13741).
+
+    Raises:
+        MolmixError: the molecule cannot be written as SELFIES, or the package selfies is not installed.
+    """
+    if direction == "mol2cap" and SELFIES in template:
+        return template.replace(SELFIES, selfies_of(text))
     return template.replace("{molecule}" if direction == "mol2cap" else "{caption}", text)
+
+
+def check_selfies(where: str) -> None:
+    """Refuse to show molecules as SELFIES if the package selfies is not installed. `where` is a config key."""
+    if find_spec("selfies") is None:
+        hint = "pip install selfies, or show SMILES by the slot {molecule}"
+        raise fault(where, "{selfies} needs the package selfies, which is not installed", hint)
+
+
+def selfies_of(smiles: str) -> str:
+    """A molecule as SELFIES.
+
+    Raises:
+        MolmixError: as :func:`prompt`.
+    """
+    check_selfies("prompts.mol2cap")
+    selfies = import_module("selfies")
+    try:
+        return str(selfies.encoder(smiles))
+    except selfies.EncoderError as error:
+        said = " ".join(str(error).split())[:200]
+        hint = "remove the molecule, or show SMILES by the slot {molecule}"
+        raise fault("prompts.mol2cap", f"{smiles!r} cannot be written as SELFIES ({said})", hint) from error
 
 
 def answer(text: str) -> str:

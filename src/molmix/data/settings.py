@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from molmix.core.schema import Count, FilePath, Name, Revision, Section, Share
+from molmix.data.prompts import SELFIES
 
 Direction = Literal["mol2cap", "cap2mol"]
 
@@ -189,7 +190,10 @@ class World(Section):
 class Prompts(Section):
     """Prompt templates; the answer follows the prompt after one space, or as `template` says."""
 
-    mol2cap: str = Field("Molecule: {molecule}\nCaption:", description="holds {molecule} exactly once")
+    mol2cap: str = Field(
+        "Molecule: {molecule}\nCaption:",
+        description="holds {molecule} exactly once; or {selfies}, which shows the molecule as SELFIES",
+    )
     cap2mol: str = Field("Caption: {caption}\nMolecule:", description="holds {caption} exactly once")
     template: Literal["plain", "chat"] = Field(
         "plain",
@@ -205,9 +209,9 @@ class Prompts(Section):
 
     @model_validator(mode="after")
     def _slots(self) -> Prompts:
-        for key, slot in (("mol2cap", "{molecule}"), ("cap2mol", "{caption}")):
-            if getattr(self, key).count(slot) != 1:
-                raise ValueError(f"prompt template {key} must hold {slot} exactly once")
+        for key, *slots in (("mol2cap", "{molecule}", SELFIES), ("cap2mol", "{caption}")):
+            if sum(map(getattr(self, key).count, slots)) != 1:
+                raise ValueError(f"prompt template {key} must hold {slots[0]} exactly once")
         if self.system is not None and (self.template == "plain" or not self.system.strip()):
             raise ValueError("`system` is the text of a turn, and needs `template: chat`")
         return self
