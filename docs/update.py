@@ -243,7 +243,7 @@ def photograph_explorer(results: Path, png: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(results.parent), sync_playwright() as playwright:
         build_explorer(loading.load(ROOT / "config/config.yaml"), Path(folder, "explorer"))
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(Path(folder, "explorer/index.html").as_uri() + "#" + urlencode(VIEW))
         page.wait_for_selector("#detail .answer")
         page.screenshot(path=png)
