@@ -273,12 +273,10 @@ def _add_aligned_and_merged(config: Config, table: ModelTable) -> None:
                 alignments.remove((name, start))
         for start in list(merges):
             names = [name for name, spec in config.align.items() if name in chosen and start in spec.starts]
+            aligned = start in table and start not in {other for _, other in alignments}
             # Too few alignments are a fault, but a start that is never made may be its cause, and is named first.
-            if (
-                start in table
-                and (start not in {start for _, start in alignments})
-                and (len(names) > 1 or isinstance(config.merge.of, list) or not alignments)
-            ):
+            too_few = len(names) < 2 and not isinstance(config.merge.of, list)
+            if aligned and not (too_few and alignments):
                 _add_merged(config, table, start, names)
                 merges.remove(start)
         if len(alignments) + len(merges) == waiting:
