@@ -404,3 +404,13 @@ def test_nothing_to_draw_is_a_figure_that_says_so(tmp_path: Path) -> None:
     options = vars(Options(judges={}, domain="molecules", vocabulary=None, wordnet=None))
     draw_ablation(tmp_path / "t.csv", title="t", factor="f", options=options, svg=svg, png=png)
     assert "no arm has a value" in svg.read_text()
+
+
+def test_cells_of_all_matrices_have_one_width() -> None:
+    study = copy.deepcopy(DEFAULT)
+    study["merge"]["starts"] = ["agnostic", "agnostic.sft"]
+    results = results_of(study)
+    shown = [axes for axes in merges(results, "id").axes if axes.images]
+    sizes = {axes.images[0].get_array().shape[1] for axes in shown}
+    assert len(sizes) > 1, "groups of two and of more models"
+    assert {axes.get_xlim() for axes in shown} == {(-0.5, max(sizes) - 0.5)}

@@ -72,6 +72,11 @@ class Block:
         return list(dict.fromkeys(self.rows["parents"]))[:_LARGEST]
 
     @property
+    def across(self) -> int:
+        """Number of columns of a matrix."""
+        return len(self.parents) if self.of_pairs else 1
+
+    @property
     def height(self) -> float:
         """Height in inches, with title and labels."""
         if not self.of_pairs:
@@ -108,11 +113,14 @@ def merges(results: Results, test: str) -> Figure:
     width = _NAMES + (PAGE - _NAMES) * len(methods) / max(3, len(methods))
     figure = Figure(figsize=(width, sum(heights[: len(shown)]) + 0.35), layout="constrained")
     grid = figure.subplots(len(shown), len(methods), squeeze=False, height_ratios=heights[: len(shown)])
+    roomy = [block.across for block in shown if block.across <= _ROOMY]
     for line, block in zip(grid, shown, strict=True):
+        columns = max(roomy) if block.across <= _ROOMY else block.across  # cells with values have one width
         drawn = [block.matrix(method) for method in methods]
         limits = _limits(np.stack([each.cells for each in drawn]))
         for column, (axes, method, each) in enumerate(zip(line, methods, drawn, strict=True)):
             _draw_matrix(axes, each, limits, block, first=column == 0)
+            axes.set_xlim(-0.5, columns - 0.5)
             title = f"{titled(block.metric)}, {method}" if column == 0 else method
             axes.set_title(title, loc="left")
     pairs = "each cell is the merge of its row and column; the diagonal shows the models themselves"
