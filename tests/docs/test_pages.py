@@ -65,6 +65,7 @@ def options() -> set[str]:
     return {name.removeprefix("--") for action in actions for name in action.option_strings}
 
 
+@cache
 def slugs(page: Path) -> set[str]:
     """The anchors of a page's headings, as GitHub makes them."""
     tokens = MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8"))
