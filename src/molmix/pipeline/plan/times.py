@@ -68,7 +68,8 @@ class Stage:
         gpu, cpu: seconds.
         measured: number of these jobs whose time is taken from earlier jobs.
         unknown: number of these jobs whose time is not known.
-        captions: maximum number of captions for language models to decompose; equal captions are asked once.
+        captions: maximum number of captions for language models to decompose, or to write behind an endpoint; equal
+            questions are asked once.
     """
 
     jobs: int = 0
@@ -176,7 +177,11 @@ class Estimator:
         return reading + ceil(number / batch) * min(stated.answer, longest) * 2 * shape.parameters / stated.bandwidth
 
     def captions(self, job: Job) -> int:
-        """Captions that a language model decomposes in a job of the stage `decompose`."""
+        """Captions that a language model decomposes in a job of the stage `decompose`, or writes behind an endpoint."""
+        if job.rule == "ask_endpoint":
+            return self.rows.captions if self.rows else 0
+        if job.rule != "decompose":
+            return 0
         spec = self.study.decomposers.get(job.name.partition("/")[0])
         return self.rows.captions if spec and spec.asks_model and self.rows else 0
 
@@ -189,7 +194,7 @@ def stages(jobs: Sequence[Job], run: str, estimator: Estimator) -> dict[str, Sta
             continue
         stage = found.setdefault(job.rule, Stage())
         stage.jobs += 1
-        stage.captions += estimator.captions(job) if job.rule == "decompose" else 0
+        stage.captions += estimator.captions(job)
         estimate = estimator.seconds(job)
         measured = _measured(job, run)
         if measured is not None:
