@@ -56,9 +56,24 @@ DEMO: dict[str, Any] = {
         "dpo": _small("dpo", ["agnostic.sft", "agnostic"], 3e-4, 1),  # after SFT, and without it as a control
         "cpo": _small("cpo", ["agnostic", "mol2cap", "universal.slerp"], 2e-3, 2),
         "kto": _small("kto", ["agnostic.sft"], 3e-4, 1),
+        "grpo": {
+            "method": "grpo",
+            "starts": ["mol2cap.sft"],
+            "reward": {"atomic_f1": 1.0},
+            "lora": {"r": 16},
+            # Few steps, as each samples captions and asks the judge. config/grpo.yaml trains longer.
+            "settings": {
+                "learning_rate": 2e-3,
+                "max_steps": 12,
+                "per_device_train_batch_size": 64,
+                "gradient_accumulation_steps": 1,
+                "max_completion_length": 80,
+            },
+        },
     },
     "merge": {
         "starts": ["agnostic", "agnostic.sft"],
+        "of": ["pairs", ["sft", "dpo", "cpo"]],
         "methods": {"slerp": {"method": "slerp"}, "ties": {"method": "ties"}, "linear": {"method": "linear"}},
     },
     "generation": {"max_new_tokens": 80},

@@ -30,13 +30,18 @@ else:
     SearchAlgorithm = union([*ALGORITHMS.values()], "algorithm")
 
 
+WORDS = ("pairs", "all")  # in `merge.of`
+
+
 def _sets(value: Any, _: object) -> Any:
-    named = isinstance(value, list) and value
-    if value in ("pairs", "all"):
+    named = [one for one in value if one not in WORDS] if isinstance(value, list) else []
+    if value in WORDS:
         return value
-    if not named or not all(isinstance(one, list) and all(isinstance(name, str) for name in one) for one in value):
-        raise ValueError("give `pairs`, `all`, or a list of lists of alignments")
-    if any(len(set(one)) != len(one) or len(one) < 2 for one in value):
+    if (not value or not isinstance(value, list)) or not all(
+        isinstance(one, list) and all(isinstance(name, str) for name in one) for one in named
+    ):
+        raise ValueError("give `pairs`, `all`, or a list of lists of alignments and these words")
+    if any(len(set(one)) != len(one) or len(one) < 2 for one in named):
         raise ValueError("name two or more different models in each list")
     return value
 
@@ -108,12 +113,12 @@ class MergePlan(Section):
     """Align, then merge: sets of the models aligned from one start, by every merge method."""
 
     starts: list[str] = Field([], description="starts whose aligned models are merged")
-    of: Annotated[str | list[list[str]], WrapValidator(_sets)] = Field(
+    of: Annotated[str | list[str | list[str]], WrapValidator(_sets)] = Field(
         "pairs",
         exclude_if=lambda of: of == "pairs",
         description="sets of models to merge: `pairs` (each pair of alignments), `all` (all alignments together), or "
-        "lists of alignments, such as [[sft, dpo, cpo], [start, sft]], in which `start` is the start itself. A method "
-        "leaves out sets of a size that it cannot merge",
+        "lists of alignments, such as [pairs, [sft, dpo, cpo], [start, sft]], in which `start` is the start itself. A "
+        "method leaves out sets of a size that it cannot merge",
     )
     alignments: list[Name] | None = Field(
         None, description="alignments that take part in `pairs` and `all`; null is all of them"
@@ -134,6 +139,10 @@ class MergePlan(Section):
         "can erase what was learned: `erased` in the manifest says how much",
     )
     keep_weights: bool = Field(False, description="keep merged full weights; they are temporary otherwise")
+
+    def sets(self) -> list[str | list[str]]:
+        """The parts of `of`: `pairs`, `all`, or lists of alignments."""
+        return [self.of] if isinstance(self.of, str) else self.of
 
     def recipes(self) -> dict[str, Merge | Search]:
         """The merge methods and the searches by config key, which ends with their name."""

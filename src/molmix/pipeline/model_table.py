@@ -275,12 +275,12 @@ def _add_aligned_and_merged(config: Config, table: ModelTable) -> None:
             names = [name for name, spec in config.align.items() if name in chosen and start in spec.starts]
             aligned = start in table and start not in {other for _, other in alignments}
             # Too few alignments are a fault, but a start that is never made may be its cause, and is named first.
-            too_few = len(names) < 2 and not isinstance(config.merge.of, list)
-            if aligned and not (too_few and alignments):
+            if aligned and (_sets(config, start, names) or not alignments):
                 _add_merged(config, table, start, names)
                 merges.remove(start)
         if len(alignments) + len(merges) == waiting:
             raise _unknown_start(config, table, alignments, merges)
+    _check_sets(config)
 
 
 def _add_aligned(config: Config, table: ModelTable, name: str, start: str) -> None:
@@ -378,8 +378,10 @@ def _check_weights(table: ModelTable, model: str, key: str) -> None:
 
 def _add_merged(config: Config, table: ModelTable, start: str, names: list[str]) -> None:
     """Add the merges of the models aligned from one start, for every seed."""
-    if len(names) < 2 and not isinstance(config.merge.of, list):
-        what = f"{start!r} has {len(names)} aligned model(s), and a merge needs two"
+    if not _sets(config, start, names):
+        if all(isinstance(own, list) for own in config.merge.sets()):
+            _check_sets(config)
+        what = f"{start!r} has {len(names)} aligned model(s), and a merge needs two, as `merge.of` says"
         raise fault("merge.starts", what, "add it to the `starts` of more alignments, or remove it here")
     before = len(table)
     for seed, suffix in _seeds(config):
@@ -402,21 +404,30 @@ def _sets(config: Config, start: str, names: list[str]) -> list[tuple[str, ...]]
         start: id of the start.
         names: the alignments of the start that take part in `pairs` and `all`.
     """
-    of = config.merge.of
-    if of == "all":
-        return [tuple(names)]
-    if not isinstance(of, list):
-        return list(combinations(names, 2))
-    for number, named in enumerate(of):
+    sets: list[tuple[str, ...]] = []
+    for own in config.merge.sets():
+        if own == "pairs":
+            sets += combinations(names, 2)
+        elif own == "all":
+            sets += [tuple(names)] * (len(names) > 1)
+        elif {*own} <= {START, *_aligned_from(config, start)}:
+            sets.append(tuple(own))
+    return list(dict.fromkeys(sets))
+
+
+def _check_sets(config: Config) -> None:
+    """Refuse named sets that no start has."""
+    for number, own in enumerate(config.merge.sets()):
+        if isinstance(own, str):
+            continue
         key = f"merge.of.{number}"
-        for name in named:
+        for name in own:
             check_name(name, [*config.align, START], key, "alignment")
-        if START in named and START in config.align:
+        if START in own and START in config.align:
             raise fault(key, f"{START!r} is an alignment here, and the start itself", "rename the alignment")
-        if not any({*named} <= {START, *_aligned_from(config, each)} for each in config.merge.starts):
-            what = f"no start of `merge.starts` is aligned by all of {', '.join(named)}, so they share no ancestor"
+        if not any({*own} <= {START, *_aligned_from(config, each)} for each in config.merge.starts):
+            what = f"no start of `merge.starts` is aligned by all of {', '.join(own)}, so they share no ancestor"
             raise fault(key, what, "name alignments of one start")
-    return [tuple(named) for named in of if {*named} <= {START, *_aligned_from(config, start)}]
 
 
 def _aligned_from(config: Config, start: str) -> list[str]:

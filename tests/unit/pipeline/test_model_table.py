@@ -15,7 +15,7 @@ def build(**changes) -> model_table.ModelTable:
     content = copy.deepcopy(documentation.DEMO)
     for name in ("dpo", "kto"):
         content["align"][name]["starts"] = ["agnostic"]
-    content["merge"]["starts"] = ["agnostic"]
+    content["merge"] |= {"starts": ["agnostic"], "of": "pairs"}
     for path, value in changes.items():
         node = content
         *way, last = path.split("__")
@@ -30,7 +30,9 @@ def test_demo_holds_every_kind() -> None:
     assert {"agnostic", "mol2cap", "cap2mol"} <= set(models.of_kind("initial"))
     assert {"agnostic.sft", "agnostic.dpo", "agnostic.sft.dpo", "universal.slerp.cpo"} <= set(models.of_kind("aligned"))
     pairs = [m for m in models.of_kind("merged") if m.startswith("agnostic.")]
-    assert len(pairs) == 3 * 3 + 3  # every pair of three methods, and of two after SFT, by three merges
+    # Every pair of three methods, and of two after SFT, by three merges; the three methods by two merges.
+    assert len(pairs) == 3 * 3 + 3 + 2
+    assert models["agnostic.sft_dpo_cpo.ties"].settings["weights"] == (1 / 3,) * 3
     assert "agnostic.sft.dpo_kto.ties" in pairs
     assert {"universal.slerp", "universal.ties", "universal.linear"} <= set(models.of_kind("merged"))
 
@@ -181,9 +183,9 @@ def test_an_alignment_may_start_from_any_model() -> None:
 
 
 def test_the_expansion_of_a_config_is_told_and_many_models_are_warned_of() -> None:
-    assert build().expansion() == "31 models: 3 initial, 7 aligned, 21 merged"
+    assert build().expansion() == "32 models: 3 initial, 8 aligned, 21 merged"
     many = build(seeds=list(range(14))).expansion()
-    assert many.startswith("356 models: 3 initial, 98 aligned, 255 merged. That is many")
+    assert many.startswith("370 models: 3 initial, 112 aligned, 255 merged. That is many")
     assert "`merge.alignments`" in many
 
 

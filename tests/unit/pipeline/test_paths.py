@@ -59,12 +59,12 @@ def test_pairs_and_training_text_lie_with_their_corpus_and_share() -> None:
     align["sft"] |= {"share": 0.3}
     align["dpo"] |= {"corpus": "others"}
     data = documentation.DEMO["data"] | {"corpora": {"others": {"kind": "demo", "split": "ood"}}}
-    found = paths(align=align, data=data, merge=documentation.DEMO["merge"] | {"starts": []})
+    found = paths(align=align, data=data, merge=documentation.DEMO["merge"] | {"starts": [], "of": "pairs"})
     assert found.pairs("agnostic.sft") == f"{R}/preferences/share-0.3/"
     assert found.pairs("agnostic.dpo") == f"{R}/preferences/corpora/others/"
     assert found.pairs("agnostic.kto") == f"{R}/preferences/"
     align["kto"] |= {"rejected": "start", "starts": ["agnostic.sft"]}
-    chained = paths(align=align, data=data, merge=documentation.DEMO["merge"] | {"starts": []})
+    chained = paths(align=align, data=data, merge=documentation.DEMO["merge"] | {"starts": [], "of": "pairs"})
     assert chained.pairs("agnostic.sft.kto") == f"{R}/preferences/by-agnostic.sft/"
     assert chained.rejected("", "by-agnostic.sft/") == {
         "mol2cap": f"{R}/preferences/by-agnostic.sft/rejected.mol2cap.parquet"
@@ -113,7 +113,7 @@ def test_tables_and_figures_are_those_that_the_study_has_models_for(tmp_path: Pa
     assert found.compared == ["comparisons", "merges", "alignments"]
     assert paths(seeds=[7, 8]).products.compared[-1] == "seeds"
     assert set(found.figures) == {
-        *("training", "preferences", "tradeoff", "distribution-ood", "cost"),
+        *("training", "preferences", "rewards", "tradeoff", "distribution-ood", "cost"),
         *(f"{kind}-{test}" for kind in ("effects", "merges") for test in ("id", "ood")),
     }
     bare = paths(align={}, merge={}, universal={}, preferences=None, initial=mol2cap_alone()).products

@@ -53,14 +53,13 @@ class Merge(Section):
 
 
 class Weighted(Merge):
-    """A method with a weight for each parent. Without `weights`, the parents have equal parts that sum to 1."""
+    """A method with a weight for each parent. If `weights` is null, the parents have equal parts that sum to 1."""
 
     def for_parents(self, parents: Sequence[str], key: str) -> Self:
         """The method with as many weights as there are parents."""
-        number = len(parents)
-        if "weights" not in self.model_fields_set:
+        number, given = len(parents), getattr(self, "weights", None)
+        if given is None:
             return self.model_copy(update={"weights": (1 / number,) * number})
-        given: Sequence[Any] = getattr(self, "weights", None) or ()
         if len(given) != number:
             what = f"{len(given)} weights for a merge of {number} models ({', '.join(parents)})"
             raise fault(f"{key}.weights", what, f"give {number}, or leave `weights` out for equal parts")

@@ -17,8 +17,8 @@ class Linear(Weighted):
     """
 
     method: Literal["linear"]
-    weights: tuple[PositiveSetting, ...] = Field(
-        (0.5, 0.5), min_length=2, description="weight of each parent, normalised to 1; by default equal parts"
+    weights: tuple[PositiveSetting, ...] | None = Field(
+        None, min_length=2, description="weight of each parent, normalised to 1; null is equal parts"
     )
 
     def recipe(self, parents: Sequence[str], base: str) -> dict[str, Any]:
@@ -27,7 +27,7 @@ class Linear(Weighted):
             "merge_method": "linear",
             "models": [
                 {"model": parent, "parameters": {"weight": weight}}
-                for parent, weight in zip(parents, self.weights, strict=True)
+                for parent, weight in zip(parents, self.weights or (), strict=True)
             ],
             "parameters": {"normalize": True},
         }

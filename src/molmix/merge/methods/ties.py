@@ -24,10 +24,10 @@ class Ties(Weighted):
 
     method: Literal["ties"]
     density: PositiveShareSetting = Field(0.2, description="share of each task vector that is kept, by magnitude")
-    weights: tuple[Setting, ...] = Field(
-        (0.5, 0.5),
+    weights: tuple[Setting, ...] | None = Field(
+        None,
         min_length=2,
-        description="weight of each parent's task vector; by default equal parts that sum to 1",
+        description="weight of each parent's task vector; null is equal parts that sum to 1",
     )
     normalize: bool = Field(
         False,
@@ -43,7 +43,7 @@ class Ties(Weighted):
             "base_model": base,
             "models": [
                 {"model": parent, "parameters": {"weight": weight, "density": self.density}}
-                for parent, weight in zip(parents, self.weights, strict=True)
+                for parent, weight in zip(parents, self.weights or (), strict=True)
             ],
             "parameters": {"normalize": self.normalize, "lambda": self.lambda_},
         }
