@@ -313,12 +313,17 @@ def score(
         quoting=quoting,
         strict=strict,
     )
+    for system in loading.load(out / CONFIG).systems:
+        (own,) = system.predictions.values()
+        by = "id" if own.id else "molecule" if own.molecule else "order"
+        typer.echo(f"{system.name}: captions are joined to the references by {by}")
     typer.echo(f"Wrote {out / CONFIG}. Its first lines say how to run it again.")
     if code := subprocess.run(command, check=False).returncode:  # noqa: S603 (molmix's own command)
         raise typer.Exit(code)
     results = out / "results" / RUN
     typer.echo(f"\n{(results / 'tables/leaderboard.md').read_text(encoding='utf-8')}")
     _print([("Tables:", f"{results / 'tables'}/"), ("Explorer:", f"{results / 'explorer/index.html'}")])
+    typer.echo(f"What is behind a figure: cd {out}, and molmix explain --configfile {CONFIG} METRIC SYSTEM TEST")
 
 
 def run() -> None:

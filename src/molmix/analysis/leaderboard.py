@@ -81,7 +81,7 @@ def leaderboard(
         "both ends are in leaderboard.csv.",
         " ".join([BOLD, *starred, significant(statistics["level"])]),
         "`words`: mean number of words of a caption. Numbers of captions: `empty`; `cut` at the limit of tokens; "
-        "`repeated`, which end in a repetition.",
+        "`repeated`, which end in a repetition; `missing` from a file, which count as empty ones.",
         "",
         *(f"- {note}" for family in shown if (note := family.note(chosen))),
         *(f"- {note}" for note in licensed.notes.values()),
@@ -134,6 +134,7 @@ def _grids(
     for test in tests:
         part = board[board["test"] == test]
         shown = [metric for metric in metrics if metric.shown and part[metric.column].notna().any()]
+        counts = [*(["missing"] if part["missing"].any() else []), *FLAWS]
         rows = []
         for _, row in part.iterrows():
             model = row["model"]
@@ -143,8 +144,8 @@ def _grids(
                 text = figure(row[column], row[f"{column}_low"], row[f"{column}_high"])
                 star = bool(significance.verdict(test, column, "start", model, models[model]["start"]))
                 cells.append(Cell(text, bold=significance.best(test, column) == model, star=star))
-            rows.append([*cells, Cell(f"{row['words']:.1f}"), *(Cell(str(row[flaw])) for flaw in FLAWS)])
+            rows.append([*cells, Cell(f"{row['words']:.1f}"), *(Cell(str(row[count])) for count in counts)])
         titles = [titled(metric) + licences.mark(test, metric.column) for metric in shown]
-        header = ["model", *titles, "words", *FLAWS]
+        header = ["model", *titles, "words", *counts]
         grids.append(Grid(f"{test} ({part['captions'].iloc[0]} molecules)", header, rows))
     return grids

@@ -60,11 +60,11 @@ class Judge:
         batch_tokens: tokens in a batch of pairs, fewer on a CPU.
         dtype: number format of the computation: ``auto``, ``float32`` or ``bfloat16``.
         strict: refuse to score if the judge is not licensed for its main scores, that is, if its NLI model cannot read
-            the references of the first call. Without it, a Python warning says so.
+            the references. Without it, a Python warning says so.
         settings: settings of the kind (docs/config.md), such as ``operation="max"``.
 
     Attributes:
-        licence: results of the checks of the NLI model on the references of the first call of :meth:`score`
+        licence: results of the checks of the NLI model on the references of the last call of :meth:`score`
             (:mod:`molmix.judges.nli.licence`); None before.
 
     Raises:
@@ -108,6 +108,7 @@ class Judge:
         decomposer_settings, decomposer_model = self._load_decomposer(own)
         self._strict = strict
         self.licence: Licence | None = None
+        self._checked = ""  # digest of the references of the licence
         cached = None
         if isinstance(self.settings, NliJudge):
             manifest = self._fetch("nli", source, self.revision)
@@ -125,7 +126,8 @@ class Judge:
     ) -> pd.DataFrame:
         """Score captions. Pairs that are not in the cache are computed, with a progress bar on a terminal.
 
-        The first call also checks whether the NLI model can read the references (up to 600 more pairs).
+        A call with other references than the last one also checks whether the NLI model can read them (up to 600 more
+        pairs).
 
         Args:
             references: n items: one text, or a list of texts, for each caption.
@@ -146,9 +148,15 @@ class Judge:
             what = f"{len(given)} references for {len(texts)} captions"
             raise fault("score", what, "give one reference, or one list of references, for each caption")
         smiles = self._check_molecules(molecules, len(texts))
-        if self.licence is None and isinstance(self.settings, NliJudge):
+        if isinstance(self.settings, NliJudge) and (content := digest(given)) != self._checked:
             self._check(self.settings, given)
+            self._checked = content
         self._last = self._judge.judge(texts, given, smiles)
+        if "n_truncated" in self._last.table.column_names:
+            cut = sum(1 for pairs in self._last.table["n_truncated"].to_pylist() if pairs)
+            if cut:
+                what = f"{cut} of {len(texts)} captions have pairs of texts that are longer than `max_length`"
+                warnings.warn(f"{what}, and were cut: their ends are not judged", stacklevel=2)
         return self._last.scores.to_pandas()
 
     def compute(
@@ -164,7 +172,8 @@ class Judge:
             predictions, references, molecules: the captions, references and molecules of :meth:`score`.
 
         Returns:
-            By score, the mean over the captions with a defined score; NaN if there are none.
+            By score, the mean over the captions with a defined score; NaN if there are none. An empty caption, for
+            example, has an atomic F1 (0) and no hallucination, so it does not count for the latter.
         """
         scores = self.score(references, predictions, molecules=molecules)
         return {score.column: float(scores[score.column].mean()) for score in self.settings.scores}
@@ -245,7 +254,7 @@ def resolve_model(name: str) -> tuple[str, str | None]:
     Raises:
         MolmixError: the name is neither, or the hub cannot be reached.
     """
-    if Path(name).is_dir():
+    if name.strip() and Path(name).is_dir():
         return name, None
     repository, _, revision = name.partition("@")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from molmix.core.errors import fault, show_value
-from molmix.core.files import write_atomically
+from molmix.core.files import digest, write_atomically
 from molmix.core.validation import check_name
 from molmix.data.settings import FileSource, Predictions
 from molmix.data.sources import column_names, file_format, read_rows
 from molmix.judges.kinds import KINDS, NliJudge
+from molmix.pipeline.model_table import RESERVED
 from molmix.pipeline.setup import find_snakefile, ready
 
 RUN = "captions"  # name of the run, as in results/<run>
 CONFIG = "config.yaml"
 TARGETS = ("tables", "explorer")
 HEADER = "# Written by `molmix score`."
+CHECKSUM = "# Checksum of what follows: "
 
 # Usual names of columns, in lower case, by their content.
 USUAL = {
@@ -87,6 +89,8 @@ def write_study(
         if not shared:
             _check_lengths(FileSource.model_validate(source), Predictions.model_validate(predictions))
         name = _name(path)
+        if name.lower() in RESERVED:
+            raise fault(path, f"a system cannot be called {name!r}", "rename the file")
         if name.lower() in map(str.lower, systems):
             raise fault(path, f"a second system is called {name!r}", "give the files names that differ")
         systems[name] = predictions
@@ -136,14 +140,24 @@ def check_folder(out: Path) -> None:
 def _write(study: dict[str, Any], out: Path) -> list[str]:
     import yaml
 
-    folder = out.absolute()
+    folder, text = out.absolute(), yaml.safe_dump(study, sort_keys=False, allow_unicode=True)
+    _check_unedited(out / CONFIG)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(find_snakefile()), "--directory", str(folder)]
     command += ["--configfile", str(folder / CONFIG), "--quiet", "reason", "--cores", "all", *TARGETS]
     with write_atomically(out / CONFIG) as temporary:
-        lines = [HEADER, f"# To run it again: {shlex.join(command)}"]
-        text = yaml.safe_dump(study, sort_keys=False, allow_unicode=True)
+        lines = [HEADER, f"# To run it again: {shlex.join(command)}", f"{CHECKSUM}{digest(text)}"]
         temporary.write_text("\n".join([*lines, text]), encoding="utf-8")
     return command
+
+
+def _check_unedited(config: Path) -> None:
+    """Refuse to write over a config that a person has changed."""
+    if not config.exists():
+        return
+    *_, stored, text = ["", "", *config.read_text(encoding="utf-8").split("\n", 3)]
+    if stored.startswith(CHECKSUM) and stored.removeprefix(CHECKSUM) != digest(text):
+        what = "was changed since `molmix score` wrote it, and would be written anew"
+        raise fault(config, what, "run the command in its second line, or name another folder with --out")
 
 
 def _columns(path: Path, text: str, named: Mapping[str, str], quoting: str) -> dict[str, str]:
@@ -163,6 +177,10 @@ def _columns(path: Path, text: str, named: Mapping[str, str], quoting: str) -> d
         if what in named:
             if named[what] in there:
                 found[what] = named[what]
+            elif what == "id" or (what, text) == ("molecule", "reference"):
+                listed = ", ".join(map(show_value, there[:20])) or "none"
+                hint = f"change --{what}; there are: {listed}"
+                raise fault(path, f"has no column {show_value(named[what])} for the {what}", hint)
         else:
             usual = [name for name in there if name.strip().lower() in USUAL[what]]
             if len(usual) > 1:

@@ -49,6 +49,11 @@ def test_columns_are_found_and_files_joined(files: Path, model: Path) -> None:
     }
     assert {judge.nli for judge in study.judges.values()} == {"tiny"} == set(study.nli)
     write_study(Path("references.tsv"), systems, Path("out"), nli=str(model))  # its own folder may be written again
+    written = Path("out/config.yaml").read_text()
+    Path("out/config.yaml").write_text(written + "metrics: {}\n")
+    with pytest.raises(MolmixError, match="was changed since"):
+        write_study(Path("references.tsv"), systems, Path("out"), nli=str(model))
+    assert Path("out/config.yaml").read_text() == written + "metrics: {}\n"
 
 
 @pytest.mark.parametrize(
@@ -56,12 +61,16 @@ def test_columns_are_found_and_files_joined(files: Path, model: Path) -> None:
     [
         ("short.txt", {}, "has 1 captions, and .* has 2 references"),
         ("nowhere.txt", {}, "there is no such file"),
+        ("by-id.csv", {"id": "idd"}, "references.tsv: has no column 'idd' for the id"),
+        ("by-id.csv", {"molecule": "SMILE"}, "references.tsv: has no column 'SMILE' for the molecule"),
+        ("planted.txt", {}, "cannot be called 'planted'"),
         ("by-id.csv", {"caption": "outptu"}, "has no column 'outptu' for the caption"),
         ("two.csv", {}, "several columns that can hold the caption: 'text', 'output'"),
         ("references.csv", {}, "a second system"),
     ],
 )
 def test_bad_files_are_refused(captions: str, columns: dict, message: str, files: Path, model: Path) -> None:
+    (files / "planted.txt").write_text("A gas.\nA fuel.\n")
     (files / "two.csv").write_text("id,text,output\nm1,a,b\n")
     (files / "references.csv").write_text("id,text\nm1,a\n")
     systems = [Path(captions)] * 2 if "second" in message else [Path(captions)]

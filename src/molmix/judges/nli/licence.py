@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SAMPLE = 200  # reference atoms, and pairs of atoms, of a test set: a share of .9 is measured to about .04
+FEWEST = 20  # atoms or pairs, below which only a very bad model is found
 CALLED = 0.5  # probability from which a pair is called an entailment or a contradiction: more likely than not
 _Z = 1.96  # of the 95 % interval of a share
 HINT = "name an NLI model that knows the language and the domain of these captions (docs/judges.md)"
@@ -268,12 +269,15 @@ def unlicensed_scores(judge: NliJudge, licence: Licence) -> dict[str, list[str]]
 
 
 def warn_about(name: str, judge: NliJudge, test: str, licence: Licence) -> Iterator[str]:
-    """Warnings in words: one for each group of a judge's scores that have the same reasons not to be trusted, and one
-    if nothing can be contradicted.
+    """Warnings in words: one for each group of a judge's scores that have the same reasons not to be trusted, one if
+    there is too little to check, and one if nothing can be contradicted.
     """
     groups: dict[tuple[str, ...], list[str]] = {}
     for column, reasons in unlicensed_scores(judge, licence).items():
         groups.setdefault(tuple(reasons), []).append(column)
+    if licence.atoms < FEWEST or licence.null_pairs < FEWEST:
+        few = f"only {licence.atoms} reference atoms and {licence.null_pairs} pairs of atoms of different molecules"
+        yield f"judge `{name}` could hardly be checked on {test}: there are {few}"
     for same, columns in groups.items():
         what = "any score" if len(columns) == len(judge.scores) else ", ".join(columns)
         why = f"with the NLI model `{judge.nli}`, {'; '.join(same)}"
