@@ -7,7 +7,7 @@ READY := .venv/.ready
 # Two files of tests at a time, in the order of their names: what waits for a cluster leaves the other core to the rest.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast lint audit bench faults docs site figures judge-figures lock
+.PHONY: demo test test-fast lint audit bench gpu-checks faults docs site figures judge-figures lock
 
 demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	snakemake --cores all --quiet reason
@@ -44,6 +44,9 @@ audit: .venv-audit/.ready  ## known vulnerabilities in the pins, where pypi.org 
 
 bench: $(READY)  ## ratios side by side, in one run
 	python -m benchmarks
+
+gpu-checks: $(READY)  ## what needs a GPU, in at most ten minutes; writes gpu-checks.md
+	python -m benchmarks.gpu_checks
 
 faults: $(READY)  ## kill, fill up and damage a small study, and see that it ends in the same tables
 	python -m faults

@@ -18,12 +18,13 @@ METHODS: tuple[Method, ...] = (Slerp(method="slerp"), Ties(method="ties"))
 
 # As workflow/scripts/merge.py, below Snakemake.
 MOLMIX_MERGE = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from types import SimpleNamespace
 from molmix.pipeline.job import job
 folder, threads, out, first, second, base, settings = sys.argv[1:]
-models, log = Path(folder, "models"), Path(folder, "logs", out)
+os.chdir(folder)
+models, log = Path(folder, "models"), Path("logs", "benchmark", f"{out}.log")
 own = {"rule": "merge", "wildcards": {}, "params": {}}
 with job(SimpleNamespace(threads=int(threads), log=[log], input=[], resources={}, **own)):
     from molmix.merge.merging import merge
