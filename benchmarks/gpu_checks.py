@@ -160,7 +160,7 @@ def _nli(tiny: bool, models: Path) -> Rows:
 
     from benchmarks.nli import SHAPE, _documents, _tokenizer
     from molmix.judges.nli.model import NliModel
-    from molmix.judges.nli.settings import resolve_dtype
+    from molmix.judges.nli.number_format import resolve_dtype
 
     documents, whose = _documents()
     tokenizer = _tokenizer(documents)

@@ -68,7 +68,7 @@ def _forward() -> list[Row]:
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     from molmix.judges.nli.model import NliModel
-    from molmix.judges.nli.settings import resolve_dtype
+    from molmix.judges.nli.number_format import resolve_dtype
 
     torch.set_num_threads(1)
     torch.manual_seed(0)

@@ -1,21 +1,24 @@
 """molmix: align, merge and judge molecule-captioning language models in one cached graph."""
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from molmix.judges.judge import Judge as Judge
 
-try:
-    __version__ = version("molmix")
-except PackageNotFoundError:  # run from a checkout that was never installed
-    __version__ = "0+unknown"
+    __version__: str
 
 
 def __getattr__(name: str) -> Any:
-    """:class:`molmix.judges.judge.Judge`, imported when it is first asked for."""
+    """:class:`molmix.judges.judge.Judge` and the version, looked up when they are first asked for."""
     if name == "Judge":
         from molmix.judges.judge import Judge
 
         return Judge
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("molmix")
+        except PackageNotFoundError:  # run from a checkout that was never installed
+            return "0+unknown"
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

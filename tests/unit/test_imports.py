@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 HEAVY = ("torch", "transformers", "trl", "mergekit")
+# What only some jobs use: settings are checked when the Snakefile is parsed, and a job gets plain values.
+OTHERS = ("nltk", "pydantic", "pyarrow.dataset")
 LIGHT = {
     "the parse of the Snakefile": (
         "molmix.pipeline.setup, molmix.pipeline.products, molmix.pipeline.paths, molmix.pipeline.resources, "
@@ -22,11 +24,15 @@ LIGHT = {
     "pairs.py": ("molmix.data.preferences", (*HEAVY, "pandas")),
     "generate.py with a full cache": ("molmix.generation.generate", (*HEAVY, "pandas")),
     "decompose.py": ("molmix.judges.decompose", (*HEAVY, "pandas")),
-    "nli.py with a full store": ("molmix.judges.nli.inference", (*HEAVY, "pandas")),
+    "the context of every job": (
+        "molmix.pipeline.job, molmix.pipeline.named",
+        (*HEAVY, *OTHERS, "pandas", "pyarrow", "importlib.metadata"),
+    ),
+    "nli.py with a full cache": ("molmix.judges.nli.inference, molmix.pipeline.job", (*HEAVY, *OTHERS, "pandas")),
     "score.py": (
         "molmix.metrics.score, molmix.metrics.families.captions, molmix.metrics.families.judges, "
         "molmix.metrics.families.molecules",
-        HEAVY,
+        (*HEAVY, "nltk", "pyarrow.dataset"),
     ),
     "comparisons.py": ("molmix.analysis.comparison.compare", HEAVY),
     "leaderboard.py": ("molmix.analysis.leaderboard", HEAVY),
@@ -39,6 +45,20 @@ def test_scripts_that_need_no_torch_do_not_import_it(modules: str, heavy: tuple[
     code = f"import sys, {modules}; print(sorted(set({heavy!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_table_is_read_without_the_layer_for_data_sets_of_many_files(tmp_path: Path) -> None:
+    path = str(tmp_path / "table.parquet")
+    code = f"""
+import sys
+import pyarrow as pa
+from molmix.core.files import read_table, write_table
+write_table({path!r}, pa.table({{"a": [1, 2], "b": ["x", "y"], "c": [[1], None]}}))
+assert read_table({path!r}, ["c", "a"]).to_pydict() == {{"c": [[1], None], "a": [1, 2]}}
+print("pyarrow.dataset" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_every_name_that_is_imported_from_the_library_exists() -> None:

@@ -20,9 +20,9 @@ from molmix.pipeline.job_settings import (
     wants_current_results,
 )
 from molmix.pipeline.job_server import serves, start_job_server
-from molmix.pipeline.model_table import RESERVED
 from molmix.pipeline.named import any_of, named
 from molmix.pipeline.paths import (
+    RESERVED,
     ATOMS_CACHE,
     CAPTIONS_CACHE,
     NLI_CACHE,

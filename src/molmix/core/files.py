@@ -188,8 +188,10 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
         data = Path(path).read_bytes()
         if is_damaged(data):
             raise fault(path, "is not as it was written", make_again(path))
-        table = pq.read_table(pa.BufferReader(data), columns=columns)
-    except (OSError, pa.ArrowException) as error:
+        # `pq.read_table` would import the layer for data sets of many files.
+        table = pq.ParquetFile(pa.BufferReader(data)).read(columns=columns)
+        table = table if columns is None else table.select(columns)
+    except (OSError, pa.ArrowException, KeyError) as error:
         raise fault(path, f"cannot be read as Parquet ({error})", make_again(path)) from None
     own = (CHECKSUM_KEY.encode(), ORIGIN_KEY.encode())
     metadata = {key: value for key, value in (table.schema.metadata or {}).items() if key not in own}

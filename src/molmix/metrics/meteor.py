@@ -10,14 +10,13 @@ from functools import cache
 from operator import itemgetter
 from pathlib import Path
 
-from nltk.stem.porter import PorterStemmer
-
+from molmix.core.porter import porter_stem
 from molmix.metrics.wordnet import VERSION, load_wordnet
 
 ALPHA, BETA, GAMMA = 0.9, 3.0, 0.5
 
 Positions = dict[str, list[int]]
-_stem = cache(PorterStemmer().stem)
+_stem = cache(porter_stem())
 _last = itemgetter(-1)
 
 

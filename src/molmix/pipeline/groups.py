@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from molmix.config.schema import Config
-from molmix.pipeline.model_table import RESERVED
+from molmix.pipeline.paths import RESERVED
 from molmix.pipeline.products import Products
 
 

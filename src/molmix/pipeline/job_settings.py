@@ -16,9 +16,9 @@ from molmix.core.errors import fault
 from molmix.core.files import make_again, read_json
 from molmix.core.origin import job_name
 from molmix.models.manifests import weights_path
-from molmix.pipeline.model_table import RESERVED, ModelTable
+from molmix.pipeline.model_table import ModelTable
 from molmix.pipeline.origins import RESULTS, check_origins, checksum_of, origin_of, settings_digest
-from molmix.pipeline.paths import Paths
+from molmix.pipeline.paths import RESERVED, Paths
 from molmix.pipeline.products import Products
 from molmix.pipeline.snakemake_records import recorded_files
 

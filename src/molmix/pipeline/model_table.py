@@ -24,11 +24,11 @@ from molmix.data.settings import ModelRejected, Prompts
 from molmix.merge.settings import START, Search
 from molmix.metrics.scorer import scorer_settings
 from molmix.models.settings import EndpointModel, HubModel, Initial, MadeModel
+from molmix.pipeline.paths import RESERVED
 
 Kind = Literal["initial", "aligned", "merged", "external"]
 MOST_FOR_ALL_PAIRS = 200  # models; 19,900 pairs for each metric
 MANY = 300  # models of a study, above which molmix says so before it runs
-RESERVED = ("reference", "planted", "planted-reference")  # authors of captions that are not models
 
 
 @dataclass(frozen=True)

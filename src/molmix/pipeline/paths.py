@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from molmix.config.schema import Config
-from molmix.pipeline.model_table import RESERVED, ModelTable
-from molmix.pipeline.products import Products
+if TYPE_CHECKING:  # every job imports this module
+    from molmix.config.schema import Config
+    from molmix.pipeline.model_table import ModelTable
+    from molmix.pipeline.products import Products
 
+RESERVED = ("reference", "planted", "planted-reference")  # authors of captions that are not models
 NLI_CACHE = "results/store/nli"
 ATOMS_CACHE = "results/store/atoms"
 CAPTIONS_CACHE = "results/store/captions"  # of models behind endpoints

@@ -59,7 +59,13 @@ def test_what_was_added_is_found(tmp_path: Path) -> None:
 def test_the_key_holds_the_code_that_answers(tmp_path: Path) -> None:
     cache = open_cache(tmp_path, name="nli", model="0", max_length=256, dtype="float32", labels=None)
     cache.add(keys_of(range(3)), values_of(range(3)))
-    modules = ("judges.nli.model", "judges.nli.settings", "models.loading", "models.tokenization", "models.weights")
+    modules = (
+        "judges.nli.model",
+        "judges.nli.number_format",
+        "models.loading",
+        "models.tokenization",
+        "models.weights",
+    )
     assert read_json(cache.folder / "about.json")["code"] == code_digest(*(f"molmix.{name}" for name in modules))
 
 

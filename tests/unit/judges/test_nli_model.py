@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from molmix.core.errors import MolmixError
-from molmix.judges.nli import settings
+from molmix.judges.nli import number_format
 from tests.nli_models import PAIRS, POSITIONS, make_model, rows_computed
 
 SHAPES = ["bert", "roberta", "deberta-v2"]
@@ -111,22 +111,22 @@ def test_debertas_unused_distances_change_no_bit(change: dict) -> None:
 
 
 def test_the_format_is_chosen_by_the_hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert settings.resolve_dtype("bfloat16") == "bfloat16"
-    monkeypatch.setattr(settings, "_gpu_has_bfloat16", lambda: False)
+    assert number_format.resolve_dtype("bfloat16") == "bfloat16"
+    monkeypatch.setattr(number_format, "_gpu_has_bfloat16", lambda: False)
     for flags, expected in (("fpu avx2", False), ("fpu avx512_bf16", True), ("amx_bf16 amx_tile", True)):
         (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\nbogomips : 1\n")
-        assert settings._cpu_has_bfloat16(tmp_path / "cpuinfo") is expected
-        monkeypatch.setattr(settings, "_cpu_has_bfloat16", lambda expected=expected: expected)
-        assert settings.resolve_dtype("auto") == ("bfloat16" if expected else "float32")
+        assert number_format._cpu_has_bfloat16(tmp_path / "cpuinfo") is expected
+        monkeypatch.setattr(number_format, "_cpu_has_bfloat16", lambda expected=expected: expected)
+        assert number_format.resolve_dtype("auto") == ("bfloat16" if expected else "float32")
         monkeypatch.undo()
-        monkeypatch.setattr(settings, "_gpu_has_bfloat16", lambda: False)
-    assert not settings._cpu_has_bfloat16(tmp_path / "absent")
+        monkeypatch.setattr(number_format, "_gpu_has_bfloat16", lambda: False)
+    assert not number_format._cpu_has_bfloat16(tmp_path / "absent")
     with pytest.raises(MolmixError, match="float16"):
-        settings.resolve_dtype("float16")
+        number_format.resolve_dtype("float16")
 
 
 def test_without_a_gpu_torch_is_not_asked(tmp_path: Path) -> None:
-    assert not settings._gpu_has_bfloat16(tmp_path)
+    assert not number_format._gpu_has_bfloat16(tmp_path)
 
 
 # ---- labels ----------------------------------------------------------------------------------------------------------

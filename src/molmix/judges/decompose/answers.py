@@ -11,15 +11,13 @@ import json
 import re
 import unicodedata
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
 
+from molmix.core.porter import porter_stem
 from molmix.judges.decompose.text import clean, says_something, sentence
 from molmix.models.asking import Answer
-
-if TYPE_CHECKING:
-    from nltk.stem.porter import PorterStemmer
 
 REASONS = {
     "prompt_too_long": "the caption, or it and the longest answer, do not fit the model's context",
@@ -139,11 +137,7 @@ def _stems(text: str) -> set[str]:
 @lru_cache(maxsize=200_000)
 def _stem(word: str) -> str:
     # Free words are not stemmed: the stems of "the" and "has" are not words.
-    return word if _FREE.fullmatch(word) else _stemmer().stem(word)
+    return word if _FREE.fullmatch(word) else _porter_stem()(word)
 
 
-@cache
-def _stemmer() -> PorterStemmer:
-    from nltk.stem.porter import PorterStemmer  # takes a second
-
-    return PorterStemmer()
+_porter_stem = cache(porter_stem)

@@ -36,7 +36,7 @@ VALUE = np.dtype([("entailment", "<f4"), ("contradiction", "<f4"), ("truncated",
 # The code that computes answers, and the libraries whose version can change them.
 _CODE = (
     "molmix.judges.nli.model",
-    "molmix.judges.nli.settings",
+    "molmix.judges.nli.number_format",
     "molmix.models.loading",
     "molmix.models.tokenization",
     "molmix.models.weights",

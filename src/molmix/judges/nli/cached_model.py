@@ -14,8 +14,8 @@ import numpy as np
 from molmix.core.files import read_json
 from molmix.judges.nli.cache import Lookup, as_values, open_cache
 from molmix.judges.nli.claims import Claims
+from molmix.judges.nli.number_format import resolve_dtype
 from molmix.judges.nli.pairs import Distinct
-from molmix.judges.nli.settings import resolve_dtype
 from molmix.models.manifests import weights_path
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class CachedModel:
         cache: folder of the NLI caches.
         batch_tokens: tokens in a batch, fewer on a CPU.
         max_length: maximum tokens of a pair; longer pairs are cut.
-        dtype: number format of the computation, one of :data:`molmix.judges.nli.settings.DTYPES`.
+        dtype: number format of the computation, one of :data:`molmix.judges.nli.number_format.DTYPES`.
         labels: names of the model's classes in its order; default those of its config.
 
     Attributes:

@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from molmix.core.errors import fault
-from molmix.judges.nli.settings import resolve_dtype
+from molmix.judges.nli.number_format import resolve_dtype
 from molmix.models.loading import default_device, load_folder, load_tokenizer
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -87,7 +87,7 @@ class NliModel:
             folder: config, safetensors and tokenizer of a sequence classifier.
             max_length: maximum tokens of a pair, or fewer if the model allows fewer; longer pairs are cut.
             batch_tokens: tokens in a batch, fewer on a CPU.
-            dtype: number format of the computation, one of :data:`molmix.judges.nli.settings.DTYPES`.
+            dtype: number format of the computation, one of :data:`molmix.judges.nli.number_format.DTYPES`.
             labels: names of the model's classes in its order; default those of its config (``id2label``).
 
         Raises:
