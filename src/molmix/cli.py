@@ -157,7 +157,7 @@ def status(
 
     study = loading.load(configfile)
     work = Path(f"results/{study.run}/work/align")
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=not watch)  # lines that wrap can be drawn over
     if watch:
         with Live(console=console, auto_refresh=False) as live, suppress(KeyboardInterrupt):
             for found, since in statuses(lambda: jobs(configfile, targets or [])):
