@@ -140,7 +140,7 @@ rule search_weights:
         model=any_of(table.searched()),
     priority: 35
     conda:
-        environment(study.generation.engine)
+        "../../envs/models.yaml"
     threads: needs.cores("generate")
     resources:
         **needs.gpus("generate"),
@@ -152,7 +152,8 @@ rule search_weights:
         seed=lambda wildcards: table[wildcards.model].seed,
         first_seed=study.seeds[0],
         prompts=study.prompts.model_dump(),
-        generation=study.generation.model_dump()
+        # By transformers: vLLM does not load model after model in one process.
+        generation=study.generation.model_dump(exclude={"engine"})
         | chat_settings(study.prompts.model_dump()),
         work=f"{R}/work/search/{{model}}",
     message:

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from molmix.core.errors import fault
 from molmix.core.files import digest, read_json, write_json
-from molmix.core.fingerprint import code_digest
+from molmix.core.fingerprint import code_digest, package_versions
 from molmix.core.hub import switch_hub_off
 from molmix.core.jsonl_cache import append_to_cache, read_cache
 from molmix.core.progress import Progress
@@ -32,12 +32,8 @@ from molmix.merge.settings import MergeMethod, SearchAlgorithm, with_point
 from molmix.metrics.scorer import CaptionScorer
 from molmix.models.manifests import write_manifest
 
-CODE = (
-    "molmix.merge",
-    "molmix.metrics",
-    "molmix.judges",
-    "molmix.data.prompts",
-)  # that a candidate's figure depends on
+# Code that a candidate's figure depends on, besides that of generation.
+CODE = ("molmix.merge", "molmix.metrics", "molmix.judges", "molmix.data.prompts")
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +65,7 @@ def search_weights(
         validation: validation split of the corpus.
         prompts: prompt templates.
         generation: the config's section, dumped, with the settings of a chat template if there is one. Captions are
-            greedy, whatever it says.
+            greedy and written by transformers, whatever it says.
         settings: of the merge; with `search` (``by``, ``metric``, ``budget``, ``molecules``) and `scorer`
             (:func:`molmix.metrics.scorer.scorer_settings`).
         seed: for methods that draw random numbers, and for the algorithm.
@@ -146,8 +142,16 @@ class _Evaluation:
         self.models, self.rows, self.generation, self.seed, self.work = models, rows, generation, seed, work
         self.dtype, self.metric, self.scorer = settings.get("dtype"), settings["search"]["metric"], scorer
         self.prompts = [prompt(prompts["mol2cap"], "mol2cap", row["molecule"]) for row in rows]
-        self.kind = ENGINES[generation.get("engine", "transformers")]
-        depends_on = [inputs, generation, self.kind.depends_on(generation), self.prompts, settings["scorer"], seed]
+        self.kind = ENGINES["transformers"]
+        depends_on = [
+            package_versions(["mergekit"]),
+            inputs,
+            generation,
+            self.kind.depends_on(generation),
+            self.prompts,
+            settings["scorer"],
+            seed,
+        ]
         truth = [[row[name] for name in ("references", "facts", "properties")] for row in rows]
         self.file = work / f"{digest(*depends_on, truth, self.metric, self.dtype, code_digest(*CODE))}.jsonl"
         self.known = read_cache(self.file)
