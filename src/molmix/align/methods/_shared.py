@@ -243,7 +243,7 @@ class Alignment(Section):
     reserved: ClassVar[dict[str, str]] = {}
     config_class: ClassVar[str]
     trainer_class: ClassVar[str]
-    logit_copies: ClassVar[int] = 4
+    logit_copies: ClassVar[int] = 10  # measured with SmolLM2-135M (docs/slurm.md)
     # TRL's SFT, DPO and KTO trainers cast an adapter on 4-bit weights to bfloat16.
     bytes_on_4_bit: ClassVar[int] = 2
 
