@@ -7,32 +7,43 @@ benchmarks.scale 5000`` measures a plan of so many models.
 from __future__ import annotations
 
 import copy
+import gzip
 import json
+import random
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 import numpy as np
 import yaml
 
-from benchmarks.common import Row
+from benchmarks.common import ROOT, Row, corpus
+from benchmarks.nli import SHARED
 from molmix.config import documentation, loading
 from molmix.config.schema import Config
+from molmix.data import smiles
 from molmix.pipeline import model_table
 from molmix.pipeline.products import Products
 
-ROOT = Path(__file__).resolve().parents[1]
 MODELS = 1000
 MOLECULES = 300
+PAIRS = 15_000_000  # in an NLI cache
+ROWS = 20_000  # of a corpus
 UNDEFINED = 0.02  # share of the captions without a score of atoms
 
 
 def measure() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        return [_plan(Path(folder), MODELS), _comparisons(Path(folder), MODELS)]
+        return [
+            _plan(Path(folder), MODELS),
+            _comparisons(Path(folder), MODELS),
+            _look_up(Path(folder), PAIRS),
+            _corpus(Path(folder), ROWS),
+        ]
 
 
 def _study(models: int) -> dict[str, Any]:
@@ -107,6 +118,79 @@ def _write_scores(folder: Path, models: list[str]) -> None:
             frame |= {f"bleu_total_{size}": total, f"bleu_match_{size}": matches}
         frame |= {"bleu_hyp_len": draw.integers(28, 34, MOLECULES), "bleu_ref_len": draw.integers(28, 34, MOLECULES)}
         write_table(folder / model / "id.parquet", pa.Table.from_pandas(pd.DataFrame(frame)))
+
+
+def _look_up(folder: Path, pairs: int) -> Row:
+    """One job's 100,000 pairs in a cache of many files, a tenth of them missing."""
+    from molmix.judges.nli.cache import VALUE, NliCache
+
+    draw = np.random.default_rng(0)
+    cache, asked = NliCache(folder / "cache"), []
+    for start in range(0, pairs, 1_000_000):
+        keys = draw.integers(0, 2**63, size=(min(1_000_000, pairs - start), 2), dtype=np.uint64)
+        cache.add(keys, np.zeros(len(keys), VALUE))
+        asked.append(keys[: 90_000 * len(keys) // pairs])
+    asked.append(draw.integers(0, 2**63, size=(10_000, 2), dtype=np.uint64))
+    wanted = np.concatenate(asked)
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    begin = time.perf_counter()
+    _, missing = cache.lookup(wanted)
+    seconds = time.perf_counter() - begin
+    assert missing.sum() == 10_000
+    more = (getrusage(RUSAGE_SELF).ru_maxrss - before) / 1024
+    what = f"NLI cache of {pairs:,} pairs, look-up of {len(wanted):,}"
+    return (what, f"{seconds:.1f} s, {more:.0f} MB more memory", "-", "-", "5 s")
+
+
+def _corpus(folder: Path, rows: int) -> Row:
+    """A corpus whose subset is drawn by scaffold and whose test set is held out, on one process and on two.
+
+    Molecules of L+M-24 where they are there, else of the embedded world.
+    """
+    from molmix.data.corpus import build_corpus
+
+    molecules, whose = _molecules(rows)
+    tests = len(molecules) // 10
+    sources = {}
+    for name, some in (("test", molecules[:tests]), ("train", molecules[tests:])):
+        path = folder / f"{name}.tsv"
+        lines = [f"{smiles}\tThe caption {number}.\n" for number, smiles in enumerate(some)]
+        path.write_text("molecule\tcaption\n" + "".join(lines), encoding="utf-8")
+        sources[name] = {"kind": "file", "path": str(path)}
+
+    def build(processes: int) -> float:
+        begin = time.perf_counter()
+        build_corpus(
+            data={
+                "train": sources["train"],
+                "tests": {"one": {"source": sources["test"]}},
+                "subset": {"fraction": 0.1, "strategy": "scaffold"},
+            },
+            domain="molecules",
+            seed=1,
+            world=None,
+            tests={"one": folder / "one.parquet"},
+            corpora={"": folder / "corpus"},
+            manifest=folder / "manifest.json",
+            processes=processes,
+        )
+        return time.perf_counter() - begin
+
+    two = build(2)  # first: answers are kept in this process
+    for function in (smiles.canonical, smiles.scaffold, smiles._skeleton, smiles._flat, smiles._parent):
+        function.answers.clear()
+    one = build(1)
+    what = f"corpus of {len(molecules):,} molecules ({whose}), subset by scaffold, 2 processes"
+    return (what, f"{two:.1f} s", f"{one:.1f} s (1 process)", f"{one / two:.2f} x", "60 s for 160,000 molecules")
+
+
+def _molecules(rows: int) -> tuple[list[str], str]:
+    path = SHARED / "data/lpm24/train_props.txt.gz"
+    if not path.is_file():
+        return [molecule for molecule, _ in corpus(min(rows, 5000))], "the embedded world"
+    with gzip.open(path, "rt", encoding="utf-8") as stream:
+        found = [line.partition("\t")[0] for line in stream]
+    return random.Random(0).sample(found, min(rows, len(found))), "L+M-24"
 
 
 if __name__ == "__main__":

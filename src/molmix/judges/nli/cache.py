@@ -46,6 +46,7 @@ _PACKAGES = ("torch", "transformers", "tokenizers")
 # between two batches (about 1e-7 in float32), so that nearly all repeated computations give the same value.
 _DIGITS = 5
 _PIECE = 1 << 22  # maximum pairs in a file of a compacted cache: 100 MB, which a reader holds at a time
+_REST = np.uint64(40)  # bits of the first half of a key behind the beginning by which most records are passed over
 _ABANDONED = 24 * 3600  # seconds after which an unfinished file is no longer being written
 
 ABOUT = "about.json"
@@ -232,6 +233,9 @@ class Lookup:
         self._cache = cache
         self._order = np.lexsort((keys[:, 1], keys[:, 0]))
         self._keys = keys[self._order]
+        # Most records of a large cache are not asked for: few wanted keys begin with the same bits.
+        self._beginnings = np.zeros(1 << (64 - int(_REST)), bool)
+        self._beginnings[self._keys[:, 0] >> _REST] = True
         self._seen: set[Path] = set()
         self.refresh()
 
@@ -244,10 +248,12 @@ class Lookup:
                 continue
             # Search by the first half of the key, then compare the whole key. If two wanted keys have the same first
             # half (probability about 2^-64 per pair of keys), one is reported as missing and computed again.
-            rows = np.minimum(np.searchsorted(self._keys[:, 0], records["key"][:, 0]), len(self._keys) - 1)
-            hits = (self._keys[rows] == records["key"]).all(axis=1)
+            halves = np.ascontiguousarray(records["key"][:, 0])
+            near = np.flatnonzero(self._beginnings[halves >> _REST])
+            rows = np.minimum(np.searchsorted(self._keys[:, 0], halves[near]), len(self._keys) - 1)
+            hits = (self._keys[rows] == records["key"][near]).all(axis=1)
             found = self._order[rows[hits]]
-            self.values[found] = records["value"][hits]
+            self.values[found] = records["value"][near[hits]]
             self.missing[found] = False
 
 
