@@ -51,9 +51,10 @@ gpu-checks: $(READY)  ## what needs a GPU, in at most ten minutes; writes gpu-ch
 faults: $(READY)  ## kill, fill up and damage a small study, and see that it ends in the same tables
 	python -m faults
 
-figures: $(READY)  ## tables and figures of README and docs, from the embedded study and config/judge.yaml (about 20 minutes on 2 cores)
+figures: $(READY)  ## tables and figures of README and docs, from the embedded study, config/judge.yaml and config/grpo.yaml (about 30 minutes on 2 cores)
 	snakemake --cores all --quiet reason -- all judge plots
 	snakemake --cores all --quiet reason --configfile config/judge.yaml -- all judge
+	snakemake --cores all --quiet reason --configfile config/grpo.yaml -- all
 	python docs/update.py
 
 judge-figures: $(READY)  ## tables of docs/judges.md: the embedded world, ChEBI-20 and PubChem324k (about 40 minutes on 2 cores)

@@ -25,7 +25,11 @@ from urllib.parse import urlencode
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FIGURES = ROOT / "docs/figures"
-COPIED = {"results.md": ["demo/plots/tradeoff.svg"], "judges.md": ["judge/plots/judges-id.png"]}
+COPIED = {
+    "results.md": ["demo/plots/tradeoff.svg"],
+    "judges.md": ["judge/plots/judges-id.png"],
+    "grpo.md": ["grpo/plots/rewards.svg"],
+}
 # What the explorer's picture shows: see docs/explorer.md.
 VIEW = {"test": "id", "a": "agnostic.sft", "b": "mol2cap", "metric": "atomic_f1", "id": "w00558"}
 # The overview: name of a box, its position (column, row), and what stands in it, title first.

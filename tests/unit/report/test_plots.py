@@ -279,7 +279,7 @@ def test_curves_of_rewards_hold_every_evaluation() -> None:
     log["eval_f1"] = np.where(steps % 10 == 0, 0.4, np.nan)
     figure = rewards({"sft.grpo": log, "other.grpo": log.drop(columns="kl")}, {"bleu4": "BLEU-4", "f1": "fact F1"})
     panels = {axes.get_title(loc="left"): axes for axes in figure.axes if axes.get_visible()}
-    assert list(panels) == ["reward", "KL divergence from the start [nats]", "fact F1"]
+    assert list(panels) == ["reward", "KL from the start [nats]", "fact F1"]
     assert [len(axes.lines) for axes in panels.values()] == [2, 1, 2]
     assert panels["reward"].lines[0].get_ydata() == pytest.approx(steps[1:] / 30)
     assert panels["fact F1"].lines[0].get_xdata().tolist() == [0, 10, 20, 30]

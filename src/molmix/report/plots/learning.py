@@ -20,9 +20,9 @@ _POINTS = 30  # maximum number on a curve without markers: each point is the mea
 SAMPLED = {
     "reward": "reward",
     "completions/mean_length": "length [tokens]",
-    "distinct": "distinct captions of a molecule",
+    "distinct": "distinct captions",
     "entropy": "entropy of a token [nats]",
-    "kl": "KL divergence from the start [nats]",
+    "kl": "KL from the start [nats]",
 }
 # Columns of the pairs of a step, and their titles. A log-probability is the sum over the tokens of a text.
 PAIRS = {
