@@ -8,7 +8,7 @@ from benchmarks.common import PROMPTS, Row, corpus, in_turn, small_model
 from molmix.data.prompts import prompt
 
 ROWS, ALONE = 200, 20
-SIZES = (32, 64, ROWS)  # batch sizes of transformers
+SIZES = (32, ROWS)  # batch sizes of transformers
 
 
 def measure() -> list[Row]:
