@@ -129,7 +129,8 @@ NOT_HERE = {
     *("preferences/by-<start>/", "verdicts/<judge>/<author>/<test>.parquet", "results/store/verdicts/"),
     *("plots/judges-<test>.svg", "plots/judges-<test>.png"),
     *("tables/ablation-<name>.csv", "plots/ablation-<name>.svg", "plots/ablation-<name>.png"),
-    *("tables/<name>.html", "report/index.html", "explorer/", "so-far/"),
+    *("tables/<name>.html", "report/index.html", "report/one-page.html", "explorer/", "so-far/"),
+    *("models/<id>/search.json", "tables/merge_search.csv", "results/store/captions/", "preferences/judged-<model>/"),
     *("cards/<model>/README.md", "pushed/<model>.json"),
 }
 

@@ -237,5 +237,11 @@ def test_every_file_that_it_made_is_in_the_docs(done) -> None:
     folder, _ = done
     assert undocumented(folder, "mine") == []
     judged = {f"tables/{name}.csv" for name in ("judges", "agreement", "audit")} | {"judge_validation/<test>.parquet"}
-    shown = {"report/index.html", "so-far/", "tables/<name>.html", "models/<system>/unjoined.parquet"}
+    shown = {
+        "report/index.html",
+        "report/one-page.html",
+        "so-far/",
+        "tables/<name>.html",
+        "models/<system>/unjoined.parquet",
+    }
     assert not absent(folder, "mine") & (judged | shown)
