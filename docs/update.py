@@ -36,7 +36,7 @@ VIEW = {"test": "id", "a": "agnostic.sft", "b": "mol2cap", "metric": "atomic_f1"
 BOXES = {
     "corpus": (0, 0, "Molecules\nwith captions"),
     "share": (1, 0, "A tenth of them\nand preference pairs"),
-    "align": (2, 0, "Align\nSFT, DPO, CPO, KTO"),
+    "align": (2, 0, "Align\nSFT, DPO, GRPO, …"),
     "merge": (3, 0, "Merge\nSLERP, TIES, linear, …"),
     "captions": (3, 1, "Caption\nmolecules not seen before"),
     "judge": (2, 1, "Judge\natoms, by NLI"),
