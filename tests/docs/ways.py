@@ -100,7 +100,14 @@ def attempt(command: Command, folder: Path) -> None:
 
 
 def _snakemake(words: list[str], folder: Path) -> None:
+    words = words[: words.index("|")] if "|" in words else words  # what another program makes of it is its own
     words = [OWN.get(word, word) for word in words]
+    if "-s" in words:  # this checkout, which lies beside the reader's folder
+        del words[words.index("-s") : words.index("-s") + 2]
+    if "apptainer" in words:  # it is not installed everywhere, and Snakemake looks for it in a dry run, too
+        del words[words.index("apptainer") - 1 : words.index("apptainer") + 1]
+        if "--apptainer-args" in words:
+            del words[words.index("--apptainer-args") : words.index("--apptainer-args") + 2]
     for name, value in pairwise(words):
         assert name not in ("--profile", "--workflow-profile") or (folder / value).is_dir(), f"no profile {value}"
     dry = [] if {"--unlock", "--summary", "-n", "--dry-run"} & set(words) else ["-n"]

@@ -69,7 +69,7 @@ def test_a_chain_of_recipes_stands_in_one_leaderboard(study, snakemake, tmp_path
     samples = read_table(tmp_path / "results/micro/preferences/judged-mol2cap.sft.best/rejected.mol2cap.parquet")
     assert all(row["lowest"] <= row["highest"] for row in samples.to_pylist())
     judged = read_table(tmp_path / "results/micro/preferences/judged-mol2cap.sft.best/pairs.parquet").to_pylist()
-    best = {row["chosen"].strip() for row in samples.to_pylist()}
+    best = {" ".join(row["chosen"].split()) for row in samples.to_pylist()}
     assert {row["chosen"].strip() for row in judged if row["direction"] == "mol2cap"} <= best
     rewarded = manifests / "mol2cap.sft.grpo"
     model = read_json(tmp_path / "results/micro/nli_models/embedded/manifest.json")["weights"]["digest"]

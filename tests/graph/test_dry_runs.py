@@ -23,8 +23,10 @@ def planned(output: str) -> dict[str, int]:
 def test_every_shipped_config_plans_every_model(path: Path, tmp_path: Path, snakemake) -> None:
     (tmp_path / "config").mkdir()  # the shipped examples are found from the folder that one runs in
     (tmp_path / "config/example").symlink_to(ROOT / "config/example")
-    for name in ("chebi20/test", "chebi20/validation", "chebi20/molt5-small-smiles2caption", "pubchem324k/test"):
-        file = tmp_path / f"judge-data/{name}.tsv"  # which `make judge-figures` links
+    real = ["chebi20/test", "chebi20/validation", "chebi20/molt5-small-smiles2caption", "pubchem324k/test"]
+    found = [f"retrieval/{name}" for name in ("nearest-100", "nearest-10", "nearest-1", "any")]
+    for name in real + found:
+        file = tmp_path / f"judge-data/{name}.tsv"  # which `make judge-figures` links or makes
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("CID\tSMILES\tdescription\toutput\n1\tCCO\tAn alcohol.\tA dye.\n")
     make_model(tmp_path / "judge-data/nli", "bert")

@@ -13,7 +13,7 @@ from tests.graph.conftest import MICRO, ROOT
 # How scripts call the three.
 GIVEN = {"input": r"(?:snakemake\.input|\bfiles)", "output": r"(?:snakemake\.output|\bout)", "params": r"\bparams"}
 METHODS = {"get", "items"}
-OPTIONAL = {"text2mol"}  # files that neither of the two studies has
+OPTIONAL = {"text2mol", "texts"}  # files that neither of the two studies has
 ABLATION = {"title": "t", "factor": "f", "baseline": "a", "arms": {"a": "mol2cap", "b": "mol2cap.sft"}}
 
 

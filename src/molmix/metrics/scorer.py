@@ -56,6 +56,8 @@ def check_columns(
     Raises:
         MolmixError: there is no such metric, it is made by another job, or it needs facts that the corpus lacks.
     """
+    if not columns:
+        return  # some families read files to name their columns, and these are checked later
     possible, every = scorable(options, knows_facts=knows_facts), all_metrics(options, DIRECTION)
     for column in columns:
         if column in scorable(options, knows_facts=True) and column not in possible:

@@ -61,7 +61,8 @@ def test_training_refuses_the_same_prompts(tokenizer: Any, tmp_path: Path, case:
     if case == "eos":
         end_texts_with_eos(tokenizer)
     prompt = ("<s>" if case == "bos" else "") + "Molecule: CCO\nCaption:"
-    row = {"split": "train", "id": "1", "prompt": prompt, "chosen": " It is a dye.", "rejected": " It is a fuel."}
+    row = {"split": "train", "id": "1", "direction": "mol2cap", "prompt": prompt}
+    row |= {"chosen": " It is a dye.", "rejected": " It is a fuel."}
     pq.write_table(pa.Table.from_pylist([row]), tmp_path / "pairs.parquet")
     with pytest.raises(MolmixError, match=rf"a prompt {'ends' if case == 'eos' else 'begins'} with"):
         prepare_rows(tmp_path / "pairs.parquet", tokenizer, "prompt-completion", 100, 1)
