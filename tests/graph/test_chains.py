@@ -76,7 +76,7 @@ def test_a_chain_of_recipes_stands_in_one_leaderboard(study, snakemake, tmp_path
     assert read_json(rewarded / "manifest.json")["inputs"]["nli.embedded"] == model
     log = read_table(rewarded / "log.parquet").to_pandas()
     assert log["rewards/atomic_f1/mean"].notna().sum() == 3
-    assert log.loc[log["eval_f1"].notna(), "step"].tolist() == [0, 2]
+    assert log.loc[log["eval_f1"].notna(), "step"].tolist() == [0, 2, 3]  # before, every second step, at the end
     assert (tmp_path / "results/micro/plots/rewards.svg").is_file()
     card = (tmp_path / "results/micro/cards/mol2cap.sft.dpo/README.md").read_text()
     assert "A LoRA adapter for `mol2cap.sft` with its own adapter folded into its weights" in card
