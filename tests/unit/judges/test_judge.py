@@ -182,13 +182,12 @@ def test_a_judge_that_cannot_read_the_references_warns_once_or_refuses(model: Pa
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pd.testing.assert_frame_equal(judge.score(references, references), scores)
-    strict = Judge(nli=model, store=tmp_path / "store", strict=True)
-    with pytest.raises(MolmixError, match="not licensed"):
-        strict.score(references, references)
+    with pytest.warns(UserWarning, match="is not licensed for any score"):  # other references are checked anew
+        judge.score([*references, "It is a wax."], [*references, ""])
     with pytest.warns(UserWarning, match="only 2 reference atoms and 0 pairs of atoms of different molecules"):
-        strict.score(["It is a dye. It has two rings."], [""])
-    with pytest.raises(MolmixError, match="not licensed"):  # other references are checked anew
-        strict.score(references, references)
+        judge.score(["It is a dye. It has two rings."], [""])
+    with pytest.raises(MolmixError, match="not licensed"):
+        Judge(nli=model, store=tmp_path / "store", strict=True).score(references, references)
 
 
 def test_texts_that_are_cut_are_told(model: Path, tmp_path: Path) -> None:
