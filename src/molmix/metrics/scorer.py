@@ -58,12 +58,13 @@ def check_columns(
     """
     if not columns:
         return  # some families read files to name their columns, and these are checked later
-    possible, every = scorable(options, knows_facts=knows_facts), all_metrics(options, DIRECTION)
+    possible, with_facts = (scorable(options, knows_facts=known) for known in (knows_facts, True))
+    every = {metric.column for metric in all_metrics(options, DIRECTION)}
     for column in columns:
-        if column in scorable(options, knows_facts=True) and column not in possible:
+        if column in with_facts and column not in possible:
             what = f"{column!r} needs all true facts of the molecules, which are known in the embedded world only"
             raise fault(key, what, "remove it, or train on `kind: demo`")
-        if column in {metric.column for metric in every} and column not in possible:
+        if column in every and column not in possible:
             raise fault(key, f"{column!r} is made by another job, after the training", "remove it")
         check_name(column, [*possible, *others], key, "metric")
 
