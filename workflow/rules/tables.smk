@@ -21,8 +21,8 @@ rule score:
     conda:
         "../../envs/data.yaml"
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(10),
+        mem_mb=grows(2000 if study.metrics.fcd else 1500),
+        runtime=grows(30 if study.metrics.fcd else 10),
     params:
         directions=products.tests,
         options=products.metric_options,

@@ -108,6 +108,8 @@ def intervals_of(
 ) -> dict[str, dict[str, Interval]]:
     """Every metric of every model of one test set with its interval, over the same resamples.
 
+    Figures of all answers together, such as a distance between two sets, have no interval: both ends are NaN.
+
     Args:
         frames: scores by model; the same molecules in the same order.
         options: options of the scores.
@@ -119,6 +121,9 @@ def intervals_of(
     by_model: dict[str, dict[str, Interval]] = {model: {} for model in frames}
     for (model, metric), interval in found.items():
         by_model[model][metric] = interval
+    for model, frame in frames.items():
+        of_set = frame.attrs.get("set_figures", {})
+        by_model[model] |= {column: Interval(value, np.nan, np.nan, len(frame)) for column, value in of_set.items()}
     return by_model
 
 
@@ -141,7 +146,8 @@ def _grids(
             cells = [Cell(model)]
             for metric in shown:
                 column = metric.column
-                text = figure(row[column], row[f"{column}_low"], row[f"{column}_high"])
+                ends = () if metric.of_set else (row[f"{column}_low"], row[f"{column}_high"])
+                text = figure(row[column], *ends)
                 star = bool(significance.verdict(test, column, "start", model, models[model]["start"]))
                 cells.append(Cell(text, bold=significance.best(test, column) == model, star=star))
             rows.append([*cells, Cell(f"{row['words']:.1f}"), *(Cell(str(row[count])) for count in counts)])

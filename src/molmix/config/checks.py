@@ -18,6 +18,7 @@ from molmix.generation.engines import ENGINES
 from molmix.judges.decompose.units import UNITS
 from molmix.judges.kinds import NliJudge
 from molmix.metrics import all_metrics
+from molmix.metrics.families.fcd import check_fcd
 from molmix.metrics.scorer import check_columns
 from molmix.models.settings import check_heads
 
@@ -60,6 +61,7 @@ def check(config: Config) -> None:
             check_name(judge.decomposed_by, config.decomposers, f"judges.{name}.decomposer", "decomposer")
     _molecules_of_judges(config)
     _text2mol(config)
+    _fcd(config)
     _ablations(config)
     _caption_metrics_of_trainings(config)
     _searches(config)
@@ -256,6 +258,15 @@ def _text2mol(config: Config) -> None:
             raise fault(key, f"there is no file for the test set {name!r}", f"add `{name}: <file>`")
 
 
+def _fcd(config: Config) -> None:
+    """Check that the Fréchet ChemNet Distance can be measured, if it is asked for."""
+    if config.metrics.fcd:
+        if all(test.direction != "cap2mol" for test in config.data.tests.values()) or config.domain == "text":
+            hint = "set it to false, or add a test set with `direction: cap2mol` under `domain: molecules`"
+            raise fault("metrics.fcd", "true, and no test set asks for molecules", hint)
+        check_fcd("metrics.fcd")
+
+
 def _ablations(config: Config) -> None:
     """Check that the baseline is an arm, and that the metric that chooses an arm is measured on its test set."""
     options = config.metric_options()
@@ -265,7 +276,8 @@ def _ablations(config: Config) -> None:
             if isinstance(arm, Best):
                 key = f"ablations.{name}.arms.{label}"
                 check_name(arm.test, config.data.tests, f"{key}.test", "test set")
-                metrics = [metric.column for metric in all_metrics(options, config.data.tests[arm.test].direction)]
+                measured = all_metrics(options, config.data.tests[arm.test].direction)
+                metrics = [metric.column for metric in measured if not metric.of_set]
                 if arm.best not in metrics:
                     what = f"{arm.best!r} is not measured on the test set {arm.test!r}"
                     raise fault(

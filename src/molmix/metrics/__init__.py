@@ -6,6 +6,8 @@ A family is a file in `molmix.metrics.families`, which registers it. It defines
 * ``POSITION``: order of its columns among the families, the lowest first;
 * ``metrics(options)``: its columns (:class:`Metric`), empty if the options give it nothing to measure;
 * ``measure(answers)``: a column of numbers for each metric, one row per answer; None if it does not apply;
+* ``measure_set(answers)``, in place of ``measure`` if a metric is one number of all answers together, such as a
+  distance between two sets: the number by column. The leaderboard shows it, without interval and without test;
 * ``note(options)``: a note for readers of the tables, or an empty text;
 * ``FROM_TABLES = True``, only if it scores tables that other jobs make, such as those of judges;
 * ``pooled(frame, options)``, only if some figures of a system are not the mean over its answers: the columns and
@@ -42,6 +44,7 @@ class Options:
         domain: `molecules` or `text`.
         taxonomy: L+M-24's property taxonomy; None for no property scores.
         property_truth: ground truth for a caption's properties, `reference` or `molecule`.
+        fcd: whether the Fréchet ChemNet Distance of molecules is measured.
     """
 
     judges: dict[str, dict[str, Any]]
@@ -50,6 +53,7 @@ class Options:
     domain: str
     taxonomy: str | None = None
     property_truth: Literal["reference", "molecule"] = "reference"
+    fcd: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ class Metric:
         title: its name in tables for people.
         headline: whether wide tables for people, such as those of comparisons, show it. Their CSV has every metric.
         shown: whether the leaderboard for people shows it. Its CSV has every metric.
+        of_set: whether it is one number of all answers together (`measure_set`), without interval and without test.
     """
 
     column: str
@@ -102,6 +107,7 @@ class Metric:
     title: str
     headline: bool = False
     shown: bool = True
+    of_set: bool = False
 
 
 # Columns (an array (rows, k) of numpy or a sparse one of scipy), and a function of their sums: (…, k) -> (…).

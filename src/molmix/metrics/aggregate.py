@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from molmix.metrics import Options, Pooled, load_families
 from molmix.metrics.degenerate import find_flaws
 from molmix.models.precision import DTYPE
 
+SET_FIGURES = "molmix_set_figures"  # metadata of a table of scores: JSON, figures of all answers together by column
 Figure = tuple[str, str]  # a model and a metric's column
 
 
@@ -38,12 +40,15 @@ def without_texts(scores: pa.Table) -> pd.DataFrame:
     What the tables say of the texts is kept: columns :data:`molmix.metrics.degenerate.FLAWS`, true or false, and
     ``words``, the number of words between blanks. `attrs["dtype"]` is the
     number type that the answers were written in; None for answers from elsewhere, and from earlier versions.
+    `attrs["set_figures"]` has the figures of all answers together by column (`measure_set` of a metric family).
     """
     texts = scores["text"].to_pylist()
     described = find_flaws(texts, scores["finish"].to_pylist()) | {"words": [len(text.split()) for text in texts]}
     frame = scores.drop_columns("text").to_pandas().assign(**described)
-    dtype = (scores.schema.metadata or {}).get(DTYPE.encode())
+    metadata = scores.schema.metadata or {}
+    dtype = metadata.get(DTYPE.encode())
     frame.attrs["dtype"] = dtype and dtype.decode()
+    frame.attrs["set_figures"] = json.loads(metadata.get(SET_FIGURES.encode(), b"{}"))
     return frame
 
 

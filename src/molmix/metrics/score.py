@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import pyarrow as pa
 from molmix.core.errors import fault
 from molmix.core.files import read_rows_of, read_table, write_table
 from molmix.metrics import Answers, Options, Pooled, immediate_metrics, load_families
+from molmix.metrics.aggregate import SET_FIGURES
 from molmix.models.precision import DTYPE
 
 
@@ -37,7 +39,8 @@ def write_scores(
         judged: by judge, the table that its scores are made from; empty if answers are molecules.
         text2mol: Text2Mol similarities, if they were measured.
         out: table to write: id, text, finish and a column for each score. Its metadata says in which number type the
-            answers were written, as that of `predictions`.
+            answers were written, as that of `predictions`, and holds the figures of all answers together
+            (:data:`molmix.metrics.aggregate.SET_FIGURES`).
         options: see :class:`molmix.metrics.Options`.
 
     Raises:
@@ -51,12 +54,22 @@ def write_scores(
         judged={judge: read_rows_of(path, ids, test) for judge, path in judged.items()},
         text2mol=read_rows_of(text2mol, ids, test) if text2mol else None,
     )
-    chosen = (family for family in load_families() if direction == family.DIRECTION)
-    measured = [columns for family in chosen if (columns := family.measure(given)) is not None]
-    frame = pd.concat([answers.to_pandas(), *measured], axis=1)
+    chosen = [family for family in load_families() if direction == family.DIRECTION]
+    frame = pd.concat([answers.to_pandas(), *_measure(chosen, given)], axis=1)
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    dtype = {key: value for key, value in (answers.schema.metadata or {}).items() if key == DTYPE.encode()}
-    write_table(out, table.replace_schema_metadata({**table.schema.metadata, **dtype}))
+    extra = {key: value for key, value in (answers.schema.metadata or {}).items() if key == DTYPE.encode()}
+    of_set: dict[str, float] = {}
+    for family in chosen:
+        of_set |= family.measure_set(given) if hasattr(family, "measure_set") else {}
+    if of_set:
+        extra[SET_FIGURES.encode()] = json.dumps(of_set).encode()
+    write_table(out, table.replace_schema_metadata({**table.schema.metadata, **extra}))
+
+
+def _measure(families: Iterable[ModuleType], answers: Answers) -> list[pd.DataFrame]:
+    """The columns of the families that have a value for each answer, and apply."""
+    asked = (family for family in families if hasattr(family, "measure"))
+    return [columns for family in asked if (columns := family.measure(answers)) is not None]
 
 
 def _answers(rows: Sequence[dict[str, Any]], texts: list[str], direction: str, options: Options) -> Answers:
@@ -95,7 +108,7 @@ def scores_of_captions(
     answers = replace(_answers(rows, captions, "mol2cap", options), judged=dict(judged))
     families = (family for family in load_families() if family.DIRECTION == "mol2cap")
     chosen = [family for family in families if wanted & {metric.column for metric in family.metrics(options)}]
-    frames = [frame for family in chosen if (frame := family.measure(answers)) is not None]
+    frames = _measure(chosen, answers)
     return pd.concat(frames, axis=1) if frames else pd.DataFrame(index=range(len(captions)))
 
 

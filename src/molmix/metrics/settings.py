@@ -62,13 +62,16 @@ class Metrics(Section):
     wordnet: FilePath | None = Field(None, description="folder of the WordNet 3.0 database, for METEOR's synonyms")
     properties: PropertySettings | None = Field(None, description="L+M-24's property scores; null for none")
     text2mol: Text2MolSettings | None = Field(None, description="Text2Mol similarity; null for none")
+    fcd: bool = Field(
+        False, description="Fréchet ChemNet Distance of the answers of `cap2mol` tests; needs `pip install fcd`"
+    )
 
     def options(self) -> dict[str, Any]:
         """Settings that scores depend on (fields of :class:`molmix.metrics.Options`)."""
         named: dict[str, Any] = {"vocabulary": self.vocabulary, "wordnet": self.wordnet}
         if self.properties:
             named |= {"taxonomy": self.properties.taxonomy, "property_truth": self.properties.truth}
-        return named
+        return named | ({"fcd": True} if self.fcd else {})
 
     def files(self) -> dict[str, str]:
         """Every file or folder that a metric reads, by config key."""

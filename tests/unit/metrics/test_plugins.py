@@ -34,7 +34,7 @@ def options(tmp_path: Path) -> Options:
 
 def test_columns_stand_in_their_order(options: Options) -> None:
     assert [family.__name__.rpartition(".")[2] for family in load_families()] == [
-        *("judges", "captions", "facts", "properties", "text2mol", "molecules")
+        *("judges", "captions", "facts", "properties", "text2mol", "molecules", "fcd")
     ]
     columns = [metric.column for metric in all_metrics(options)]
     assert len(columns) == len(set(columns))
