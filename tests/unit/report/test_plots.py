@@ -24,7 +24,7 @@ from molmix.report.plots.effects import effects
 from molmix.report.plots.judges import draw_judges
 from molmix.report.plots.learning import preferences, rewards
 from molmix.report.plots.merges import matrix, merges, set_matrix
-from molmix.report.plots.points import label_positions
+from molmix.report.plots.points import label_positions, point_styles
 from molmix.report.plots.results import Results, read_result_table
 from molmix.report.plots.style import save, settle, style
 from molmix.report.plots.tradeoff import tradeoff
@@ -192,6 +192,15 @@ def test_points_stand_where_the_leaderboard_says() -> None:
         assert numbers[str(number)] == pytest.approx(tuple(drawn[model]))
     key = [text.get_text() for text in figure.subfigs[1].legends[0].get_texts()]
     assert key[:2] == ["1 agnostic", "2 mol2cap"] and len(key) == len(results.models)
+
+
+def test_no_two_models_of_the_default_study_look_alike() -> None:
+    styles = point_styles(results_of(DEFAULT).models, list(results_of(DEFAULT).models))
+    looks = {(look["marker"], look["fillstyle"], str(look["markerfacecolor"])) for look in styles.values()}
+    assert len(looks) == len(styles) > 20
+    # The fill is the same for all that was made from the same models, so merge methods can be compared.
+    ties, linear = styles["agnostic.sft_dpo.ties"], styles["agnostic.sft_dpo.linear"]
+    assert ties["marker"] != linear["marker"] and ties["fillstyle"] == linear["fillstyle"]
 
 
 def test_both_test_sets_and_their_intervals_are_drawn() -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
 
 MOST = 40  # maximum number of numbered models; the others are dots
-SIZE = 4.5  # marker size in points
+SIZE = 5.0  # marker size in points
 NUMBERS = 6.0  # font size of the numbers
 _NEAR = 7.5  # points: a number farther away than this gets a line to its point
 _DOTS = 200  # the numbers avoid at most this many dots, because a thousand dots leave no gaps
@@ -23,22 +23,28 @@ _DIGIT, _HEIGHT = 0.64 * NUMBERS, NUMBERS  # width and height of a digit
 _RINGS = (6.5, 9.0, 12.0, 16.0, 21.0, 27.0, 34.0, 42.0, 52.0)  # points: candidate distances of a label from its point
 _ANGLES = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 _GAP = np.array([1.5, 0.5])  # minimum gap in points: 5 and 7 side by side must not read 57
-_KINDS = ("initial", "aligned", "merged", "external")
+_SHADES = 3  # number of shades that a reader can tell apart; with _FILLS, there are 12 fills
+_FILLS = ("full", "left", "none", "bottom")
+_SCALE = {"s": 0.9, "D": 0.85, "P": 1.15, "X": 1.15, "*": 1.6, **dict.fromkeys("^v<>", 1.15)}  # markers of equal areas
+STYLE_NOTE = "shape: method; fill: what it was applied to (start, or merged models)"
 
 
 def point_styles(models: Mapping[str, dict[str, Any]], shown: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """matplotlib settings of each model's point: the marker shows the method, the fill shows the kind of model."""
-    fills = dict(zip(_KINDS, [*shades(3), "white"], strict=True))
+    """matplotlib settings of each model's point.
+
+    The marker shows the method of alignment or merge. The fill shows what the method was applied to: the starting model
+    or the merged models. So two models differ in marker or fill, and always in their number.
+    """
     groups = {model: _group(models[model]) for model in shown}
+    subjects = {model: _subject(model, models[model]) for model in shown}
     markers = {group: MARKERS[index % len(MARKERS)] for index, group in enumerate(dict.fromkeys(groups.values()))}
+    fills = {subject: _fill(index) for index, subject in enumerate(dict.fromkeys(filter(None, subjects.values())))}
     return {
         model: {
             "marker": markers[group],
-            "markerfacecolor": fills[group[0]],
-            "markeredgecolor": INK,
-            "markeredgewidth": 0.5,
-            "markersize": SIZE,
+            "markersize": SIZE * _SCALE.get(markers[group], 1.0),
             "linestyle": "none",
+            **fills.get(subjects[model], _fill(None)),
         }
         for model, group in groups.items()
     }
@@ -46,6 +52,22 @@ def point_styles(models: Mapping[str, dict[str, Any]], shown: Sequence[str]) -> 
 
 def _group(row: dict[str, Any]) -> tuple[str, str]:
     return row["kind"], row["method"] if row["kind"] in ("aligned", "merged") else ""
+
+
+def _subject(model: str, row: dict[str, Any]) -> tuple[str, ...]:
+    """What a method was applied to; an initial model itself; nothing for a system from elsewhere."""
+    if row["kind"] in ("aligned", "merged"):
+        return tuple(row["parents"])
+    return (model,) if row["kind"] == "initial" else ()
+
+
+def _fill(index: int | None) -> dict[str, Any]:
+    """The settings of a fill; white for None."""
+    colour = "white" if index is None else shades(_SHADES)[index % _SHADES]
+    fill = _FILLS[(index or 0) // _SHADES % len(_FILLS)]
+    edge = {"markeredgecolor": colour, "markeredgewidth": 1.2} if fill == "none" else {}
+    outline = {"markeredgecolor": INK, "markeredgewidth": 0.5}
+    return {"markerfacecolor": colour, "markerfacecoloralt": "white", "fillstyle": fill} | outline | edge
 
 
 def draw_points(axes: Axes, x: pd.DataFrame, y: pd.DataFrame, styles: Mapping[str, dict[str, Any]]) -> None:

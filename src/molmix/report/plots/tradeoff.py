@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from molmix.report.plots.points import MOST, draw_key, draw_points, key_shape, number_points, point_styles
+from molmix.report.plots.points import (
+    MOST,
+    STYLE_NOTE,
+    draw_key,
+    draw_points,
+    key_shape,
+    number_points,
+    point_styles,
+)
 from molmix.report.plots.results import Results, axis_limits, best_models, omitted_note
 from molmix.report.plots.style import PAGE, PALE, message_figure, settle
 
@@ -27,7 +35,8 @@ def tradeoff(results: Results, tests: Sequence[str]) -> Figure:
     models = best_models(results.figures(shown[0], "atomic_f1")["value"], MOST)
     styles = point_styles(results.models, models)
     numbers = {model: index for index, model in enumerate(models, start=1)}
-    notes = [omitted_note(models, list(results.models), f"the highest atomic F1 on {shown[0]}; the others are dots")]
+    notes = [STYLE_NOTE] if any(row["start"] for row in results.models.values()) else []
+    notes += [omitted_note(models, list(results.models), f"the highest atomic F1 on {shown[0]}; the others are dots")]
     notes += [f"{len(shown)} of {len(tests)} test sets"] * (len(shown) < len(tests))
     note = "; ".join(filter(None, notes))
 
