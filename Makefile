@@ -7,7 +7,7 @@ READY := .venv/.ready
 # Two files of tests at a time, in the order of their names: what waits for a cluster leaves the other core to the rest.
 TWO := -n 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-fast lint audit bench gpu-checks faults docs site figures judge-figures lock
+.PHONY: demo test test-fast lint audit bench gpu-checks faults docs site figures judge-figures small-figures lock
 
 demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	snakemake --cores all --quiet reason
@@ -70,6 +70,20 @@ judge-figures: $(READY)  ## tables of docs/judges.md: the embedded world, ChEBI-
 	snakemake --cores all --quiet reason --configfile config/judge-chebi20.yaml -- all judge
 	snakemake --cores all --quiet reason --configfile config/judge-pubchem324k.yaml -- judge
 	python docs/update.py results judges.md
+
+small-figures: $(READY)  ## docs/small.md and its rows in README: a real language model on ChEBI-20 at reduced size
+	@test -d "$(DATA)" -a -d "$(MODEL)" -a -d "$(NLI)" || { echo "Usage: make small-figures DATA=FOLDER MODEL=FOLDER NLI=FOLDER"; \
+	  echo "DATA holds chebi20/validation.tsv and chebi20/test.tsv (unquoted TSV; columns CID, SMILES, description) and"; \
+	  echo "vocab/scibert-scivocab-uncased.txt. MODEL is SmolLM2-135M-Instruct, NLI an English NLI model. WordNet 3.0 is"; \
+	  echo "taken from /usr/share/wordnet (Debian's wordnet-base and wordnet-sense-index), or from WORDNET=FOLDER."; exit 1; }
+	mkdir -p small-data
+	ln -sfn "$(abspath $(DATA))/chebi20" small-data/chebi20
+	ln -sfn "$(abspath $(DATA))/vocab" small-data/vocab
+	ln -sfn "$(abspath $(MODEL))" small-data/smollm2
+	ln -sfn "$(abspath $(NLI))" small-data/nli
+	ln -sfn "$(abspath $(or $(WORDNET),/usr/share/wordnet))" small-data/wordnet
+	snakemake --cores all --quiet reason --configfile config/small-local.yaml
+	python docs/update.py results small-local
 
 docs: $(READY)  ## what is generated from the config schema and the lock
 	python -m molmix.config.documentation

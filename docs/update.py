@@ -8,6 +8,12 @@ A table stands between two comments of a page:
 It comes from ``results/demo/tables/leaderboard.md``: the section whose title begins with `section`, and of it the rows
 whose first cell is listed and the columns whose title begins with a listed text (all, if none are listed). Its last
 line names the run, the digest of its config and the commit.
+
+One table is made here and not by a run. ``small-local/captions`` holds what the listed `models` wrote about the molecules
+with the listed `ids` of a test set:
+
+    <!-- table: small-local/captions; test: chebi20; models: smollm2, smollm2.sft; ids: 702 -->
+    <!-- end -->
 """
 
 from __future__ import annotations
@@ -18,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlencode
@@ -29,6 +36,7 @@ COPIED = {
     "results.md": ["demo/plots/tradeoff.svg"],
     "judges.md": ["judge/plots/judges-id.png"],
     "grpo.md": ["grpo/plots/rewards.svg"],
+    "small.md": ["small-local/plots/tradeoff.svg"],
 }
 # What the explorer's picture shows: see docs/explorer.md.
 VIEW = {"test": "id", "a": "agnostic.sft", "b": "mol2cap", "metric": "atomic_f1", "id": "w00558"}
@@ -45,7 +53,8 @@ BOXES = {
     "own": (2, 2, "Your own captions\nand references"),
 }
 ARROWS = [*pairwise(["corpus", "share", "align", "merge", "captions", "judge", "compare", "pages"]), ("own", "judge")]
-REAL = ("judge-chebi20", "judge-pubchem324k")  # runs on real captions: `make judge-figures`
+# Runs on real captions, which are not part of the project, and the target of `make` that makes them.
+REAL = {"judge-chebi20": "judge-figures", "judge-pubchem324k": "judge-figures", "small-local": "small-figures"}
 
 BLOCK = re.compile(r"<!-- table: (?P<source>[\w/-]+)(?P<options>[^>]*) -->\n(?P<body>.*?)<!-- end -->", re.DOTALL)
 SOURCE = re.compile(
@@ -54,12 +63,13 @@ SOURCE = re.compile(
 _PROVENANCE = re.compile(r"^- Config (\w+)[^;]*; molmix [^,\n]+, commit (\w+)", re.MULTILINE)
 
 
-def update(page: str, results: Path) -> str:
+def update(page: str, results: Path, runs: Collection[str] | None = None) -> str:
     """A page with its tables written anew.
 
     Args:
         page: the Markdown.
         results: folder of the runs.
+        runs: only tables of these runs are written; None for all.
 
     Raises:
         ValueError: a run has no such table, section, row or column, or its table names no commit.
@@ -67,7 +77,7 @@ def update(page: str, results: Path) -> str:
 
     def written(block: re.Match[str]) -> str:
         run = block["source"].partition("/")[0]
-        if run in REAL and not (results / run).is_dir():
+        if (runs is not None and run not in runs) or (run in REAL and not (results / run).is_dir()):
             return block[0]
         return f"{block[0].partition(' -->')[0]} -->\n{_table(block, results)}<!-- end -->"
 
@@ -77,10 +87,13 @@ def update(page: str, results: Path) -> str:
 def _table(block: re.Match[str], results: Path) -> str:
     run, _, name = block["source"].partition("/")
     options = dict(part.strip().split(": ", 1) for part in block["options"].split(";") if part.strip())
-    text = (results / run / f"tables/{name}.md").read_text(encoding="utf-8")
+    text = (results / run / f"tables/{'leaderboard' if name == 'captions' else name}.md").read_text(encoding="utf-8")
     made = _PROVENANCE.search(text)
     if made is None:
         raise ValueError(f"{run}/{name}: the table names no config and commit")
+    source = f"<sub>Run `{run}`, config {made[1]}, commit {made[2][:12]}.</sub>"
+    if name == "captions":
+        return _captions(results / run / "predictions", options) + source + "\n"
     header, *rows = _rows(text, options.get("section", ""), block["source"])
     columns = _chosen(header, options.get("columns"), block["source"])
     by_name = {row[0]: row for row in rows}
@@ -90,8 +103,21 @@ def _table(block: re.Match[str], results: Path) -> str:
     shown = [by_name[name] for name in names] if names else rows
     lines = [header, ["---", *["---:"] * (len(columns) - 1)], *shown]
     lines = [[line[column] for column in columns] if len(line) == len(header) else line for line in lines]
-    source = f"<sub>Run `{run}`, config {made[1]}, commit {made[2][:12]}.</sub>"
     return "\n".join(["", *(f"| {' | '.join(line)} |" for line in lines), "", source, ""])
+
+
+def _captions(predictions: Path, options: dict[str, str]) -> str:
+    """What models wrote about some molecules of a test set, a table for each molecule."""
+    import pyarrow.parquet as pq
+
+    parts, written = [], {}
+    for model in _listed(options["models"]):
+        rows = pq.read_table(predictions / model / f"{options['test']}.parquet", columns=["id", "text"]).to_pylist()
+        written[model] = {row["id"]: re.sub(r"([\\|*_<`\[])", r"\\\1", " ".join(row["text"].split())) for row in rows}
+    for number in _listed(options["ids"]):
+        parts += ["", f"| [CID {number}](https://pubchem.ncbi.nlm.nih.gov/compound/{number}) | caption |", "| --- | --- |"]
+        parts += [f"| {model} | {texts[number]} |" for model, texts in written.items()]
+    return "\n".join([*parts, "", ""])
 
 
 def _rows(text: str, section: str, source: str) -> list[list[str]]:
@@ -255,16 +281,17 @@ def photograph_explorer(results: Path, png: Path) -> None:
 
 
 def main(results: Path, *names: str) -> None:
-    """Write all tables and figures from the runs in a folder; or only the tables and figures of the named pages.
+    """Write all tables and figures from the runs in a folder; or only those of the named pages and of the named runs.
 
     The tables of real captions (:data:`REAL`) stay as they are if their runs are not there: their data are not part of
     the project.
     """
     for page in PAGES:
-        if not names or page.name in names:
-            text = page.read_text(encoding="utf-8")
-            page.write_text(update(text, results), encoding="utf-8")
-            for copied in COPIED.get(page.name, ()):
+        text, whole = page.read_text(encoding="utf-8"), not names or page.name in names
+        page.write_text(update(text, results, None if whole else names), encoding="utf-8")
+        for copied in COPIED.get(page.name, ()):
+            run = copied.partition("/")[0]
+            if (whole or run in names) and (run not in REAL or (results / run).is_dir()):
                 shutil.copyfile(results / copied, FIGURES / Path(copied).name)
     if not names or "README.md" in names:
         draw_overview(FIGURES / "overview.svg")

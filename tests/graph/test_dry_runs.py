@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from molmix.config import loading
+from molmix.data.settings import Prompts
 from molmix.pipeline import model_table
 from tests.nli_models import make_model
 
@@ -19,6 +20,20 @@ def planned(output: str) -> dict[str, int]:
     return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)$", stats, re.MULTILINE)}
 
 
+def make_instruct_model(folder: Path) -> None:
+    """A Llama of random weights whose tokenizer has a chat template."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from molmix.models.small import make_tokenizer
+    from tests.hub_models import CHAT
+
+    tokenizer = make_tokenizer([("CCO", "An alcohol.")], Prompts().model_dump(), 300)
+    tokenizer.chat_template = CHAT
+    tokenizer.save_pretrained(folder)
+    shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(folder)
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
 def test_every_shipped_config_plans_every_model(path: Path, tmp_path: Path, snakemake) -> None:
     (tmp_path / "config").mkdir()  # the shipped examples are found from the folder that one runs in
@@ -30,12 +45,25 @@ def test_every_shipped_config_plans_every_model(path: Path, tmp_path: Path, snak
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("CID\tSMILES\tdescription\toutput\n1\tCCO\tAn alcohol.\tA dye.\n")
     make_model(tmp_path / "judge-data/nli", "bert")
+    make_instruct_model(tmp_path / "small-data/smollm2")  # and which `make small-figures` links
+    (tmp_path / "small-data/wordnet").mkdir()
+    (tmp_path / "small-data/chebi20").symlink_to(tmp_path / "judge-data/chebi20")
+    (tmp_path / "small-data/nli").symlink_to(tmp_path / "judge-data/nli")
+    (tmp_path / "small-data/vocab").mkdir()
+    (tmp_path / "small-data/vocab/scibert-scivocab-uncased.txt").write_text("the\n")
     done = snakemake(tmp_path, "-n", "--configfile", str(path))
     assert done.returncode == 0, done.stdout
     assert planned(done.stdout).get("score", 0) == len(model_table.build(loading.load(path)))
     judged = snakemake(tmp_path, "-n", "judge", "--configfile", str(path))
     assert judged.returncode == 0, judged.stdout
     assert planned(judged.stdout)["judge_validation"] == planned(judged.stdout)["audit"] == 1
+
+
+def test_the_study_at_reduced_size_has_the_models_of_the_one_from_the_hub() -> None:
+    whole, reduced = (loading.load(ROOT / f"config/{name}.yaml") for name in ("small", "small-local"))
+    ids = {row.id for row in model_table.build(whole).values() if row.seed == whole.seeds[0]}
+    assert ids == model_table.build(reduced).keys()
+    assert whole.prompts == reduced.prompts
 
 
 def test_a_config_file_replaces_the_default_one_whole(tmp_path: Path, snakemake) -> None:
