@@ -9,8 +9,8 @@ It comes from ``results/demo/tables/leaderboard.md``: the section whose title be
 whose first cell is listed and the columns whose title begins with a listed text (all, if none are listed). Its last
 line names the run, the digest of its config and the commit.
 
-One table is made here and not by a run. ``small-local/captions`` holds what the listed `models` wrote about the molecules
-with the listed `ids` of a test set:
+One table is made here and not by a run. ``small-local/captions`` holds what the listed `models` wrote about the
+molecules with the listed `ids` of a test set:
 
     <!-- table: small-local/captions; test: chebi20; models: smollm2, smollm2.sft; ids: 702 -->
     <!-- end -->
@@ -115,7 +115,11 @@ def _captions(predictions: Path, options: dict[str, str]) -> str:
         rows = pq.read_table(predictions / model / f"{options['test']}.parquet", columns=["id", "text"]).to_pylist()
         written[model] = {row["id"]: re.sub(r"([\\|*_<`\[])", r"\\\1", " ".join(row["text"].split())) for row in rows}
     for number in _listed(options["ids"]):
-        parts += ["", f"| [CID {number}](https://pubchem.ncbi.nlm.nih.gov/compound/{number}) | caption |", "| --- | --- |"]
+        parts += [
+            "",
+            f"| [CID {number}](https://pubchem.ncbi.nlm.nih.gov/compound/{number}) | caption |",
+            "| --- | --- |",
+        ]
         parts += [f"| {model} | {texts[number]} |" for model, texts in written.items()]
     return "\n".join([*parts, "", ""])
 

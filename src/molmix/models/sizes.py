@@ -51,6 +51,7 @@ PUBLISHED: dict[str, Shape] = {
     "language-plus-molecules/Meditron7b-caption2smiles-LPM24": _LLAMA_7B,
     **{f"language-plus-molecules/molt5-{size}-smiles2caption-LPM24": shape for size, shape in _MOLT5.items()},
     "meta-llama/Meta-Llama-3-8B-Instruct": Shape(8_030_261_248, 525_336_576, 2_621_440, 16_060_522_496, 128_256),
+    "HuggingFaceTB/SmolLM2-135M-Instruct": Shape(134_515_008, 28_311_552, 305_280, 269_060_552, 49_152),
     "MoritzLaurer/DeBERTa-v3-base-mnli-fever-anli": Shape(184_424_451, 98_380_800, 165_888, 368_848_902, 128_100),
 }
 

@@ -20,6 +20,8 @@ from molmix.models.settings import MadeModel
 LLAMA = {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32}
 LLAMA |= {"num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 32017}
 LLAMA_3 = LLAMA | {"intermediate_size": 14336, "num_key_value_heads": 8, "vocab_size": 128256}
+SMOLLM = {"model_type": "llama", "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30}
+SMOLLM |= {"num_attention_heads": 9, "num_key_value_heads": 3, "vocab_size": 49152, "tie_word_embeddings": True}
 T5 = {"model_type": "t5", "vocab_size": 32128, "d_kv": 64, "feed_forward_proj": "gated-gelu"}
 T5 |= {"tie_word_embeddings": False}
 DEBERTA = {"model_type": "deberta-v2", "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12}
@@ -30,6 +32,7 @@ MOLT5 = "language-plus-molecules/molt5-{}-smiles2caption-LPM24"
 CONFIGS = {
     "epfl-llm/meditron-7b": LLAMA,
     "meta-llama/Meta-Llama-3-8B-Instruct": LLAMA_3,
+    "HuggingFaceTB/SmolLM2-135M-Instruct": SMOLLM,
     MOLT5.format("small"): T5 | {"d_model": 512, "d_ff": 1024, "num_layers": 8, "num_heads": 6},
     MOLT5.format("base"): T5 | {"d_model": 768, "d_ff": 2048, "num_layers": 12, "num_heads": 12},
     MOLT5.format("large"): T5 | {"d_model": 1024, "d_ff": 2816, "num_layers": 24, "num_heads": 16},
@@ -55,7 +58,8 @@ def test_published_sizes_are_those_of_the_real_model(name: str) -> None:
         model = build(CONFIGS[name])
     shape = sizes.PUBLISHED[name]
     # As T5 1.1 is published: one embedding for both sides, and an output layer of its own.
-    twice = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
+    twice = ["encoder.embed_tokens.weight", "decoder.embed_tokens.weight"]
+    twice += ["lm_head.weight"] if CONFIGS[name].get("tie_word_embeddings") else []
     counts = [weight.numel() for weight_name, weight in model.state_dict().items() if weight_name not in twice]
     assert (shape.parameters, shape.largest) == (sum(counts), max(counts))
     if CONFIGS[name]["model_type"] == "llama":
