@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from molmix.pipeline.job_server import SOCKET, listen
+
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
@@ -14,3 +16,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no reference data at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def job_server() -> dict[str, str]:
+    """Environment of runs that share one job server. It imports the libraries of their jobs once for all of them.
+
+    Only for runs of this checkout: the server keeps the code that it imported.
+    """
+    return {SOCKET: str(listen())}

@@ -1,6 +1,7 @@
 """Running the real graph, in a folder of the test's own."""
 
 import copy
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -62,7 +63,7 @@ def micro() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def snakemake() -> Callable[..., subprocess.CompletedProcess[str]]:
+def snakemake(job_server: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run Snakemake on this workflow in a folder, as a user would; returns its status and all it printed."""
 
     def run(folder: Path, *arguments: str, study: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
@@ -81,6 +82,7 @@ def snakemake() -> Callable[..., subprocess.CompletedProcess[str]]:
                 *arguments,
             ],
             cwd=folder,
+            env=os.environ | job_server,
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

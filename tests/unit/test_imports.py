@@ -16,7 +16,8 @@ OTHERS = ("nltk", "pydantic", "pyarrow.dataset")
 LIGHT = {
     "the parse of the Snakefile": (
         "molmix.pipeline.setup, molmix.pipeline.products, molmix.pipeline.paths, molmix.pipeline.resources, "
-        "molmix.pipeline.job_settings, molmix.pipeline.groups, molmix.pipeline.plan.shapes, molmix.data.sources",
+        "molmix.pipeline.job_settings, molmix.pipeline.groups, molmix.pipeline.plan.shapes, "
+        "molmix.pipeline.plan.counts, molmix.data.sources",
         (*HEAVY, "pandas", "numpy", "pyarrow", "rdkit"),
     ),
     "world.py": ("molmix.data.synthetic.corpus", HEAVY),

@@ -202,7 +202,7 @@ rule nli:
     threads: lambda wildcards: needs.nli_cores(wildcards.judge)
     resources:
         **needs.gpus("nli"),
-        mem_mb=grows(2500),
+        mem_mb=needs.to_judge(2500),
         runtime=grows(needs.nli_minutes),
         one_by_one=1,
     params:
@@ -250,7 +250,7 @@ rule judge_licence:
     threads: lambda wildcards: needs.nli_cores(wildcards.judge)
     resources:
         **needs.gpus("nli"),
-        mem_mb=grows(2500),
+        mem_mb=needs.to_judge(2500),
         runtime=grows(needs.nli_minutes),
         one_by_one=1,
     params:

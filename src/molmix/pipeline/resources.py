@@ -11,10 +11,12 @@ from molmix.align.settings import METHOD_OF
 from molmix.config.schema import Config
 from molmix.models.sizes import Shape, pretrained
 from molmix.pipeline.model_table import ModelTable
+from molmix.pipeline.plan.counts import count_tests
 from molmix.pipeline.plan.shapes import sizes
 from molmix.pipeline.products import Products
 
 GB = 10**9
+BYTES_OF_PAIRS = 100_000  # memory for all pairs of a caption and its reference, in an NLI job (docs/slurm.md)
 Need = int | Callable[[Any], int]
 
 
@@ -126,6 +128,19 @@ class JobResources:
             return least + (_mb(16 * shape.parameters) if shape else 0)
 
         return grows(need)
+
+    def to_judge(self, least: int) -> Callable[[Any, int], int]:
+        """Memory of a job that asks an NLI model about one system's captions, or about the references.
+
+        `least`, which the model and its batches are part of, and what the pairs of all captions take. The NLI cache
+        adds nothing: it is read one file at a time.
+        """
+        return grows(lambda wildcards: least + _mb(BYTES_OF_PAIRS * self._captions))
+
+    @cached_property
+    def _captions(self) -> int:
+        """Captions of each system; 0 if the size of a test set is not known."""
+        return sum((count_tests(self.study) or {}).values())
 
     def to_decompose(self, least: int) -> Callable[[Any, int], int]:
         """Memory of a job that cuts captions, by a model on this machine or without one."""

@@ -84,6 +84,23 @@ def test_memory_of_an_alignment_follows_method_batch_and_length() -> None:
     assert aligned("cpo", gpus=1) == pytest.approx(3000 + 2 * 6738, abs=1000)  # a step is in the memory of the GPU
 
 
+def test_memory_of_nli_jobs_follows_the_number_of_captions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def asked(rows: int | None, attempt: int = 1) -> int:
+        tests = {name: {"source": HUB, "rows": rows} for name in ("one", "two")}
+        needs, _ = parts(data=documentation.DEMO["data"] | {"tests": tests})
+        return needs.to_judge(2500)(job(judge="atomic"), attempt)
+
+    assert [asked(150), asked(150, attempt=2)] == [2500, 5000]
+    assert [asked(10_000), asked(20_000)] == [4500, 6500]  # 100 KB for each of 2 × rows captions
+    assert asked(None) == 2500  # nobody knows how many
+    manifest = tmp_path / "results/demo/data/manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text('{"counts": {"tests.one": {"molecules": 30000}, "tests.two": {"molecules": 1}}}')
+    assert asked(None) == 5500  # once they are counted
+
+
 def test_nli_jobs_share_the_time_of_all() -> None:
     needs, _ = parts()
     models = len(needs.table)

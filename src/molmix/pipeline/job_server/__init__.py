@@ -6,6 +6,7 @@ command a call of its client. Snakemake itself, its caching and its logs do not 
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 from molmix.core.settings import Hardware
 
 CLIENT = Path(__file__).with_name("client.py")
+SOCKET = "MOLMIX_JOB_SERVER"  # environment variable: the socket of a server that several runs share (the tests do)
 
 
 def serves(workflow: Any, hardware: Hardware) -> bool:
@@ -39,7 +41,7 @@ def serves(workflow: Any, hardware: Hardware) -> bool:
 
 
 def start_job_server() -> str:
-    """Start the server for the jobs of this process. It ends when this process has ended and no job is left.
+    """Start the server for the jobs of this process, or take the one that ``MOLMIX_JOB_SERVER`` names.
 
     Returns:
         What the shell of every job runs first (Snakemake's ``shell.prefix``); empty if the path of this Python cannot
@@ -47,6 +49,20 @@ def start_job_server() -> str:
     """
     if not re.fullmatch(r"[\w./+-]+", sys.executable):
         return ""
+    path = os.environ.get(SOCKET) or listen()
+    # A function of the name of this Python. Snakemake formats the prefix, so braces are doubled.
+    call = f"exec '{sys.executable}' -I -S '{CLIENT}' '{path}' '{sys.executable}' \"$@\""
+    return f"set -euo pipefail; {sys.executable} () {{{{ {call}; }}}};"
+
+
+def listen() -> Path:
+    """Start a server. It ends when this process has ended and no job is left.
+
+    Several runs of the same code can share it, one after the other or at once, if :data:`SOCKET` names its socket.
+
+    Returns:
+        The path of its socket.
+    """
     path = Path(tempfile.mkdtemp(prefix="molmix-jobs-"), "socket")
     with socket.socket(socket.AF_UNIX) as listener:  # listens from now on, so that the first jobs wait for the server
         listener.bind(str(path))
@@ -58,6 +74,4 @@ def start_job_server() -> str:
             pass_fds=[listener.fileno()],
             start_new_session=True,  # Ctrl-C reaches the clients, which pass it on
         )
-    # A function of the name of this Python. Snakemake formats the prefix, so braces are doubled.
-    call = f"exec '{sys.executable}' -I -S '{CLIENT}' '{path}' '{sys.executable}' \"$@\""
-    return f"set -euo pipefail; {sys.executable} () {{{{ {call}; }}}};"
+    return path

@@ -1,4 +1,4 @@
-"""Numbers of rows and captions of a study."""
+"""Numbers of rows and captions of a study. The Snakefile asks for those of the test sets, so imports are light."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from molmix.config.schema import Config
 from molmix.core.files import read_json
-from molmix.data.corpus import count_keys
 from molmix.data.settings import HeldOutSource, HubSource, Source
 from molmix.data.sources import read_file
 
@@ -64,26 +63,41 @@ def count(study: Config) -> Counts | None:
 
     A manifest that lacks one of the study's test sets, corpora or shares is ignored: all will be made again.
     """
-    manifest = Path(f"results/{study.run}/data/manifest.json")
-    counts = read_json(manifest)["counts"] if manifest.is_file() else {}
+    counts = _made(study)
     own = [""] if study.data.train else []  # a study that only scores has no training data
     found = {name: corpus for name in (*own, *study.data.corpora) if (corpus := _counted(study, name, counts))}
+    tests = count_tests(study)
+    if tests is None:
+        return None
     whole = len(found) == len(own) + len(study.data.corpora)
     if whole and all(f"tests.{name}" in counts for name in study.data.tests):
-        tests = {name: counts[f"tests.{name}"]["molecules"] for name in study.data.tests}
         return Counts(found, tests, True)
-    sizes = {name: _capped(_rows(study, test.source), test.rows) for name, test in study.data.tests.items()}
-    if any(size is None for size in sizes.values()):
-        return None
     sources = {"": (study.data.train, study.data.validation)}
     sources |= {name: (source, None) for name, source in study.data.corpora.items()}
     about = {name: _estimated(study, *source) for name, source in sources.items()}
-    tests = {name: size or 0 for name, size in sizes.items()}
     return Counts({name: corpus for name, corpus in about.items() if corpus}, tests, False)
+
+
+def count_tests(study: Config) -> dict[str, int] | None:
+    """Molecules of each test set, counted in the corpus or in its source; None if one is not known."""
+    counts = _made(study)
+    if all(f"tests.{name}" in counts for name in study.data.tests):
+        return {name: counts[f"tests.{name}"]["molecules"] for name in study.data.tests}
+    sizes = {name: _capped(_rows(study, test.source), test.rows) for name, test in study.data.tests.items()}
+    known = {name: size for name, size in sizes.items() if size is not None}
+    return known if len(known) == len(sizes) else None
+
+
+def _made(study: Config) -> dict[str, Any]:
+    """Counts of the corpus, if it was made."""
+    manifest = Path(f"results/{study.run}/data/manifest.json")
+    return read_json(manifest)["counts"] if manifest.is_file() else {}
 
 
 def _counted(study: Config, name: str, counts: dict[str, Any]) -> Corpus | None:
     """A corpus from the counts of the manifest; None if the manifest lacks the corpus or one of the study's shares."""
+    from molmix.data.corpus import count_keys  # loads slowly
+
     train, subset, validation = (counts.get(part) for part in count_keys(name))
     if train is None or subset is None:
         return None
@@ -125,9 +139,11 @@ def _rows(study: Config, source: Source | HeldOutSource) -> int | None:
 
 def _published(source: HubSource) -> int | None:
     """Rows of a split or of a slice of a split (`train[:1000]`, `train[:10%]`); None if not known."""
-    from datasets import ReadInstruction
-
     splits = PUBLISHED.get(source.id, {})
+    if not splits or source.split in splits:
+        return splits.get(source.split)
+    from datasets import ReadInstruction  # loads slowly
+
     try:
         parts = ReadInstruction.from_spec(source.split).to_absolute(splits)
     except ValueError:  # an unknown or malformed split, which the rule `corpus` reports
