@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from molmix.pipeline.job_server import CLIENT, start_job_server
+from molmix.pipeline.job_server import CLIENT, SOCKET, start_job_server
 from molmix.pipeline.job_server.server import MODULES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -186,3 +186,14 @@ def test_the_shell_runs_this_python_by_the_server(tmp_path: Path, monkeypatch: p
     assert said.split() == [str(server.pid), "True"]
     server.kill()
     server.wait()
+
+
+def test_runs_can_share_a_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SOCKET, str(server.socket))
+    before = psutil.Process().children()
+    script = server.folder / f"tmp1.{LIGHT}"
+    script.write_text("import os; print(os.getppid())")
+    for _ in range(2):
+        command = f"{start_job_server().format()} {sys.executable} {script}"
+        assert subprocess.check_output(["bash", "-c", command], text=True).split() == [str(server.process.pid)]
+    assert psutil.Process().children() == before

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow  # every call is a process of its own, which impor
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 GONE = "f" * 40
-NO_PAUSES = "import time; time.sleep = lambda seconds: None"
+# The hub client pauses for up to 23 seconds between its tries. Here it tries as often, without pauses.
+MOLMIX = "import time; time.sleep = lambda seconds: None; from molmix.cli import run; run()"
 
 
 @pytest.fixture
@@ -59,9 +60,7 @@ def study(**more: object) -> dict:
 def molmix(folder: Path, content: dict, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     (folder / "study.yaml").write_text(yaml.safe_dump(content))
     return subprocess.run(
-        # The hub client waits up to 23 seconds between its tries; here it tries as often, and does not wait.
-        [sys.executable, "-c", f"{NO_PAUSES}; from molmix.cli import run; run()", *arguments]
-        + ["--configfile", "study.yaml"],
+        [sys.executable, "-c", MOLMIX, *arguments, "--configfile", "study.yaml"],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         | {"HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
