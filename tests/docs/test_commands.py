@@ -48,12 +48,13 @@ def empty(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scored(tmp_path_factory) -> Path:
+def scored(tmp_path_factory, job_server: dict[str, str]) -> Path:
     """A folder in which config/score.yaml was run."""
     folder = checkout(tmp_path_factory.mktemp("scored"))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
     command += ["--configfile", "config/score.yaml"]
-    done = subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
+    environment = os.environ | job_server
+    done = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -100,7 +101,11 @@ def run_tutorial(name: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
-def test_the_tutorials_of_scoring_run(scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_tutorials_of_scoring_run(
+    scored: Path, job_server: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in job_server.items():
+        monkeypatch.setenv(name, value)
     printed = run_tutorial("score.md", scored) + run_tutorial("results.md", scored)
     assert "# Leaderboard" in printed and "5  contradicted" in printed
     assert (scored / "scored/results/captions/explorer/index.html").is_file()

@@ -19,13 +19,13 @@ REFERENCES = ["The molecule is a dye. It is long.", "It contains two rings.", "I
 CAPTIONS = ["The molecule is long.", "", "It is a dye. It contains two rings."]
 
 
-def test_a_table_and_an_explorer_without_a_config(tmp_path: Path) -> None:
+def test_a_table_and_an_explorer_without_a_config(tmp_path: Path, job_server: dict[str, str]) -> None:
     model = make_model(tmp_path / "tiny", "bert")
     (tmp_path / "references.txt").write_text("\n".join(REFERENCES) + "\n")
     (tmp_path / "ours.txt").write_text("\n".join(CAPTIONS) + "\n")
     command = [sys.executable, "-c", "from molmix.cli import run; run()", "score", "references.txt", "ours.txt"]
     command += ["--nli", "tiny", "--out", "scored"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    environment = os.environ | job_server | {"PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     results = tmp_path / "scored/results/captions"
