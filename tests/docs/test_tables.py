@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from molmix.core.files import write_table
 from tests.docs.snippets import ROOT
 
 BOARD = r"""# Leaderboard
@@ -69,6 +70,20 @@ def test_a_block_holds_the_rows_and_columns_that_it_names(docs: ModuleType, tmp_
     ):
         with pytest.raises(ValueError, match="has no"):
             docs.update(PAGE.replace(right, wrong), tmp_path)
+
+
+def test_a_block_of_captions_holds_what_the_models_wrote(docs: ModuleType, tmp_path: Path) -> None:
+    tables = tmp_path / "small-local/tables"
+    tables.mkdir(parents=True)
+    (tables / "leaderboard.md").write_text(BOARD.format(commit="ab" * 20))
+    for model, text in (("start", "It *is*\na | b."), ("start.sft", "A dye.")):
+        write_table(tmp_path / f"small-local/predictions/{model}/t.parquet", [{"id": "7", "text": text}])
+    block = "<!-- table: small-local/captions; test: t; models: start, start.sft; ids: 7 -->\n<!-- end -->"
+    made = docs.update(block, tmp_path)
+    assert r"| start | It \*is\* a \| b. |" in made and "| start.sft | A dye. |" in made
+    assert "[CID 7](https://pubchem.ncbi.nlm.nih.gov/compound/7)" in made
+    assert docs.SOURCE.search(made)["commit"] == "ab" * 6
+    assert docs.update(block, tmp_path, ["demo"]) == docs.update(block, tmp_path / "empty") == block
 
 
 def test_the_rule_graph_has_layers_even_where_rules_need_each_other(docs: ModuleType) -> None:
