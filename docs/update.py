@@ -32,11 +32,12 @@ from urllib.parse import urlencode
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FIGURES = ROOT / "docs/figures"
+# Figures of pages, and where they come from.
 COPIED = {
-    "results.md": ["demo/plots/tradeoff.svg"],
-    "judges.md": ["judge/plots/judges-id.png"],
-    "grpo.md": ["grpo/plots/rewards.svg"],
-    "small.md": ["small-local/plots/tradeoff.svg"],
+    "results.md": {"tradeoff.svg": "demo/plots/tradeoff.svg"},
+    "judges.md": {"judges-id.png": "judge/plots/judges-id.png"},
+    "grpo.md": {"rewards.svg": "grpo/plots/rewards.svg"},
+    "small.md": {"small-tradeoff.svg": "small-local/plots/tradeoff.svg"},
 }
 # What the explorer's picture shows: see docs/explorer.md.
 VIEW = {"test": "id", "a": "agnostic.sft", "b": "mol2cap", "metric": "atomic_f1", "id": "w00558"}
@@ -293,10 +294,10 @@ def main(results: Path, *names: str) -> None:
     for page in PAGES:
         text, whole = page.read_text(encoding="utf-8"), not names or page.name in names
         page.write_text(update(text, results, None if whole else names), encoding="utf-8")
-        for copied in COPIED.get(page.name, ()):
-            run = copied.partition("/")[0]
+        for figure, source in COPIED.get(page.name, {}).items():
+            run = source.partition("/")[0]
             if (whole or run in names) and (run not in REAL or (results / run).is_dir()):
-                shutil.copyfile(results / copied, FIGURES / Path(copied).name)
+                shutil.copyfile(results / source, FIGURES / figure)
     if not names or "README.md" in names:
         draw_overview(FIGURES / "overview.svg")
         photograph_explorer(results, FIGURES / "explorer.png")
