@@ -12,8 +12,10 @@ with job(snakemake):
 
     files, params = snakemake.input, snakemake.params
     few_shot = None
-    if files.examples:  # the context of the model is not known: the server says which prompts are too long
-        few_shot = FewShot(Path(files.examples), params.prompts, params.seed, lambda text: True)
+    if files.examples:
+        # The user's turn holds the examples. The context of the model is not known: the server says what is too long.
+        templates = params.prompts | {"template": "plain"}
+        few_shot = FewShot(Path(files.examples), templates, params.seed, lambda text: True)
     ask_endpoint(
         model=snakemake.wildcards.model,
         settings=params.settings,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from molmix.generation.few_shot import turns_of
 from molmix.models.chat import ChatFormat
 from molmix.models.tokenization import decode_answer, tokenize_prompts
 
@@ -19,7 +20,8 @@ class Engine(ABC):
         tokenizer: of the model, from transformers.
         encoder_decoder: whether the model is one.
         settings: ``max_new_tokens``, other keys of the config's `generation` section that the engine reads, and
-            ``chat`` (:func:`molmix.data.prompts.chat_settings`), and ``one_line``: an answer ends with its first line.
+            ``chat`` (:func:`molmix.data.prompts.chat_settings`), and ``one_line``: prompts have examples, and an answer
+            ends with its first line.
         seed: of sampling.
         context: length of the model's context, in tokens.
         ends: ids of the tokens that end an answer.
@@ -70,7 +72,8 @@ class Engine(ABC):
 
     def _tokenize(self, prompts: list[str]) -> list[list[int]]:
         if self.chat:
-            prompts = [self.chat.prompt(prompt) for prompt in prompts]
+            examples = self.settings.get("one_line")
+            prompts = [self.chat.prompt(*(turns_of(prompt) if examples else [prompt])) for prompt in prompts]
         return tokenize_prompts(self.tokenizer, prompts, self.manifest, encoder_decoder=self.encoder_decoder)
 
     def _is_complete(self, tokens: list[int]) -> bool:

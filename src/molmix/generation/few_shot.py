@@ -3,6 +3,9 @@
 The nearest examples are those of MolReGPT (Li et al. 2023, arXiv 2306.06615): for a molecule by the Tanimoto similarity
 of Morgan fingerprints of radius 2, for a caption by BM25 (Robertson and Zaragoza 2009). The answers of the examples
 have one line, so an answer of a model ends with its first line.
+
+With ``template: chat``, an example is a turn of the user and one of the assistant. If the user's turn holds the
+examples, a small instruct model continues their list: it writes the molecule again, and no caption (docs/models.md).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from molmix.data.prompts import answer, prompt
 from molmix.data.settings import Examples
 
 BITS = 2048  # of a fingerprint
+TURN = "\x1e"  # between the turns of a conversation
 EXAMPLES = "molmix_examples"  # entry of a table's metadata: the counts of examples, as JSON
 Row = dict[str, Any]
 
@@ -41,12 +45,14 @@ class FewShot:
 
         Args:
             pool: table of training molecules (columns ``molecule``, ``caption``).
-            templates: :class:`molmix.data.settings.Prompts`, dumped, with the key ``examples``.
+            templates: :class:`molmix.data.settings.Prompts`, dumped, with the key ``examples``. With ``template:
+                chat`` the prompts are conversations: :func:`turns_of` gives their turns.
             seed: of random examples.
             fits: whether a prompt and the longest answer fit into the model's context.
         """
         self._settings = Examples(**templates["examples"])
         self._templates, self._fits = templates, fits
+        self._chat = templates.get("template") == "chat"
         rows = read_table(pool, ["molecule", "caption"]).to_pylist()
         self._rows, self._seed = rows, seed
         self.counts: dict[str, dict[str, int]] = {}
@@ -76,18 +82,26 @@ class FewShot:
             if len(chosen) < number:
                 what = f"{number} examples are asked for, and training has {len(chosen)} other molecules"
                 raise fault("examples.number", what, "lower it, or set `split: train`")
-            blocks = [self._solved(row, direction) for row in chosen]
-            while blocks and not self._fits("\n\n".join([*blocks, own])):
+            between = TURN if self._chat else "\n\n"
+            blocks = [*(self._solved(row, direction) for row in chosen), own.replace(TURN, " ")]
+            while len(blocks) > 1 and not self._fits(between.join(blocks)):
                 blocks.pop(0)  # the least similar one
-            made.append("\n\n".join([*blocks, own]))
-            counts["examples"] += len(blocks)
-            counts["shortened"] += len(blocks) < number
+            made.append(between.join(blocks))
+            counts["examples"] += len(blocks) - 1
+            counts["shortened"] += len(blocks) <= number
         logger.info("%s: %s", test, counts)
         return made
 
     def _solved(self, row: Row, direction: str) -> str:
         shown, wanted = ("molecule", "caption") if direction == "mol2cap" else ("caption", "molecule")
-        return prompt(self._templates[direction], direction, row[shown]) + answer(row[wanted])
+        question = prompt(self._templates[direction], direction, row[shown]).replace(TURN, " ")
+        solved = answer(row[wanted])  # without TURN, which is white space
+        return question + TURN + solved.removeprefix(" ") if self._chat else question + solved
+
+
+def turns_of(prompt: str) -> list[str]:
+    """The turns of user and assistant in a prompt with examples, for :meth:`molmix.models.chat.ChatFormat.prompt`."""
+    return prompt.split(TURN)
 
 
 def fits_context(manifest: Path, settings: dict[str, Any]) -> Callable[[str], bool]:
@@ -110,7 +124,8 @@ def fits_context(manifest: Path, settings: dict[str, Any]) -> Callable[[str], bo
     if context is None:
         return lambda text: True
     answer_room = 0 if config.is_encoder_decoder else settings["max_new_tokens"]
-    return lambda text: len(reader(chat.prompt(text) if chat else text)["input_ids"]) + answer_room <= context
+    asked: Callable[[str], str] = (lambda text: chat.prompt(*turns_of(text))) if chat else str
+    return lambda text: len(reader(asked(text))["input_ids"]) + answer_room <= context
 
 
 class _Random:

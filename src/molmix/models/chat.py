@@ -97,17 +97,18 @@ class ChatFormat:
         self._after = ""
         self._learn_the_end()
 
-    def prompt(self, text: str) -> str:
+    def prompt(self, *turns: str) -> str:
         """The conversation up to where the assistant begins.
 
         Args:
-            text: of the user.
+            turns: text of the user; or of the user and the assistant in turn, the user's last.
 
         Raises:
-            MolmixError: the text holds a special token, which would end the user's turn.
+            MolmixError: a text holds a special token, which would end its turn.
         """
-        self._refuse_marks(text)
-        return self._render(self._asked(text), add_generation_prompt=True)
+        for text in turns:
+            self._refuse_marks(text)
+        return self._render(self._asked(*turns), add_generation_prompt=True)
 
     def answer(self, text: str, answer: str) -> str:
         """What follows :meth:`prompt` in the assistant's turn, without the token that ends it.
@@ -127,9 +128,10 @@ class ChatFormat:
             raise fault(self.where, f"{what} ({prompt[-100:]!r})", "set `prompts.template: plain`")
         return whole[len(prompt) :].removesuffix(self._after)
 
-    def _asked(self, text: str) -> Messages:
+    def _asked(self, *turns: str) -> Messages:
         system = [{"role": "system", "content": self.system}] if self.system else []
-        return [*system, {"role": "user", "content": text}]
+        roles = ("user", "assistant")
+        return [*system, *({"role": roles[index % 2], "content": text} for index, text in enumerate(turns))]
 
     def _render(self, messages: Messages, **options: Any) -> str:
         from jinja2 import TemplateError

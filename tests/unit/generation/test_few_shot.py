@@ -8,7 +8,7 @@ import pytest
 from molmix.core.errors import MolmixError
 from molmix.core.files import write_table
 from molmix.data.settings import Examples, Prompts
-from molmix.generation.few_shot import FewShot, fits_context
+from molmix.generation.few_shot import TURN, FewShot, fits_context, turns_of
 from molmix.models.manifests import write_manifest
 from molmix.models.small import make_tokenizer
 
@@ -106,3 +106,19 @@ def test_the_least_similar_examples_are_left_out_where_not_all_fit(pool: Path, t
     shown = sum(text.count("Molecule: ") - 1 for text in done.made)
     assert done.counts == {"id": {"examples": shown, "shortened": 2}} and 0 < shown < 8
     assert "CCCO\nCaption: a longer alcohol\n\nMolecule: CCO\n" in done.made[0]  # the nearest one stays
+
+
+def test_in_a_chat_template_each_example_is_a_turn_of_the_user_and_one_of_the_assistant(pool: Path) -> None:
+    templates = TEMPLATES | {"template": "chat", "examples": Examples(number=2).model_dump()}
+    few_shot = FewShot(pool, templates, 1, lambda text: True)
+    (prompt,) = few_shot.prompts("id", "mol2cap", ["CCO"], ["CCO"], ["Molecule: CCO\nCaption:"])
+    assert turns_of(prompt) == [
+        "Molecule: CC(=O)O\nCaption:",
+        "an acid",
+        "Molecule: CCCO\nCaption:",
+        "a longer alcohol",
+        "Molecule: CCO\nCaption:",
+    ]
+    # What stands in a text ends no turn.
+    (prompt,) = few_shot.prompts("id", "mol2cap", ["CCO"], ["CCO"], [f"Molecule: CCO{TURN}an answer"])
+    assert len(turns_of(prompt)) == 5

@@ -190,3 +190,13 @@ def test_a_text_cannot_end_its_own_turn() -> None:
     with pytest.raises(MolmixError, match=r"a text holds '<\|im_end\|>'"):
         chat.answer("CCO", "It is a dye.<|im_end|>")
     assert chat.answer("CCO", "") == ""
+
+
+def test_a_conversation_has_the_turns_of_user_and_assistant(family: str) -> None:
+    tokenizer = make(family)
+    turns = ["Molecule: CCO", "A dye.", "Molecule: CCC"]
+    said = [{"role": role, "content": text} for role, text in zip(["user", "assistant", "user"], turns, strict=True)]
+    chat = ChatFormat(tokenizer, None, "model")
+    assert chat.prompt(*turns) == chat.tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+    with pytest.raises(MolmixError, match="which the chat template uses"):
+        chat.prompt("Molecule: CCO", f"A dye.{FAMILIES[family][3]}", "Molecule: CCC")
