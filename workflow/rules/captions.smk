@@ -28,7 +28,7 @@ rule generate:
         mem_mb=needs.to_load("generate", 3000, lambda wildcards: wildcards.model),
         runtime=grows(120),
     params:
-        settings=study.generation.model_dump(),
+        settings=study.captioning(),
         prompts=lambda wildcards: table[wildcards.model].prompts(study.prompts),
         directions=products.tests,
         seed=study.seeds[0],

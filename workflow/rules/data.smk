@@ -131,7 +131,7 @@ rule sample_pairs:
         runtime=grows(240),
     params:
         judged=lambda wildcards: table[wildcards.model].settings["rejected"],
-        settings=lambda wildcards: study.generation.model_dump()
+        settings=lambda wildcards: study.captioning()
         | chat_settings(
             table[table[wildcards.model].parents[0]].prompts(study.prompts)
         ),

@@ -86,7 +86,7 @@ rule align:
     priority: 40
     conda:
         "../../envs/models.yaml"
-    threads: needs.cores("align")
+    threads: lambda wildcards: needs.align_cores(wildcards.model)
     resources:
         **needs.gpus("align"),
         mem_mb=needs.to_align(3000, fully=False),
@@ -153,7 +153,7 @@ rule search_weights:
         first_seed=study.seeds[0],
         prompts=study.prompts.model_dump(),
         # By transformers: vLLM does not load model after model in one process.
-        generation=study.generation.model_dump(exclude={"engine"})
+        generation=study.captioning(exclude={"engine"})
         | chat_settings(study.prompts.model_dump()),
         work=f"{R}/work/search/{{model}}",
     message:
@@ -228,7 +228,7 @@ rule merge_and_generate:
         work=f"{R}/work/merge/{{model}}",
         directions=products.tests,
         prompts=study.prompts.model_dump(),
-        generation=study.generation.model_dump(),
+        generation=study.captioning(),
         first_seed=study.seeds[0],
         cache=f"{R}/work/generate",
     message:

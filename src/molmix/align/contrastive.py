@@ -18,8 +18,10 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from peft import PeftModel, get_peft_model, prepare_model_for_kbit_training
 from torch.nn.functional import logsigmoid
 from transformers import Trainer, TrainingArguments, set_seed
+from trl.trainer.utils import add_fused_lm_head
 
 from molmix.models.tokenization import tokenize_prompts
 
@@ -152,6 +154,10 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]  # transformers' types 
             callbacks: callbacks of the trainer.
         """
         set_seed(args.seed)  # an adapter begins with random weights
+        if peft_config is not None and "lm_head" in (peft_config.target_modules or ()):
+            raise ValueError("an adapter on `lm_head` would not be trained; remove it from `target_modules`")
+        base = model.get_base_model() if isinstance(model, PeftModel) else model
+        add_fused_lm_head(base, outputs=("log_probs", "mean_logits"))
         if peft_config is not None:
             model = _with_adapter(model, peft_config, args)
         if args.disable_dropout:
@@ -187,12 +193,9 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]  # transformers' types 
             torch.cat([inputs[f"{side}_{part}"] for side in ("chosen", "rejected")])
             for part in ("input_ids", "attention_mask", "labels")
         )
-        logits = model(ids, attention_mask=attention, use_cache=False).logits
-        scored = labels[:, 1:] != IGNORED
-        targets = labels[:, 1:].masked_fill(~scored, 0)
-        scores = logits[:, :-1].float()
-        tokens = (scores.gather(2, targets[..., None])[..., 0] - scores.logsumexp(2)) * scored
-        sums, lengths = tokens.sum(1), scored.sum(1)
+        # Both are zero where no label is, and the logits of all tokens never exist at the same time.
+        found = model(input_ids=ids, attention_mask=attention, labels=labels, fused_lm_head=True)
+        sums, lengths = found.log_probs.sum(1), (labels[:, 1:] != IGNORED).sum(1)
         kind = LOSSES[args.loss_type]
         chosen, rejected = (sums / lengths if kind.mean else sums).chunk(2)
         rewards = [kind.reward(side, args) for side in (chosen, rejected)]
@@ -207,8 +210,8 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]  # transformers' types 
             "rewards/margins": good - bad,
             "logps/rejected": rejected,
             "logps/chosen": chosen,
-            "logits/rejected": logits[pairs:].mean(),
-            "logits/chosen": logits[:pairs].mean(),
+            "logits/rejected": found.mean_logits[pairs:].sum() / lengths[pairs:].sum(),
+            "logits/chosen": found.mean_logits[:pairs].sum() / lengths[:pairs].sum(),
             "nll_loss": cloning,
         }
         return loss, numbers
@@ -231,8 +234,6 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]  # transformers' types 
 
 
 def _with_adapter(model: Any, peft_config: Any, args: ContrastiveConfig) -> Any:
-    from peft import get_peft_model, prepare_model_for_kbit_training
-
     if getattr(model, "is_loaded_in_4bit", False):
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=args.gradient_checkpointing)
     elif args.gradient_checkpointing:

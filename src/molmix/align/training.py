@@ -23,13 +23,14 @@ from molmix.align.rewards import Scoring
 from molmix.align.settings import METHOD_OF
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json, replace_folder, write_json, write_table
-from molmix.core.fingerprint import environment
+from molmix.core.fingerprint import cpu_has_bfloat16, environment
 from molmix.core.tracking import transformers_trackers
 from molmix.models.chat import ChatFormat
 from molmix.models.loading import default_device
 from molmix.models.lora_folding import FoldedWeights, weights_of
 from molmix.models.manifests import ADAPTER, PACKAGES, start_manifest, write_manifest
 from molmix.models.precision import Erasure
+from molmix.models.sizes import is_large
 from molmix.models.weights import Weights
 
 if TYPE_CHECKING:
@@ -112,7 +113,8 @@ class _Training:
         rows: checked rows.
         window: maximum length of a text, in tokens.
         inputs: digests of the start's weights and of the pairs.
-        machine: ``device`` and ``dtype`` of the training.
+        machine: ``device``, and ``dtype`` of the weights. On a CPU also ``autocast: bfloat16``, if a large model
+            multiplies matrices in bfloat16; its weights, their gradients and the optimizer stay in float32.
         checkpoints: folder of its checkpoints.
         scoring: how captions are scored; None if no metric is computed.
     """
@@ -199,13 +201,17 @@ def _prepare(
     if adapter == "continued":
         under = read_json(start_manifest(start))
         inputs |= {"continued": inputs["start"], "start": under["weights"]["digest"]}
+    on_gpu = default_device() == "cuda"
     machine = {
-        "device": torch.cuda.get_device_name() if default_device() == "cuda" else "cpu",
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "dtype": str(model.dtype).removeprefix("torch."),
     }
+    if not on_gpu and cpu_has_bfloat16() and is_large(sum(weight.numel() for weight in model.parameters())):
+        machine["autocast"] = "bfloat16"
     run = {"settings": settings, "seed": seed, "inputs": inputs, "window": window}
     code = (*CODE, *(evaluation.CODE if scoring else ()))
     run |= environment(code=code, packages=(*PACKAGES, *TRAINED_WITH), dtype=machine["dtype"])
+    run["autocast"] = machine.get("autocast")
     folder = checkpoints.checkpoint_folder(work, run)
     texts = {"tokenizer": tokenizer, "stored_tokenizer": stored_tokenizer, "rows": rows, "window": window}
     return _Training(
@@ -246,6 +252,7 @@ def _build(
     """TRL's trainer with the checked rows, and its callback that handles requests to stop."""
     settings, rows, trl = training.settings, training.rows, training.settings["trl"]
     arguments = _arguments(trl, training.method, len(rows.train), bool(rows.validation)) | {
+        "bf16": training.machine["device"] != "cpu" or "autocast" in training.machine,
         "output_dir": str(training.checkpoints),
         "max_length": training.window,
         "seed": training.seed,
@@ -361,13 +368,11 @@ def _arguments(trl: dict[str, Any], method: type[Alignment], rows: int, validate
         "save_steps": math.ceil(steps / CHECKPOINTS),
         "eval_steps": an_epoch,
     }
-    cpu = default_device() == "cpu"
     return (
         intervals
         | trl
         | {
-            "use_cpu": cpu,  # even if there is an Apple GPU
-            "bf16": not cpu,
+            "use_cpu": default_device() == "cpu",  # even if there is an Apple GPU
             "save_strategy": "steps",
             "save_total_limit": 2,
             # By steps, even at the end of an epoch: then the validation comes before the checkpoint of the same step.

@@ -55,7 +55,7 @@ _RESERVED = {
         include_for_metrics batch_eval_metrics eval_do_concat_batches eval_use_gather_object""",
     "seeds are the study's `seeds`, and the order of rows follows from them": """
         seed data_seed length_column_name shuffle_dataset""",
-    "the device decides: bfloat16 on CUDA, float32 on a CPU": """
+    "device and model decide: bfloat16 on CUDA, and for large models on a CPU that has instructions for it": """
         bf16 fp16 bf16_full_eval fp16_full_eval use_cpu""",
     "each process of an alignment trains on one device, and `hardware.gpus.align` is their number": """
         accelerator_config parallelism_config deepspeed fsdp fsdp_config local_rank ddp_find_unused_parameters

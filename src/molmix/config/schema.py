@@ -39,6 +39,7 @@ from molmix.judges.nli.settings import AdaptedNli, Licence, MadeNli, Nli, Pretra
 from molmix.merge.settings import MergePlan, Universal
 from molmix.metrics import Options
 from molmix.metrics.settings import Metrics
+from molmix.models import sizes
 from molmix.models.settings import HubModel, Initial, Push
 
 NO_RESULT_DEPENDS_ON = {"hardware", "tracking", "push"}  # sections of the config
@@ -106,10 +107,20 @@ class Config(Section):
         """Sources of rejected texts, by direction; empty without `preferences`."""
         return self.preferences.rejected if self.preferences else {}
 
+    def captioning(self, exclude: set[str] | None = None) -> dict[str, Any]:
+        """How models write captions: the section `generation`, and ``large_models: true`` where its type depends on it.
+
+        See :func:`molmix.generation.engines._kind.generation_dtype`. One large model makes a study one of large models.
+        """
+        settings = self.generation.model_dump(exclude=exclude)
+        if self.generation.dtype == "auto" and any(map(sizes.initial_is_large, self.initial.values())):
+            settings["large_models"] = True
+        return settings
+
     def rejecting(self) -> dict[str, Any]:
-        """How models write rejected texts: the section `generation`, with the changes of `preferences.generation`."""
+        """How models write rejected texts: :meth:`captioning`, with the changes of `preferences.generation`."""
         changes = self.preferences.generation.model_dump(exclude_none=True) if self.preferences else {}
-        return self.generation.model_dump() | changes
+        return self.captioning() | changes
 
     def metric_options(self) -> Options:
         """Settings that scores depend on."""

@@ -21,6 +21,8 @@ from molmix.core.files import digest
 
 # Device files of NVIDIA's driver, of its driver under Windows' Linux, and of AMD's.
 _GPU_FILES = ("nvidia[0-9]*", "dxg", "kfd")
+# Flags of CPUs that multiply bfloat16 matrices in hardware: x86, then ARM.
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def environment(*, code: Iterable[str], packages: Iterable[str], dtype: str) -> dict[str, Any]:
@@ -93,3 +95,13 @@ def device_name(devices: Path = Path("/dev")) -> str:
         if torch.cuda.is_available():
             return torch.cuda.get_device_name(0)
     return f"cpu {platform.machine()}"
+
+
+def cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether this CPU multiplies bfloat16 matrices in hardware; False where the system does not say (not Linux)."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return False
+    flags = (line.split() for line in lines if line.lower().startswith(("flags", "features")))
+    return any(_BFLOAT16_FLAGS & set(line) for line in flags)

@@ -34,8 +34,9 @@ class Generation(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         exclude_if=lambda dtype: dtype == "auto",
-        description="number type that all models run in; `auto` is bfloat16 on a GPU, float32 on a CPU. A cast to "
-        "bfloat16 can erase small updates (docs/footguns.md)",
+        description="number type that all models run in. `auto` is bfloat16 on a GPU, and on a CPU with instructions "
+        "for it if a model has 100 million parameters or more; otherwise float32 (docs/models.md). A cast to bfloat16 "
+        "can erase small updates (docs/footguns.md)",
     )
     max_new_tokens: Count = Field(300, description="longest answer, in tokens")
     batch_tokens: Annotated[Count, Field(ge=64)] = Field(

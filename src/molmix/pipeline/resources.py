@@ -9,7 +9,7 @@ from typing import Any
 
 from molmix.align.settings import METHOD_OF
 from molmix.config.schema import Config
-from molmix.models.sizes import Shape, pretrained
+from molmix.models.sizes import Shape, is_large, pretrained
 from molmix.pipeline.model_table import ModelTable
 from molmix.pipeline.plan.counts import count_tests
 from molmix.pipeline.plan.shapes import sizes
@@ -68,6 +68,11 @@ class JobResources:
     def cores(self, stage: str, without: int = 1) -> int:
         """CPU cores of a job: four for each of its GPUs, or `without` if it has none."""
         return 4 * self._count(stage) or without
+
+    def align_cores(self, model: str) -> int:
+        """CPU cores of an alignment. One of a large model uses up to 16; small ones run side by side on one each."""
+        shape = self._shapes[model]
+        return self.cores("align", without=16 if shape and is_large(shape.parameters) else 1)
 
     def nli_cores(self, judge: str) -> int:
         """CPU cores of an NLI job. A large model uses up to 16: jobs at the same time would share the same work."""
@@ -189,8 +194,9 @@ def _mb(size: int) -> int:
 def _bytes_of_step(shape: Shape, settings: dict[str, Any]) -> int:
     """Memory of a training step in bytes, in addition to weights, for texts that fill the window.
 
-    For each token: the logits in float32, several times (the output, its softmax, their gradients), and the inputs of
-    all linear layers of the blocks. Gradient checkpointing keeps one input of each block, about a tenth.
+    For each token, twice the inputs and outputs of all linear layers of the blocks in float32. Gradient checkpointing
+    keeps one input of each block, about a tenth. Logits are computed in small tiles
+    (:func:`molmix.align.methods._shared.use_small_tiles`).
 
     Args:
         shape: of the model.
@@ -199,7 +205,7 @@ def _bytes_of_step(shape: Shape, settings: dict[str, Any]) -> int:
     trl, method = settings["trl"], METHOD_OF[settings["method"]]
     tokens = trl["per_device_train_batch_size"] * method.texts_of_a_row() * trl["max_length"]
     kept = shape.ends // 10 if trl.get("gradient_checkpointing") else shape.ends
-    return 4 * tokens * (method.logit_copies * shape.vocabulary + kept)
+    return 8 * tokens * kept
 
 
 def _bytes_to_merge(shape: Shape | None, parents: int) -> int:

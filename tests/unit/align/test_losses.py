@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from molmix.align.methods import _shared
 from molmix.align.methods._shared import MODERN_LORA
 from molmix.align.policy import lora_config, reference_model
 from molmix.align.settings import METHOD_OF, METHODS
@@ -265,12 +267,53 @@ def test_training_is_that_of_trls_experimental_trainer(settings, tokenizer, tmp_
     (theirs, their_weights), (own, weights) = found
     assert len(own) == len(theirs) > 4
     for one, other in zip(own, theirs, strict=True):
-        names = {name for name in other if not any(word in name for word in ("runtime", "per_second"))}
+        # TRL's mean logits include prompts and padding.
+        names = {name for name in other if not any(word in name for word in ("runtime", "per_second", "logits/"))}
         assert {name: one[name] for name in names} == pytest.approx(
             {name: other[name] for name in names}, rel=1e-3, abs=1e-5
         )
     for name, weight in weights.items():
         torch.testing.assert_close(weight, their_weights[name], rtol=1e-3, atol=1e-5)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Remembers the number of elements of the largest new tensor."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor):
+            self.numbers = max(self.numbers, made.numel())
+        return made
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "kto", "cpo"])
+def test_the_logits_of_a_batch_are_never_there_at_the_same_time(method, build, tokenizer, monkeypatch):
+    """In tiles that are much smaller than a batch: the same loss and the same gradients."""
+    rows = {
+        "prompt-completion": [{"prompt": prompt, "completion": chosen} for prompt, chosen in CHOSEN],
+        "preference": PAIRED,
+        "unpaired-preference": [
+            {"prompt": p, "completion": text, "label": text == good} for p, good, bad in PAIRS for text in (good, bad)
+        ],
+    }[METHODS[method].dataset_type]
+    found = []
+    for tile in ((4096, 32768), (5, 40)):
+        monkeypatch.setattr(_shared, "TILE", tile)
+        trainer = build(method, rows)
+        torch.manual_seed(0)
+        batch = next(iter(trainer.get_train_dataloader()))
+        with LargestTensor() as largest:
+            value = trainer.compute_loss(trainer.model, batch)
+            value.backward()
+        ids = next(value for name, value in batch.items() if name.endswith("input_ids"))
+        texts = len(ids) * (2 if "chosen_input_ids" in batch else 1)
+        found.append((value.item(), [weight.grad for weight in trainer.model.parameters() if weight.requires_grad]))
+    assert largest.numbers < texts * ids.shape[1] * len(tokenizer) / 3
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-6)
+    for whole, tiled in zip(found[0][1], found[1][1], strict=True):
+        torch.testing.assert_close(whole, tiled, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("precompute", [False, True])

@@ -740,6 +740,36 @@ def test_torn_and_damaged_checkpoints_are_passed_over(run, undisturbed, tmp_path
     assert contents(out) == undisturbed
 
 
+def test_a_large_model_multiplies_in_bfloat16_and_keeps_its_weights_in_float32(run, tmp_path, monkeypatch):
+    import torch
+    from safetensors.torch import load_file
+
+    from molmix.align import training
+    from molmix.models import sizes
+
+    monkeypatch.setattr(training, "cpu_has_bfloat16", lambda: True)
+    made = {}
+    for name, large in (("float32", 10**8), ("bfloat16", 0)):
+        monkeypatch.setattr(sizes, "LARGE", large)
+        with monkeypatch.context() as patch:
+            kill_at(patch, 4)
+            with pytest.raises(Killed):
+                run("dpo", tmp_path / name)
+        (folder,) = (tmp_path / f"{name}.work").iterdir()
+        key = read_json(folder / checkpoints.RUN)
+        run("dpo", tmp_path / name)
+        adapter = load_file(tmp_path / name / "adapter" / "adapter_model.safetensors")
+        made[name] = key["autocast"], read_json(tmp_path / name / "manifest.json"), adapter
+    assert [made[name][0] for name in made] == [None, "bfloat16"]
+    (_, plain, weights), (_, cast, own) = made.values()
+    assert "autocast" not in plain and cast["autocast"] == "bfloat16" and cast["dtype"] == "float32"
+    assert {weight.dtype for weight in own.values()} == {torch.float32}
+    assert cast["final_loss"]["train"] == pytest.approx(plain["final_loss"]["train"], rel=0.02)
+    first, second = (torch.cat([each[name].flatten() for name in sorted(each)]) for each in (weights, own))
+    assert not torch.equal(first, second)
+    assert torch.cosine_similarity(first, second, dim=0) > 0.999
+
+
 def test_checkpoints_of_other_settings_are_not_gone_on_from(run, tmp_path, monkeypatch):
     out, work = tmp_path / "m", tmp_path / "m.work"
     with monkeypatch.context() as patch:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from molmix.core.fingerprint import code_digest, device_name, environment, package_versions
+from molmix.core.fingerprint import code_digest, cpu_has_bfloat16, device_name, environment, package_versions
 
 
 @pytest.fixture
@@ -49,6 +49,13 @@ def test_packages_that_are_not_installed_have_no_version() -> None:
 
 def test_the_device_is_found_without_torch_where_there_is_no_gpu(tmp_path: Path) -> None:
     assert device_name(tmp_path).startswith("cpu ")
+
+
+def test_a_cpu_says_by_its_flags_whether_it_multiplies_bfloat16(tmp_path: Path) -> None:
+    for flags, expected in (("fpu avx2", False), ("fpu avx512_bf16", True), ("amx_bf16 amx_tile", True)):
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: {flags}\nbogomips : 1\n")
+        assert cpu_has_bfloat16(tmp_path / "cpuinfo") is expected
+    assert not cpu_has_bfloat16(tmp_path / "absent")
 
 
 def test_the_environment_is_plain_json() -> None:

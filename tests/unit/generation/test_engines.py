@@ -6,6 +6,7 @@ import pytest
 
 from molmix.config.schema import Generation
 from molmix.core.errors import MolmixError
+from molmix.core.fingerprint import cpu_has_bfloat16
 from molmix.generation.engines import ENGINES
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,7 +21,10 @@ def test_every_engine_is_a_value_of_the_config_and_has_an_environment(name: str)
 def test_the_key_of_a_cache_holds_what_the_answers_of_an_engine_depend_on() -> None:
     about = ENGINES["transformers"].depends_on({})
     assert {"torch", "transformers", "tokenizers"} <= about["packages"].keys()
-    assert about["dtype"] == ("float32" if about["device"].startswith("cpu") else "bfloat16")
+    on_cpu = about["device"].startswith("cpu")
+    assert about["dtype"] == ("float32" if on_cpu else "bfloat16")
+    large = "float32" if on_cpu and not cpu_has_bfloat16() else "bfloat16"
+    assert ENGINES["transformers"].depends_on({"large_models": True})["dtype"] == large
     for dtype in ("float32", "bfloat16"):
         settings = Generation(dtype=dtype).model_dump()
         assert ENGINES["transformers"].depends_on(settings)["dtype"] == dtype

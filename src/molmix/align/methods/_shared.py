@@ -101,6 +101,7 @@ class JudgedPairs(Section):
         return [name for name in self.reward if name not in FORM]
 
 
+TILE = 256, 8192  # tokens and entries of the vocabulary whose logits exist at the same time on a CPU: 8 MB in float32
 MUTATING = ("pissa", "olora")  # initial weights that are taken out of the start's own weights
 
 _PLAIN = {"use_dora": False, "use_rslora": False}
@@ -172,7 +173,6 @@ class Alignment(Section):
         smallest_batch: smallest `per_device_train_batch_size` that the method can learn from.
         reserved: TRL settings that cannot be changed with this method, by name, with the reason.
         config_class, trainer_class: TRL's classes, as ``<module>.<class>``.
-        logit_copies: float32 arrays of the size of the logits that a step has at the same time, for requests of memory.
         bytes_on_4_bit: bytes of an adapter's weight if the start is loaded in 4 bits.
     """
 
@@ -243,7 +243,6 @@ class Alignment(Section):
     reserved: ClassVar[dict[str, str]] = {}
     config_class: ClassVar[str]
     trainer_class: ClassVar[str]
-    logit_copies: ClassVar[int] = 10  # measured with SmolLM2-135M (docs/slurm.md)
     # TRL's SFT, DPO and KTO trainers cast an adapter on 4-bit weights to bfloat16.
     bytes_on_4_bit: ClassVar[int] = 2
 
@@ -289,6 +288,8 @@ class Alignment(Section):
                 ``ref_model`` if the reference is not the start (for the start, TRL uses the policy with its adapter
                 switched off), and those that only one method has.
         """
+
+        use_small_tiles()
 
         class Trainer(load_class(cls.trainer_class)):  # type: ignore[misc]  # known when it is loaded
             def create_model_card(self, *_: Any, **__: Any) -> None:
@@ -346,6 +347,22 @@ class Alignment(Section):
             **({"adapter": self.adapter} if self.adapter != "new" else {}),
             **self.model_dump(include={"rejected"}),
         }
+
+
+def use_small_tiles() -> None:
+    """On a CPU, let TRL's trainers compute the logits of few tokens at a time, and only those that a loss reads.
+
+    TRL computes log-probabilities in tiles of 4,096 tokens by 32,768 entries of the vocabulary, which is half a GB in
+    float32, several times. A device without Triton also computes those of prompts and padding, because some compilers
+    need tensors of one shape. On a CPU that costs time and memory. The result is the same but for rounding.
+    """
+    import torch
+    from trl.kernels import chunked_logprob
+    from trl.trainer import utils
+
+    if not torch.cuda.is_available():
+        chunked_logprob.TOKEN_CHUNK_SIZE, utils._CHUNKED_LOGPROB_CHUNK_SIZE = TILE
+        utils._use_triton = lambda device: True  # read only to decide whether all tokens are scored
 
 
 def load_class(name: str) -> Any:

@@ -25,15 +25,19 @@ def generation_dtype(settings: dict[str, Any]) -> str:
     All models of a study are cast to it once, from full weights in fp32 with their adapters folded in.
 
     Args:
-        settings: the config's `generation` section, dumped. ``auto``, its default, is bfloat16 on a GPU, and float32 on
-            a CPU, where bfloat16 is slow without special instructions.
+        settings: the config's `generation` section, dumped, with ``large_models``
+            (:meth:`molmix.config.schema.Config.captioning`). ``auto``, its default, is bfloat16 on a GPU. On a CPU it
+            is bfloat16 for studies of large models if the CPU multiplies it in hardware, else float32. It depends on
+            the study and the machine only, so all models of a study run in one type.
     """
-    from molmix.core.fingerprint import device_name
+    from molmix.core.fingerprint import cpu_has_bfloat16, device_name
 
     asked: str = settings.get("dtype", "auto")
     if asked != "auto":
         return asked
-    return "float32" if device_name().startswith("cpu") else "bfloat16"
+    if device_name().startswith("cpu") and not (settings.get("large_models") and cpu_has_bfloat16()):
+        return "float32"
+    return "bfloat16"
 
 
 class EngineKind:

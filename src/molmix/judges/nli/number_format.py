@@ -9,13 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from molmix.core.errors import fault
+from molmix.core.fingerprint import cpu_has_bfloat16
 
 DTYPES = ("auto", "float32", "bfloat16")
 
 # Device files of NVIDIA's driver, of its driver in WSL (Linux on Windows), and of AMD's driver.
 _GPUS = ("nvidia[0-9]*", "dxg", "kfd")
-# Flags of CPUs that multiply bfloat16 matrices in hardware: x86, then ARM.
-_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def resolve_dtype(dtype: str) -> str:
@@ -31,7 +30,7 @@ def resolve_dtype(dtype: str) -> str:
         raise fault("dtype", f"{dtype!r} is not known", f"give one of {', '.join(DTYPES)}")
     if dtype != "auto":
         return dtype
-    return "bfloat16" if (_gpu_has_bfloat16() or _cpu_has_bfloat16()) else "float32"
+    return "bfloat16" if (_gpu_has_bfloat16() or cpu_has_bfloat16()) else "float32"
 
 
 def _gpu_has_bfloat16(devices: Path = Path("/dev")) -> bool:
@@ -40,11 +39,3 @@ def _gpu_has_bfloat16(devices: Path = Path("/dev")) -> bool:
     import torch
 
     return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-
-
-def _cpu_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    try:
-        lines = cpuinfo.read_text().splitlines()
-    except OSError:  # not Linux
-        return False
-    return any(_FLAGS & set(line.split()) for line in lines if line.lower().startswith(("flags", "features")))
