@@ -156,7 +156,7 @@ class ContrastiveTrainer(Trainer):  # type: ignore[misc]  # transformers' types 
         set_seed(args.seed)  # an adapter begins with random weights
         if peft_config is not None and "lm_head" in (peft_config.target_modules or ()):
             raise ValueError("an adapter on `lm_head` would not be trained; remove it from `target_modules`")
-        base = model.get_base_model() if isinstance(model, PeftModel) else model
+        base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         add_fused_lm_head(base, outputs=("log_probs", "mean_logits"))
         if peft_config is not None:
             model = _with_adapter(model, peft_config, args)
