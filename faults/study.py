@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -77,8 +76,11 @@ def make_local_files(source: Path, folder: Path) -> str:
     status, said = finished(snakemake(source, *(f"results/faults/{name}" for name in targets), study=MADE_HERE))
     if status != 0:
         return said
+    local.mkdir(parents=True, exist_ok=True)
     for name, weights in (("model", "models/mol2cap/weights"), ("nli", "nli_models/embedded/weights")):
-        shutil.copytree(results / weights, local / name, dirs_exist_ok=True)
+        # A manifest names where the weights are: links, so that this is one path for the copies of the study, too.
+        (local / name).unlink(missing_ok=True)
+        (local / name).symlink_to(results / weights)
     rows = read_table(results / "data/tests/id.parquet").to_pylist()
     lines = [json.dumps({"id": row["id"], "caption": row["references"][0]}) + "\n" for row in rows]
     (local / "captions.jsonl").write_text("".join(lines), encoding="utf-8")
