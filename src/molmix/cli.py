@@ -51,7 +51,7 @@ def store(
     folder: Annotated[Path, typer.Argument(help="folder of the caches")] = Path("results/store/nli"),
     compact: Annotated[bool, typer.Option("--compact", help="first merge the files of each cache into one")] = False,
 ) -> None:
-    """Print the NLI caches: how many pairs each NLI model has judged. To lose a cache costs time only."""
+    """Print the NLI caches: how many pairs each NLI model has judged. If you delete one, its pairs are computed again."""
     from molmix.judges.nli.cache import describe_caches
 
     _print(describe_caches(folder, compact=compact))

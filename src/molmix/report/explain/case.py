@@ -59,7 +59,7 @@ class Scores:
         check_name(test, study.data.tests, "TEST", "test set")
         path = Path(f"results/{study.run}/scores/{model}/{test}.parquet")
         if not path.exists():
-            hint = f"run `snakemake --cores all {path}` in this folder, with the same --configfile"
+            hint = f"run `snakemake --cores all {path}` with the same --configfile, or change to the folder of the run"
             raise fault(path, "does not exist: these captions are not scored yet", hint)
         check_origins([path])
         table = read_table(path)
