@@ -51,7 +51,7 @@ def store(
     folder: Annotated[Path, typer.Argument(help="folder of the caches")] = Path("results/store/nli"),
     compact: Annotated[bool, typer.Option("--compact", help="first merge the files of each cache into one")] = False,
 ) -> None:
-    """Print the NLI caches: how many pairs each NLI model has judged. If you delete one, its pairs are computed again."""
+    """Print the NLI caches: the pairs that each NLI model has judged. If you delete one, they are computed again."""
     from molmix.judges.nli.cache import describe_caches
 
     _print(describe_caches(folder, compact=compact))
@@ -323,7 +323,7 @@ def score(
     results = out / "results" / RUN
     typer.echo(f"\n{(results / 'tables/leaderboard.md').read_text(encoding='utf-8')}")
     _print([("Tables:", f"{results / 'tables'}/"), ("Explorer:", f"{results / 'explorer/index.html'}")])
-    typer.echo(f"What is behind a figure: cd {out}, and molmix explain --configfile {CONFIG} METRIC SYSTEM TEST")
+    typer.echo(f"What is behind a figure: cd {out} && molmix explain --configfile {CONFIG} METRIC SYSTEM TEST")
 
 
 def run() -> None:
