@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -286,7 +286,9 @@ def score(
     molecule: Annotated[str | None, typer.Option(help="column of the SMILES")] = None,
     reference: Annotated[str | None, typer.Option(help="column of the references")] = None,
     caption: Annotated[str | None, typer.Option(help="column of the captions")] = None,
-    quoting: Annotated[str, typer.Option(help="`none` reads quotes of TSV and CSV as text")] = "minimal",
+    quoting: Annotated[
+        Literal["minimal", "none"], typer.Option(help="`none` reads quotes of TSV and CSV as text")
+    ] = "minimal",
     strict: Annotated[
         bool, typer.Option("--strict", help="stop if the NLI model cannot read the references; else the table warns")
     ] = False,
@@ -302,7 +304,7 @@ def score(
 
     from molmix.pipeline.caption_study import CONFIG, RUN, write_study
 
-    command = write_study(
+    command, notes = write_study(
         references,
         captions,
         out,
@@ -313,10 +315,8 @@ def score(
         quoting=quoting,
         strict=strict,
     )
-    for system in loading.load(out / CONFIG).systems:
-        (own,) = system.predictions.values()
-        by = "id" if own.id else "molecule" if own.molecule else "order"
-        typer.echo(f"{system.name}: captions are joined to the references by {by}")
+    for note in notes:
+        typer.echo(note)
     typer.echo(f"Wrote {out / CONFIG}. Its first lines say how to run it again.")
     if code := subprocess.run(command, check=False).returncode:  # noqa: S603 (molmix's own command)
         raise typer.Exit(code)

@@ -167,6 +167,12 @@ FILES: list[tuple[str, str, str, bytes | None]] = [
     ("column given twice", "two `key`", "t.tsv", TSV.replace("key\n", "key\tkey\n").encode()),
     ("ragged row", "a tab in a caption", "t.tsv", TSV.replace("An a", "An\ta").encode()),
     ("open quote", "a quote that never ends", "t.csv", TSV.replace("\t", ",").replace("An", '"An').encode()),
+    (
+        "quote that takes in rows",
+        "and closes two rows later",
+        "t.csv",
+        TSV.replace("\t", ",").replace("An", '"An').encode() + b'CCN,An amine.,m1\nCCC,A gas.",m2\n',
+    ),
     ("UTF-16", "as spreadsheets save it", "t.tsv", TSV.encode("utf-16")),
     ("latin-1", "one byte", "t.tsv", TSV.replace("An", "é").encode("latin-1")),
     ("gzip without `.gz`", "a download", "t.tsv", gzip.compress(TSV.encode(), mtime=0)),

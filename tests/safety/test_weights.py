@@ -213,7 +213,7 @@ def test_templates_of_chats_run_in_a_sandbox(copied: Path, trap: Path) -> None:
     _, tokenizer = load(copied)
     tokenizer.chat_template = "{{ ''.__class__.__mro__[1].__subclasses__() }}{{ messages[0]['content'] }}"
     with pytest.raises(SecurityError):
-        templated(tokenizer, "hello")
+        templated(tokenizer, "say {caption}", "hello")
 
 
 @pytest.mark.parametrize("revision", ["../../up", "/etc", "a/../b", "", ".", "x\ny", "$(touch x)"])

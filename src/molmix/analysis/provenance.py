@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import molmix
 from molmix.core.files import read_json
+from molmix.generation.external import COPIES_LIMIT
 from molmix.metrics.families.judges import count_fallback
 from molmix.models.precision import ERASED_LIMIT
 
@@ -132,6 +133,23 @@ def precision(dtypes: Iterable[str], manifests: Sequence[Path]) -> list[str]:
         if lost:
             said.append(f"Share of the difference from its start that the cast to {dtype} erased: {', '.join(lost)}.")
     return said
+
+
+def copies(manifests: Sequence[Path]) -> tuple[list[str], list[str]]:
+    """The captions of external systems that are copies of their references: the counts, and warnings.
+
+    Args:
+        manifests: of the models.
+    """
+    counted, warnings = [], []
+    for facts in map(read_json, manifests):
+        for test, joined in facts.get("joined", {}).items():
+            if number := joined.get("copies", 0):
+                counted.append(f"{facts['id']} on {test} {number} of {joined['joined']}")
+                if number > COPIES_LIMIT * joined["joined"]:
+                    what = "nearly all of its captions are copies of their references, and such scores say nothing"
+                    warnings.append(f"`{facts['id']}` on {test}: {what}.")
+    return [f"Captions that equal a reference letter by letter: {', '.join(counted)}."] if counted else [], warnings
 
 
 _FLAWS = {

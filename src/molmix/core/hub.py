@@ -68,13 +68,13 @@ def snapshot(key: str, repository: str, revision: str, kind: Kind) -> Path:
     except (LocalEntryNotFoundError, CachedRepoTreeNotFoundError):
         if constants.HF_HUB_OFFLINE:
             what = f"{repository}@{revision} is not complete in the cache, and HF_HUB_OFFLINE forbids to download it"
-            raise fault(key, what, "run `molmix prefetch` where there is a network, with the same HF_HOME") from None
+            raise fault(key, what, _prefetch(of)) from None
     try:
         return Path(snapshot_download(**wanted))
     except Exception as error:  # the hub client raises many unrelated errors
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise _explained(key, f"{repository}@{revision}", repository, error) from None
+        raise _explained(key, of, error) from None
 
 
 def cached_folder(repository: str, revision: str | None) -> Path | None:
@@ -89,7 +89,13 @@ def cached_folder(repository: str, revision: str | None) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _explained(key: str, what: str, repository: str, error: Exception) -> MolmixError:
+def _prefetch(of: dict[str, str]) -> str:
+    """How to get a repository into the cache."""
+    one = "`hf download {repo_id} --revision {revision} --repo-type {repo_type}` for this one".format(**of)
+    return f"where there is a network, and with the same HF_HOME, run `molmix prefetch` for a whole study, or {one}"
+
+
+def _explained(key: str, of: dict[str, str], error: Exception) -> MolmixError:
     """The client's error as a message with a hint."""
     from huggingface_hub import constants
     from huggingface_hub.errors import (
@@ -100,7 +106,8 @@ def _explained(key: str, what: str, repository: str, error: Exception) -> Molmix
         RevisionNotFoundError,
     )
 
-    endpoint = without_password(constants.ENDPOINT)
+    endpoint, repository = without_password(constants.ENDPOINT), of["repo_id"]
+    what = f"{repository}@{of['revision']}"
     if isinstance(error, GatedRepoError):
         hint = f"accept its terms at {endpoint}/{repository}, and set HF_TOKEN to a token of that account"
         return fault(key, f"{what} is gated", hint)
@@ -113,8 +120,8 @@ def _explained(key: str, what: str, repository: str, error: Exception) -> Molmix
         status = error.response.status_code
         return fault(key, f"the hub answers {status} to {what}", "check HF_TOKEN, or try again later")
     if isinstance(error, LocalEntryNotFoundError):  # the client raises this if it cannot connect
-        hint = "run `molmix prefetch` where there is a network, with the same HF_HOME"
-        return fault(key, f"{what} is not complete in the cache, and {endpoint} cannot be reached", hint)
+        what = f"{what} is not complete in the cache, and {endpoint} cannot be reached"
+        return fault(key, what, _prefetch(of))
     said = without_password((str(error).splitlines() or [""])[0])
     hint = "run it again: complete files are kept"
     return fault(key, f"the download of {what} broke off ({type(error).__name__}: {said})", hint)

@@ -40,6 +40,7 @@ MAGIC = {
     b"\xff\xfe": ("is UTF-16", "save it as UTF-8"),
     b"\xfe\xff": ("is UTF-16", "save it as UTF-8"),
 }
+_QUOTES = 'close the quote, write a quote in a text as two (""), or set `quoting: none` if quotes are text'
 csv.field_size_limit(2**31 - 1)  # some captions are longer than the csv module's default of 131,072 characters
 
 
@@ -249,10 +250,12 @@ def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -
             lines = csv.reader(stream, delimiter=tab, quoting=csv.QUOTE_NONE)
         else:
             lines = csv.reader(stream, delimiter=tab, strict=True)
+        begin = 1  # line in which the row begins
         try:
             header = next(lines, [])
             _require(path, columns, header)
             indices = {name: header.index(column) for name, column in columns.items()}
+            begin = lines.line_num + 1
             for number, fields in enumerate(lines, start=1):
                 if len(fields) != len(header):
                     raise fault(
@@ -260,10 +263,30 @@ def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -
                         f"has {len(fields)} fields where the header has {len(header)}",
                         "quote fields that hold tabs, commas or line breaks; `quoting: none` where quotes are text",
                     )
+                if lines.line_num > begin and _holds_rows(fields, tab):
+                    what = (
+                        f"a quote opens here and closes in line {lines.line_num}: the rows between are read as one text"
+                    )
+                    raise fault(f"{path}, line {begin}", what, _QUOTES)
                 yield {name: fields[index] for name, index in indices.items()}
+                begin = lines.line_num + 1
         except csv.Error as error:
-            hint = "fix the quotes, or set `quoting: none`"
-            raise fault(f"{path}, line {lines.line_num}", str(error), hint) from None
+            # For a quote that never closes, the reader has read the whole file.
+            what = f"a quote opens here and does not close as it should ({error}, in line {lines.line_num})"
+            raise fault(f"{path}, line {begin}", what, _QUOTES) from None
+
+
+def _holds_rows(fields: list[str], tab: str) -> bool:
+    """Whether one field of a row holds the end of this row, further rows, and the beginning of another one.
+
+    Then each of its lines has as many separators as a row. In prose of several lines, a blank follows a comma.
+    """
+    most = len(fields) - 1
+    for index, field in enumerate(fields if most else []):
+        first, *rest = (line.count(tab) for line in field.split("\n"))
+        if rest and [first, *rest] == [most - index, *[most] * (len(rest) - 1), index] and f"{tab} " not in field:
+            return True
+    return False
 
 
 def _jsonl(path: Path, columns: dict[str, str], format: str, quoting: str) -> Iterator[Row]:

@@ -8,6 +8,7 @@ are counted and listed.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ from molmix.generation.generate import ANSWERS
 
 Row = dict[str, Any]
 
+# A system with a larger share of captions that equal their references is likely to be a copy of the references: the
+# tables warn.
+COPIES_LIMIT = 0.9
+
 # Rows that were not joined. `side` is `reference` (a molecule without a caption: `id` is its id), or `prediction` (a
 # caption without a molecule: `row` is its row in the file, `why` the reason).
 UNJOINED = pa.schema(
@@ -34,6 +39,8 @@ UNJOINED = pa.schema(
         ("why", pa.string()),
     ]
 )
+
+log = logging.getLogger(__name__)
 
 
 def join_captions(
@@ -69,7 +76,7 @@ def join_captions(
     for test, source in predictions.items():
         spec = Predictions(**source)
         captions = _read_captions(spec)
-        references = read_table(tests[test], ["id", "molecule", "rows", "ids"]).to_pylist()
+        references = read_table(tests[test], ["id", "molecule", "smiles", "references", "rows", "ids"]).to_pylist()
         by, ids_by_key = _join_keys(spec, references)
         if by == "order" and len(captions) != (rows := read_json(corpus)["counts"][f"tests.{test}"]["read"]):
             what = f"has {len(captions)} captions, and the references of {test} have {rows} rows"
@@ -97,8 +104,18 @@ def join_captions(
             "references_without_caption": len(missing),
             **dict(sorted(Counter(row["why"] for row in lost).items())),
         }
+        if copies := sum(_is_copy(found[row["id"]], row) for row in references if row["id"] in found):
+            facts["joined"][test]["copies"] = copies
+            if copies > COPIES_LIMIT * len(found):
+                log.warning("%s: %d of %d captions are copies of their references", spec.path, copies, len(found))
     write_table(unjoined, without, UNJOINED)
     write_json(manifest, facts, checksum=True)
+
+
+def _is_copy(text: str, reference: Row) -> bool:
+    """Whether a text equals a reference letter by letter: a caption of the molecule, or its SMILES as it is written."""
+    written = (*reference["references"], reference["smiles"] or reference["molecule"])
+    return bool(text.strip()) and text.strip() in {known.strip() for known in written if known}
 
 
 def _read_captions(spec: Predictions) -> list[Row]:

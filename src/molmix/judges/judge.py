@@ -245,11 +245,12 @@ class Judge:
         return manifest
 
 
-def resolve_model(name: str) -> tuple[str, str | None]:
+def resolve_model(name: str, key: str = "nli") -> tuple[str, str | None]:
     """The local folder, or the hub id and the commit, of a model's name.
 
     Args:
         name: a folder, ``organisation/name@revision``, or ``organisation/name`` for its newest version.
+        key: the argument or option that gives the name, for messages.
 
     Raises:
         MolmixError: the name is neither, or the hub cannot be reached.
@@ -259,8 +260,8 @@ def resolve_model(name: str) -> tuple[str, str | None]:
     repository, _, revision = name.partition("@")
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
         hint = "name a folder that is there, or a hub id as organisation/name@commit"
-        raise fault("nli", f"{show_value(name)} is no local folder", hint)
-    return repository, revision or snapshot("nli", repository, "main", "model").name
+        raise fault(key, f"{show_value(name)} is no local folder", hint)
+    return repository, revision or snapshot(key, repository, "main", "model").name
 
 
 def model_name(source: str) -> str:
@@ -268,8 +269,8 @@ def model_name(source: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", Path(source).absolute().name).strip("-_")[:40] or "nli"
 
 
-def check_labels(folder: Path, labels: Sequence[str] | None) -> None:
-    """Refuse a classifier unless its classes are those of an NLI model.
+def check_labels(folder: Path, labels: Sequence[str] | None) -> bool:
+    """Refuse a classifier unless its classes are those of an NLI model. Return whether one of them is contradiction.
 
     Args:
         folder: of the model.
@@ -278,13 +279,14 @@ def check_labels(folder: Path, labels: Sequence[str] | None) -> None:
     Raises:
         MolmixError: the classes are unknown (``LABEL_0``), or `labels` has another number of classes.
     """
-    from molmix.judges.nli.model import label_order
+    from molmix.judges.nli.model import LABELS, label_order
     from molmix.models.loading import load_config
 
     names: Any = load_config(folder).id2label or {}
     if labels is not None and len(labels) != len(names):
         raise fault(folder, f"has {len(names)} classes, not {len(labels)}", "name every class in `labels`")
-    label_order(names if labels is None else dict(enumerate(labels)), folder)
+    order = label_order(names if labels is None else dict(enumerate(labels)), folder)
+    return LABELS.index("contradiction") in order
 
 
 def _parse(section: type[Settings], content: dict[str, Any], where: str) -> Settings:

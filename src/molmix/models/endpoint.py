@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, OpenAIError
 
     from molmix.models.asking import Answer
+    from molmix.models.chat import Messages
 
 MOST_BYTES = 16 * 2**20  # maximum size of an answer's body
 LONGEST_PAUSE = 60  # maximum seconds before a retry, if the server asks for a pause
@@ -109,7 +110,7 @@ class ServerAsker:
     def __init__(
         self,
         settings: dict[str, Any],
-        prompt_of: Callable[[str], str],
+        prompt_of: Callable[[str], str | Messages],
         system: str | None = None,
         sampling: dict[str, float] | None = None,
         **fingerprint: Any,
@@ -118,7 +119,7 @@ class ServerAsker:
 
         Args:
             settings: of :class:`ServerSettings`, dumped.
-            prompt_of: the prompt for a question, which is what the user says.
+            prompt_of: the prompt for a question: what the user says, or several turns.
             system: text of the system's turn; None for none.
             sampling: ``temperature`` and ``top_p``; None for temperature 0.
             fingerprint: what the answers depend on, too.
@@ -188,9 +189,11 @@ class ServerAsker:
     def _request(self, question: str) -> dict[str, Any]:
         """Body of a request. It uses only features that all servers support: no seed, no response format."""
         system = [{"role": "system", "content": self._system}] if self._system else []
+        prompt = self._prompt_of(question)
+        turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
         return {
             "model": self.settings["model"],
-            "messages": [*system, {"role": "user", "content": self._prompt_of(question)}],
+            "messages": [*system, *turns],
             **self._sampling,
             "max_tokens": self.settings["max_new_tokens"],
         }

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from molmix.core.errors import fault, show_value
+from molmix.core.errors import MolmixError, fault, show_value
 from molmix.core.files import digest, write_atomically
 from molmix.core.validation import check_name
 from molmix.data.settings import FileSource, Predictions
@@ -36,6 +37,23 @@ USUAL = {
 }
 
 
+# What messages call settings, and what the command calls them.
+_OPTIONS = {"`quoting: none`": "`--quoting none`", "`labels`": "`--labels`"}
+
+
+@contextmanager
+def _options_for_keys() -> Iterator[None]:
+    """Errors in the block name options of the command instead of keys of a config."""
+    try:
+        yield
+    except MolmixError as error:
+        message = str(error)
+        for key, option in _OPTIONS.items():
+            message = message.replace(key, option)
+        raise MolmixError(message) from None
+
+
+@_options_for_keys()
 def write_study(
     references: Path,
     captions: Sequence[Path],
@@ -47,7 +65,7 @@ def write_study(
     columns: Mapping[str, str | None] | None = None,
     quoting: str = "minimal",
     strict: bool = False,
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
     """Write the config of a study of captions, and check it and the files that it names.
 
     Args:
@@ -63,14 +81,17 @@ def write_study(
         strict: whether the study stops if a judge is not licensed for its main scores.
 
     Returns:
-        The command that runs the study.
+        The command that runs the study; and notes for the user: how the captions of each file are joined, and what the
+        NLI model cannot tell.
 
     Raises:
         MolmixError: a file, a column or the model cannot be used; captions that are joined by order are not as many
-            as the references; or `molmix score` did not write the content of the folder.
+            as the references; no id is one of the references; or `molmix score` did not write the content of the
+            folder. The message names options of the command in place of config keys.
     """
     from molmix.core.hub import snapshot
     from molmix.judges.judge import check_labels, model_name, resolve_model
+    from molmix.judges.nli.licence import without_contradiction
 
     check_folder(out)
     for kind in kinds:
@@ -81,19 +102,21 @@ def write_study(
     source["columns"] = {"molecule": None} | _renamed(reference_columns, reference="caption")
     test = _name(references)
     systems: dict[str, dict[str, Any]] = {}
+    notes = []
     for path in captions:
         found = _renamed(_columns(path, "caption", named, quoting), caption="text")
         shared = [key for key in ("id", "molecule") if key in found and key in reference_columns][:1]
         predictions = {key: name for key, name in found.items() if key in ("text", *shared)}
         predictions |= {"path": str(path.absolute()), "quoting": quoting}
-        if not shared:
-            _check_lengths(FileSource.model_validate(source), Predictions.model_validate(predictions))
+        if shared != ["molecule"]:
+            _check_joins(FileSource.model_validate(source), Predictions.model_validate(predictions))
         name = _name(path)
         if name.lower() in RESERVED:
             raise fault(path, f"a system cannot be called {name!r}", "rename the file")
         if name.lower() in map(str.lower, systems):
             raise fault(path, f"a second system is called {name!r}", "give the files names that differ")
         systems[name] = predictions
+        notes.append(f"{name}: captions are joined to the references by {''.join(shared) or 'order'}")
     study: dict[str, Any] = {
         "run": RUN,
         "data": {"tests": {test: {"source": source}}, "unparsable": "keep"},
@@ -101,12 +124,14 @@ def write_study(
     }
     asking = [kind for kind in kinds if issubclass(KINDS[kind], NliJudge)]
     own: dict[str, str] = {}
+    contradicts = True
     if asking:
         if nli is None:
             hint = "name a local folder, or a hub id as organisation/name@commit"
             raise fault("--nli", f"missing: the judge {asking[0]!r} asks an NLI model", hint)
-        model, revision = resolve_model(nli)
-        check_labels(snapshot("nli", model, revision, "model") if revision else Path(model), labels)
+        model, revision = resolve_model(nli, "--nli")
+        folder = snapshot("--nli", model, revision, "model") if revision else Path(model)
+        contradicts = check_labels(folder, labels)
         settings: dict[str, Any] = {"kind": "pretrained", "id": model if revision else str(Path(model).absolute())}
         settings |= {"revision": revision} if revision else {}
         settings |= {"labels": list(labels)} if labels else {}
@@ -116,8 +141,11 @@ def write_study(
         raise fault("--nli", f"is given, and the judge {kinds[0]!r} asks no NLI model", "remove it")
     study["judges"] = {kind: {"kind": kind} | (own if kind in asking else {}) for kind in kinds}
     study |= {"licence": {"strict": True}} if strict else {}
-    ready(study, [], read_files=True)
-    return _write(study, out)
+    config, _ = ready(study, [], read_files=True)
+    if not contradicts:
+        judges = ((name, judge) for name, judge in config.judges.items() if isinstance(judge, NliJudge))
+        notes += [note for name, judge in judges if (note := without_contradiction(name, judge))]
+    return _write(study, out), notes
 
 
 def check_folder(out: Path) -> None:
@@ -199,12 +227,16 @@ def _renamed(columns: dict[str, str], **names: str) -> dict[str, str]:
     return {names.get(what, what): name for what, name in columns.items()}
 
 
-def _check_lengths(references: FileSource, captions: Predictions) -> None:
-    """Check that captions that are joined by order are as many as the references."""
-    own, other = (sum(1 for _ in read_rows(source)) for source in (captions, references))
-    if own != other:
+def _check_joins(references: FileSource, captions: Predictions) -> None:
+    """Check that captions are as many as the references, or that they share an id with them."""
+    own, other = ([row.get("id") for row in read_rows(source)] for source in (captions, references))
+    if not captions.id and len(own) != len(other):
         hint = "give one caption a row, in the same order, or a column of ids or molecules in both files"
-        raise fault(captions.path, f"has {own} captions, and {references.path} has {other} references", hint)
+        raise fault(captions.path, f"has {len(own)} captions, and {references.path} has {len(other)} references", hint)
+    if captions.id and own and other and not {*map(str, own)} & {*map(str, other)}:
+        what = f"has none of the ids of {references.path} (here {show_value(own[0])}, there {show_value(other[0])})"
+        hint = "name the column of the ids with --id; or rename it in one of the files, to join by molecule or by order"
+        raise fault(captions.path, what, hint)
 
 
 def _name(path: Path) -> str:

@@ -52,7 +52,7 @@ def write_report(*, config: Mapping[str, Any], targets: Sequence[str], front: st
     """
     with tempfile.TemporaryDirectory() as folder:
         study, first_page, made = (Path(folder) / name for name in ("study.yaml", "about.rst", "report.html"))
-        study.write_text(yaml.safe_dump(dict(config)), encoding="utf-8")
+        study.write_text(yaml.safe_dump(dict(config), sort_keys=False), encoding="utf-8")
         first_page.write_text(_as_rst(front), encoding="utf-8")
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(find_snakefile()), *targets]
         command += ["--configfile", str(study), "--report", str(made), "--nolock"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from molmix.analysis.provenance import commit_of, counts, precision, provenance
+from molmix.analysis.provenance import commit_of, copies, counts, precision, provenance
 from molmix.analysis.tables import Cell, Grid, figure, latex, latex_text, markdown, write_csv
 from molmix.core.errors import MolmixError
 from molmix.core.files import write_json
@@ -113,3 +113,16 @@ def test_the_commit_of_a_checkout(tmp_path: Path) -> None:
     (tmp_path / "w").mkdir()
     (tmp_path / "w/.git").write_text(f"gitdir: {linked}\n")
     assert commit_of(tmp_path / "w") == "333"
+
+
+def test_copies_of_references_are_counted_and_warned_of(tmp_path: Path) -> None:
+    for name, joined in {
+        "model": None,
+        "some": {"joined": 40, "copies": 3},
+        "all": {"joined": 40, "copies": 40},
+    }.items():
+        write_json(tmp_path / f"{name}.json", {"id": name, **({"joined": {"test": joined}} if joined else {})})
+    counted, warnings = copies(sorted(tmp_path.glob("*.json")))
+    assert counted == ["Captions that equal a reference letter by letter: all on test 40 of 40, some on test 3 of 40."]
+    assert len(warnings) == 1 and warnings[0].startswith("`all` on test: nearly all of its captions are copies")
+    assert copies([tmp_path / "model.json"]) == ([], [])

@@ -29,6 +29,36 @@ def test_every_format_reads_the_same(tmp_path: Path, name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            'id,caption\nm1,A gas.\nm2,"A fuel.\nm3,A wax.\nm4,"A dye."\n',
+            "t.csv, line 3: a quote opens here and does not",
+        ),
+        ('id,caption\nm1,A gas.\nm2,"A fuel.\nm3,A wax.\n', "t.csv, line 3: a quote opens here and does not close"),
+        (
+            'id,caption\nm1,A gas.\nm2,"A fuel.\nm3,A wax."\nm4,A dye.\n',
+            "t.csv, line 3: a quote opens here and closes in",
+        ),
+        ('id,caption\nm1,"A fuel.\nm2,A wax.\nm3,A dye."\n', "t.csv, line 2: .* closes in line 4: the rows between"),
+        ('caption,id\n"A fuel.,m1\nA wax.,m2\nA dye.",m3\n', "t.csv, line 2: .* closes in line 4"),
+    ],
+)
+def test_a_quote_that_takes_in_rows_is_refused_with_its_line(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    with pytest.raises(MolmixError, match=message):
+        list(read_file(path, {"id": "id", "text": "caption"}))
+
+
+def test_texts_of_several_lines_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    texts = ["A gas.\nHowever, it is a dye.", "A gas, a wax\nand\na dye, too.", "A gas.\n"]
+    pd.DataFrame({"id": ["m1", "m2", "m3"], "caption": texts}).to_csv(path, index=False)
+    assert [row["text"] for row in read_file(path, {"id": "id", "text": "caption"})] == texts
+
+
 def test_a_bare_quote_is_text_under_quoting_none(tmp_path: Path) -> None:
     path = tmp_path / "t.tsv"
     path.write_text('S\td\nCC\tthe "-yl ester\n')

@@ -71,6 +71,16 @@ def test_by_id_whichever_of_a_molecules_rows_it_names(joined) -> None:
     assert counts["references_without_caption"] == counts["no reference for it"] == 1
 
 
+def test_copies_of_the_references_are_counted(joined, caplog) -> None:
+    _, _, counts = joined("p.csv", "n,text\na,Ethanol. \nb,An alkane.\nd,c1ccccc1\n", id="n", text="text")
+    assert counts["copies"] == 2 and not caplog.records
+    _, _, counts = joined("p.csv", "n,text\na,An alcohol.\nb,Ethane.\nd,Benzene.\n", id="n", text="text")
+    assert counts["copies"] == 3
+    assert "3 of 3 captions are copies of their references" in caplog.text
+    _, _, counts = joined("p.csv", "n,text\na,A dye.\nb,\nd,\n", id="n", text="text")
+    assert "copies" not in counts
+
+
 def test_by_molecule_however_it_is_written(joined) -> None:
     written = [("C(C)O", "one"), ("OCC", "two"), ("C1=CC=CC=C1", "ring"), ("C1", "?")]
     content = gzip.compress("\n".join(json.dumps({"s": s, "t": t}) for s, t in written).encode())

@@ -31,6 +31,7 @@ from molmix.judges.decompose import Decomposed, Decomposer, decompose
 from molmix.judges.decompose.answers import REASONS, Unusable, read_atoms
 from molmix.judges.decompose.backends import rules
 from molmix.judges.decompose.backends.openai import OpenAISettings
+from molmix.judges.decompose.prompt import PRESETS, conversation, fill
 from molmix.judges.decompose.prompt import PROMPT as PROMPT_BY_DEFAULT
 from molmix.judges.decompose.text import clean, sentence
 from molmix.models.small import make_tokenizer
@@ -146,6 +147,21 @@ def test_the_prompts_own_examples_are_good_answers() -> None:
     assert len(examples) == 2
     for caption, answer in examples:
         assert answered(answer, caption) == json.loads(answer)
+
+
+def test_examples_of_a_prompt_are_turns_of_a_chat() -> None:
+    turns = conversation(PROMPT_BY_DEFAULT, "A {b} c.")
+    assert [turn["role"] for turn in turns] == ["user", "assistant", "user", "assistant", "user"]
+    assert turns[0]["content"].startswith("Split a description") and "Answer:" not in turns[0]["content"]
+    assert json.loads(turns[1]["content"])[0] == "The molecule is a wax."
+    assert turns[-1]["content"] == "Description: A {b} c."
+    for prompt in (
+        PROMPT,
+        PRESETS["cross_nli"],
+        "Split.\n\nDescription: {caption}",
+        "a\n\nDescription: b\n\n{caption}",
+    ):
+        assert conversation(prompt, CAPTION) == [{"role": "user", "content": fill(prompt, CAPTION)}]
 
 
 def test_unfinished_answers_are_not_used() -> None:

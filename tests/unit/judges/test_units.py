@@ -23,6 +23,10 @@ from molmix.judges.decompose.units import UNITS, even_chunks, packed_chunks, sen
         ("It is vitamin C. It is sour.", ["It is vitamin C.", "It is sour."]),
         ("Yes. Yes. ... No", ["Yes.", "Yes.", "No"]),
         ("no end", ["no end"]),
+        ("它是染料。它有毒！ 是吗？", ["它是染料。", "它有毒！", "是吗？"]),
+        ("彼は「水だ。」と言った。赤い。", ["彼は「水だ。」と言った。", "赤い。"]),
+        ("यह जल है। यह लाल है।", ["यह जल है।", "यह लाल है।"]),
+        ("ما هذا؟ هذا ماء۔ نعم.", ["ما هذا؟", "هذا ماء۔", "نعم."]),
     ],
 )
 def test_sentences(caption: str, expected: list[str]) -> None:

@@ -28,7 +28,14 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_columns_are_found_and_files_joined(files: Path, model: Path) -> None:
     systems = [Path("by-id.csv"), Path("by smiles.jsonl"), Path("in-order.txt")]
-    command = write_study(Path("references.tsv"), systems, Path("out"), nli=str(model), kinds=["atomic", "fulldoc"])
+    command, notes = write_study(
+        Path("references.tsv"), systems, Path("out"), nli=str(model), kinds=["atomic", "fulldoc"]
+    )
+    assert [note.rpartition(" by ")[::2] for note in notes] == [
+        ("by-id: captions are joined to the references", "id"),
+        ("by-smiles: captions are joined to the references", "molecule"),
+        ("in-order: captions are joined to the references", "order"),
+    ]
     text = Path("out/config.yaml").read_text()
     assert " ".join(command[1:5]) in text.splitlines()[1] and command[-2:] == ["tables", "explorer"]
     study = loading.load(Path("out/config.yaml"))
@@ -67,12 +74,20 @@ def test_columns_are_found_and_files_joined(files: Path, model: Path) -> None:
         ("by-id.csv", {"caption": "outptu"}, "has no column 'outptu' for the caption"),
         ("two.csv", {}, "several columns that can hold the caption: 'text', 'output'"),
         ("references.csv", {}, "a second system"),
+        (
+            "foreign.csv",
+            {},
+            r"none of the ids of .*references.tsv \(here 'x1', there 'm1'\)\n  Hint: name .* with --id",
+        ),
+        ("open.csv", {}, "open.csv, line 2: a quote opens here .*\n  Hint: .* set `--quoting none`"),
     ],
 )
 def test_bad_files_are_refused(captions: str, columns: dict, message: str, files: Path, model: Path) -> None:
     (files / "planted.txt").write_text("A gas.\nA fuel.\n")
     (files / "two.csv").write_text("id,text,output\nm1,a,b\n")
     (files / "references.csv").write_text("id,text\nm1,a\n")
+    (files / "foreign.csv").write_text("id,text\nx1,a\nx2,b\n")
+    (files / "open.csv").write_text('id,text\nm1,"a\nm2,b\n')
     systems = [Path(captions)] * 2 if "second" in message else [Path(captions)]
     with pytest.raises(MolmixError, match=message):
         write_study(Path("references.tsv"), systems, Path("out"), nli=str(model), columns=columns)
@@ -87,9 +102,22 @@ def test_a_folder_of_others_and_a_model_without_names_are_refused(files: Path, m
     nameless = make_model(files / "nameless", "bert", ("LABEL_0", "LABEL_1", "LABEL_2"))
     with pytest.raises(MolmixError, match="LABEL_0"):
         write_study(Path("references.tsv"), [Path("in-order.txt")], Path("out"), nli=str(nameless))
+    with pytest.raises(MolmixError, match="Hint: name an NLI model, or say in `--labels`"):
+        write_study(Path("references.tsv"), [Path("in-order.txt")], Path("out"), nli=str(nameless))
     labels = ["entailment", "neutral", "contradiction"]
     write_study(Path("references.tsv"), [Path("in-order.txt")], Path("out"), nli=str(nameless), labels=labels)
     assert loading.load(Path("out/config.yaml")).nli["nameless"].labels == labels
+
+
+def test_a_model_of_two_classes_is_said_to_lack_contradiction(files: Path) -> None:
+    two = make_model(files / "two", "bert", ("not_entailment", "entailment"))
+    kinds = ["atomic", "fulldoc", "minicheck"]
+    _, notes = write_study(Path("references.tsv"), [Path("in-order.txt")], Path("out"), nli=str(two), kinds=kinds)
+    (note,) = notes[1:]
+    assert note.startswith(
+        "the NLI model `two` of judge `atomic` has two classes, entailment or not: for hallucination"
+    )
+    assert "A model of three classes can tell" in note
 
 
 def test_judges_that_ask_no_nli_model_need_none(files: Path, model: Path) -> None:

@@ -55,6 +55,19 @@ def test_a_report_that_snakemake_refuses_is_one_message(tmp_path: Path) -> None:
     assert not (tmp_path / "index.html").exists()
 
 
+def test_a_report_has_the_test_sets_in_the_order_of_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("refs.tsv", "captions.tsv"):
+        Path(name).write_text("molecule\tcaption\nCCO\tThe molecule is a dye.\n")
+    tests = {name: {"source": {"kind": "file", "path": "refs.tsv"}} for name in ("short", "long")}
+    predictions = {name: {"path": "captions.tsv", "text": "caption"} for name in tests}
+    study = {"run": "x", "data": {"tests": tests}, "systems": [{"name": "s", "predictions": predictions}]}
+    study["nli"] = {"embedded": {"kind": "made"}}
+    targets = ["results/x/plots/distribution-long.svg"]  # long against short, the first; nothing was computed
+    with pytest.raises(MolmixError, match="marked for report but does not exist"):
+        write_report(config=study, targets=targets, front="# x", page=Path("index.html"))
+
+
 def row(kind: str, *parents: str, start: str | None = None) -> dict:
     method, seed = kind, 1
     return {"kind": kind, "parents": list(parents), "start": start, "method": method, "seed": seed, "unseeded": ""}

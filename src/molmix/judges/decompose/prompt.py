@@ -1,5 +1,6 @@
 """Prompts for language models: the default, the presets, and the setting of all such backends."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -16,6 +17,7 @@ def _with_one_slot(prompt: str) -> str:
 
 Prompt = Annotated[str, AfterValidator(_with_one_slot)]
 
+_BEFORE_EXAMPLE = re.compile(r"\n\n(?=Description: )")
 # The examples prevent common errors: items of a list that lose their verb, structures that are split, and a lost "not".
 PROMPT = """\
 Split a description into atomic statements.
@@ -65,5 +67,22 @@ PRESETS = {"cross_nli": CROSS_NLI}
 
 
 def fill(prompt: str, caption: str) -> str:
-    """The prompt for one caption. Plain replacement keeps braces in a caption."""
+    """The prompt for one caption, as one text. Plain replacement keeps braces in a caption."""
     return prompt.replace("{caption}", caption)
+
+
+def conversation(prompt: str, caption: str) -> list[dict[str, str]]:
+    """The prompt for one caption, as turns of a chat: a list of ``role`` and ``content``.
+
+    Examples in the prompt (a blank line, "Description: …", and "Answer: …" on the next line) are turns of the user and
+    of the assistant. Small models answer in the form of earlier answers, and ignore a form that a text only describes.
+    """
+    head, *parts = _BEFORE_EXAMPLE.split(prompt)
+    asked, between, answers = zip(*(part.partition("\nAnswer:") for part in parts), strict=True) if parts else ((),) * 3
+    if not parts or not all(between) or answers[-1].strip() or not all(map(str.strip, answers[:-1])):
+        return [{"role": "user", "content": fill(prompt, caption)}]
+    asked = (f"{head}\n\n{asked[0]}", *asked[1:])
+    turns = [
+        (("user", question), ("assistant", answer.strip())) for question, answer in zip(asked, answers, strict=True)
+    ]
+    return [{"role": role, "content": fill(text, caption)} for turn in turns for role, text in turn if text]

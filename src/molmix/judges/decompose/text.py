@@ -15,6 +15,13 @@ _BRACKET = re.compile(r"[][(){}]")
 _ABBREVIATION = re.compile(rf"(?<![\w/-]){_ABBREVIATIONS}\.(?! {_OPENERS} )", re.I)
 # A source at the start of a text or after a sentence: "(NTP, 1992)", "(L123)".
 _SOURCE = re.compile(r"(?:^|(?<=[.!?]))\s*\((?:From [^()]*|(?=[A-Z]{2}|[A-Z]\d)[^()a-z]*)\)\.?(?=\s|$)")
+# Where a sentence ends in other scripts: after the full stops of Arabic, Urdu, Hindi, Amharic, Armenian, Burmese and
+# Khmer and a blank; after those of Chinese and Japanese without one, if no quote or bracket closes there.
+_STOPS, _WIDE_STOPS, _CLOSERS = "\u061f\u06d4\u0964\u0965\u1362\u0589\u104b\u17d4", "。．！？｡", "」』”’）》"
+OTHER_SENTENCE_END = (
+    rf"(?<=[{_STOPS}]) |(?<=[{_WIDE_STOPS}])(?![{_WIDE_STOPS}{_CLOSERS}]) ?|(?<=[{_WIDE_STOPS}][{_CLOSERS}]) "
+)
+_OTHER_STOP = re.compile(rf"[{_STOPS}{_WIDE_STOPS}][{_CLOSERS}]?$")
 _NEW_SENTENCE = re.compile(r"[.!?] *(?:It|The molecule) [a-z]")
 
 
@@ -29,8 +36,9 @@ def says_something(text: str) -> bool:
 
 
 def sentence(statement: str) -> str:
-    """A statement with one full stop at its end."""
-    return f"{statement.strip(' .!?,;:')}."
+    """A statement with one full stop at its end. A full stop of another script stays."""
+    text = statement.strip(" .!?,;:")
+    return text if _OTHER_STOP.search(text) else f"{text}."
 
 
 def without_sources(text: str) -> str:

@@ -1,8 +1,9 @@
 """Units: simple ways to cut a caption without settings: the whole text, sentences, chunks of sentences, or names.
 
 Sentences end by the rules of :mod:`molmix.judges.decompose.text` (but not at semicolons). These rules know the
-abbreviations of the field ("sp.", "et al.") and the brackets in its names. The published SummaC, MiniCheck and
-AlignScore use NLTK's ``sent_tokenize``, whose model must be downloaded and knows neither.
+abbreviations of the field ("sp.", "et al."), the brackets in its names, and the full stops of other scripts. The
+published SummaC, MiniCheck and AlignScore use NLTK's ``sent_tokenize``, whose model must be downloaded and knows none
+of them.
 
 Blanks become single spaces. Sentences without a letter or digit are dropped; ``sentences-over-10`` also drops sentences
 of up to 10 characters. A caption without a letter or digit has no units.
@@ -13,9 +14,9 @@ from collections.abc import Callable
 from functools import partial
 
 from molmix.judges.decompose.chemical_names import chemical_names
-from molmix.judges.decompose.text import SHOWN, clean, hide, says_something
+from molmix.judges.decompose.text import OTHER_SENTENCE_END, SHOWN, clean, hide, says_something
 
-_SENTENCE_END = re.compile(r"(?<=[.!?]) ")
+_SENTENCE_END = re.compile(rf"(?<=[.!?]) |{OTHER_SENTENCE_END}")
 
 
 def whole(caption: str) -> list[str]:

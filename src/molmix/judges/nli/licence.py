@@ -282,10 +282,30 @@ def warn_about(name: str, judge: NliJudge, test: str, licence: Licence) -> Itera
         what = "any score" if len(columns) == len(judge.scores) else ", ".join(columns)
         why = f"with the NLI model `{judge.nli}`, {'; '.join(same)}"
         yield f"judge `{name}` is not licensed for {what} on {test}: {why}"
-    always = [score.column for score in judge.scores if score.reads_contradiction]
-    if always and licence.atoms and not licence.has_contradiction:
-        what = f"for {', '.join(always)} on {test}, nothing counts as contradicted"
-        yield f"the NLI model `{judge.nli}` of judge `{name}` has two classes, entailment or not: {what}"
+    if (
+        licence.atoms
+        and not licence.has_contradiction
+        and (warning := without_contradiction(name, judge, f" on {test}"))
+    ):
+        yield warning
+
+
+def without_contradiction(name: str, judge: NliJudge, where: str = "") -> str:
+    """A warning in words, if the NLI model of a judge has no class contradiction and a score of the judge reads it.
+
+    Args:
+        name: of the judge.
+        judge: its settings.
+        where: the test set, if there is one.
+    """
+    columns = [score.column for score in judge.scores if score.reads_contradiction]
+    if not columns:
+        return ""
+    return (
+        f"the NLI model `{judge.nli}` of judge `{name}` has two classes, entailment or not: for {', '.join(columns)}"
+        f"{where}, nothing counts as contradicted. A model of three classes can tell (entailment, neutral and "
+        "contradiction, as in MNLI); a judge that reads entailment alone needs no third class"
+    )
 
 
 def refuse_unlicensed(name: str, judge: NliJudge, tests: Mapping[str, Licence]) -> None:

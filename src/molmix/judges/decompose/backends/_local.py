@@ -12,7 +12,7 @@ from molmix.core.schema import Count, Revision
 from molmix.generation.engines import ENGINES
 from molmix.generation.engines._kind import EngineKind
 from molmix.judges.decompose.backends._decomposer import ModelSettings
-from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
+from molmix.judges.decompose.prompt import PROMPT, Prompt, conversation, fill
 from molmix.models.asking import Answer
 from molmix.models.chat import DATE, pinned_template
 
@@ -84,9 +84,7 @@ class LocalAsker:
         """
         greedy = {"temperature": 0.0, "top_p": 1.0}
         engine = self.settings.engine.load(self.manifest, self.settings.model_dump() | greedy, seed=0)
-        prompts = {
-            templated(engine.tokenizer, fill(self.settings.prompt, caption)): caption for caption in sorted(captions)
-        }
+        prompts = {templated(engine.tokenizer, self.settings.prompt, caption): caption for caption in sorted(captions)}
         for batch in engine.batches(list(prompts)):
             owed = [prompts[prompt] not in known for prompt in batch]
             if any(owed):
@@ -106,16 +104,16 @@ class LocalAsker:
         return 0
 
 
-def templated(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
-    """The prompt in the model's chat template; unchanged for a model without one.
+def templated(tokenizer: PreTrainedTokenizerBase, prompt: str, caption: str) -> str:
+    """The prompt for one caption: a conversation in the model's chat template, or one text if it has none.
 
     Raises:
         MolmixError: as :func:`molmix.models.chat.pinned_template`.
     """
     if not tokenizer.chat_template:
-        return prompt
+        return fill(prompt, caption)
     chat: Any = tokenizer.apply_chat_template(
-        [{"role": "user", "content": prompt}],
+        conversation(prompt, caption),
         tokenize=False,
         add_generation_prompt=True,
         chat_template=pinned_template(tokenizer, tokenizer.name_or_path),

@@ -11,7 +11,7 @@ from pydantic import Field
 from molmix.core.fingerprint import code_digest
 from molmix.core.schema import Count
 from molmix.judges.decompose.backends._decomposer import ModelSettings
-from molmix.judges.decompose.prompt import PROMPT, Prompt, fill
+from molmix.judges.decompose.prompt import PROMPT, Prompt, conversation
 from molmix.models.endpoint import ServerAsker, ServerSettings
 
 
@@ -25,4 +25,4 @@ class OpenAISettings(ServerSettings, ModelSettings):
     def asker(self, cache: Path, weights: Path | None) -> ServerAsker:
         """The object that asks the server."""
         code = code_digest(__name__, "molmix.judges.decompose.prompt")
-        return ServerAsker(self.model_dump(), partial(fill, self.prompt), prompt=self.prompt, code=code)
+        return ServerAsker(self.model_dump(), partial(conversation, self.prompt), prompt=self.prompt, code=code)

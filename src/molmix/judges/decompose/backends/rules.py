@@ -27,7 +27,15 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from molmix.judges.decompose.backends._decomposer import DecomposerSettings
-from molmix.judges.decompose.text import SHOWN, clean, hide, says_something, sentence, without_sources
+from molmix.judges.decompose.text import (
+    OTHER_SENTENCE_END,
+    SHOWN,
+    clean,
+    hide,
+    says_something,
+    sentence,
+    without_sources,
+)
 
 SUBJECT = "The molecule"
 
@@ -228,7 +236,7 @@ _ENDS = " .!?,;:\ue000\ue001\ue002\ue003"
 _SENTENCE_END = re.compile(
     r"(?<=[.!?]) +|; (?!(?:and|or|of|but|thereby|therefore,) |\(?\d{1,2}\)|\[)"
     rf"|(?<=\w[.!?])(?=(?:It|The molecule) {_VERB} )|(?<=[a-z][a-z][.!?])(?=[A-Z][a-z]+ )"
-    rf"|(?<![,:]) (?=(?:It|The molecule) {_VERB} )"
+    rf"|(?<![,:]) (?=(?:It|The molecule) {_VERB} )|{OTHER_SENTENCE_END}"
 )
 _REFERENCE = re.compile(r"&(?:#\d{1,7}|#x[0-9a-f]{1,6}|[a-z]\w{1,30});", re.I)  # of HTML: "&lt;"
 _MARK = r"(?:\(?\d{1,2}[.)]|\(?[a-z]\)|\([ivx]{1,4}\))"  # "1.", "2)", "(3)", "(a)", "(iv)"
