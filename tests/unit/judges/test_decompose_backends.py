@@ -408,7 +408,7 @@ def served(tiny, tmp_path_factory) -> Iterator[str]:
             env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
         )
     try:
-        for _ in range(600):
+        for _ in range(3000):
             assert server.poll() is None, log.read_text()
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
