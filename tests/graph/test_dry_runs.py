@@ -59,10 +59,10 @@ def test_every_shipped_config_plans_every_model(path: Path, tmp_path: Path, snak
     assert planned(judged.stdout)["judge_validation"] == planned(judged.stdout)["audit"] == 1
 
 
-def test_the_study_at_reduced_size_has_the_models_of_the_one_from_the_hub() -> None:
+def test_the_study_at_reduced_size_has_the_models_of_one_seed_but_one_merge_method() -> None:
     whole, reduced = (loading.load(ROOT / f"config/{name}.yaml") for name in ("small", "small-local"))
-    ids = {row.id for row in model_table.build(whole).values() if row.seed == whole.seeds[0]}
-    assert ids == model_table.build(reduced).keys()
+    rows = [row for row in model_table.build(whole).values() if row.seed == whole.seeds[0]]
+    assert {row.id for row in rows if row.method != "slerp"} == model_table.build(reduced).keys()
     assert whole.prompts == reduced.prompts
 
 
