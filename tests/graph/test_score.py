@@ -200,6 +200,8 @@ def test_the_report_opens_from_disk_without_a_network(done, width: int) -> None:
         page.on("request", lambda request: asked.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto((folder / "results/mine/report/index.html").as_uri())
+        text = page.locator(".prose").first.bounding_box()  # the first page, which the menu must not cover on a phone
+        assert text["width"] > 300 and text["x"] + text["width"] <= width
         page.get_by_text("Tables", exact=True).first.click()
         page.locator("tr", has_text="Leaderboard").locator("a").first.click()
         assert page.frame_locator("iframe").get_by_text("hallucination").first.text_content()
