@@ -12,6 +12,7 @@ import pyarrow as pa
 from molmix.core.files import read_rows_of, read_table, write_table
 from molmix.judges.kinds import VerdictJudge, parse_judge
 from molmix.judges.kinds._judge import JudgedCaption
+from molmix.judges.nli.pairs import written_text
 
 # A row for each caption. `fallback`: whether `rules` made units, because the decomposer's answer could not be used.
 # `verdicts` and `reasons` are of the caption's units, `covered` of the reference's (empty if the judge gives none).
@@ -60,7 +61,7 @@ def write_verdicts(
         JudgedCaption(
             generated=said["atoms"],
             reference=due["atoms"],
-            text=row["text"] if "text" in row else " ".join(row["references"]),
+            text=written_text(row),
             references=source["references"],
             molecule=source.get("molecule"),
         )

@@ -20,7 +20,7 @@ from molmix.core.progress import Progress
 from molmix.judges.nli.cache import VALUE
 from molmix.judges.nli.cached_model import CachedModel
 from molmix.judges.nli.literal import identical, lacking
-from molmix.judges.nli.pairs import Distinct, Pairs
+from molmix.judges.nli.pairs import Distinct, Pairs, written_text
 from molmix.judges.nli.premises import add_supports
 
 _MANY = 4_000_000  # pairs that are looked up together
@@ -115,7 +115,7 @@ def _texts_of(pairs: Pairs, references: Path, captions: Path) -> tuple[list[str]
     """The captions and their references, several joined by a blank, in the order of the pairs."""
     ids = pairs.ids.to_pylist()
     rows = [read_rows_of(path, ids, captions).to_pylist() for path in (captions, references)]
-    said, given = ([row["text"] if "text" in row else " ".join(row["references"]) for row in side] for side in rows)
+    said, given = ([written_text(row) for row in side] for side in rows)
     return said, given
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,11 @@ import pyarrow.compute as pc
 from molmix.core.errors import fault
 from molmix.core.files import read_table
 from molmix.judges.nli.cache import VALUE, pair_keys, text_digests
+
+
+def written_text(row: dict[str, Any]) -> str:
+    """The text of a row of captions: the caption of a system, or all references of a molecule, joined by blanks."""
+    return row["text"] if "text" in row else " ".join(row["references"])
 
 
 @dataclass(frozen=True)
