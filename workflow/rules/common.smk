@@ -105,6 +105,11 @@ def environment(engine):
     return f"../../envs/{ENGINES[engine].environment}.yaml"
 
 
+def judging_environment(*models):
+    """The environment of a job that asks NLI models."""
+    return f"../../envs/{products.judging_environment(models)}.yaml"
+
+
 def rejecting_model(wildcards):
     """The model that writes the rejected texts of a job."""
     return products.rejecting_model(wildcards.direction, wildcards.author_folder)

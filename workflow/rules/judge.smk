@@ -198,7 +198,7 @@ rule nli:
     group:
         groups.nli
     conda:
-        "../../envs/models.yaml"
+        lambda wildcards: judging_environment(products.nli_judges[wildcards.judge].nli)
     threads: lambda wildcards: needs.nli_cores(wildcards.judge)
     resources:
         **needs.gpus("nli"),
@@ -246,7 +246,7 @@ rule judge_licence:
     group:
         groups.licence
     conda:
-        "../../envs/models.yaml"
+        lambda wildcards: judging_environment(products.nli_judges[wildcards.judge].nli)
     threads: lambda wildcards: needs.nli_cores(wildcards.judge)
     resources:
         **needs.gpus("nli"),

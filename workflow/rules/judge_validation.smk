@@ -149,7 +149,7 @@ rule audit:
     log:
         f"{LOGS}/audit.log",
     conda:
-        "../../envs/models.yaml"
+        judging_environment(*(judge.nli for judge in products.atomic_judges.values()))
     threads: needs.cores("nli")
     resources:
         **needs.gpus("nli"),

@@ -85,7 +85,7 @@ rule align:
         model=any_of(products.adapters),
     priority: 40
     conda:
-        "../../envs/models.yaml"
+        lambda wildcards: judging_environment(*products.scoring_nli(wildcards.model))
     threads: lambda wildcards: needs.align_cores(wildcards.model)
     resources:
         **needs.gpus("align"),
@@ -140,7 +140,7 @@ rule search_weights:
         model=any_of(table.searched()),
     priority: 35
     conda:
-        "../../envs/models.yaml"
+        lambda wildcards: judging_environment(*products.scoring_nli(wildcards.model))
     threads: needs.cores("generate")
     resources:
         **needs.gpus("generate"),

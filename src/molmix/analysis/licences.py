@@ -10,6 +10,7 @@ import pandas as pd
 
 from molmix.analysis.tables import Cell, Grid, figure
 from molmix.judges.kinds import NliJudge, parse_judge, titles
+from molmix.judges.nli.agreement import EXACT
 from molmix.judges.nli.licence import HINT, read_licences, unlicensed_scores, warn_about
 from molmix.metrics import Options
 from molmix.metrics.families.judges import prefixes
@@ -44,10 +45,11 @@ class Licences:
             judge = parse_judge(options.judges[name])
             if name not in files or not isinstance(judge, NliJudge):
                 continue
-            tests, accuracy = read_licences(files[name])
+            tests, accuracy, agreement = read_licences(files[name])
             measured = [f"on {test}, {licence.describe()}" for test, licence in tests.items()]
             known = f" Accuracy of `{judge.nli}` on held-out pairs: {accuracy:.3f}." if accuracy is not None else ""
-            self.notes[name] = f"Licence of judge `{name}`: {'; '.join(measured)}.{known}"
+            computed = f" `{judge.nli}` was {agreement.describe()}." if agreement else ""
+            self.notes[name] = f"Licence of judge `{name}`: {'; '.join(measured)}.{known}{computed}"
             for test, licence in tests.items():
                 columns = {f"{prefix}{column}" for column in unlicensed_scores(judge, licence)}
                 self._unlicensed.setdefault(test, set()).update(columns)
@@ -85,16 +87,19 @@ def licence_frame(files: Mapping[str, Path], options: Options) -> pd.DataFrame:
 
     Returns:
         Columns judge, nli, test, the fields of :class:`molmix.judges.nli.licence.Licence`, accuracy (known accuracy of
-        the NLI model; None if it is not known), and unlicensed (number of the judge's scores that it is not licensed
-        for).
+        the NLI model; None if it is not known), unlicensed (number of the judge's scores that it is not licensed for),
+        and computed, largest and changed: how the model was computed, and its agreement with PyTorch in float32
+        (:class:`molmix.judges.nli.agreement.Agreement`).
     """
     rows = []
     for name, title in titles(options.judges).items():
         judge = parse_judge(options.judges[name])
         if name in files and isinstance(judge, NliJudge):
-            tests, accuracy = read_licences(files[name])
+            tests, accuracy, agreement = read_licences(files[name])
+            own = agreement or EXACT
+            computed = {"computed": f"{own.engine}, {own.dtype}", "largest": own.largest, "changed": own.changed}
             rows += [
-                {"judge": title, "nli": judge.nli, "test": test, **asdict(licence), "accuracy": accuracy}
+                {"judge": title, "nli": judge.nli, "test": test, **asdict(licence), "accuracy": accuracy, **computed}
                 | {"unlicensed": len(unlicensed_scores(judge, licence))}
                 for test, licence in tests.items()
             ]
@@ -104,6 +109,7 @@ def licence_frame(files: Mapping[str, Path], options: Options) -> pd.DataFrame:
 def licence_grids(licences: pd.DataFrame) -> list[Grid]:
     """A table for each test set; nothing without judges that ask an NLI model."""
     header = ["judge", "NLI model", *HEADER.values(), "accuracy of the model", "scores not licensed"]
+    header += ["computed by", "largest difference from float32", "labels changed"]
     return [
         Grid(
             f"{test}: licences of the judges",
@@ -111,7 +117,8 @@ def licence_grids(licences: pd.DataFrame) -> list[Grid]:
             [
                 [Cell(row["judge"]), Cell(row["nli"])]
                 + [Cell(figure(float("nan") if pd.isna(row[name]) else row[name])) for name in (*HEADER, "accuracy")]
-                + [Cell(str(row["unlicensed"]))]
+                + [Cell(str(row["unlicensed"])), Cell(row["computed"])]
+                + [Cell(figure(row["largest"])), Cell(figure(row["changed"]))]
                 for _, row in rows.iterrows()
             ],
             names=2,

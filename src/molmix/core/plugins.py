@@ -13,8 +13,6 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Annotated, Any, TypeVar, Union
 
-from pydantic import Field
-
 Base = TypeVar("Base")
 
 
@@ -50,4 +48,6 @@ def classes(package: ModuleType, base: type[Base]) -> dict[str, type[Base]]:
 
 def union(options: Sequence[type], key: str) -> Any:
     """A type of the config: one of several sections. The value of a key says which one."""
+    from pydantic import Field  # jobs that check no settings import plug-ins, too
+
     return Annotated[Union[tuple(options)], Field(discriminator=key)]  # noqa: UP007 (the options are not known here)

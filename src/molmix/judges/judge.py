@@ -58,7 +58,9 @@ class Judge:
         store: folder of the caches; the default is that of all studies that run in the working folder.
         max_length: maximum tokens of a pair; longer pairs are cut.
         batch_tokens: tokens in a batch of pairs, fewer on a CPU.
-        dtype: number format of the computation: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: number format of the computation: ``auto``, ``float32``, ``bfloat16`` or ``int8``.
+        engine: library that computes: ``torch``, ``openvino``, ``onnx``, or ``auto`` for the fastest exact one
+            (docs/judges.md).
         strict: refuse to score if the judge is not licensed for its main scores, that is, if its NLI model cannot read
             the references. Without it, a Python warning says so.
         settings: settings of the kind (docs/config.md), such as ``operation="max"``.
@@ -82,6 +84,7 @@ class Judge:
         max_length: int = 256,
         batch_tokens: int = 16384,
         dtype: str = "auto",
+        engine: str = "torch",
         strict: bool = False,
         **settings: Any,
     ) -> None:
@@ -99,7 +102,7 @@ class Judge:
                 raise fault("labels", f"is the text {show_value(labels)}", hint)
             source, self.revision = resolve_model(str(nli))
             settings["nli"] = model_name(source)
-            asked = {"max_length": max_length, "batch_tokens": batch_tokens, "dtype": dtype}
+            asked = {"max_length": max_length, "batch_tokens": batch_tokens, "dtype": dtype, "engine": engine}
             asked |= {"id": source, "revision": self.revision, "labels": None if labels is None else list(labels)}
             model = _parse(PretrainedNli, {"kind": "pretrained", **asked}, "Judge")
         elif nli is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -111,6 +112,10 @@ class Products:
         """The environment of `envs/` for the jobs that cut captions into some units."""
         decomposer = self.study.decomposers.get(units)
         return decomposer.environment if decomposer else "models"
+
+    def judging_environment(self, nli: Iterable[str]) -> str:
+        """The environment of `envs/` for the jobs that ask some NLI models."""
+        return "engines" if any(self.study.nli[name].needs_engines for name in nli) else "models"
 
     @cached_property
     def model_decomposers(self) -> list[str]:

@@ -127,11 +127,12 @@ def test_a_file_by_a_real_model_from_an_empty_and_a_full_cache(tmp_path: Path) -
     write_table(texts, rows, TEST)
     write_table(units, [{"id": str(n), "atoms": a, "fallback": False} for n, a in enumerate(UNITS)], ATOMS)
     given = {"judge": "atomic", "settings": {"kind": "atomic", "nli": "tiny"}, "texts": {"id": texts}}
-    given |= {"units": {"id": units}, "model": model, "cache": tmp_path / "cache", "strict": False}
+    given |= {"units": {"id": units}, "model": model, "cache": tmp_path / "cache", "strict": False, "dtype": "bfloat16"}
     for name in ("first", "again"):
         write_licence(**given, out=tmp_path / f"{name}.json")
     assert read_json(tmp_path / "first.json") == read_json(tmp_path / "again.json")
-    tests, accuracy = read_licences(tmp_path / "first.json")
+    tests, accuracy, agreement = read_licences(tmp_path / "first.json")
+    assert agreement is not None and (agreement.dtype, agreement.pairs) == ("bfloat16", 128)
     assert tests["id"].atoms == 16 and tests["id"].null_pairs > 100 and accuracy is None
     with pytest.raises(MolmixError, match="not licensed"):  # its weights are random
         write_licence(**given | {"strict": True}, out=tmp_path / "strict.json")

@@ -73,7 +73,7 @@ def test_every_pair_is_computed_once(folder: Path, monkeypatch: pytest.MonkeyPat
 def test_few_rows_are_multiplied_as_many_are() -> None:
     import torch
 
-    from molmix.judges.nli.model import EvenRows
+    from molmix.judges.nli.torch_forward import EvenRows
 
     torch.manual_seed(0)
     layer, rows = torch.nn.Linear(768, 96), torch.randn(3, 67, 768)
@@ -90,7 +90,7 @@ def test_debertas_unused_distances_change_no_bit(change: dict) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    from molmix.judges.nli.model import Distances
+    from molmix.judges.nli.torch_forward import Distances
     from tests.nli_models import SHAPES as SETTINGS
 
     shape = SETTINGS["deberta-v2"] | {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2} | change

@@ -29,11 +29,12 @@ import numpy as np
 from molmix.core.errors import MolmixError, fault
 from molmix.core.files import digest, read_json, write_atomically, write_json
 from molmix.core.fingerprint import environment
+from molmix.judges.nli.engines import ENGINES, TORCH
 
 # The answer for a pair: probabilities of entailment and contradiction (the rest is neutral), and whether the pair was
 # longer than the cut-off.
 VALUE = np.dtype([("entailment", "<f4"), ("contradiction", "<f4"), ("truncated", "?")])
-# The code that computes answers, and the libraries whose version can change them.
+# The code that computes answers with every engine, and the libraries whose version can change them.
 _CODE = (
     "molmix.judges.nli.model",
     "molmix.judges.nli.number_format",
@@ -85,9 +86,16 @@ def as_values(probabilities: np.ndarray, truncated: np.ndarray) -> np.ndarray:
 
 
 def open_cache(
-    root: Path, *, name: str, model: str, max_length: int, dtype: str, labels: Sequence[str] | None
+    root: Path,
+    *,
+    name: str,
+    model: str,
+    max_length: int,
+    dtype: str,
+    labels: Sequence[str] | None,
+    engine: str = TORCH,
 ) -> NliCache:
-    """The cache of one model with these settings, for this version of molmix on this machine.
+    """The cache of one model with these settings, for this version of molmix and of the engine on this machine.
 
     Args:
         root: folder of all caches.
@@ -96,11 +104,15 @@ def open_cache(
         max_length: maximum tokens of a pair; longer pairs are cut.
         dtype: number format of the computation, ``auto`` resolved.
         labels: names given to the model's classes; None for its own.
+        engine: the library that computes, a key of :data:`molmix.judges.nli.engines.ENGINES`.
     """
-    about = {"model": name, "digest": model, "dtype": dtype, "max_length": max_length}
+    own = ENGINES[engine]
+    about = {"model": name, "digest": model, "engine": engine, "dtype": dtype, "max_length": max_length}
     about |= {"digits": _DIGITS, "labels": list(labels) if labels else None}
-    about |= environment(code=_CODE, packages=_PACKAGES, dtype=dtype)
-    return NliCache(Path(root) / f"{model}-{max_length}-{dtype}-{digest(about | {'model': None})}", about)
+    code = (*_CODE, type(own).__module__, own.module)
+    about |= environment(code=code, packages=(*_PACKAGES, *own.packages), dtype=dtype)
+    folder = f"{model}-{max_length}-{engine}-{dtype}-{digest(about | {'model': None})}"
+    return NliCache(Path(root) / folder, about)
 
 
 class NliCache:
@@ -270,7 +282,7 @@ def _distinct(files: Iterable[np.ndarray | None]) -> np.ndarray:
     return records[first]
 
 
-COLUMNS = ("model", "dtype", "cut-off", "files", "damaged", "pairs", "repeats", "bytes", "folder")
+COLUMNS = ("model", "engine", "dtype", "cut-off", "files", "damaged", "pairs", "repeats", "bytes", "folder")
 
 
 def describe_caches(root: Path, *, compact: bool) -> list[tuple[str, ...]]:
@@ -296,10 +308,10 @@ def describe_caches(root: Path, *, compact: bool) -> list[tuple[str, ...]]:
     return rows
 
 
-def _about(folder: Path) -> tuple[str, str, str]:
-    """Model, number format and cut-off of a cache; question marks if they are unknown."""
+def _about(folder: Path) -> tuple[str, ...]:
+    """Model, engine, number format and cut-off of a cache; question marks if they are unknown."""
     try:
         about = read_json(folder / ABOUT)
-        return str(about["model"]), str(about["dtype"]), str(about["max_length"])
+        return str(about["model"]), about.get("engine", TORCH), str(about["dtype"]), str(about["max_length"])
     except (MolmixError, KeyError):
-        return "?", "?", "?"
+        return "?", "?", "?", "?"

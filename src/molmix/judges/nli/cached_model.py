@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from molmix.core.files import read_json
+from molmix.core.files import read_json, write_json
+from molmix.core.progress import Progress
+from molmix.judges.nli.agreement import Agreement, compare, sample
 from molmix.judges.nli.cache import Lookup, as_values, open_cache
 from molmix.judges.nli.claims import Claims
+from molmix.judges.nli.engines import AUTO, ENGINES, TORCH, fastest_engines
 from molmix.judges.nli.number_format import resolve_dtype
 from molmix.judges.nli.pairs import Distinct
 from molmix.models.manifests import weights_path
@@ -26,6 +30,7 @@ log = logging.getLogger(__name__)
 # Parts of the work that processes share: 64 classes of length (in characters) of four parts each.
 _WIDTH, _WIDEST, _SPLIT = 16, 63, 4
 POLL = 0.5  # seconds between two looks at parts that other processes compute
+AGREEMENT = "agreement.json"  # in the cache of an engine that `auto` tried
 CHUNK = 1024  # pairs computed and cached at a time: a killed job loses at most so many
 
 
@@ -39,9 +44,16 @@ class CachedModel:
         max_length: maximum tokens of a pair; longer pairs are cut.
         dtype: number format of the computation, one of :data:`molmix.judges.nli.number_format.DTYPES`.
         labels: names of the model's classes in its order; default those of its config.
+        engine: the library that computes, a key of :data:`molmix.judges.nli.engines.ENGINES`; or ``auto`` for the
+            fastest one that is installed and exact. An engine is exact if its answers for some of the first missing
+            pairs equal those of PyTorch in float32 (:mod:`molmix.judges.nli.agreement`). The result is stored in the
+            cache, so that later jobs choose the same. PyTorch is chosen as long as its cache has all answers.
 
     Attributes:
-        cache: its cache.
+        cache: its cache; that of PyTorch for ``auto``.
+
+    Raises:
+        MolmixError: the engine is not installed, or does not compute in `dtype`.
     """
 
     def __init__(
@@ -53,10 +65,16 @@ class CachedModel:
         max_length: int = 256,
         dtype: str = "auto",
         labels: Sequence[str] | None = None,
+        engine: str = TORCH,
     ) -> None:
         facts = read_json(manifest)
-        self._manifest = manifest
-        self._settings: dict[str, Any] = {"max_length": max_length, "dtype": resolve_dtype(dtype), "labels": labels}
+        self._manifest, self._root = manifest, cache
+        own = TORCH if engine == AUTO else engine
+        ENGINES[own].check_installed(own)
+        self._settings: dict[str, Any] = {"max_length": max_length, "labels": labels}
+        self._settings |= {"dtype": resolve_dtype(dtype, own), "engine": own}
+        self._tried = fastest_engines(self._settings["dtype"]) if engine == AUTO else []
+        self._chosen: CachedModel | None = None
         self._batch_tokens = batch_tokens
         name = "@".join(facts[key] for key in ("source", "revision") if facts.get(key)) or facts["id"]
         self.cache = open_cache(cache, name=name, model=facts["weights"]["digest"], **self._settings)
@@ -67,9 +85,50 @@ class CachedModel:
 
         return NliModel.load(weights_path(self._manifest), batch_tokens=self._batch_tokens, **self._settings)
 
+    def _with(self, engine: str, dtype: str) -> CachedModel:
+        """The same model with another engine and number format."""
+        settings = self._settings | {"engine": engine, "dtype": dtype}
+        return CachedModel(self._manifest, self._root, batch_tokens=self._batch_tokens, **settings)
+
+    def _choose(self, pairs: Distinct) -> CachedModel:
+        """The model with the engine that is used for some pairs: itself, or what ``auto`` chooses."""
+        if not self._tried or self._chosen is not None:
+            return self._chosen or self
+        missing = pairs.only(Answers(self, pairs).missing)
+        if not len(missing.keys):
+            return self
+        tried = (self._with(name, self._settings["dtype"]) for name in self._tried)
+        self._chosen = next((own for own in tried if own._is_exact(missing)), self)
+        log.info("engine `auto`: %s", self._chosen._settings["engine"])
+        return self._chosen
+
+    def _is_exact(self, pairs: Distinct) -> bool:
+        """Whether its engine is exact, as an earlier job found, or else on some of these pairs."""
+        path = self.cache.folder / AGREEMENT
+        if not path.is_file():
+            agreement = self.measure_agreement(pairs)
+            assert agreement is not None
+            write_json(path, asdict(agreement))
+        return Agreement(**read_json(path)).is_exact
+
+    def measure_agreement(self, pairs: Distinct) -> Agreement | None:
+        """Compare its answers with those of PyTorch in float32, on some of the given pairs, which are at least one.
+
+        Answers of both are looked up in their caches, and added to them. None if it is PyTorch in float32.
+        """
+        own, exact = self._choose(pairs), self._with(TORCH, "float32")
+        if own.cache.folder == exact.cache.folder:
+            return None
+        some = pairs.only(sample(len(pairs.keys)))
+        with Progress(total=2 * len(some.keys), unit="pair", desc="NLI agreement") as bar:
+            values = [model.predict(some, bar)[0] for model in (own, exact)]
+        agreement = compare(own._settings["engine"], own._settings["dtype"], *values)
+        log.info("%s", agreement.describe())
+        return agreement
+
     def look_up(self, pairs: Distinct) -> Answers:
         """Answers for some pairs: those in the cache; the others can be computed."""
-        return Answers(self, pairs)
+        return Answers(self._choose(pairs), pairs)
 
     def missing(self, pairs: Distinct) -> Distinct:
         """The given pairs that are not in the cache."""

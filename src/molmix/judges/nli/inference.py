@@ -146,16 +146,21 @@ def predict_pairs(
         MolmixError: the model cannot be used, or the disk is full.
     """
     cached = model if isinstance(model, CachedModel) else CachedModel(model, cache, **settings)
-    texts = {text: index for index, text in enumerate(dict.fromkeys(text for pair in pairs for text in pair))}
     once = {pair: index for index, pair in enumerate(dict.fromkeys(pairs))}
-    numbers = np.array([[texts[text] for text in pair] for pair in once], np.int64).reshape(-1, 2)
-    distinct = Distinct.of(list(texts), *numbers.T)
+    distinct = distinct_pairs(list(once))
     asked = _asked(distinct, ask_identical)
     without = lacking(distinct.texts, distinct.premises, distinct.hypotheses, exact)
     with Progress(total=len(cached.missing(distinct.only(asked)).keys), unit="pair", desc=f"NLI {name}") as bar:
         answers, computed = cached.predict(distinct.only(asked), bar)
     log.info("%s: %d pairs, %d distinct, %d computed", name, len(pairs), len(once), computed)
     return _values(answers, asked, without)[[once[pair] for pair in pairs]]
+
+
+def distinct_pairs(pairs: Sequence[tuple[str, str]]) -> Distinct:
+    """Distinct pairs of (premise, hypothesis), in the same order."""
+    texts = {text: index for index, text in enumerate(dict.fromkeys(text for pair in pairs for text in pair))}
+    numbers = np.array([[texts[text] for text in pair] for pair in pairs], np.int64).reshape(-1, 2)
+    return Distinct.of(list(texts), *numbers.T)
 
 
 def _asked(pairs: Distinct, ask_identical: bool) -> np.ndarray:

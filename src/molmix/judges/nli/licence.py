@@ -18,11 +18,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from molmix.core.errors import fault
 from molmix.core.files import read_json, read_rows_of, read_table, write_json
 from molmix.judges.kinds import NliJudge, parse_judge
+from molmix.judges.nli.agreement import Agreement
 from molmix.judges.nli.cached_model import CachedModel
 
 if TYPE_CHECKING:
@@ -209,6 +210,9 @@ def write_licence(
 ) -> None:
     """Check a judge on the references of every test set, and write its licences as JSON.
 
+    On some of the same pairs, the answers of its NLI model are compared with those of PyTorch in float32, if it is
+    computed by another engine or in another number format.
+
     Args:
         judge: its name.
         settings: of the judge, dumped.
@@ -223,16 +227,22 @@ def write_licence(
     Raises:
         MolmixError: a table is damaged, the model cannot be used, or the judge is refused.
     """
-    from molmix.judges.nli.inference import predict_pairs
+    from molmix.judges.nli.inference import distinct_pairs, predict_pairs
 
     cached, tests = CachedModel(model, cache, **asked), {}
+    pairs: dict[Pair, None] = {}
+
+    def ask(test: str, some: Sequence[Pair]) -> np.ndarray:
+        pairs.update(dict.fromkeys(some))
+        return predict_pairs(some, model=cached, cache=cache, name=f"licence {test}")
+
     for test, path in units.items():
         rows = read_table(path, columns=["id", "atoms"])
         references = read_rows_of(texts[test], rows["id"].to_pylist(), path, columns=["id", "references"])
         tests[test] = measure_licence(
             [" ".join(several) for several in references["references"].to_pylist()],
             rows["atoms"].to_pylist(),
-            partial(predict_pairs, model=cached, cache=cache, name=f"licence {test}"),
+            partial(ask, test),
         )
         log.info("judge %s on %s: %s", judge, test, tests[test].describe())
     own = parse_judge(dict(settings))
@@ -242,18 +252,36 @@ def write_licence(
         log.warning("%s", line)
     if strict:
         refuse_unlicensed(judge, own, tests)
-    facts = {"judge": judge, "nli": own.nli, "accuracy": known_accuracy(model)}
+    facts: dict[str, Any] = {"judge": judge, "nli": own.nli, "accuracy": known_accuracy(model)}
+    if pairs and (agreement := cached.measure_agreement(distinct_pairs(list(pairs)))):
+        facts["agreement"] = asdict(agreement)
     write_json(out, facts | {"tests": {test: asdict(licence) for test, licence in tests.items()}}, checksum=True)
 
 
-def read_licences(path: Path) -> tuple[dict[str, Licence], float | None]:
-    """Licences of a judge by test set, and the known accuracy of its NLI model.
+class Licences(NamedTuple):
+    """What the file of a judge holds.
+
+    Attributes:
+        tests: its licences by test set.
+        accuracy: the known accuracy of its NLI model on held-out pairs.
+        agreement: of the engine and number format of its NLI model; None for PyTorch in float32.
+    """
+
+    tests: dict[str, Licence]
+    accuracy: float | None
+    agreement: Agreement | None
+
+
+def read_licences(path: Path) -> Licences:
+    """The licences that :func:`write_licence` wrote.
 
     Raises:
         MolmixError: the file is missing or damaged.
     """
     content = read_json(path)
-    return {test: Licence(**own) for test, own in content["tests"].items()}, content["accuracy"]
+    agreement = content.get("agreement")
+    tests = {test: Licence(**own) for test, own in content["tests"].items()}
+    return Licences(tests, content["accuracy"], Agreement(**agreement) if agreement else None)
 
 
 def known_accuracy(manifest: Path) -> float | None:

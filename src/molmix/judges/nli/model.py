@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch.overrides import TorchFunctionMode
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from molmix.core.errors import fault
+from molmix.judges.nli.engines import ENGINES, TORCH
 from molmix.judges.nli.number_format import resolve_dtype
 from molmix.models.loading import default_device, load_folder, load_tokenizer
 
@@ -45,10 +45,12 @@ class Scores(NamedTuple):
 class NliModel:
     """A loaded model.
 
-    All pairs of a batch have the same length in tokens. So nothing is padded, no time is lost on padding, and a pair's
-    answer does not depend on the other pairs. On a CPU in float32, this is exact to the last bit (see
-    :class:`EvenRows`; measured on x86). If a matrix library chooses its routine by the size of the batch (GPUs), a
-    probability differs by at most 1e-5 in float32 and by about 1e-2 in bfloat16.
+    With PyTorch on a CPU, all pairs of a batch have the same length in tokens. So nothing is padded, and a pair's
+    answer does not depend on the other pairs. In float32, this is exact to the last bit (see
+    :class:`molmix.judges.nli.torch_forward.EvenRows`; measured on x86, where it also holds in bfloat16). Elsewhere,
+    pairs are sorted by their length and padded to the longest of their batch. There a probability depends on the batch:
+    by at most 1e-5 in float32, by about 1e-2 in bfloat16, and by up to .1 in int8, which takes the scale of a layer's
+    inputs from the whole batch.
 
     Attributes:
         has_contradiction: whether one of its classes is contradiction; a model of two classes has none.
@@ -61,15 +63,20 @@ class NliModel:
         order: list[int],
         max_length: int,
         batch_tokens: int,
+        engine: str = TORCH,
+        dtype: str = "float32",
     ) -> None:
-        self._model = model
-        self._distances = Distances(model)
+        self._name = model.name_or_path
         self._tokenizer = tokenizer
         self._inputs = _inputs(model)
         self._order = order
+        device = model.device.type
+        self._pads = tokenizer.pad_token_id is not None and ENGINES[engine].pads(device)
+        names = [name for name in tokenizer(["a"], ["b"]) if name in self._inputs | {"attention_mask"}]
+        self._forward = ENGINES[engine].load(model, list(dict.fromkeys([*names, "attention_mask"])), dtype)
         self.has_contradiction = LABELS.index("contradiction") in order
         self._max_length = max_length
-        self._batch_tokens = batch_tokens if model.device.type == "cuda" else min(batch_tokens, _CPU_TOKENS)
+        self._batch_tokens = batch_tokens if device == "cuda" else min(batch_tokens, _CPU_TOKENS)
 
     @classmethod
     def load(
@@ -80,8 +87,9 @@ class NliModel:
         batch_tokens: int = 16384,
         dtype: str = "float32",
         labels: Sequence[str] | None = None,
+        engine: str = TORCH,
     ) -> NliModel:
-        """Load a local folder, onto CUDA if there is a GPU.
+        """Load a local folder, onto CUDA if there is a GPU and the engine uses it.
 
         Args:
             folder: config, safetensors and tokenizer of a sequence classifier.
@@ -89,12 +97,16 @@ class NliModel:
             batch_tokens: tokens in a batch, fewer on a CPU.
             dtype: number format of the computation, one of :data:`molmix.judges.nli.number_format.DTYPES`.
             labels: names of the model's classes in its order; default those of its config (``id2label``).
+            engine: the library that computes, a key of :data:`molmix.judges.nli.engines.ENGINES`.
 
         Raises:
-            MolmixError: it cannot be loaded, is not a trained classifier, or lacks an entailment label.
+            MolmixError: it cannot be loaded, is not a trained classifier, or lacks an entailment label; or the engine
+                is not installed, or does not compute in `dtype`.
         """
-        number_format = getattr(torch, resolve_dtype(dtype))
-        device = default_device()
+        ENGINES[engine].check_installed(engine)
+        dtype = resolve_dtype(dtype, engine)
+        number_format = getattr(torch, ENGINES[engine].dtype_of_weights(dtype))
+        device = default_device() if ENGINES[engine].runs_on_gpu else "cpu"
         model: Any = load_folder(
             folder, bytes_per_weight=number_format.itemsize, device=device, classifier=True, dtype=number_format
         )
@@ -108,7 +120,7 @@ class NliModel:
             model.config.pad_token_id = -1
         order = label_order(names if labels is None else dict(enumerate(labels)), folder)
         limit = min(max_length, tokenizer.model_max_length, positions(model))
-        return cls(model.to(device).eval(), tokenizer, order, limit, batch_tokens)
+        return cls(model.to(device).eval(), tokenizer, order, limit, batch_tokens, engine, dtype)
 
     def score(self, pairs: Sequence[tuple[str, str]], bar: Any = None) -> Scores:
         """Predict labels of pairs of (premise, hypothesis).
@@ -125,16 +137,25 @@ class NliModel:
         rows, truncated = self._encode(pairs)
         lengths = np.array([len(row["input_ids"]) for row in rows], dtype=int)
         probabilities = np.zeros((len(rows), len(LABELS)), np.float32)
-        for length in np.unique(lengths)[::-1]:  # the longest first: a lack of memory shows at once
-            alike = np.flatnonzero(lengths == length)
-            step = max(1, self._batch_tokens // length)
-            for batch in (alike[start : start + step] for start in range(0, len(alike), step)):
-                probabilities[batch] = self._forward([rows[index] for index in batch])
-                if bar is not None:
-                    bar.update(len(batch))
+        for batch in self._batches(lengths):
+            probabilities[batch] = self._predict([rows[index] for index in batch], lengths[batch])
+            if bar is not None:
+                bar.update(len(batch))
         if not np.isfinite(probabilities).all():
-            raise fault(self._model.name_or_path, "answers with NaN", "its weights are broken: fetch or make it again")
+            raise fault(self._name, "answers with NaN", "its weights are broken: fetch or make it again")
         return Scores(probabilities, truncated)
+
+    def _batches(self, lengths: np.ndarray) -> Iterator[np.ndarray]:
+        """Indices of the pairs of each batch, the longest pairs first: a lack of memory shows at once."""
+        order = np.argsort(-lengths, kind="stable")
+        start = 0
+        while start < len(order):
+            longest = lengths[order[start]]
+            batch = order[start : start + max(1, self._batch_tokens // longest)]
+            if not self._pads:
+                batch = batch[lengths[batch] == longest]
+            yield batch
+            start += len(batch)
 
     def _encode(self, pairs: Sequence[tuple[str, str]]) -> tuple[list[dict[str, list[int]]], np.ndarray]:
         whole = self._ends(text for pair in pairs for text in pair)
@@ -174,17 +195,17 @@ class NliModel:
             dict(zip(names, values, strict=True)) for values in zip(*(encoded[name] for name in names), strict=True)
         ]
 
-    @torch.inference_mode()
-    def _forward(self, rows: list[dict[str, list[int]]]) -> np.ndarray:
-        """Probabilities, float32 [rows, 3], of rows of one length."""
-        inputs = {name: torch.tensor([row[name] for row in rows], device=self._model.device) for name in rows[0]}
+    def _predict(self, rows: list[dict[str, list[int]]], lengths: np.ndarray) -> np.ndarray:
+        """Probabilities, float32 [rows, 3], of the rows of one batch."""
+        longest = lengths.max()
         # Without a mask, some models treat the padding token's id in a text as padding.
-        inputs["attention_mask"] = torch.ones_like(inputs["input_ids"])
-        self._distances.fit(inputs["input_ids"].shape[1])
-        with EvenRows():
-            logits = self._model(**inputs).logits
+        inputs = {"attention_mask": (np.arange(longest) < lengths[:, None]).astype(np.int64)}
+        for name in rows[0]:
+            filler = self._tokenizer.pad_token_id if name == "input_ids" and self._pads else 0
+            inputs[name] = np.array([row[name] + [filler] * (longest - len(row[name])) for row in rows])
+        logits = torch.from_numpy(self._forward(inputs))
         probabilities = np.zeros((len(rows), len(LABELS)), np.float32)
-        for label, column in zip(self._order, logits.float().softmax(-1).cpu().numpy().T, strict=True):
+        for label, column in zip(self._order, logits.softmax(-1).numpy().T, strict=True):
             probabilities[:, label] += column
         return probabilities
 
@@ -234,72 +255,3 @@ def _inputs(model: PreTrainedModel) -> set[str]:
     """Inputs of a model among a tokenizer's outputs. Some tokenizers give token types to models that have none."""
     names = set(inspect.signature(model.forward).parameters)
     return names if getattr(model.config, "type_vocab_size", 2) > 1 else names - {"token_type_ids"}
-
-
-# ---- batch invariance ---------------------------------------------------------------------------------------------
-
-# Matrix libraries use a different routine for the last few rows of a matrix, which sums in another order. Multiples of
-# 16 rows have no such rest. Measured with MKL on 1 to 16 threads, where the last 1 to 3 rows (of all, or of a thread's
-# share) differ in their last bits.
-_ROWS = 16
-_MANY = 1024  # from so many rows on, no thread's share is only a few rows
-
-
-class EvenRows(TorchFunctionMode):
-    """In this context, linear layers get multiples of 16 rows: zero rows are added before and removed after.
-
-    In batches of one length, all other operations of an encoder work on single pairs or numbers. So on a CPU, a pair's
-    float32 answer is the same to the last bit in any batch. No pair is computed twice: only rows of single layers are
-    added. This matters most for classifier heads, which get one row per pair.
-    """
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Pad the input of linear layers; see the class."""
-        if func is not torch.nn.functional.linear or kwargs:
-            return func(*args, **kwargs or {})
-        rows, *weights = args
-        flat = rows.reshape(-1, rows.shape[-1])
-        lacking = -len(flat) % _ROWS if len(flat) < _MANY else 0
-        if not lacking:
-            return func(*args)
-        full = func(torch.nn.functional.pad(flat, (0, 0, 0, lacking)), *weights)
-        return full[: len(flat)].reshape(*rows.shape[:-1], -1)
-
-
-# ---- DeBERTa ------------------------------------------------------------------------------------------------------
-
-
-class Distances:
-    """Cuts the table of relative positions of a loaded DeBERTa to those of a batch. Does not change other models.
-
-    DeBERTa-v2 and -v3 compare every token with all 512 embedded distances, for any length of the text, and then select
-    the few that occur. On short texts, this takes a third to a half of the whole time. The remaining products are
-    unchanged, so the answer is the same.
-
-    Args:
-        model: any sequence classifier of transformers.
-    """
-
-    def __init__(self, model: Any) -> None:
-        encoder: Any = getattr(model.base_model, "encoder", None)
-        self._encoder = None
-        if model.config.model_type == "deberta-v2" and encoder.relative_attention:
-            self._encoder = encoder
-            self._layers = [layer.attention.self for layer in encoder.layer]
-            self._span = self._layers[0].pos_ebd_size
-            with torch.inference_mode():
-                self._table = encoder.get_rel_embedding()  # the layer norm of a parameter, which is constant
-            encoder.get_rel_embedding = lambda: self._kept
-
-    def fit(self, length: int) -> None:
-        """Keep the distances that occur in texts of `length` tokens."""
-        if self._encoder is None:
-            return
-        with torch.inference_mode():
-            farthest = int(self._encoder.get_rel_pos(torch.empty(1, length, 1)).abs().max())
-        span = min(farthest + 1, self._span)
-        self._kept = self._table[self._span - span : self._span + span]
-        for layer in self._layers:
-            layer.pos_ebd_size = span

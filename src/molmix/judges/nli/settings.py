@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from molmix.core.schema import Count, FilePath, Name, Revision, Section
+from molmix.judges.nli.engines import AUTO, ENGINES, TORCH
+
+Dtype = Literal["auto", "float32", "bfloat16", "int8"]
 
 
 class NliSettings(Section):
@@ -24,14 +27,36 @@ class NliSettings(Section):
         256, description="tokens of a pair; longer ones are cut, counted"
     )
     batch_tokens: Annotated[Count, Field(ge=64)] = Field(16384, description="tokens in a batch of pairs")
-    dtype: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="`auto` is bfloat16 where the hardware has it"
+    dtype: Dtype = Field(
+        "auto",
+        description="number format of the computation; `auto` is bfloat16 where the engine and the hardware have it, "
+        "else float32",
     )
+    engine: Literal[AUTO, *ENGINES] = Field(  # type: ignore[valid-type]
+        TORCH,
+        description="library that computes its answers (docs/judges.md); `auto` takes the fastest one that is "
+        "installed and gives the answers of `torch`, in float32 on a CPU",
+    )
+
+    @model_validator(mode="after")
+    def _engine_has_format(self) -> Self:
+        able = [name for name, engine in ENGINES.items() if self.dtype in ("auto", *engine.dtypes)]
+        if (TORCH if self.engine == AUTO else self.engine) not in able:
+            raise ValueError(f"dtype {self.dtype!r} needs an engine that computes in it: {' or '.join(able)}")
+        return self
+
+    @property
+    def needs_engines(self) -> bool:
+        """Whether it can be computed by an engine that `envs/models.yaml` lacks."""
+        return self.engine == AUTO or bool(ENGINES[self.engine].extra)
 
     def asked(self) -> dict[str, Any]:
         """Settings that its answers depend on, besides its weights (arguments of
         :func:`molmix.judges.nli.inference.predict_tables`)."""
-        return self.model_dump(include={"max_length", "batch_tokens", "dtype", "labels"})
+        own = self.model_dump(include={"max_length", "batch_tokens", "dtype", "labels", "engine"})
+        if self.engine == TORCH:  # the default, so that results of earlier versions stay valid
+            del own["engine"]
+        return own
 
 
 class MadeNli(NliSettings):
@@ -74,7 +99,7 @@ class CrossNliModel(PretrainedNli):
     max_length: Annotated[Count, Field(ge=16)] = Field(
         512, description="tokens of a pair; longer ones are cut, counted"
     )
-    dtype: Literal["auto", "float32", "bfloat16"] = Field("float32", description="number format to compute in")
+    dtype: Dtype = Field("float32", description="number format to compute in")
 
 
 # Kinds of pairs that `adapted` is trained on; molmix.judges.nli.domain_pairs makes them.
