@@ -3,7 +3,12 @@
 #        tables), report/one-page.html (the same as one page, to print), and for a run that is not finished so-far/index.html.
 # The tables of the target `judge` are shown if they exist or the same command makes them: the report alone does not make
 # them, as that takes long.
-REPORTED = products.reported(Path(f"{R}/tables"), judge_too="judge" in sys.argv)
+# Snakemake's report is written by a second Snakemake, to which MOLMIX_ABOUT is given.
+REPORTED = products.reported(
+    Path(f"{R}/tables"),
+    judge_too="judge" in sys.argv,
+    finished="MOLMIX_ABOUT" in os.environ,
+)
 
 
 rule pages:

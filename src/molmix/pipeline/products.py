@@ -261,15 +261,18 @@ class Products:
             figures |= {f"merges-{test}": {"kind": "merges", "tests": [test]} for test in self.tests}
         return figures | {"cost": {"kind": "cost", "tests": []}}
 
-    def reported(self, folder: Path, *, judge_too: bool = False) -> dict[str, list[str]]:
+    def reported(self, folder: Path, *, judge_too: bool = False, finished: bool = False) -> dict[str, list[str]]:
         """Tables and figures of the report, under ``tables`` and ``figures``.
 
         Args:
             folder: folder of the tables. Those of the target `judge` are reported if they exist.
             judge_too: whether the same command makes the tables of the target `judge`.
+            finished: whether every table of the report has its page already. Then a table without a page is not
+                reported: another target of the run may have made it since the pages were planned.
         """
         ablations = [f"ablation-{name}" for name in self.study.ablations]
-        validation = [name for name in VALIDATION if judge_too or (folder / f"{name}.md").exists()]
+        kind = "html" if finished else "md"
+        validation = [name for name in VALIDATION if judge_too or (folder / f"{name}.{kind}").exists()]
         judges = [f"judges-{test}" for test in self.judged if "judges" in validation]
         return {
             "tables": ["leaderboard", *self.compared, *self._searches, *ablations, *validation],

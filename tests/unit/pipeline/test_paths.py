@@ -128,6 +128,10 @@ def test_tables_and_figures_are_those_that_the_study_has_models_for(tmp_path: Pa
     shown = found.reported(tmp_path)
     assert "judges" in shown["tables"] and "audit" not in shown["tables"] and "judges-id" in shown["figures"]
     assert "audit" in found.reported(tmp_path, judge_too=True)["tables"]
+    # Made by the same run, after its pages were planned: the report of the finished run must not ask for its page.
+    assert "judges" not in found.reported(tmp_path, finished=True)["tables"]
+    (tmp_path / "judges.html").touch()
+    assert "judges" in found.reported(tmp_path, finished=True)["tables"]
 
 
 def test_merges_are_kept_if_a_model_starts_from_them() -> None:
