@@ -56,8 +56,9 @@ def test_what_was_added_is_found(tmp_path: Path) -> None:
     assert not NliCache(tmp_path / "s").lookup(keys_of(range(0)))[1].size
 
 
-def test_the_key_holds_the_code_that_answers(tmp_path: Path) -> None:
-    cache = open_cache(tmp_path, name="nli", model="0", max_length=256, dtype="float32", labels=None)
+@pytest.mark.parametrize(("engine", "code"), [("torch", "torch_forward"), ("onnx", "exported")])
+def test_the_key_holds_the_code_that_answers(tmp_path: Path, engine: str, code: str) -> None:
+    cache = open_cache(tmp_path, name="nli", model="0", max_length=256, dtype="float32", labels=None, engine=engine)
     cache.add(keys_of(range(3)), values_of(range(3)))
     modules = (
         "judges.nli.model",
@@ -65,6 +66,8 @@ def test_the_key_holds_the_code_that_answers(tmp_path: Path) -> None:
         "models.loading",
         "models.tokenization",
         "models.weights",
+        f"judges.nli.engines.{engine}",
+        f"judges.nli.{code}",
     )
     assert read_json(cache.folder / "about.json")["code"] == code_digest(*(f"molmix.{name}" for name in modules))
 
@@ -251,13 +254,13 @@ def test_the_table_names_every_store(tmp_path: Path) -> None:
         return [line.split() for line in answer.stdout.splitlines()]
 
     head, *rows = shown()
-    assert head == ["model", "dtype", "cut-off", "files", "damaged", "pairs", "repeats", "bytes", "folder"]
+    assert head == ["model", "engine", "dtype", "cut-off", "files", "damaged", "pairs", "repeats", "bytes", "folder"]
     assert sorted(rows) == [
-        ["?", "?", "?", "2", "1", "3", "0", "75", other.folder.name],
-        ["org/nli@1a2b", "float32", "256", "2", "0", "10", "4", "350", one.folder.name],
+        ["?", "?", "?", "?", "2", "1", "3", "0", "75", other.folder.name],
+        ["org/nli@1a2b", "torch", "float32", "256", "2", "0", "10", "4", "350", one.folder.name],
     ]
     head, *rows = shown("--compact")
-    assert sorted(row[3:8] for row in rows) == [["1", "0", "10", "0", "250"], ["1", "0", "3", "0", "75"]]
+    assert sorted(row[4:9] for row in rows) == [["1", "0", "10", "0", "250"], ["1", "0", "3", "0", "75"]]
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
