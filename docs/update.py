@@ -9,8 +9,8 @@ It comes from ``results/demo/tables/leaderboard.md``: the section whose title be
 whose first cell is listed and the columns whose title begins with a listed text (all, if none are listed). Its last
 line names the run, the digest of its config and the commit.
 
-One table is made here and not by a run. ``small-local/captions`` holds what the listed `models` wrote about the
-molecules with the listed `ids` of a test set:
+Two kinds of tables are made here and not by a run. ``demo/jobs`` holds what the jobs of the run took, by rule.
+``small-local/captions`` holds what the listed `models` wrote about the molecules with the listed `ids` of a test set:
 
     <!-- table: small-local/captions; test: chebi20; models: smollm2, smollm2.sft; ids: 702 -->
     <!-- end -->
@@ -88,13 +88,16 @@ def update(page: str, results: Path, runs: Collection[str] | None = None) -> str
 def _table(block: re.Match[str], results: Path) -> str:
     run, _, name = block["source"].partition("/")
     options = dict(part.strip().split(": ", 1) for part in block["options"].split(";") if part.strip())
-    text = (results / run / f"tables/{'leaderboard' if name == 'captions' else name}.md").read_text(encoding="utf-8")
+    table = "leaderboard" if name in ("captions", "jobs") else name
+    text = (results / run / f"tables/{table}.md").read_text(encoding="utf-8")
     made = _PROVENANCE.search(text)
     if made is None:
         raise ValueError(f"{run}/{name}: the table names no config and commit")
     source = f"<sub>Run `{run}`, config {made[1]}, commit {made[2][:12]}.</sub>"
     if name == "captions":
         return _captions(results / run / "predictions", options) + source + "\n"
+    if name == "jobs":
+        return _jobs(results / run / "benchmarks") + source + "\n"
     header, *rows = _rows(text, options.get("section", ""), block["source"])
     columns = _chosen(header, options.get("columns"), block["source"])
     by_name = {row[0]: row for row in rows}
@@ -105,6 +108,25 @@ def _table(block: re.Match[str], results: Path) -> str:
     lines = [header, ["---", *["---:"] * (len(columns) - 1)], *shown]
     lines = [[line[column] for column in columns] if len(line) == len(header) else line for line in lines]
     return "\n".join(["", *(f"| {' | '.join(line)} |" for line in lines), "", source, ""])
+
+
+def _jobs(benchmarks: Path) -> str:
+    """What the jobs of a run took, a row for each rule, the most expensive first."""
+    from molmix.report.plots.cost import read_benchmarks
+
+    jobs = read_benchmarks(benchmarks)
+    rules = jobs.groupby("rule").agg(
+        n=("cpu", "size"), cpu=("cpu", "sum"), wall=("seconds", "sum"), mb=("megabytes", "max")
+    )
+    rules = rules.sort_values("cpu", ascending=False, kind="stable")
+    lines = ["| rule | jobs | CPU, s | share | wall, s | memory, MB |", "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    total = rules["cpu"].sum()
+    for rule, row in rules.iterrows():
+        lines.append(
+            f"| {rule} | {row.n:.0f} | {row.cpu:.1f} | {row.cpu / total:.0%} | {row.wall:.0f} | {row.mb:.0f} |"
+        )
+    lines.append(f"| all | {rules.n.sum()} | {total:.0f} | 100% | {rules.wall.sum():.0f} | {rules.mb.max():.0f} |")
+    return "\n".join(["", *lines, "", ""])
 
 
 def _captions(predictions: Path, options: dict[str, str]) -> str:

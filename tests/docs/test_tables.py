@@ -52,6 +52,24 @@ def test_every_table_names_its_config_and_all_name_one_commit(docs: ModuleType) 
     assert all(len(names) == 1 for names in commits.values()), dict(commits)
 
 
+def test_the_jobs_of_a_run_are_added_up_by_rule(docs: ModuleType, tmp_path: Path) -> None:
+    for path, text in {
+        "tables/leaderboard.md": BOARD.format(commit="ab" * 20),
+        "benchmarks/align/a.tsv": "s\tmax_rss\tcpu_time\n30.0\t700.0\t20.0\n",
+        "benchmarks/align/b.tsv": "s\tmax_rss\tcpu_time\n50.0\t900.0\t40.0\n",
+        "benchmarks/world.tsv": "s\tmax_rss\tcpu_time\n90.0\t100.0\t20.0\n",
+    }.items():
+        (tmp_path / "demo" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "demo" / path).write_text(text)
+    made = docs.update("<!-- table: demo/jobs -->\n<!-- end -->\n", tmp_path)
+    rows = [line.strip("| ").split(" | ") for line in made.splitlines() if line.startswith("| ")][2:]
+    assert rows == [
+        ["align", "2", "60.0", "75%", "80", "900"],
+        ["world", "1", "20.0", "25%", "90", "100"],
+        ["all", "3", "80", "100%", "170", "900"],
+    ]
+
+
 def test_a_block_holds_the_rows_and_columns_that_it_names(docs: ModuleType, tmp_path: Path) -> None:
     table = tmp_path / "demo/tables/leaderboard.md"
     table.parent.mkdir(parents=True)

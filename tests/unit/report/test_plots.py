@@ -309,14 +309,15 @@ def test_curves_of_pairs_hold_log_probabilities_margins_and_captions() -> None:
 
 
 def test_cost_is_told_by_rule(tmp_path: Path) -> None:
-    head = "s\th:m:s\tmax_rss\tmax_vms\n"
+    head = "s\th:m:s\tmax_rss\tmax_vms\tcpu_time\n"
     for path, seconds, memory in [("align/a.b", 30, 700), ("align/c", 50, 900), ("score/m", 2, "-"), ("world", 1, 90)]:
         file = tmp_path / f"{path}.tsv"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(f"{head}{seconds}\t0\t{memory}\t1\n")
+        file.write_text(f"{head}{seconds}\t0\t{memory}\t1\t{seconds / 2}\n")
     (tmp_path / "torn.tsv").write_text("")
     jobs = read_benchmarks(tmp_path)
     assert jobs.groupby("rule")["seconds"].sum().to_dict() == {"align": 80, "score": 2, "world": 1}
+    assert jobs.groupby("rule")["cpu"].sum().to_dict() == {"align": 40, "score": 1, "world": 0.5}
     assert jobs.set_index("rule")["megabytes"].isna().to_dict() == {"align": False, "score": True, "world": False}
     said = read_off(cost(jobs))
     assert [text for text in said if text.endswith(("(1)", "(2)"))] == ["align (2)", "score (1)", "world (1)"]

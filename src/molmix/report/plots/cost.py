@@ -16,22 +16,22 @@ _ROW = 0.16  # inches for each rule
 
 
 def read_benchmarks(folder: Path) -> pd.DataFrame:
-    """Measured jobs: columns rule, seconds and megabytes (peak memory; NaN for jobs too short to measure).
+    """Measured jobs: columns rule, seconds, cpu (seconds) and megabytes (peak memory; NaN if too short to measure).
 
     A job that was run several times has a row for the run that succeeded. Damaged files are skipped.
     """
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
         try:
-            measured = pd.read_csv(path, sep="\t", usecols=["s", "max_rss"], na_values=["-"])
+            measured = pd.read_csv(path, sep="\t", usecols=["s", "max_rss", "cpu_time"], na_values=["-"])
         except (OSError, ValueError):
             continue
         rule = path.relative_to(folder).with_suffix("").parts[0]
         measured = measured.apply(pd.to_numeric, errors="coerce").rename(
-            columns={"s": "seconds", "max_rss": "megabytes"}
+            columns={"s": "seconds", "max_rss": "megabytes", "cpu_time": "cpu"}
         )
         rows.append(measured.assign(rule=rule))
-    columns = ["rule", "seconds", "megabytes"]
+    columns = ["rule", "seconds", "cpu", "megabytes"]
     return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
 
 
