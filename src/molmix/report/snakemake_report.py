@@ -22,7 +22,8 @@ from molmix.report.pages import html_body
 log = logging.getLogger(__name__)
 
 # Snakemake's page has no style for tables, puts backticks around code, and centres its text vertically, so that the
-# top of a long one cannot be reached. On a phone, its menu covers the text: there the menu moves above it.
+# top of a long one cannot be reached. On a narrow screen, its menu and its graph leave no room for the text: there they
+# stand above and below it.
 _STYLE = """<style>
 .h-screen.items-center { align-items: flex-start; justify-content: flex-start; }
 .prose.max-w-lg { max-width: 42rem; min-width: 0; }
@@ -30,7 +31,7 @@ _STYLE = """<style>
 .wide { overflow-x: auto; }
 .wide table { border-collapse: collapse; white-space: nowrap; font-size: .8rem; margin: .5rem 0; }
 .wide th, .wide td { padding: .1rem .5rem; border-bottom: 1px solid #8886; }
-@media (max-width: 700px) {
+@media (max-width: 1000px) {
 .flex-row.h-screen { flex-direction: column; overflow: auto; }
 .flex-row.h-screen > nav, .flex-row.h-screen > .grow { width: 100%; height: auto; flex: none; overflow: visible; }
 .grow.items-start { flex-direction: column; min-width: 0; }
