@@ -37,7 +37,7 @@ COPIED = {
     "results.md": {"tradeoff.svg": "demo/plots/tradeoff.svg"},
     "judges.md": {"judges-id.png": "judge/plots/judges-id.png"},
     "grpo.md": {"rewards.svg": "grpo/plots/rewards.svg"},
-    "small.md": {"small-tradeoff.svg": "small-local/plots/tradeoff.svg"},
+    "small.md": {"small-effects.svg": "small-local/plots/effects-chebi20.svg"},
 }
 # What the explorer's picture shows: see docs/explorer.md.
 VIEW = {"test": "id", "a": "agnostic.sft", "b": "mol2cap", "metric": "atomic_f1", "id": "w00558"}
