@@ -1,10 +1,15 @@
 """The judge: forward passes against the usual ways of making them, and all that is not a forward pass at full scale.
 
-All sides have the same weights, number format and thread. The peers are:
+All sides have the same weights and one thread. The peers compute by PyTorch in the same number format, except for int8,
+which they are compared with in float32. They are:
 
 * SummaC: the pairs of one document at a time, padded to the longest.
 * CrossEncoder of sentence-transformers: all pairs, sorted by the length of their texts, in padded batches of one size.
   Its `predict` is written out here (the package is not installed), and its best batch size is taken.
+* The pipeline `text-classification` of transformers, on pairs sorted by their number of tokens, with CrossEncoder's
+  best batch size.
+
+Engines that are not installed are left out. The time to convert a model for them is not counted; it is printed.
 """
 
 from __future__ import annotations
@@ -28,10 +33,10 @@ from benchmarks.common import Row, corpus
 from molmix.judges.decompose.backends.rules import decompose
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
-BATCHES = 10  # that each side is timed on
-BATCH = 64  # pairs of similar length that are timed together
-SIZES = (8, 16, 32, 64)  # batch sizes of CrossEncoder
-LARGEST = 20  # pairs of a document that are timed with SummaC: more of them take no less time each
+BATCHES = 3  # that each side is timed on
+BATCH = 32  # pairs of similar length that are timed together
+SIZES = (8, 16, 32)  # batch sizes of CrossEncoder
+LARGEST = 16  # pairs of a document that are timed with SummaC: more of them take no less time each
 SYSTEMS = 20
 
 # DeBERTa-v3-base, as its config on the hub says.
@@ -67,17 +72,14 @@ def _forward() -> list[Row]:
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    from molmix.judges.nli.model import NliModel
+    from molmix.judges.nli.engines import ENGINES, TORCH
     from molmix.judges.nli.number_format import resolve_dtype
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
     documents, whose = _documents()
     tokenizer = _tokenizer(documents)
-    dtype = getattr(torch, resolve_dtype("auto"))
     plain: Any = AutoModelForSequenceClassification.from_config(AutoConfig.for_model("deberta-v2", **SHAPE)).eval()
-    plain = plain.to(dtype)
-    model = NliModel(copy.deepcopy(plain), tokenizer, [0, 1, 2], max_length=256, batch_tokens=16384)
 
     cells = [pair for document in documents for pair in document]
     lengths = _lengths(tokenizer, cells)
@@ -87,71 +89,108 @@ def _forward() -> list[Row]:
     longest = np.maximum.reduceat(lengths, np.cumsum([0, *map(len, documents[:-1])]))
     by_length = sorted(range(len(documents)), key=lambda index: longest[index])
     owner = np.repeat(by_length, [len(documents[index]) for index in by_length])
-    documents_timed = [(documents[index][:LARGEST], int(longest[index])) for index in owner[_evenly(len(owner))]]
+    whole = [(documents[index][:LARGEST], int(longest[index])) for index in owner[_evenly(len(owner))]]
 
-    @torch.inference_mode()
-    def padded(pairs: Document, longest: int | None = None) -> None:
-        texts = [list(texts) for texts in zip(*pairs, strict=True)]
-        padding = "max_length" if longest else "longest"
-        plain(**tokenizer(*texts, padding=padding, max_length=longest or 256, truncation=True, return_tensors="pt"))
-
-    def cross_encoder(pairs: Document, size: int) -> None:
-        for start in range(0, len(pairs), size):
-            padded(pairs[start : start + size])
-
-    seconds: tuple[list[float], list[float]] = ([], [])
-    by_size: dict[int, list[float]] = {size: [] for size in SIZES}
-    model.score(own[0][:2])
-    for batch, (document, length) in zip(own, documents_timed, strict=True):
-        seconds[0].append(_cpu_seconds(lambda batch=batch: model.score(batch)) / len(batch))
-        seconds[1].append(
-            _cpu_seconds(lambda document=document, length=length: padded(document, length)) / len(document)
-        )
-        # The same pairs, so that both sides are timed on the same work, sorted by characters as CrossEncoder does.
-        alike = sorted(batch, key=lambda pair: -sum(map(len, pair)))
-        for size, times in by_size.items():
-            times.append(_cpu_seconds(lambda alike=alike, size=size: cross_encoder(alike, size)) / len(batch))
-    fast, slow = (1 / float(np.mean(values)) for values in seconds)
-    best, sorted_speed = max(
-        ((size, 1 / float(np.mean(times))) for size, times in by_size.items()), key=lambda one: one[1]
-    )
-    operations = np.mean([_operations(_lengths(tokenizer, batch)).mean() for batch in own])
-    achieved, peak = operations * fast / 1e9, _peak(dtype) / 1e9
+    what = f"NLI, DeBERTa-v3-base shape, 1 thread, {whose}"
+    rows: list[Row] = []
+    best: dict[str, tuple[float, str]] = {}  # CrossEncoder's speed by format
+    exact: Any = None
     share = len(cells) / len(set(cells))
-    name = str(dtype).removeprefix("torch.")
-    what = f"NLI, DeBERTa-v3-base shape, {name}, 1 thread, {whose}"
-    padding = "SummaC: a document's pairs at a time, padded"
-    peer = f"CrossEncoder: sorted, padded, batches of {best}"
-    return [
-        (
-            f"{what}: pairs computed",
-            f"{fast:.1f} pairs/s",
-            f"{slow:.1f} pairs/s ({padding})",
-            f"{fast / slow:.1f} x",
-            "-",
-        ),
-        (
-            f"{what}: pairs computed",
-            f"{fast:.1f} pairs/s",
-            f"{sorted_speed:.1f} pairs/s ({peer})",
-            f"{fast / sorted_speed:.2f} x",
-            "1.3 x",
-        ),
-        (
-            f"{what}: pairs answered, {share:.2f} for each distinct one",
-            f"{fast * share:.1f} pairs/s",
-            f"{sorted_speed:.1f} pairs/s ({peer})",
-            f"{fast * share / sorted_speed:.1f} x",
-            "3 x",
-        ),
-        (
-            f"{what}: arithmetic",
+    for dtype in dict.fromkeys(["float32", resolve_dtype("auto")]):
+        model = copy.deepcopy(plain).to(getattr(torch, dtype))
+        answers, speed = _by_engine(model, tokenizer, TORCH, dtype, own)
+        exact = answers if exact is None else exact
+        best[dtype] = _cross_encoder(model, tokenizer, own)
+        size = int(best[dtype][1].rsplit(" ", 1)[1])
+        others = [(_summac(model, tokenizer, whole), "SummaC: a document's pairs at a time, padded", "-")]
+        others += [(_pipeline(model, tokenizer, own, size), f"pipeline: sorted, padded, batches of {size}", "-")]
+        others += [(*best[dtype], "-")]
+        mine = f"{what}: torch, {dtype}"
+        rows += [_row(mine, speed, *other) for other in others]
+        rows += [
+            _row(f"{mine}, pairs answered ({share:.2f} for each distinct one)", speed * share, *best[dtype], "3 x")
+        ]
+        operations = np.mean([_operations(_lengths(tokenizer, batch)).mean() for batch in own])
+        achieved, peak = operations * speed / 1e9, _peak(getattr(torch, dtype)) / 1e9
+        words = (
             f"{achieved:.0f} GFLOP/s",
             f"{peak:.0f} GFLOP/s (torch.mm of 2048²)",
             f"{achieved / peak:.0%} of the peak",
-            "-",
-        ),
-    ]
+        )
+        rows.append((f"{mine}, arithmetic", *words, "-"))
+    for engine, kind in ENGINES.items():
+        for dtype in kind.dtypes if engine != TORCH and kind.is_installed() else ():
+            answers, speed = _by_engine(plain, tokenizer, engine, dtype, own)
+            peer = dtype if dtype in best else "float32"
+            changed = (answers.argmax(axis=1) != exact.argmax(axis=1)).mean()
+            agreement = f"difference at most {np.abs(answers - exact).max():.1g}, labels changed {changed:.1%}"
+            asked = {"float32": "1.7 x", "int8": "4 x"}.get(dtype, "-")
+            speed_of, named = best[peer]
+            rows += [_row(f"{what}: {engine}, {dtype}, {agreement}", speed, speed_of, f"{named}, {peer}", asked)]
+    return rows
+
+
+def _row(what: str, speed: float, other: float, peer: str, asked: str) -> Row:
+    return what, f"{speed:.1f} pairs/s", f"{other:.1f} pairs/s ({peer})", f"{speed / other:.2f} x", asked
+
+
+def _by_engine(plain: Any, tokenizer: Any, engine: str, dtype: str, own: list[Document]) -> tuple[np.ndarray, float]:
+    """Answers, and pairs a second. The model stays as it is."""
+    from molmix.judges.nli.model import NliModel
+
+    begin = time.process_time()
+    settings = {"max_length": 256, "batch_tokens": 16384, "engine": engine, "dtype": dtype}
+    model = NliModel(copy.deepcopy(plain), tokenizer, [0, 1, 2], **settings)
+    print(f"{engine}, {dtype}: ready after {time.process_time() - begin:.1f} CPU s")
+    model.score(own[0][:2])
+    answers: list[np.ndarray] = []
+    seconds = [_cpu_seconds(lambda batch=batch: answers.append(model.score(batch).probabilities)) for batch in own]
+    return np.concatenate(answers), _speed(seconds, own)
+
+
+def _padded(model: Any, tokenizer: Any, pairs: Document, longest: int | None = None) -> None:
+    import torch
+
+    texts = [list(texts) for texts in zip(*pairs, strict=True)]
+    padding = "max_length" if longest else "longest"
+    with torch.inference_mode():
+        model(**tokenizer(*texts, padding=padding, max_length=longest or 256, truncation=True, return_tensors="pt"))
+
+
+def _summac(model: Any, tokenizer: Any, whole: list[tuple[Document, int]]) -> float:
+    seconds = [_cpu_seconds(lambda one=one: _padded(model, tokenizer, *one)) for one in whole]
+    return _speed(seconds, [document for document, _ in whole])
+
+
+def _cross_encoder(model: Any, tokenizer: Any, own: list[Document]) -> tuple[float, str]:
+    """Pairs a second with its best batch size, and that in words."""
+
+    def predict(pairs: Document, size: int) -> None:
+        for start in range(0, len(pairs), size):
+            _padded(model, tokenizer, pairs[start : start + size])
+
+    by_characters = [sorted(batch, key=lambda pair: -sum(map(len, pair))) for batch in own]
+    speeds = {
+        size: _speed(
+            [_cpu_seconds(lambda pairs=pairs, size=size: predict(pairs, size)) for pairs in by_characters], own
+        )
+        for size in SIZES
+    }
+    size = max(speeds, key=speeds.__getitem__)
+    return speeds[size], f"CrossEncoder: sorted, padded, batches of {size}"
+
+
+def _pipeline(model: Any, tokenizer: Any, own: list[Document], size: int) -> float:
+    from transformers import pipeline
+
+    classify: Any = pipeline("text-classification", model=model, tokenizer=tokenizer, device="cpu")
+    asked = [[{"text": premise, "text_pair": hypothesis} for premise, hypothesis in batch] for batch in own]
+    return _speed([_cpu_seconds(lambda one=one: classify(one, batch_size=size, top_k=None)) for one in asked], own)
+
+
+def _speed(seconds: list[float], batches: list[Document]) -> float:
+    """Pairs a second: one over the mean of seconds a pair, so that each batch counts the same."""
+    return 1 / float(np.mean([spent / len(batch) for spent, batch in zip(seconds, batches, strict=True)]))
 
 
 def _documents() -> tuple[list[Document], str]:
