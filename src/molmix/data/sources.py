@@ -343,7 +343,7 @@ def _require(where: object, columns: dict[str, str], there: Iterable[str]) -> No
     names = list(there)
     for name, column in columns.items():
         if column not in names:
-            hint = did_you_mean(column, names, f"columns there: {_listed(names)}")
+            hint = did_you_mean(column, names, f"set `{name}` to one of its columns: {_listed(names)}")
             raise fault(where, f"has no column {show_value(column)} (for `{name}`)", hint)
         if names.count(column) > 1:
             raise fault(where, f"has {names.count(column)} columns {show_value(column)}", "rename all but one")
