@@ -1,66 +1,138 @@
-"""Generation in batches, against one prompt at a time, and against transformers' own batches at their best size."""
+"""Generation in batches, against transformers' own batches at their best, and against one prompt at a time.
+
+Two shapes: the demo's, trained for some seconds, so that answers end at different lengths as those of trained models
+do; and that of SmolLM2-135M with random weights, whose answers all have the same length.
+"""
 
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from benchmarks.common import PROMPTS, Row, corpus, in_turn, small_model
+from benchmarks.common import PROMPTS, SMOLLM2, Row, corpus, in_turn, small_model
 from molmix.data.prompts import prompt
 
-ROWS, ALONE = 200, 20
-SIZES = (32, ROWS)  # batch sizes of transformers
+ALONE = 20
 
 
 def measure() -> list[Row]:
     import torch
 
+    torch.set_num_threads(1)
+    pairs = corpus(1000)
+    with tempfile.TemporaryDirectory() as folder:
+        small = small_model(Path(folder), "small", pairs, seed=1)
+        _train(small, pairs)
+        large = small_model(Path(folder), "large", pairs, seed=1, **SMOLLM2)
+        return _small(small, pairs) + _large(large, pairs)
+
+
+def _train(manifest: Path, pairs: list[tuple[str, str]]) -> None:
+    """Some steps of training, after which greedy answers end."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from molmix.models.manifests import write_manifest
+    from molmix.models.small import encode
+
+    weights = manifest.parent / "weights"
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(weights), AutoTokenizer.from_pretrained(weights)
+    rows = encode(tokenizer, pairs, "mol2cap", PROMPTS)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for step in range(150):
+        chosen = [rows[(step * 16 + number) % len(rows)][0] for number in range(16)]
+        width = max(map(len, chosen))
+        ids = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in chosen])
+        real = torch.arange(width) < torch.tensor([[len(row)] for row in chosen])
+        model(input_ids=ids, attention_mask=real.long(), labels=ids.masked_fill(~real, -100)).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.save_pretrained(weights)
+    write_manifest(manifest, {"id": manifest.parent.name, "kind": "initial", "method": "made", "parents": []}, weights)
+
+
+def _small(manifest: Path, pairs: list[tuple[str, str]]) -> list[Row]:
+    asked = _prompts(pairs, 200)
+    peers = {"batches of 32": (32, False), "all at once": (200, False), "sorted by length, batches of 32": (32, True)}
+    own, best, name = _fastest(manifest, "float32", asked, 60, peers, rounds=3)
+    by_molmix, by_transformers = _sides(manifest, "float32", 60)
+    together, alone = in_turn(partial(by_molmix, asked), partial(by_transformers, asked[:ALONE], 1, False))
+    return [
+        _row("generation, demo's shape, float32", asked, own, best, f"transformers: {name}, the best of 3", "1.3 x"),
+        (
+            "generation, demo's shape, float32, 1 thread",
+            f"{len(asked) / together:.0f} rows/s",
+            f"{ALONE / alone:.1f} rows/s (transformers: one prompt at a time)",
+            f"{len(asked) / together * alone / ALONE:.1f} x",
+            "10 x",
+        ),
+    ]
+
+
+def _large(manifest: Path, pairs: list[tuple[str, str]]) -> list[Row]:
+    asked = _prompts(pairs, 48)
+    peers = {"sorted by length, batches of 32": (32, True), "all at once": (48, False)}
+    what, rows = "generation, SmolLM2-135M's shape", []
+    times = {dtype: _fastest(manifest, dtype, asked, 16, peers, rounds=1) for dtype in ("float32", "bfloat16")}
+    for dtype, (own, best, name) in times.items():
+        rows.append(_row(f"{what}, {dtype}", asked, own, best, f"transformers: {name}, the best of 2", "-"))
+    (_, best, name), (own, _, _) = times.values()
+    instead = f"transformers: {name}, float32"
+    return [*rows, _row(f"{what}, as molmix runs it: bfloat16", asked, own, best, instead, "1.9 x")]
+
+
+def _row(what: str, asked: list[str], own: float, other: float, instead: str, target: str) -> Row:
+    rates = f"{len(asked) / own:.1f} rows/s", f"{len(asked) / other:.1f} rows/s ({instead})"
+    return (f"{what}, 1 thread", *rates, f"{other / own:.2f} x", target)
+
+
+def _prompts(pairs: list[tuple[str, str]], number: int) -> list[str]:
+    return list(dict.fromkeys(prompt(PROMPTS["mol2cap"], "mol2cap", molecule) for molecule, _ in pairs))[:number]
+
+
+def _fastest(
+    manifest: Path, dtype: str, asked: list[str], length: int, peers: dict[str, tuple[int, bool]], rounds: int
+) -> tuple[float, float, str]:
+    """Seconds of molmix and of the fastest peer, measured in turn, and the peer's name.
+
+    Args:
+        manifest, dtype, asked, length: model, its type, prompts, and the longest answer in tokens.
+        peers: by name, the size of a batch and whether prompts are sorted by their length.
+        rounds: how often each pair is measured.
+    """
+    by_molmix, by_transformers = _sides(manifest, dtype, length)
+    by_molmix(asked[:2])  # the first calls are slower
+    by_transformers(asked[:2], 1, False)
+    own = partial(by_molmix, asked)
+    found = {name: in_turn(own, partial(by_transformers, asked, *peer), rounds) for name, peer in peers.items()}
+    best = min(found, key=lambda name: found[name][1] / found[name][0])
+    return *found[best], best
+
+
+def _sides(
+    manifest: Path, dtype: str, length: int
+) -> tuple[Callable[[list[str]], None], Callable[[list[str], int, bool], None]]:
+    """Functions that answer prompts by molmix, and by transformers in batches of a size, sorted or not."""
+    import torch
+
     from molmix.generation.transformers_engine import TransformersEngine
     from molmix.models.loading import load
 
-    torch.set_num_threads(1)
-    pairs = corpus(1000)
-    prompts = list(dict.fromkeys(prompt(PROMPTS["mol2cap"], "mol2cap", molecule) for molecule, _ in pairs))[:ROWS]
-    settings = {"max_new_tokens": 60, "batch_tokens": 16384, "temperature": 0.0, "top_p": 1.0}
-    with tempfile.TemporaryDirectory() as folder:
-        manifest = small_model(Path(folder), "one", pairs, seed=1)
-        engine = TransformersEngine.load(manifest, settings, seed=1)
-        model, tokenizer = load(manifest)
+    settings: dict[str, Any] = {"dtype": dtype, "max_new_tokens": length, "batch_tokens": 16384}
+    engine = TransformersEngine.load(manifest, settings | {"temperature": 0.0, "top_p": 1.0}, seed=1)
+    model, tokenizer = load(manifest, getattr(torch, dtype))
+    tokenizer.padding_side = "left"
 
-    def by_molmix() -> None:
+    def by_molmix(prompts: list[str]) -> None:
         for batch in engine.batches(prompts):
             engine.answers(batch)
 
     @torch.inference_mode()
-    def by_transformers() -> None:
-        for text in prompts[:ALONE]:
-            model.generate(**tokenizer(text, return_tensors="pt"), max_new_tokens=60, do_sample=False)
+    def by_transformers(prompts: list[str], size: int, sort: bool) -> None:
+        ordered = sorted(prompts, key=len, reverse=True) if sort else prompts
+        for start in range(0, len(ordered), size):
+            given = tokenizer(ordered[start : start + size], padding=True, return_tensors="pt")
+            model.generate(**given, max_new_tokens=length, do_sample=False)
 
-    @torch.inference_mode()
-    def by_batches(size: int) -> None:
-        tokenizer.padding_side = "left"
-        by_length = sorted(prompts, key=len, reverse=True)
-        for start in range(0, ROWS, size):
-            given = tokenizer(by_length[start : start + size], padding=True, return_tensors="pt")
-            model.generate(**given, max_new_tokens=60, do_sample=False)
-
-    a, b = in_turn(by_molmix, by_transformers)
-    batched, single = ROWS / a, ALONE / b
-    by_size = {size: in_turn(by_molmix, partial(by_batches, size)) for size in SIZES}
-    best = min(by_size, key=lambda size: by_size[size][1] / by_size[size][0])
-    own, other = by_size[best]
-    return [
-        (
-            "generation, 1 thread",
-            f"{ROWS / own:.0f} rows/s",
-            f"{ROWS / other:.0f} rows/s (transformers: sorted by length, padded, batches of {best})",
-            f"{other / own:.2f} x",
-            "1.3 x",
-        ),
-        (
-            "generation, 1 thread",
-            f"{batched:.0f} rows/s",
-            f"{single:.1f} rows/s (one prompt at a time)",
-            f"{batched / single:.1f} x",
-            "10 x",
-        ),
-    ]
+    return by_molmix, by_transformers

@@ -1,17 +1,25 @@
-"""Training steps of an alignment, against a bare TRL script with the same settings; batches by length, against random
-ones."""
+"""Trainings against bare TRL scripts with the same settings: all methods on the demo's shape, and SFT on that of
+SmolLM2-135M, which molmix trains in bfloat16 if the CPU has it; batches by length, against random ones."""
 
 import os
 import tempfile
 import time
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.common import PROMPTS, Row, corpus, small_model
+from benchmarks.common import PROMPTS, SMOLLM2, Row, corpus, small_model
 from molmix.data.prompts import answer, prompt
 
 STEPS, ROUNDS, THREADS = 20, 3, 1
+# What molmix changes in TRL, see :func:`molmix.align.methods._shared.use_small_tiles`.
+TILES = [("trl.kernels.chunked_logprob", "TOKEN_CHUNK_SIZE")]
+TILES += [("trl.trainer.utils", name) for name in ("_CHUNKED_LOGPROB_CHUNK_SIZE", "_use_triton")]
+SIDES = ("chosen", "rejected")
+# TRL's trainer of each method, without the last part of its name.
+BARE = {"sft": "trl.SFT", "dpo": "trl.DPO", "cpo": "trl.experimental.cpo.CPO", "kto": "trl.KTO"}
 BATCH = 16  # rows of a batch, where batches by length are compared with random ones
 
 
@@ -21,6 +29,7 @@ def measure() -> list[Row]:
     from transformers import Trainer
 
     torch.set_num_threads(THREADS)
+    _shipped()
     seconds: list[float] = []
     train = Trainer.train
 
@@ -34,8 +43,11 @@ def measure() -> list[Row]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             start, rows = _prepare(Path(folder))
-            against_bare = [_method(name, start, rows, Path(folder), seconds) for name in ("sft", "dpo", "cpo")]
-            return against_bare + [_by_length(name, start, Path(folder), seconds) for name in ("sft", "dpo")]
+            against_bare = [_method(name, start, rows, Path(folder), seconds) for name in BARE]
+            large = small_model(Path(folder), "large", corpus(600), seed=1, **SMOLLM2)
+            in_large = {"per_device_train_batch_size": 4, "max_steps": 2}
+            against_bare.append(_method("sft", large, rows, Path(folder), seconds, in_large, rounds=1))
+            return [*against_bare, _by_length("sft", start, Path(folder), seconds)]
     finally:
         Trainer.train = train
 
@@ -80,35 +92,61 @@ def _align(name: str, resolved: dict[str, Any], start: Path, folder: Path) -> No
     )
 
 
-def _method(name: str, start: Path, rows: list[dict[str, str]], folder: Path, seconds: list[float]) -> Row:
+def _method(
+    name: str,
+    start: Path,
+    rows: list[dict[str, str]],
+    folder: Path,
+    seconds: list[float],
+    changes: dict[str, int] | None = None,
+    rounds: int = ROUNDS,
+) -> Row:
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from molmix.align.methods._shared import load_class
     from molmix.align.policy import lora_config
-    from molmix.align.settings import METHODS, resolve_settings
+    from molmix.align.settings import resolve_settings
 
-    resolved = resolve_settings(name, settings={"max_steps": STEPS, "gradient_accumulation_steps": 1})
+    settings = {"max_steps": STEPS, "gradient_accumulation_steps": 1} | (changes or {})
+    resolved = resolve_settings(name, settings=settings)
+    config, trainer = (load_class(f"{BARE[name]}{kind}") for kind in ("Config", "Trainer"))
 
     def bare() -> None:
-        shape = ("prompt", "chosen") if name == "sft" else ("prompt", "chosen", "rejected")
-        names = {"chosen": "completion"} if name == "sft" else {}
-        data = Dataset.from_list([{names.get(key, key): row[key] for key in shape} for row in rows])
+        for (module, constant), value in _shipped().items():
+            setattr(import_module(module), constant, value)
         quiet = {"use_cpu": True, "bf16": False, "report_to": "none", "disable_tqdm": True, "save_strategy": "no"}
-        METHODS[name].trainer(
-            resolved["trl"] | quiet | {"output_dir": str(folder / "bare"), "max_length": 512},
+        trainer(
+            args=config(**resolved["trl"] | quiet | {"output_dir": str(folder / "bare"), "max_length": 512}),
             model=AutoModelForCausalLM.from_pretrained(start.parent / "weights"),
             processing_class=AutoTokenizer.from_pretrained(start.parent / "weights"),
-            train_dataset=data,
+            train_dataset=Dataset.from_list([example for row in rows for example in _examples(name, row)]),
             peft_config=lora_config(resolved["lora"]),
         ).train()
 
     seconds.clear()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         _align(name, resolved, start, folder)
         bare()
     a, b = median(seconds[::2]), median(seconds[1::2])
-    what = f"training, {name}, {STEPS} steps, checkpoints included"
-    return (what, f"{a:.2f} s", f"{b:.2f} s (bare TRL, no checkpoints)", f"{b / a:.2f} x", "0.95 x")
+    shape = "SmolLM2-135M's shape" if changes else "demo's shape"
+    what = f"training, {name}, {shape}, {settings['max_steps']} steps, checkpoints included"
+    return (what, f"{a:.2f} s", f"{b:.2f} s (bare TRL in float32, no checkpoints)", f"{b / a:.2f} x", "0.98 x")
+
+
+@cache
+def _shipped() -> dict[tuple[str, str], Any]:
+    """What TRL has, read before molmix changes it."""
+    return {(module, name): getattr(import_module(module), name) for module, name in TILES}
+
+
+def _examples(name: str, row: dict[str, str]) -> list[dict[str, object]]:
+    """The rows of TRL's data set that a pair makes."""
+    if name == "sft":
+        return [{"prompt": row["prompt"], "completion": row["chosen"]}]
+    if name == "kto":
+        return [{"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"} for side in SIDES]
+    return [{key: row[key] for key in ("prompt", *SIDES)}]
 
 
 def _by_length(name: str, start: Path, folder: Path, seconds: list[float]) -> Row:

@@ -272,6 +272,18 @@ def test_config_that_is_not_utf8(tmp_path: Path) -> None:
         loading.read_yaml(tmp_path / "c.yaml")
 
 
+def test_one_large_model_lets_all_models_of_a_study_write_captions_in_one_type() -> None:
+    content = demo()
+    small = loading.parse(content)
+    assert small.captioning() == small.generation.model_dump()
+    content["initial"]["real"] = {"kind": "pretrained", "id": "epfl-llm/meditron-7b", "revision": "v1"}
+    large = loading.parse(content)
+    assert large.captioning() == large.rejecting() == small.captioning() | {"large_models": True}
+    content["generation"]["dtype"] = "float32"
+    asked = loading.parse(content)
+    assert asked.captioning() == asked.generation.model_dump()
+
+
 def test_rejected_texts_have_settings_of_their_own() -> None:
     content = demo()
     plain = loading.parse(content)

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from molmix.models import sizes
-from molmix.models.settings import MadeModel
+from molmix.models.settings import EndpointModel, HubModel, MadeModel
 
 LLAMA = {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": 32}
 LLAMA |= {"num_attention_heads": 32, "num_key_value_heads": 32, "vocab_size": 32017}
@@ -90,6 +90,24 @@ def test_a_model_that_is_made_here_has_the_sizes_of_its_settings() -> None:
     shape = sizes.made(settings)
     assert (shape.parameters, shape.largest, shape.stored) == (model.num_parameters(), 30_000, 4 * shape.parameters)
     assert shape.ends == adapter_size(model)
+
+
+def test_a_model_is_large_by_its_number_of_parameters_or_if_only_the_hub_knows_it(tmp_path: Path) -> None:
+    build(
+        LLAMA | {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 1, "vocab_size": 50}
+    ).save_pretrained(tmp_path)
+    hub = {"kind": "pretrained", "revision": "v1"}
+    large = {
+        "some/model": True,
+        "HuggingFaceTB/SmolLM2-135M-Instruct": True,
+        MOLT5.format("small"): False,
+        str(tmp_path): False,
+    }
+    assert {name: sizes.initial_is_large(HubModel(id=name, **hub)) for name in large} == large
+    made = {"kind": "made", "task": "unpaired"}
+    assert not sizes.initial_is_large(MadeModel(**made))
+    assert sizes.initial_is_large(MadeModel(**made, hidden_size=1024, layers=12, vocabulary=32_000))
+    assert not sizes.initial_is_large(EndpointModel(kind="endpoint", base_url="http://localhost:1/v1", model="gpt"))
 
 
 def test_a_model_that_is_neither_here_nor_in_the_table_is_not_known() -> None:

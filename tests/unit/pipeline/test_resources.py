@@ -54,12 +54,13 @@ def test_a_small_model_adds_little_memory_and_a_second_try_doubles_it() -> None:
     needs, _ = parts()
     load = needs.to_align(3000, fully=False)
     assert [load(job(model="agnostic.sft"), attempt) for attempt in (1, 2)] == [4000, 8000]  # 16 texts of 1,024 tokens
+    assert needs.align_cores("agnostic.sft") == 1
     assert needs.to_merge(3000, generates=True)(job(model="universal.ties"), 1) == 3000
     assert needs.to_decompose(1000)(job(units="rules"), 1) == 1000
 
 
 def aligned(method: str, **changes: Any) -> int:
-    """Memory in MB of an alignment of a 7B model."""
+    """Memory in MB of an alignment of a 7B model; checks its CPU cores."""
     gpus = changes.pop("gpus", 0)
     settings = {"per_device_train_batch_size": 8, "max_length": 256} | changes
     start = {"kind": "pretrained", "id": "epfl-llm/meditron-7b", "revision": "v1"}
@@ -69,6 +70,7 @@ def aligned(method: str, **changes: Any) -> int:
         align={method: {"method": method, "starts": ["start"], "settings": settings}}, ablations={},
         hardware={"gpus": {"align": gpus}},
     )  # fmt: skip
+    assert needs.align_cores(f"start.{method}") == (4 * gpus or 16)
     return needs.to_align(3000, fully=False)(job(model=f"start.{method}"), 1)
 
 
