@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.slurm.conftest import SNAKEMAKE, TINY, Slurm
+from tests.slurm.conftest import SNAKEMAKE, TINY, MainProcess, Slurm
 
 pytestmark = pytest.mark.slow
 DONE = "results/tiny/data/manifest.json"
@@ -27,6 +27,15 @@ def script_of(folder: Path) -> int:
                 return int(entry.name)
         time.sleep(0.1)
     raise AssertionError("no job began to work")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def out_of_time(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> tuple[MainProcess, Path]:
+    """A run whose first job hangs until its minute is over. The other tests run meanwhile."""
+    folder = tmp_path_factory.mktemp("out-of-time")
+    main = slurm.start(folder, DONE, "--set-resources", "world:runtime=attempt", "corpus:runtime=0")
+    os.kill(script_of(folder), signal.SIGSTOP)
+    return main, folder
 
 
 def test_a_job_that_fails_is_tried_again_with_more(slurm: Slurm, tmp_path: Path) -> None:
@@ -65,15 +74,6 @@ def test_a_requeued_job_is_no_new_try(slurm: Slurm, tmp_path: Path) -> None:
     assert main.ends() == 0, main.said()
     (only,) = slurm.jobs(tmp_path)
     assert (only["JobId"], only["JobState"], only["Restarts"]) == (job, "COMPLETED", "1")
-
-
-def test_a_job_out_of_time_is_tried_again_with_more(slurm: Slurm, tmp_path: Path) -> None:
-    main = slurm.start(tmp_path, DONE, "--set-resources", "world:runtime=attempt", "corpus:runtime=0")
-    os.kill(script_of(tmp_path), signal.SIGSTOP)  # it hangs
-    assert main.ends() == 0, main.said()
-    first, second = slurm.jobs(tmp_path)
-    assert (first["JobState"], first["TimeLimit"]) == ("TIMEOUT", "00:01:00")
-    assert (second["JobState"], second["TimeLimit"]) == ("COMPLETED", "00:02:00")
 
 
 def test_an_interrupted_head_takes_its_jobs_along(slurm: Slurm, tmp_path: Path) -> None:
@@ -117,3 +117,11 @@ def test_two_studies_in_one_folder_do_not_recover_each_other(slurm: Slurm, tmp_p
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(TINY | {"run": "other"}, sort_keys=False))
     assert molmix(tmp_path, "recover", "--configfile", "other.yaml").stdout == "Nothing to recover.\n"
     assert slurm.until(tmp_path, "COMPLETED")
+
+
+def test_a_job_out_of_time_is_tried_again_with_more(slurm: Slurm, out_of_time: tuple[MainProcess, Path]) -> None:
+    main, folder = out_of_time
+    assert main.ends() == 0, main.said()
+    first, second = slurm.jobs(folder)
+    assert (first["JobState"], first["TimeLimit"]) == ("TIMEOUT", "00:01:00")
+    assert (second["JobState"], second["TimeLimit"]) == ("COMPLETED", "00:02:00")
