@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROW = 0.16  # inches for each rule
+_MEASURED = {"s": "seconds", "cpu_time": "cpu", "max_rss": "megabytes"}  # columns of the files, and their names here
 
 
 def read_benchmarks(folder: Path) -> pd.DataFrame:
@@ -22,17 +24,14 @@ def read_benchmarks(folder: Path) -> pd.DataFrame:
     """
     rows = []
     for path in sorted(folder.rglob("*.tsv")):
-        try:
-            measured = pd.read_csv(path, sep="\t", usecols=["s", "max_rss", "cpu_time"], na_values=["-"])
-        except (OSError, ValueError):
-            continue
         rule = path.relative_to(folder).with_suffix("").parts[0]
-        measured = measured.apply(pd.to_numeric, errors="coerce").rename(
-            columns={"s": "seconds", "max_rss": "megabytes", "cpu_time": "cpu"}
-        )
-        rows.append(measured.assign(rule=rule))
-    columns = ["rule", "seconds", "cpu", "megabytes"]
-    return pd.concat(rows, ignore_index=True)[columns] if rows else pd.DataFrame(columns=columns)
+        try:
+            with path.open(encoding="utf-8", newline="") as stream:
+                rows += [(rule, *(row[name] for name in _MEASURED)) for row in csv.DictReader(stream, delimiter="\t")]
+        except (OSError, ValueError, KeyError):
+            continue
+    jobs = pd.DataFrame(rows, columns=["rule", *_MEASURED.values()])
+    return jobs.assign(**{name: pd.to_numeric(jobs[name], errors="coerce") for name in _MEASURED.values()})
 
 
 def cost(jobs: pd.DataFrame) -> Figure:

@@ -12,6 +12,7 @@ from molmix.core.files import write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_DPI = 200  # of PNG files
 COLUMN, PAGE = 3.3, 6.8  # inches: widths of a paper's column and of its text
 TALLEST = 9.0  # inches: height of a page
 
@@ -88,13 +89,18 @@ def settle(figure: Figure) -> None:
 
 def save_svg(figure: Figure, svg: Path) -> None:
     """Write a figure as SVG. Equal figures give equal bytes."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     settle(figure)
     with write_atomically(svg) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+        FigureCanvasSVG(figure).print_svg(temporary, metadata={"Date": None})  # `savefig` would draw it twice
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
     """Write a figure as SVG and as PNG. Equal figures give equal bytes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     save_svg(figure, svg)
+    figure.set_dpi(_DPI)
     with write_atomically(png) as temporary:
-        figure.savefig(temporary, format="png", dpi=200)
+        FigureCanvasAgg(figure).print_png(temporary)
