@@ -25,7 +25,7 @@ OWN = {
 }
 # Commands of other programs: molmix defines none of them; only their order in the text counts.
 FOREIGN = {
-    *("head", "sed", "apptainer", "docker", "snakedeploy", "module"),
+    *("head", "sed", "apptainer", "docker", "snakedeploy", "module", "transformers"),
     *("cd", "cp", "mkdir", "mv", "rm", "ls", "cat", "export", "source", "git", "pip", "python3", "tar"),
     *(
         "$EDITOR",
@@ -127,12 +127,12 @@ def _parsed(words: list[str]) -> None:
 
 
 def _python(words: list[str]) -> None:
-    """The module or the file is there."""
+    """The module or the file is there; ``path/to/`` stands for a reader's own file."""
     if words[0] == "-m":
         assert find_spec(words[1]) is not None, f"no module {words[1]}"
         words = words[2:]
     for word in words:
-        if "/" in word:
+        if "/" in word and not word.startswith(("path/to/", "http://")):
             assert (ROOT / word).exists(), f"no file {word}"
 
 
