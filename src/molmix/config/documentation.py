@@ -44,11 +44,10 @@ DEMO: dict[str, Any] = {
             "ood": {"source": {"kind": "demo", "split": "ood"}, "rows": 150},
         },
     },
-    # Small batches: two thirds to three quarters of the passes reach the same validation loss as with batches of 16.
     "initial": {
-        "agnostic": {"kind": "made", "task": "unpaired", "epochs": 0.67, "batch_size": 8},
-        "mol2cap": {"kind": "made", "parent": "agnostic", "task": "mol2cap", "epochs": 1.5, "batch_size": 8},
-        "cap2mol": {"kind": "made", "parent": "agnostic", "task": "cap2mol", "epochs": 0.67, "batch_size": 8},
+        "agnostic": {"kind": "made", "task": "unpaired"},
+        "mol2cap": {"kind": "made", "parent": "agnostic", "task": "mol2cap", "epochs": 2.0},
+        "cap2mol": {"kind": "made", "parent": "agnostic", "task": "cap2mol"},
     },
     "universal": {"universal": {"parents": ["mol2cap", "cap2mol"], "base": "agnostic"}},
     "preferences": {"rejected": {"mol2cap": {"kind": "model", "model": "mol2cap"}}},
