@@ -66,7 +66,7 @@ class MadeNli(NliSettings):
     is_small: ClassVar[bool] = True
 
     kind: Literal["made"]
-    pairs: Annotated[Count, Field(ge=1000)] = Field(40000, description="training pairs")
+    pairs: Annotated[Count, Field(ge=1000)] = Field(60000, description="training pairs")
     epochs: Annotated[float, Field(gt=0, le=10_000)] = Field(1.0, description="passes over them")
     min_accuracy: Annotated[float, Field(ge=0, le=1)] = Field(
         0.95, description="least held-out accuracy; a judge below it is refused"
