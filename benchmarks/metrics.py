@@ -70,7 +70,7 @@ def _statistics() -> Row:
     )
     frames, models = {}, {}
     for system in range(systems):
-        frame = pd.DataFrame({column: draw.random(rows) + system / 2000 for column in means})
+        frame = pd.DataFrame({"id": range(rows)} | {column: draw.random(rows) + system / 2000 for column in means})
         frame[list(COUNT_COLUMNS)] = draw.integers(1, 40, (rows, len(COUNT_COLUMNS)))
         frames[f"m{system}"] = frame.assign(bleu2=0.5, bleu4=0.5)
         merged = system > systems // 3

@@ -261,7 +261,8 @@ def _delimited(path: Path, columns: dict[str, str], format: str, quoting: str) -
                     raise fault(
                         f"{path}, row {number}",
                         f"has {len(fields)} fields where the header has {len(header)}",
-                        "quote fields that hold tabs, commas or line breaks; `quoting: none` where quotes are text",
+                        "quote fields that hold tabs, commas or line breaks; `quoting: none` where quotes are text"
+                        + ("; semicolons do not separate fields" if any(";" in name for name in header) else ""),
                     )
                 if lines.line_num > begin and _holds_rows(fields, tab):
                     what = (

@@ -308,3 +308,10 @@ def test_facts() -> None:
     assert frame["precision"].tolist() == [0.5, 1, 0, 1, 1, 0]
     assert frame["recall"].tolist() == [0.5, 1, 0, 1, 1, 0]
     assert frame["f1"].tolist() == [0.5, 1, 0, 1, 1, 0]
+
+
+def test_rouge_is_undefined_for_references_that_it_cannot_read():
+    references, captions = [["水是液体。"], ["水是 H2O。"], ["Water."], ["水。"]], ["水是液体。", "水", "水", ""]
+    frame = caption_scores(references, captions, load_metric_tokenizer(None), None)
+    assert frame["rouge1"].isna().tolist() == [True, False, False, False]
+    assert frame["rouge1"].tolist()[1:] == [0, 0, 0]

@@ -35,7 +35,8 @@ class NliSettings(Section):
     engine: Literal[AUTO, *ENGINES] = Field(  # type: ignore[valid-type]
         TORCH,
         description="library that computes its answers (docs/judges.md); `auto` takes the fastest one that is "
-        "installed and gives the answers of `torch`, in float32 on a CPU",
+        "installed and gives the answers of `torch`. It only does so with `dtype: float32` on a CPU: on one with "
+        "bfloat16, set this dtype, too",
     )
 
     @model_validator(mode="after")

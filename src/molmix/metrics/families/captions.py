@@ -87,7 +87,8 @@ def caption_scores(
         :func:`molmix.metrics.bleu.corpus_bleu` of the summed counts. ``bleu_match_1`` … ``bleu_ref_len``: these
         counts (int64). ``rouge1``, ``rouge2``, ``rougeL``, ``meteor``: in [0, 1], the best over the row's
         references; a system's score is their mean. Every score is 0 if the prediction is empty, if there is no
-        reference, or if the reference is empty.
+        reference, or if the reference is empty. ROUGE is undefined (NaN) if the references have
+        letters, but no ASCII letter or digit.
 
     Raises:
         MolmixError: there is no WordNet 3.0 in the folder.
@@ -110,12 +111,10 @@ def caption_scores(
     for gold, text in zip(golds, predictions, strict=True):
         gold_tokens = [tokens[reference] for reference in gold]
         counts.append(bleu_counts(gold_tokens, tokens[text]))
-        scores.append(
-            [
-                *rouge_scores([words[reference] for reference in gold], words[text]),
-                meteor(gold_tokens, tokens[text]),
-            ]
-        )
+        rouge = rouge_scores([words[reference] for reference in gold], words[text])
+        if text and any(map(str.isalpha, "".join(gold))) and not any(words[reference] for reference in gold):
+            rouge = [np.nan] * 3  # the references are in another script, of which ROUGE reads nothing
+        scores.append([*rouge, meteor(gold_tokens, tokens[text])])
     table = np.array(counts, dtype=np.int64).reshape(-1, len(COUNT_COLUMNS))
     frame = pd.DataFrame({f"bleu{n}": corpus_bleu(table, n) for n in (2, 4)})
     frame[list(COUNT_COLUMNS)] = table
