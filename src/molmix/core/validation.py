@@ -44,7 +44,7 @@ def describe_error(content: Any, item: dict[str, Any], schema: dict[str, Any]) -
         item: one entry of ``ValidationError.errors()``.
         schema: JSON schema of the config, which contains the names of the keys.
     """
-    key = _key(content, item["loc"])
+    key = _key(content, item["loc"], missing=item["type"] == "missing")
     if what := _about_the_key(item, schema):
         return f"  {key}{what}"
     value = show_value(item["input"])
@@ -58,13 +58,16 @@ def describe_error(content: Any, item: dict[str, Any], schema: dict[str, Any]) -
     return f"  {key}: {value} is refused. Hint: {hint_for(item)}"
 
 
-def _key(content: Any, loc: tuple[Any, ...]) -> str:
-    """The full key. The location also contains the tags of discriminated unions, which are no keys."""
+def _key(content: Any, loc: tuple[Any, ...], *, missing: bool) -> str:
+    """The full key. The location also contains the tags of discriminated unions, which are no keys.
+
+    Only the last part can be a key that the content lacks, if that is what is wrong (`missing`).
+    """
     location: list[str] = []
     node = content
     for part in loc:
         inside = part in node if isinstance(node, dict) else isinstance(node, list) and isinstance(part, int)
-        if not inside and part != loc[-1]:
+        if not inside and not (missing and part == loc[-1]):
             continue
         location.append(show_key(part))
         node = node[part] if inside and (isinstance(node, dict) or part < len(node)) else None
@@ -99,6 +102,8 @@ def _about_the_key(item: dict[str, Any], schema: dict[str, Any]) -> str | None: 
 
 def hint_for(item: Any) -> str:
     """The hint for one of pydantic's errors about a value of the wrong type or out of range."""
+    if item["type"] == "too_short":
+        return f"give entries, at least {item['ctx']['min_length']}"
     said = item["msg"].removeprefix("Value error, ")
     for words, plainer in _WORDS.items():
         said = said.replace(words, plainer)

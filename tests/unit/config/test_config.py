@@ -244,6 +244,20 @@ def test_refused_with_key_value_and_mend(change, expected) -> None:
         assert part in text
 
 
+@pytest.mark.parametrize(
+    ("rejected", "line"),
+    [
+        ({"kind": "judged", "samples": 1}, ".samples: 1 is refused. Hint: give at least 2"),
+        ({"kind": "judged", "reward": {}}, ".reward: {} is refused. Hint: give entries, at least 1"),
+        ("strat", ": 'strat' is refused. Hint: did you mean 'start'?"),
+    ],
+)
+def test_a_value_that_has_two_forms_is_told_in_its_own_form(rejected: object, line: str) -> None:
+    content = demo()
+    content["align"]["cpo"]["rejected"] = rejected
+    assert message(content).splitlines()[1:] == [f"  align.cpo.rejected{line}"]
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     content = demo()
     content.update(algn={}, run="a/b")

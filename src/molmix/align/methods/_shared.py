@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, WrapValidator
+from pydantic import ConfigDict, Discriminator, Field, Tag, WrapValidator
 from typing_extensions import TypedDict
 
 from molmix.align.rewards import FORM, Weights, check_reward
@@ -197,7 +197,11 @@ class Alignment(Section):
         exclude_if=lambda corpus: corpus is None,
         description="one of `data.corpora`, whose pairs it is aligned and validated on; null is `data.train`",
     )
-    rejected: Literal["preferences", "start"] | JudgedPairs = Field(
+    rejected: Annotated[
+        Annotated[Literal["preferences", "start"], Tag("name")] | Annotated[JudgedPairs, Tag("judged")],
+        # By its form, so that messages are about what was written, and not about the other form.
+        Discriminator(lambda rejected: "judged" if isinstance(rejected, (dict, JudgedPairs)) else "name"),
+    ] = Field(
         "preferences",
         exclude_if=lambda rejected: rejected == "preferences",
         description="where rejected texts come from: as `preferences.rejected` says, or from the `start` itself, which "
