@@ -1,4 +1,6 @@
-"""A merge as a whole process, start-up included, against `mergekit-yaml` on the same inputs."""
+"""A merge, start-up included, against `mergekit-yaml` on the same inputs: as a process of its own, and as a local run
+starts it, by a job server that has imported the libraries.
+"""
 
 import json
 import os
@@ -12,9 +14,10 @@ import yaml
 from benchmarks.common import Row, corpus, in_turn, small_model
 from molmix.merge.methods.slerp import Slerp
 from molmix.merge.methods.ties import Ties
+from molmix.pipeline.job_server import CLIENT, listen
 
 Method = Slerp | Ties
-METHODS: tuple[Method, ...] = (Slerp(method="slerp"), Ties(method="ties"))
+METHODS: tuple[Method, ...] = (Slerp(method="slerp"), Ties(method="ties", weights=[1.0, 1.0]))
 
 # As workflow/scripts/merge.py, below Snakemake.
 MOLMIX_MERGE = """
@@ -35,21 +38,28 @@ with job(SimpleNamespace(threads=int(threads), log=[log], input=[], resources={}
 
 
 def measure() -> list[Row]:
+    server = listen()
     with tempfile.TemporaryDirectory() as name:
         folder, pairs = Path(name), corpus(400)
         for seed, model in enumerate(("base", "one", "two")):
             small_model(folder, model, pairs, seed)
-        return [_method(folder, method) for method in METHODS]
+        return [row for method in METHODS for row in _method(folder, method, server)]
 
 
-def _method(folder: Path, method: Method) -> Row:
+def _method(folder: Path, method: Method, server: Path) -> list[Row]:
     one, two, base = (str(folder / "models" / model / "weights") for model in ("one", "two", "base"))
-    a, b = in_turn(
-        lambda: quietly(molmix_merge(folder, method, "merged", "one", "two")),
-        lambda: quietly(mergekit_merge(folder, method, "merged", one, two, base)),
-    )
-    what = f"merge, {method.method}, demo size, start-up included"
-    return (what, f"{a:.1f} s", f"{b:.1f} s (mergekit-yaml)", f"{a / b:.2f} x the time", "1.1 x")
+    alone = molmix_merge(folder, method, "merged", "one", "two")
+    script = folder / "benchmark.merge.py"  # under the name of a script that the server runs
+    script.write_text(f"import sys\nsys.argv = {['', *alone[3:]]!r}\n{MOLMIX_MERGE}")
+    served = [sys.executable, "-I", "-S", str(CLIENT), str(server), sys.executable, str(script)]
+    quietly(served)  # the first job waits for the imports
+    by_mergekit = mergekit_merge(folder, method, "merged", one, two, base)
+    rows = []
+    for command, how in ((alone, "as a process"), (served, "by the job server")):
+        a, b = in_turn(lambda own=command: quietly(own), lambda: quietly(by_mergekit))  # type: ignore[misc]
+        what = f"merge, {method.method}, demo size, start-up included, {how}"
+        rows.append((what, f"{a:.1f} s", f"{b:.1f} s (mergekit-yaml)", f"{a / b:.2f} x the time", "0.5 x"))
+    return rows
 
 
 def molmix_merge(folder: Path, method: Method, out: str, first: str, second: str, threads: int = 2) -> list[str]:

@@ -96,6 +96,10 @@ def write_study(
     check_folder(out)
     for kind in kinds:
         check_name(kind, KINDS, "--judge", "kind of judge")
+        fields = KINDS[kind].model_fields.items()
+        if needed := [f"`{key}`" for key, field in fields if field.is_required() and key not in ("kind", "nli")]:
+            what = f"the judge {kind!r} has no default for {', '.join(needed)}"
+            raise fault("--judge", what, "set it in a config: docs/tutorials/score.md, the section \"More\"")
     named = {what: name for what, name in (columns or {}).items() if name}
     reference_columns = _columns(references, "reference", named, quoting)
     source: dict[str, Any] = {"kind": "file", "path": str(references.absolute()), "quoting": quoting}

@@ -138,3 +138,8 @@ def test_judges_that_ask_no_nli_model_need_none(files: Path, model: Path) -> Non
         )
     with pytest.raises(MolmixError, match="--nli: is given, and the judge 'entities' asks no NLI model"):
         write_study(Path("references.tsv"), [Path("in-order.txt")], Path("none"), nli=str(model), kinds=["entities"])
+
+
+def test_a_judge_that_needs_more_than_options_asks_for_a_config(files: Path) -> None:
+    with pytest.raises(MolmixError, match=r"--judge: the judge 'llm' has no default for `base_url`, `model`"):
+        write_study(Path("references.tsv"), [Path("by-id.csv")], Path("out"), nli=None, kinds=["llm"])
