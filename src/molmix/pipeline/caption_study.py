@@ -94,12 +94,7 @@ def write_study(
     from molmix.judges.nli.licence import without_contradiction
 
     check_folder(out)
-    for kind in kinds:
-        check_name(kind, KINDS, "--judge", "kind of judge")
-        fields = KINDS[kind].model_fields.items()
-        if needed := [f"`{key}`" for key, field in fields if field.is_required() and key not in ("kind", "nli")]:
-            what = f"the judge {kind!r} has no default for {', '.join(needed)}"
-            raise fault("--judge", what, "set it in a config: docs/tutorials/score.md, the section \"More\"")
+    _check_kinds(kinds)
     named = {what: name for what, name in (columns or {}).items() if name}
     reference_columns = _columns(references, "reference", named, quoting)
     source: dict[str, Any] = {"kind": "file", "path": str(references.absolute()), "quoting": quoting}
@@ -150,6 +145,15 @@ def write_study(
         judges = ((name, judge) for name, judge in config.judges.items() if isinstance(judge, NliJudge))
         notes += [note for name, judge in judges if (note := without_contradiction(name, judge))]
     return _write(study, out), notes
+
+
+def _check_kinds(kinds: Sequence[str]) -> None:
+    for kind in kinds:
+        check_name(kind, KINDS, "--judge", "kind of judge")
+        fields = KINDS[kind].model_fields.items()
+        if needed := [f"`{key}`" for key, field in fields if field.is_required() and key not in ("kind", "nli")]:
+            what = f"the judge {kind!r} has no default for {', '.join(needed)}"
+            raise fault("--judge", what, 'set it in a config: docs/tutorials/score.md, the section "More"')
 
 
 def check_folder(out: Path) -> None:
