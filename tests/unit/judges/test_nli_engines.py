@@ -16,8 +16,10 @@ from molmix.judges.nli.settings import MadeNli
 from molmix.models.manifests import write_manifest
 from tests.nli_models import PAIRS, make_model
 
-# Largest differences from float32. Here int8 has matrices of 32 columns, and batches of very different pairs.
-TOLERANCES = {"float32": 1e-5, "bfloat16": 0.05, "int8": 0.2}
+# Largest differences from float32. Here int8 has matrices of 32 columns, and batches of very different pairs. In
+# bfloat16, these random weights of DeBERTa's shape differ by .04 with torch, too, and by .07 with other threads; wrong
+# distances made .36.
+TOLERANCES = {"float32": 1e-5, "bfloat16": 0.1, "int8": 0.2}
 FORMATS = [(name, dtype) for name, engine in ENGINES.items() for dtype in engine.dtypes]
 
 
@@ -109,30 +111,33 @@ def test_formats_agree_with_float32_and_have_caches_of_their_own(manifest: Path,
     assert sorted(row[1:3] for row in rows) == [("torch", "bfloat16"), ("torch", "float32")]
 
 
-def test_auto_takes_an_exact_engine_and_later_jobs_the_same_one(
-    manifest: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    given = {"model": manifest, "cache": tmp_path / "store", "name": "test", "dtype": "float32"}
+def test_auto_takes_an_exact_engine_and_later_jobs_the_same_one(manifest: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    given = {"model": manifest, "cache": store, "name": "test", "dtype": "float32"}
+
+    def cached() -> dict[str, int]:
+        _, *rows = describe_caches(store, compact=False)
+        return {row[1]: int(row[6].replace(",", "")) for row in rows}
+
     exact = predict_pairs(PAIRS[:20], **given)
-    caplog.set_level("INFO")
     predict_pairs(PAIRS[:20], **given, engine="auto")
-    assert "engine `auto`" not in caplog.text  # torch has these answers already
+    assert set(cached()) == {"torch"}  # torch has these answers already
     values = predict_pairs(PAIRS, **given, engine="auto")
     np.testing.assert_allclose(values["entailment"][:20], exact["entailment"], atol=TOLERANCE)
     faster = [name for name in ENGINES if name != "torch" and ENGINES[name].is_installed()]
-    recorded = list((tmp_path / "store").glob("*/agreement.json"))
+    recorded = list(store.glob("*/agreement.json"))
     assert len(recorded) == min(len(faster), 1)
     if not faster:
         pytest.skip("no engine but torch is installed: pip install 'molmix[openvino]'")
     chosen = read_json(recorded[0])["engine"]
-    assert chosen in faster and f"engine `auto`: {chosen}" in caplog.text
+    assert chosen in faster
     assert (values["entailment"] == predict_pairs(PAIRS, **given, engine=chosen)["entailment"]).all()
+    before = cached()
     # A later job reads what was found: here, that the engine is not exact.
     wrong = Agreement(**read_json(recorded[0]) | {"largest": 0.1})
     recorded[0].write_text(recorded[0].read_text().replace(str(read_json(recorded[0])["largest"]), str(wrong.largest)))
-    caplog.clear()
     predict_pairs([("A dye.", "A ring.")], **given, engine="auto")
-    assert f"engine `auto`: {chosen}" not in caplog.text and "engine `auto`" in caplog.text
+    assert cached()[chosen] == before[chosen]
 
 
 def test_auto_is_torch_in_bfloat16(manifest: Path, tmp_path: Path) -> None:
