@@ -111,8 +111,9 @@ def caption_scores(
     for gold, text in zip(golds, predictions, strict=True):
         gold_tokens = [tokens[reference] for reference in gold]
         counts.append(bleu_counts(gold_tokens, tokens[text]))
-        rouge = rouge_scores([words[reference] for reference in gold], words[text])
-        if text and any(map(str.isalpha, "".join(gold))) and not any(words[reference] for reference in gold):
+        gold_words = [words[reference] for reference in gold]
+        rouge = rouge_scores(gold_words, words[text])
+        if text and not any(gold_words) and any(map(str.isalpha, "".join(gold))):
             rouge = [np.nan] * 3  # the references are in another script, of which ROUGE reads nothing
         scores.append([*rouge, meteor(gold_tokens, tokens[text])])
     table = np.array(counts, dtype=np.int64).reshape(-1, len(COUNT_COLUMNS))

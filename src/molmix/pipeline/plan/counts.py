@@ -66,7 +66,7 @@ def count(study: Config) -> Counts | None:
     counts = _made(study)
     own = [""] if study.data.train else []  # a study that only scores has no training data
     found = {name: corpus for name in (*own, *study.data.corpora) if (corpus := _counted(study, name, counts))}
-    tests = count_tests(study)
+    tests = _tests(study, counts)
     if tests is None:
         return None
     whole = len(found) == len(own) + len(study.data.corpora)
@@ -80,7 +80,10 @@ def count(study: Config) -> Counts | None:
 
 def count_tests(study: Config) -> dict[str, int] | None:
     """Molecules of each test set, counted in the corpus or in its source; None if one is not known."""
-    counts = _made(study)
+    return _tests(study, _made(study))
+
+
+def _tests(study: Config, counts: dict[str, Any]) -> dict[str, int] | None:
     if all(f"tests.{name}" in counts for name in study.data.tests):
         return {name: counts[f"tests.{name}"]["molecules"] for name in study.data.tests}
     sizes = {name: _capped(_rows(study, test.source), test.rows) for name, test in study.data.tests.items()}
