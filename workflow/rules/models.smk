@@ -14,7 +14,7 @@ rule train_initial:
         f"{LOGS}/train_initial/{{model}}.log",
     wildcard_constraints:
         model=any_of(model for model, row in table.items() if row.method == "made"),
-    priority: 50
+    priority: lambda wildcards: 50 + products.urgency[wildcards.model]
     conda:
         "../../envs/models.yaml"
     threads: needs.cores("initial")
@@ -83,7 +83,7 @@ rule align:
         f"{LOGS}/align/{{model}}.log",
     wildcard_constraints:
         model=any_of(products.adapters),
-    priority: 40
+    priority: lambda wildcards: 40 + products.urgency[wildcards.model]
     conda:
         lambda wildcards: judging_environment(*products.scoring_nli(wildcards.model))
     threads: lambda wildcards: needs.align_cores(wildcards.model)
@@ -177,7 +177,7 @@ rule merge:
         f"{LOGS}/merge/{{model}}.log",
     wildcard_constraints:
         model=any_of(products.kept_merges),
-    priority: 30
+    priority: lambda wildcards: 30 + products.urgency[wildcards.model]
     conda:
         "../../envs/models.yaml"
     resources:

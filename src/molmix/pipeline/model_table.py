@@ -9,6 +9,7 @@ to the config renames no model.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -92,6 +93,10 @@ class ModelTable(dict[str, Model]):
         row = self[model]
         above = [*row.parents, *([row.base] if row.base else [])]
         return list(dict.fromkeys([model, *(one for name in above for one in self.ancestry(name))]))
+
+    def descendants(self) -> dict[str, int]:
+        """How many models each model is needed for: those that are made from it, and those made from these."""
+        return Counter(above for model in self for above in self.ancestry(model) if above != model)
 
     def merged_from(self, model: str) -> list[str]:
         """The models whose weights a merge reads: its parents and its base, each once."""

@@ -95,6 +95,15 @@ class Products:
 
     # ---- models
 
+    @cached_property
+    def urgency(self) -> dict[str, int]:
+        """What is added to the priority of the job that makes a model: 0 to 9, more if more models need it.
+
+        Of two models of one rule, the one that more models wait for is made first, so that no core waits for it later.
+        """
+        descendants = self.table.descendants()
+        return {model: 9 * descendants[model] // max(1, *descendants.values()) for model in self.table}
+
     def scoring_nli(self, model: str) -> list[str]:
         """Names of the NLI models that an alignment or a search asks."""
         return sorted(self.table[model].settings.get("scorer", {}).get("nli", {}))

@@ -8,6 +8,7 @@ import pytest
 from molmix.config import documentation, loading
 from molmix.core.errors import MolmixError
 from molmix.pipeline import model_table
+from molmix.pipeline.products import Products
 
 
 def build(**changes) -> model_table.ModelTable:
@@ -55,6 +56,19 @@ def test_a_further_seed_renames_nothing() -> None:
 def test_a_setting_of_one_method_changes_its_row_alone() -> None:
     one, two = build(), build(align__dpo__settings={"learning_rate": 3e-4})
     assert {model for model in one if one[model].settings != two[model].settings} == {"agnostic.dpo"}
+
+
+def test_what_most_models_wait_for_is_made_first() -> None:
+    study = loading.parse(copy.deepcopy(documentation.DEMO))
+    models = model_table.build(study)
+    needed = models.descendants()
+    # agnostic.sft.dpo, .kto and their three merges; merges of sft with dpo and cpo by three methods, of all by two.
+    assert needed["agnostic.sft"] == 2 + 3 + 6 + 2
+    assert needed["mol2cap"] == 3 + 3 + 1 > needed["cap2mol"] == 3 + 1
+    assert needed["agnostic.sft.dpo_kto.ties"] == 0
+    urgency = Products(study, models).urgency
+    assert set(urgency) == set(models) and {*urgency.values()} <= set(range(10))
+    assert urgency["agnostic"] > urgency["mol2cap"] > urgency["cap2mol"]
 
 
 def test_lineage_is_what_loading_reads() -> None:
