@@ -153,8 +153,8 @@ rule pairs:
             {
                 direction: lambda wildcards, direction=direction: paths.rejected(
                     wildcards.corpus, wildcards.author_folder
-                )[direction]
-                for direction in study.rejected()
+                ).get(direction, [])
+                for direction in study.directions()
             },
         ),
         subset=f"{R}/data/{{corpus}}subset.parquet",

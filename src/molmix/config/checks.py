@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from molmix.align.methods._shared import JudgedPairs
 from molmix.analysis.settings import Best
 from molmix.config.schema import Config
 from molmix.core.errors import fault
@@ -92,9 +93,9 @@ def _caption_metrics_of_trainings(config: Config) -> None:
     for name, spec in config.align.items():
         key, corpus = f"align.{name}", config.data.corpora[spec.corpus] if spec.corpus else config.data.train
         spec.check_metrics(options, knows_facts=isinstance(corpus, DemoSource), key=key)
-        if spec.metrics and config.preferences and "mol2cap" not in config.rejected():
-            what = f"has no `mol2cap`, so the pairs of {key} ask for no captions, and there is nothing to measure"
-            raise fault("preferences.rejected", what, "add it, or remove the metrics")
+        if "mol2cap" not in config.directions() and (spec.metrics or isinstance(spec.rejected, JudgedPairs)):
+            what = f"no `mol2cap`, so the pairs of {key} ask for no captions, and there is nothing to measure"
+            raise fault("preferences.rejected", what, "add it, or remove the metrics and rewards")
 
 
 def _names(config: Config) -> None:

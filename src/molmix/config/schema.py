@@ -64,7 +64,11 @@ class Config(Section):
     prompts: Prompts = Field(Prompts(), description="prompt templates")
     initial: dict[Name, Initial] = Field({}, description="initial models by name")
     universal: dict[Name, Universal] = Field({}, description="merges of initial models by name")
-    preferences: Preferences | None = Field(None, description="preference pairs; required where `align` is not empty")
+    preferences: Preferences | None = Field(
+        None,
+        description="preference pairs. Needed by alignments that read rejected texts which their start does not write. "
+        "Without it, models are aligned in the directions of the test sets, on all captions of the subset",
+    )
     align: dict[Name, Align] = Field({}, description="alignments by name")
     merge: MergePlan = Field(MergePlan(), description="merges of aligned models")
     generation: Generation = Field(Generation(), description="how captions are written")
@@ -106,6 +110,10 @@ class Config(Section):
     def rejected(self) -> dict[Direction, FileRejected | ModelRejected]:
         """Sources of rejected texts, by direction; empty without `preferences`."""
         return self.preferences.rejected if self.preferences else {}
+
+    def directions(self) -> list[Direction]:
+        """The directions that alignments train on: those of `preferences`, or without it those of the test sets."""
+        return list(self.rejected() or dict.fromkeys(test.direction for test in self.data.tests.values()))
 
     def captioning(self, exclude: set[str] | None = None) -> dict[str, Any]:
         """How models write captions: the section `generation`, and ``large_models: true`` where its type depends on it.

@@ -2,7 +2,8 @@
 
 A table of pairs has one row per pair, with the columns of `PAIRS`. Chosen and rejected text begin with the one space
 that separates them from the prompt (see :mod:`molmix.data.prompts`). A row gives no pair if it has no rejected text, if
-that text is empty, or if both texts are equal. Each reason is counted.
+that text is empty, or if both texts are equal. Each reason is counted. Without a source of rejected texts, every row
+gives a pair whose rejected text is empty, for methods that read none.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def row_id(split: str, row: str) -> str:
 def build_pairs(
     *,
     corpus: Mapping[str, Path],
-    rejected: dict[str, dict[str, Any]],
+    rejected: Mapping[str, dict[str, Any] | None],
     texts: dict[str, Path],
     templates: dict[str, str],
     domain: str,
@@ -67,7 +68,7 @@ def build_pairs(
 
     Args:
         corpus: corpus tables by split, ``train`` (the subset) and ``validation``.
-        rejected: the config's `preferences.rejected`, dumped, by direction.
+        rejected: the config's `preferences.rejected`, dumped, by direction; None for pairs without rejected texts.
         texts: by direction, the file of rejected texts, or the table that a model wrote (columns id and text, and
             `chosen` if the chosen text is not the reference; the ids of :func:`rejection_prompts`).
         templates: prompt templates by direction.
@@ -82,7 +83,10 @@ def build_pairs(
     built: list[Row] = []
     counts: dict[str, dict[str, int]] = {}
     for direction, source in rejected.items():
-        if source["kind"] == "file":
+        find: Finder | None
+        if source is None:
+            find, in_file = None, {}
+        elif source["kind"] == "file":
             find, in_file = _from_file(FileRejected(**source | {"path": str(texts[direction])}), domain)
         else:
             find, in_file = _from_model(texts[direction]), {}
@@ -100,19 +104,22 @@ def build_pairs(
 
 
 def _pairs(
-    rows: list[Row], find: Finder, split: str, direction: str, template: str
+    rows: list[Row], find: Finder | None, split: str, direction: str, template: str
 ) -> tuple[list[Row], dict[str, int]]:
-    """The pairs of one split and direction, and the number of rows without a pair, by reason."""
+    """The pairs of one split and direction, and the number of rows without a pair, by reason.
+
+    Without `find`, rejected texts are empty.
+    """
     shown, wanted = SIDES[direction]
     tally = {"rows": len(rows), "no_rejected_text": 0, "empty_dropped": 0, "equal_dropped": 0}
     pairs = []
     for row in rows:
-        text, better = find(split, row)
+        text, better = find(split, row) if find else ("", None)
         if text is None:
             tally["no_rejected_text"] += 1
             continue
         chosen, rejected = answer(row[wanted] if better is None else better), answer(text)
-        if not rejected.strip():
+        if find and not rejected.strip():
             tally["empty_dropped"] += 1
         elif chosen == rejected:
             tally["equal_dropped"] += 1

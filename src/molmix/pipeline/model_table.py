@@ -262,8 +262,11 @@ def _seeds(config: Config) -> Iterator[tuple[int, str]]:
 
 def _add_aligned_and_merged(config: Config, table: ModelTable) -> None:
     """Add every alignment and every merge of aligned models after the models that it is made from."""
-    if config.align and config.preferences is None:
-        raise fault("preferences", "required by `align`, and not given", "say where rejected texts come from")
+    for name, spec in config.align.items():
+        if config.preferences is None and any(map(spec.needs_preferences, config.directions())):
+            what = f"required by `align.{name}`, which reads rejected texts, and not given"
+            hint = f"say where rejected texts come from, or let the start write them: `align.{name}.rejected: start`"
+            raise fault("preferences", what, hint)
     _check_rejected(config, table)
     chosen = list(config.align) if config.merge.alignments is None else config.merge.alignments
     for name in chosen:

@@ -30,6 +30,8 @@ def named(kind: str, files: Mapping[str, Any]) -> dict[str, Any]:
 def nested(files: Any, kind: str) -> dict[str, Any]:
     """The files of one kind of a job, nested as the rule gave them to :func:`named`; empty if there are none.
 
+    A name whose input function gave no file is left out.
+
     Args:
         files: Snakemake's named list: the input or the output of a job.
         kind: kind of the files.
@@ -37,7 +39,7 @@ def nested(files: Any, kind: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, path in files.items():
         first, *keys = name.split("/")
-        if first == kind and keys:
+        if first == kind and keys and path:
             inner = found
             for key in keys[:-1]:
                 inner = inner.setdefault(key, {})

@@ -115,7 +115,7 @@ class Paths:
         return [self.nli_model(name) for name in self.products.scoring_nli(model)]
 
     def rejected(self, corpus: str, author: str) -> dict[str, str]:
-        """Rejected texts by direction: a file of the user, or one that a model writes.
+        """Rejected texts by direction: a file of the user, or one that a model writes. Some pairs have none.
 
         Args:
             corpus: folder of a further corpus, or "".
@@ -123,10 +123,12 @@ class Paths:
                 captions (the other direction is then as without it), or "".
         """
         found: dict[str, str] = {}
-        for direction, source in self.study.rejected().items():
+        for direction in self.study.directions():
+            source = self.study.rejected().get(direction)
             own = "" if author.startswith("judged-") and direction != "mol2cap" else author
-            written = f"{self.results}/preferences/{corpus}{own}rejected.{direction}.parquet"
-            found[direction] = source.path if source.kind == "file" and not own else written
+            if own or source:
+                written = f"{self.results}/preferences/{corpus}{own}rejected.{direction}.parquet"
+                found[direction] = source.path if source and source.kind == "file" and not own else written
         return found
 
     def _corpus(self, model: str) -> str:

@@ -160,14 +160,16 @@ class Products:
         assert isinstance(rejected, ModelRejected), "texts from a file are not written"
         return rejected.model
 
-    def rejected_sources(self, author: str) -> dict[str, dict[str, Any]]:
-        """Where the rejected texts of a pair come from, by direction, as plain data.
+    def rejected_sources(self, author: str) -> dict[str, dict[str, Any] | None]:
+        """Where the rejected texts of a pair come from, by direction, as plain data; None if the pairs have none.
 
         Args:
             author: as in :meth:`molmix.pipeline.paths.Paths.rejected`.
         """
-        sources: dict[str, dict[str, Any]] = {
-            direction: source.model_dump() for direction, source in self.study.rejected().items()
+        given = self.study.rejected()
+        sources: dict[str, dict[str, Any] | None] = {
+            direction: given[direction].model_dump() if direction in given else None
+            for direction in self.study.directions()
         }
         if author.startswith("judged-"):
             model = author.removeprefix("judged-").rstrip("/")

@@ -33,7 +33,7 @@ def paired(tmp_path: Path):
     def pair(
         corpus: dict[str, Path],
         texts: Path,
-        source: dict[str, Any] = FROM_FILE,
+        source: dict[str, Any] | None = FROM_FILE,
         share: float = 1.0,
         way: str = "mol2cap",
     ) -> tuple[list[dict[str, Any]], dict[str, int]]:
@@ -121,3 +121,10 @@ def test_pairs_are_of_the_share_that_is_asked_for(tmp_path: Path, paired) -> Non
         pairs, _ = paired(corpus, texts, share=share)
         assert [pair["id"] for pair in pairs if pair["split"] == "train"] == [str(n) for n in range(rows)]
         assert sum(pair["split"] == "validation" for pair in pairs) == 2
+
+
+def test_without_a_source_of_rejected_texts_every_row_gives_a_pair(tmp_path: Path, paired) -> None:
+    corpus = {"train": write_corpus(tmp_path / "subset.parquet", ALKANES[:5])}
+    pairs, counts = paired(corpus, tmp_path / "none", None)
+    assert [pair["chosen"] for pair in pairs] == [f" Chain of {len(smiles)}." for smiles in ALKANES[:5]]
+    assert {pair["rejected"].strip() for pair in pairs} == {""} and counts["empty_dropped"] == 0

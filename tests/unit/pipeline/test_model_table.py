@@ -313,3 +313,31 @@ def test_wrong_parents_are_refused_in_plain_words(content: dict, expected: list[
     said = str(caught.value)
     assert all(part in said for part in expected), said
     assert not any(word in said for word in ("tuple", "safe name", "pattern"))
+
+
+BY_START = {"kind": "judged", "reward": {"atomic_f1": 1}}
+
+
+@pytest.mark.parametrize(
+    "align",
+    [
+        {"method": "sft"},
+        {"method": "grpo", "reward": {"atomic_f1": 1}},
+        {"method": "dpo", "rejected": "start"},
+        {"method": "dpo", "rejected": BY_START},
+    ],
+    ids=lambda align: align["method"],
+)
+def test_alignments_without_given_rejected_texts_need_no_preferences(align) -> None:
+    models = build(preferences=None, align={"own": align | {"starts": ["agnostic"]}}, merge={}, universal={})
+    assert "agnostic.own" in models
+
+
+@pytest.mark.parametrize(("rejected", "direction"), [("preferences", "mol2cap"), (BY_START, "cap2mol")])
+def test_alignments_that_read_given_rejected_texts_need_preferences(rejected, direction) -> None:
+    align = {"own": {"method": "dpo", "starts": ["agnostic"], "rejected": rejected}}
+    tests = {
+        name: {"source": {"kind": "demo", "split": "id"}, "direction": name} for name in {"mol2cap", direction}
+    }
+    with pytest.raises(MolmixError, match=r"preferences: required by `align\.own`.*\n.*`align\.own\.rejected: start`"):
+        build(preferences=None, align=align, merge={}, universal={}, data__tests=tests)

@@ -26,6 +26,9 @@ def test_a_script_gets_the_files_of_a_rule_as_the_rule_gave_them() -> None:
     files = {"": {"train": "a.parquet"}, "sft.ties": {"id": "b.parquet", "index": "c.parquet"}}
     flat = named("scores", files) | named("tests", {"id": "d.parquet"}) | {"scores": "e.parquet"}
     given = Namedlist(fromdict=flat)
+    given._add_name("rejected/mol2cap")
+    given._set_name("rejected/mol2cap", len(given), end=len(given))  # an input function that gave no file
+    assert nested(given, "rejected") == {}
     assert nested(given, "scores") == {
         "": {"train": Path("a.parquet")},
         "sft.ties": {"id": Path("b.parquet"), "index": Path("c.parquet")},
@@ -71,6 +74,8 @@ def test_pairs_and_training_text_lie_with_their_corpus_and_share() -> None:
     }
     assert chained.products.rejecting_model("mol2cap", "by-agnostic.sft/") == "agnostic.sft"
     assert chained.products.on_policy_starts == ["agnostic.sft"]
+    bare = paths(preferences=None, align={"sft": documentation.DEMO["align"]["sft"]}, merge={}, universal={})
+    assert bare.rejected("", "") == {} and bare.products.rejected_sources("") == {"mol2cap": None}
     assert found.training("agnostic") == f"{R}/data/train.parquet"
     assert list(found.splits()) == ["", "others"]
     assert found.splits()["others"]["subset"] == f"{R}/data/corpora/others/subset.parquet"

@@ -260,6 +260,11 @@ class Alignment(Section):
         """How many texts of a row of its data set are in one forward pass."""
         return len(cls.texts()) if cls.dataset_type == "preference" else 1
 
+    def needs_preferences(self, direction: str) -> bool:
+        """Whether it reads rejected texts of a direction that its start does not write (`mol2cap`, `cap2mol`)."""
+        own = self.rejected == "start" or (isinstance(self.rejected, JudgedPairs) and direction == "mol2cap")
+        return "rejected" in self.texts() and not own
+
     @property
     def metrics(self) -> list[str]:
         """Metrics of captions that the training computes, by their column in the scores."""
