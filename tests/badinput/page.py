@@ -88,6 +88,11 @@ def _align_an_endpoint(study: dict[str, Any]) -> None:
     study["align"]["sft"]["starts"] = ["gpt"]
 
 
+def _reward_of_a_language_model(study: dict[str, Any]) -> None:
+    study["judges"]["mine"] = {"kind": "llm", "base_url": "http://localhost:8000/v1", "model": "m"}
+    _grpo(reward={"mine.supported": 1})(study)
+
+
 def _take_out(study: dict[str, Any]) -> None:
     del study["data"]["tests"]["id"]["source"]
 
@@ -126,6 +131,8 @@ CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
         "`rejected: {kind: judged, reward: {other.atomic_f1: 1}}`",
         _set("align", "sft", "rejected", {"kind": "judged", "reward": {"other.atomic_f1": 1}}),
     ),
+    ("reward by a judge that asks a server", "a judge of `kind: llm`", _reward_of_a_language_model),
+    ("true for a weight", "`reward: {atomic_f1: yes}`", _grpo(reward={"atomic_f1": True})),
     ("groups of one", "`num_generations: 1`", _grpo({"num_generations": 1})),
     ("groups that fill no step", "`num_generations: 5`", _grpo({"num_generations": 5})),
     (
@@ -133,6 +140,12 @@ CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
         "`early_stopping: {metric: bleu4}`",
         _set("align", "sft", "early_stopping", {"metric": "bleu4"}),
     ),
+    (
+        "slot of the other direction",
+        "`mol2cap: '{molecule} {caption}'`",
+        _set("prompts", "mol2cap", "{molecule} {caption}"),
+    ),
+    ("misspelt slot", "`prompt: '{caption} {captoin}'`", _set("decomposers", "llm", "prompt", "{caption} {captoin}")),
     ("chat template of a model made here", "`template: chat`", _set("prompts", "template", "chat")),
     ("alignment of a model behind an endpoint", "`starts: [gpt]`", _align_an_endpoint),
     ("search on a test set", "`on: id` in `merge.search`", _search(on="id")),
@@ -143,10 +156,18 @@ CONFIGS: list[tuple[str, str, Callable[[dict[str, Any]], None] | str]] = [
         "9 candidates and `budget: 8`",
         _search(budget=8, by=_grid(weights=[0.1, 0.5, 1.0])),
     ),
+    ("true for a value", "`values: {density: [yes, 0.5]}`", _search(by=_grid(density=[True, 0.5]))),
+    ("value given twice", "`values: {density: [0.5, 0.5]}`", _search(by=_grid(density=[0.5, 0.5]))),
+    ("search without weights", "`values: {weights: [0]}`", _search(by=_grid(weights=[0.0]))),
     ("search by no metric", "`metric: blue4`", _search(metric="blue4")),
     ("setting of TRL", "`learning_rte: 1`", _set("align", "sft", "settings", {"learning_rte": 1})),
     ("setting that is molmix's", "`hub_token: …`", _set("align", "sft", "settings", {"hub_token": "x"})),
     ("password in an address", "`base_url: http://me:x@host`", _set("decomposers", "llm", "base_url", "http://m:x@h")),
+    (
+        "number format that the engine lacks",
+        "`engine: torch, dtype: int8`",
+        _set("nli", "e", {"kind": "pretrained", "id": "a", "revision": "v1", "engine": "torch", "dtype": "int8"}),
+    ),
     (
         "revision with a path",
         "`revision: ../x`",
@@ -237,7 +258,7 @@ def page() -> str:
 
     lines = []
     for kind, example, message in rows():
-        told = message.removeprefix("study.yaml: 1 thing(s) to fix\n").replace("\n  Hint:", ". Hint:")
+        told = message.removeprefix("study.yaml: 1 thing to fix\n").replace("\n  Hint:", ". Hint:")
         told = " ".join(told.split())
         told = told.replace("`", "'").replace("|", "\\|")
         lines.append(f"| {kind} | {example} | `{told if len(told) <= 240 else told[:239] + '…'}` |\n")

@@ -173,4 +173,4 @@ def test_the_planned_disk_is_that_of_the_run(done: Path, micro, monkeypatch) -> 
 
     assert real("initial", "weights") == pytest.approx(expected["initial models made here"], rel=0.1)
     assert real("aligned", "adapter") == pytest.approx(expected["4 aligned models"], rel=0.1)
-    assert real("merged", "weights") == pytest.approx(expected["1 merges that are kept"], rel=0.1)
+    assert real("merged", "weights") == pytest.approx(expected["1 merge to keep"], rel=0.1)

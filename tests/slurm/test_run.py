@@ -83,7 +83,7 @@ def test_gpus_are_asked_for_and_looked_for(slurm: Slurm, tmp_path: Path) -> None
     assert main.ends() == 1
     (job,) = slurm.jobs(tmp_path)
     assert (job["Partition"], job["TresPerJob"], job["NumCPUs"]) == ("gpu", "gres:gpu:1", "4")
-    assert "hardware.gpus: asks for 1 GPU(s), and PyTorch finds 0" in Path(job["StdOut"]).read_text()
+    assert "hardware.gpus: asks for 1 GPU, and PyTorch finds 0" in Path(job["StdOut"]).read_text()
     assert "CUDA_VISIBLE_DEVICES 0" in Path(job["StdOut"]).read_text()
 
 

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from molmix.core.errors import fault
 from molmix.core.files import file_digest, read_json
+from molmix.core.schema import Number
 from molmix.metrics import Options
 from molmix.metrics.scorer import check_columns, scorable
 
@@ -43,7 +44,7 @@ FORM: dict[str, Callable[[str, str], float]] = {
 }
 
 
-Weights = dict[str, Annotated[float, Field(ge=-1000, le=1000)]]  # of the terms of a reward
+Weights = dict[str, Annotated[Number, Field(ge=-1000, le=1000)]]  # of the terms of a reward
 
 
 def check_reward(weights: Mapping[str, float], options: Options, *, knows_facts: bool, key: str) -> None:

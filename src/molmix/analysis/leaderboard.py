@@ -14,6 +14,7 @@ from molmix.analysis.comparison.significance import BOLD, Significance, signific
 from molmix.analysis.licences import Licences
 from molmix.analysis.provenance import copies, counts, precision, provenance
 from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
+from molmix.core.errors import counted
 from molmix.metrics import Metric, Options, all_metrics, load_families
 from molmix.metrics.aggregate import figures_of, read_scores
 from molmix.metrics.degenerate import FLAWS
@@ -154,5 +155,5 @@ def _grids(
             rows.append([*cells, Cell(f"{row['words']:.1f}"), *(Cell(str(row[count])) for count in counts)])
         titles = [titled(metric) + licences.mark(test, metric.column) for metric in shown]
         header = ["model", *titles, "words", *counts]
-        grids.append(Grid(f"{test} ({part['captions'].iloc[0]} molecules)", header, rows))
+        grids.append(Grid(f"{test} ({counted(part['captions'].iloc[0], 'molecule')})", header, rows))
     return grids

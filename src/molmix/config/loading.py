@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from molmix.config.schema import Config
-from molmix.core.errors import MolmixError, escape_control, fault, show_value
+from molmix.core.errors import MolmixError, counted, escape_control, fault, show_value
 from molmix.core.validation import describe_error, show_key
 
 
@@ -75,7 +75,7 @@ def parse(content: dict[str, Any], where: str = "config", *, announce: bool = Fa
     except ValidationError as error:
         read = _with_new_names(content, renamed)
         lines = [describe_error(read, dict(item), _json_schema()) for item in error.errors(include_url=False)]
-        raise MolmixError(f"{where}: {len(lines)} thing(s) to fix\n" + "\n".join(lines)) from None
+        raise MolmixError(f"{where}: {counted(len(lines), 'thing')} to fix\n" + "\n".join(lines)) from None
     finally:
         if announce:
             for section, old, new in renamed:

@@ -1,4 +1,4 @@
-"""The exception whose message is for users, and functions that show values and texts in messages."""
+"""The exception whose message is for users, and functions that show values, numbers and texts in messages."""
 
 import unicodedata
 from reprlib import Repr
@@ -32,6 +32,11 @@ def fault(where: object, what: str, hint: str) -> MolmixError:
         hint: what to do, as an instruction.
     """
     return MolmixError(f"{where}: {what}\n  Hint: {hint}")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, which is in the plural unless the number is 1: "1 model", "2 models"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def show_value(value: object) -> str:

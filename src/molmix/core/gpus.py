@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from molmix.core.errors import fault
+from molmix.core.errors import counted, fault
 
 
 def check_gpus(count: int, memory_mb: int = 0) -> None:
@@ -27,7 +27,7 @@ def check_gpus(count: int, memory_mb: int = 0) -> None:
     if found < count:
         raise fault(
             "hardware.gpus",
-            f"asks for {count} GPU(s), and PyTorch finds {found} on {where}",
+            f"asks for {counted(count, 'GPU')}, and PyTorch finds {found} on {where}",
             "on a cluster see to `gpu_partition` in profiles/slurm and to a CUDA build of torch; without GPUs set 0",
         )
     for number in range(count):

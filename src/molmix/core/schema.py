@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -40,6 +41,32 @@ Revision = Annotated[str, AfterValidator(_revision)]
 
 
 _TRUTH = PydanticCustomError("truth", "give no true or false here; put the word in quotes where text is meant")
+
+
+def _no_truth(value: Any) -> Any:
+    if _holds_truth(value):
+        raise _TRUTH
+    return value
+
+
+# A number inside a dictionary of a section. Sections themselves check their own keys only.
+Number = Annotated[float, BeforeValidator(_no_truth)]
+
+
+def wrong_key(section: type[BaseModel], key: str, value: Any, hint: str) -> ValidationError:
+    """The error of a validator that compares several keys of a section: it names the key that is to be changed.
+
+    Args:
+        section: the section.
+        key, value: the key, and what it is set to.
+        hint: what to do.
+    """
+    error: InitErrorDetails = {
+        "type": PydanticCustomError("wrong_key", "{hint}", {"hint": hint}),
+        "loc": (key,),
+        "input": value,
+    }
+    return ValidationError.from_exception_data(section.__name__, [error])
 
 
 class Section(BaseModel):

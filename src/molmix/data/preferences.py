@@ -83,13 +83,12 @@ def build_pairs(
     built: list[Row] = []
     counts: dict[str, dict[str, int]] = {}
     for direction, source in rejected.items():
-        find: Finder | None
-        if source is None:
-            find, in_file = None, {}
-        elif source["kind"] == "file":
+        find: Finder | None = None
+        in_file: dict[str, int] = {}
+        if source and source["kind"] == "file":
             find, in_file = _from_file(FileRejected(**source | {"path": str(texts[direction])}), domain)
-        else:
-            find, in_file = _from_model(texts[direction]), {}
+        elif source:
+            find = _from_model(texts[direction])
         for split, path in corpus.items():
             # Rows of validation have no share: every alignment is validated on all of them.
             rows = [row for row in read_table(path).to_pylist() if row.get("share", 0) <= share]

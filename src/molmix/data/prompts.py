@@ -7,6 +7,9 @@ With `template: chat`, the prompt is what the user says, and :mod:`molmix.models
 template.
 """
 
+import difflib
+import re
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -14,6 +17,19 @@ from typing import Any
 from molmix.core.errors import fault
 
 SELFIES = "{selfies}"  # slot of a template
+SLOTS = {"mol2cap": ("{molecule}", SELFIES), "cap2mol": ("{caption}",)}  # by direction; a template has one of them
+_WORD = re.compile(r"(?<!\{)\{ *(\w+) *\}(?!\})")
+
+
+def mistaken_slot(template: str, slots: Sequence[str]) -> str | None:
+    """A word in braces that is probably meant as a slot, and is none of `slots`; None without one.
+
+    It is the slot of another direction, or a misspelt slot. Other words in braces, such as those of JSON or LaTeX, are
+    text.
+    """
+    names = ["smiles", *(slot.strip("{}") for known in (slots, *SLOTS.values()) for slot in known)]
+    words = (match for match in _WORD.finditer(template) if match[0] not in slots)
+    return next((found[0] for found in words if difflib.get_close_matches(found[1].lower(), names, cutoff=0.8)), None)
 
 
 def prompt(template: str, direction: str, text: str) -> str:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from molmix.core.schema import Count, FilePath, Name, Revision, Section, Share
-from molmix.data.prompts import SELFIES
+from molmix.core.schema import Count, FilePath, Name, Revision, Section, Share, wrong_key
+from molmix.data.prompts import SLOTS, mistaken_slot
 
 Direction = Literal["mol2cap", "cap2mol"]
 
@@ -209,11 +209,17 @@ class Prompts(Section):
 
     @model_validator(mode="after")
     def _slots(self) -> Prompts:
-        for key, *slots in (("mol2cap", "{molecule}", SELFIES), ("cap2mol", "{caption}")):
-            if sum(map(getattr(self, key).count, slots)) != 1:
-                raise ValueError(f"prompt template {key} must hold {slots[0]} exactly once")
+        for key, slots in SLOTS.items():
+            template: str = getattr(self, key)
+            either = " or ".join(slots)
+            if sum(map(template.count, slots)) != 1:
+                raise wrong_key(type(self), key, template, f"the template must hold {either} exactly once")
+            if word := mistaken_slot(template, slots):
+                hint = f"{word} is not filled here, where the slot is {either}: correct or remove it"
+                raise wrong_key(type(self), key, template, hint)
         if self.system is not None and (self.template == "plain" or not self.system.strip()):
-            raise ValueError("`system` is the text of a turn, and needs `template: chat`")
+            hint = "it is the text of a turn, and needs `template: chat`"
+            raise wrong_key(type(self), "system", self.system, hint)
         return self
 
 

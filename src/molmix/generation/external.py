@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from molmix.core.errors import fault, show_value
+from molmix.core.errors import counted, fault, show_value
 from molmix.core.files import file_digest, read_json, read_table, write_json, write_table
 from molmix.data.settings import Predictions
 from molmix.data.smiles import canonical, join_key
@@ -79,7 +79,7 @@ def join_captions(
         references = read_table(tests[test], ["id", "molecule", "smiles", "references", "rows", "ids"]).to_pylist()
         by, ids_by_key = _join_keys(spec, references)
         if by == "order" and len(captions) != (rows := read_json(corpus)["counts"][f"tests.{test}"]["read"]):
-            what = f"has {len(captions)} captions, and the references of {test} have {rows} rows"
+            what = f"has {counted(len(captions), 'caption')}, and the references of {test} have {counted(rows, 'row')}"
             raise fault(spec.path, what, "give one caption a row, in the same order, or name a column to join by")
         found, lost = _match(captions, ids_by_key, by, domain)
         if not found:

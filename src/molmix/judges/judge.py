@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from molmix.core.errors import MolmixError, fault, show_value
+from molmix.core.errors import MolmixError, counted, fault, show_value
 from molmix.core.files import digest, read_json
 from molmix.core.hub import snapshot
 from molmix.core.schema import Section
@@ -148,7 +148,7 @@ class Judge:
         """
         texts, given = _check_captions(captions), _check_references(references)
         if len(texts) != len(given):
-            what = f"{len(given)} references for {len(texts)} captions"
+            what = f"{counted(len(given), 'reference')} for {counted(len(texts), 'caption')}"
             raise fault("score", what, "give one reference, or one list of references, for each caption")
         smiles = self._check_molecules(molecules, len(texts))
         if isinstance(self.settings, NliJudge) and (content := digest(given)) != self._checked:
@@ -227,7 +227,9 @@ class Judge:
         smiles = [_check_text(text, "molecules", index) for index, text in enumerate(_listed(molecules, "molecules"))]
         if len(smiles) != count:
             raise fault(
-                "molecules", f"{len(smiles)} molecules for {count} captions", "give one SMILES for each caption"
+                "molecules",
+                f"{counted(len(smiles), 'molecule')} for {counted(count, 'caption')}",
+                "give one SMILES for each caption",
             )
         return smiles
 
@@ -299,7 +301,7 @@ def _parse(section: type[Settings], content: dict[str, Any], where: str) -> Sett
     except ValidationError as error:
         schema = section.model_json_schema()
         lines = [describe_error(content, dict(item), schema) for item in error.errors(include_url=False)]
-        raise MolmixError(f"{where}: {len(lines)} thing(s) to fix\n" + "\n".join(lines)) from None
+        raise MolmixError(f"{where}: {counted(len(lines), 'thing')} to fix\n" + "\n".join(lines)) from None
 
 
 def _check_captions(captions: Iterable[str]) -> list[str]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationError, WrapValidator
 from molmix.core.errors import fault
 from molmix.core.plugins import classes, union
 from molmix.core.schema import Count, Name, Section
-from molmix.core.validation import check_name
+from molmix.core.validation import check_name, hint_for
 from molmix.merge import algorithms, methods
 from molmix.merge.algorithms._shared import Algorithm, Point
 from molmix.merge.mergekit_methods import sections
@@ -96,7 +96,7 @@ class Search(Section):
                 first = error.errors()[0]
                 value = point.get(str(first["loc"][0]), point)
                 what = f"{first['loc'][0]} of {value} is no setting of {self.merge.method}"
-                raise fault(f"{key}.by", what, f"give values that `{self.merge.method}` takes") from None
+                raise fault(f"{key}.by", what, hint_for(first)) from None
         self.by.check(f"{key}.by", sizes, self.budget)
         return start
 

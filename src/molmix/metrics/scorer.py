@@ -98,9 +98,13 @@ def scorer_settings(
     for name, prefix in judge_family.prefixes(options.judges).items():
         own = wanted & columns_of(name, options)
         decomposer = decomposers.get(judges[name].decomposed_by or "")
-        if own and (judges[name].asks_server or (decomposer and decomposer.asks_model)):
-            what = f"{min(own)!r} is a score of the judge {name!r}, which asks a language model about every caption"
-            raise fault(key, what, "name a score of a judge without one: `decomposer: rules`")
+        slow = f"{min(own, default='')!r} is a score of the judge {name!r}, and a language model would have to be asked"
+        if own and judges[name].asks_server:
+            hint = "name a score of a judge of another kind, such as `atomic`, which asks no server"
+            raise fault(key, f"{slow} for each of its verdicts", hint)
+        if own and decomposer and decomposer.asks_model:
+            hint = f"set `judges.{name}.decomposer: rules`, or name a score of a judge with that decomposer"
+            raise fault(key, f"{slow} for the atoms of every caption", hint)
         # The judge whose columns have no prefix is always there: without it, another judge would have them.
         if own or not prefix:
             needed[name] = judges[name].model_dump()

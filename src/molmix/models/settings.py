@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from molmix.core.errors import fault
-from molmix.core.schema import Count, Name, Revision, Section, Size
+from molmix.core.schema import Count, Name, Revision, Section, Size, wrong_key
 from molmix.data.settings import Examples, Prompts
 from molmix.models.endpoint import ServerSettings
 
@@ -83,7 +83,8 @@ class Push(Section):
     @model_validator(mode="after")
     def _slot(self) -> Push:
         if self.repository.count("{model}") != 1 or self.repository.count("/") != 1:
-            raise ValueError("give a hub id with {model} in it once, as my-lab/captions-{model}")
+            hint = "give a hub id with {model} in it once, as my-lab/captions-{model}"
+            raise wrong_key(type(self), "repository", self.repository, hint)
         return self
 
 

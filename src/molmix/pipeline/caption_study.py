@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from molmix.core.errors import MolmixError, fault, show_value
+from molmix.core.errors import MolmixError, counted, fault, show_value
 from molmix.core.files import digest, write_atomically
 from molmix.core.validation import check_name
 from molmix.data.settings import FileSource, Predictions
@@ -240,7 +240,11 @@ def _check_joins(references: FileSource, captions: Predictions) -> None:
     own, other = ([row.get("id") for row in read_rows(source)] for source in (captions, references))
     if not captions.id and len(own) != len(other):
         hint = "give one caption a row, in the same order, or a column of ids or molecules in both files"
-        raise fault(captions.path, f"has {len(own)} captions, and {references.path} has {len(other)} references", hint)
+        raise fault(
+            captions.path,
+            f"has {counted(len(own), 'caption')}, and {references.path} has {counted(len(other), 'reference')}",
+            hint,
+        )
     if captions.id and own and other and not {*map(str, own)} & {*map(str, other)}:
         what = f"has none of the ids of {references.path} (here {show_value(own[0])}, there {show_value(other[0])})"
         hint = "name the column of the ids with --id; or rename it in one of the files, to join by molecule or by order"

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 from molmix.align.methods._shared import Alignment, JudgedPairs
 from molmix.config.checks import check
 from molmix.config.schema import Config
-from molmix.core.errors import MolmixError, fault
+from molmix.core.errors import MolmixError, counted, fault
 from molmix.core.validation import check_name
 from molmix.data.prompts import chat_settings
 from molmix.data.settings import ModelRejected, Prompts
@@ -120,7 +120,7 @@ class ModelTable(dict[str, Model]):
         """How many models of which kind a config expands to, as text; with a hint if they are many."""
         counts = {kind: len(self.of_kind(kind)) for kind in get_args(Kind)}
         kinds = ", ".join(f"{number} {kind}" for kind, number in counts.items() if number)
-        said = f"{len(self)} models: {kinds}"
+        said = f"{counted(len(self), 'model')}: {kinds}"
         if len(self) <= MANY:
             return said
         merges = "`merge.starts`, `merge.alignments` and `merge.methods` limit the merges; " if counts["merged"] else ""
@@ -389,7 +389,7 @@ def _add_merged(config: Config, table: ModelTable, start: str, names: list[str])
     if not _sets(config, start, names):
         if all(isinstance(own, list) for own in config.merge.sets()):
             _check_sets(config)
-        what = f"{start!r} has {len(names)} aligned model(s), and a merge needs two, as `merge.of` says"
+        what = f"{start!r} has {counted(len(names), 'aligned model')}, and a merge needs two, as `merge.of` says"
         raise fault("merge.starts", what, "add it to the `starts` of more alignments, or remove it here")
     before = len(table)
     for seed, suffix in _seeds(config):

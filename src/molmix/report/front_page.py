@@ -10,6 +10,7 @@ from typing import Any
 from molmix.analysis.comparison.significance import BOLD, Significance, star
 from molmix.analysis.licences import Licences
 from molmix.analysis.tables import Cell, Grid, figure, markdown, markdown_text, titled
+from molmix.core.errors import counted
 from molmix.core.files import write_atomically
 from molmix.core.progress import duration
 from molmix.metrics import Metric, Options, all_metrics
@@ -144,7 +145,7 @@ def _cost(benchmarks: Path) -> list[str]:
         return []
     totals = jobs.groupby("rule")["seconds"].sum().sort_values(ascending=False, kind="stable")
     most = ", ".join(f"{rule} {duration(seconds)}" for rule, seconds in totals.head(3).items())
-    said = [f"{len(jobs)} jobs took {duration(totals.sum())} of wall time together; most of it: {most}."]
+    said = [f"{counted(len(jobs), 'job')} took {duration(totals.sum())} of wall time together; most of it: {most}."]
     if jobs["megabytes"].notna().any():
         peaks = jobs.groupby("rule")["megabytes"].max()
         said.append(f"Largest memory of a job: {peaks.max() / 1000:.1f} GB ({peaks.idxmax()}).")

@@ -344,7 +344,7 @@ def test_a_test_set_without_an_error_has_no_table() -> None:
     found = measure_sensitivity(frame, {"score": "lower"}, resamples=10)
     assert sensitivity_notes(found, level=0.95)
     titles = [grid.title for grid in sensitivity_grids(found, "t", 1)]
-    assert titles == ["t: false alarms (share of captions, 1 molecules)"]  # of the controls
+    assert titles == ["t: false alarms (share of captions, 1 molecule)"]  # of the controls
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.5])

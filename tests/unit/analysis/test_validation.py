@@ -57,7 +57,7 @@ def judged(folder: Path, captions: Path, units: int) -> Path:
         (
             ["The molecule is a dye."],
             1,
-            "punct, edited references: does it see the error? (AUROC within pairs, 1 molecules)",
+            "punct, edited references: does it see the error? (AUROC within pairs, 1 molecule)",
         ),
     ],
     ids=["no statement", "one molecule"],

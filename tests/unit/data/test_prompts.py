@@ -1,5 +1,6 @@
 """Prompts: molecules and captions in templates, and molecules as SELFIES."""
 
+import re
 from typing import Any
 
 import pytest
@@ -25,6 +26,19 @@ def test_braces_of_a_text_are_text() -> None:
     assert answer(" a\n dye ") == " a dye"
 
 
+@pytest.mark.parametrize("word", ["{caption}", "{molecul}", "{Molecules}", "{smiles}", "{ molecule }"])
+def test_a_word_in_braces_that_is_probably_meant_as_a_slot_is_refused(word: str) -> None:
+    with pytest.raises(MolmixError, match=rf"prompts.mol2cap: .*Hint: {re.escape(word)} is not filled here"):
+        parse(study(f"Molecule: {{molecule}} {word}\nCaption:"))
+
+
+@pytest.mark.parametrize("text", ['{"caption": "…"}', r"\text{x}", "{{caption}}", "{}", "{name of the molecule}"])
+def test_other_braces_of_a_template_are_text(text: str) -> None:
+    template = f"{text} {{molecule}}"
+    assert parse(study(template)).prompts.mol2cap == template
+    assert prompt(template, "mol2cap", "CC") == f"{text} CC"
+
+
 def test_molecules_as_selfies() -> None:
     selfies = pytest.importorskip("selfies")
     text = prompt(SELFIES, "mol2cap", "c1ccccc1O")
@@ -43,7 +57,7 @@ def test_selfies_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("template", "changes", "message"),
     [
-        (SELFIES + "{molecule}", {}, "must hold {molecule} exactly once"),
+        (SELFIES + "{molecule}", {}, "must hold {molecule} or {selfies} exactly once"),
         (SELFIES, {"domain": "text"}, "no molecules under `domain: text`"),
         (
             SELFIES,

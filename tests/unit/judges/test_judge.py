@@ -120,7 +120,7 @@ def test_an_explanation_shows_atoms_pairs_and_sums(model: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("references", "captions", "message"),
     [
-        (["A dye."], ["A dye.", "A drug."], "1 references for 2 captions"),
+        (["A dye."], ["A dye.", "A drug."], "1 reference for 2 captions"),
         ([], [], "captions: is empty"),
         (["A dye."], [None], r"captions\[0\]: is null"),
         ([None], ["A dye."], r"references\[0\]: is null"),

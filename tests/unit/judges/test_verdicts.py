@@ -72,7 +72,7 @@ def test_wrong_calls(tmp_path):
     judge = Judge("grounded", store=tmp_path)
     with pytest.raises(MolmixError, match="reads molecules"):
         judge.score(REFERENCES, CAPTIONS)
-    with pytest.raises(MolmixError, match="1 molecules for 2 captions"):
+    with pytest.raises(MolmixError, match="1 molecule for 2 captions"):
         judge.score(REFERENCES, CAPTIONS, molecules=["C"])
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_table
 from molmix.data.corpus import CORPUS
 from molmix.generation.generate import generate
@@ -12,7 +13,9 @@ from molmix.merge.algorithms._shared import to_point
 from molmix.merge.algorithms.cma import Cma
 from molmix.merge.algorithms.grid import Grid
 from molmix.merge.merging import found_settings, merge
+from molmix.merge.methods.linear import Linear
 from molmix.merge.search import search_weights
+from molmix.merge.settings import Search
 from molmix.metrics import Options
 from molmix.metrics.scorer import CaptionScorer, scorer_settings
 from tests.unit.merge.test_merging import full
@@ -32,6 +35,17 @@ def test_a_grid_tries_every_combination_and_each_weight_of_every_parent() -> Non
     points = [*grid.candidates(sizes, {}, 16, 7)]
     assert len(points) == 2 * 2**3 and len({str(point) for point in points}) == 16
     assert points[0] == {"density": 0.2, "weights": [0.25] * 3} and points[-1] == {"density": 0.5, "weights": [1.0] * 3}
+
+
+def test_a_grid_leaves_out_weights_that_are_all_zero() -> None:
+    search = Search(
+        merge={"method": "linear"}, by={"algorithm": "grid", "values": {"weights": [0, 0.5, 1.0]}}, budget=8
+    )
+    assert isinstance(search.for_parents(["a.sft", "a.dpo"], "merge.search.best"), Linear)
+    points = [*search.by.candidates(search.by.sizes(2), {}, 8, 7)]
+    assert {"weights": [0.0, 1.0]} in points and {"weights": [0.0, 0.0]} not in points and len(points) == 8
+    with pytest.raises(MolmixError, match="the grid has 8 candidates, and `budget` is 7"):
+        search.by.check("merge.search.best.by", search.by.sizes(2), 7)
 
 
 def run_cma(budget: int, seed: int = 7) -> list[tuple[dict[str, Any], float]]:

@@ -66,7 +66,7 @@ def test_columns_are_found_and_files_joined(files: Path, model: Path) -> None:
 @pytest.mark.parametrize(
     ("captions", "columns", "message"),
     [
-        ("short.txt", {}, "has 1 captions, and .* has 2 references"),
+        ("short.txt", {}, "has 1 caption, and .* has 2 references"),
         ("nowhere.txt", {}, "there is no such file"),
         ("by-id.csv", {"id": "idd"}, "references.tsv: has no column 'idd' for the id"),
         ("by-id.csv", {"molecule": "SMILE"}, "references.tsv: has no column 'SMILE' for the molecule"),

@@ -102,7 +102,7 @@ def test_an_unexpected_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> 
 def test_a_job_without_its_gpus_says_so_before_it_works(tmp_path: Path) -> None:
     done, log = run_job(tmp_path, "print('loading')", "{'gpu': 64, 'gpu_memory_mb': 40000}")
     assert done.returncode == 1
-    assert "hardware.gpus: asks for 64 GPU(s), and PyTorch finds" in done.stderr and "gpu_partition" in done.stderr
+    assert "hardware.gpus: asks for 64 GPUs, and PyTorch finds" in done.stderr and "gpu_partition" in done.stderr
     assert "loading" not in log
 
 

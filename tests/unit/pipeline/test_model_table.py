@@ -336,8 +336,6 @@ def test_alignments_without_given_rejected_texts_need_no_preferences(align) -> N
 @pytest.mark.parametrize(("rejected", "direction"), [("preferences", "mol2cap"), (BY_START, "cap2mol")])
 def test_alignments_that_read_given_rejected_texts_need_preferences(rejected, direction) -> None:
     align = {"own": {"method": "dpo", "starts": ["agnostic"], "rejected": rejected}}
-    tests = {
-        name: {"source": {"kind": "demo", "split": "id"}, "direction": name} for name in {"mol2cap", direction}
-    }
+    tests = {name: {"source": {"kind": "demo", "split": "id"}, "direction": name} for name in {"mol2cap", direction}}
     with pytest.raises(MolmixError, match=r"preferences: required by `align\.own`.*\n.*`align\.own\.rejected: start`"):
         build(preferences=None, align=align, merge={}, universal={}, data__tests=tests)

@@ -188,7 +188,7 @@ def test_disk_is_bounded_by_merges_in_flight_not_by_their_number(paper) -> None:
     assert gigabytes(2, "running") == pytest.approx(2 * gigabytes(1, "running"))
     assert 27 < gigabytes(1, "running") < 33  # a merge of 7B in float32, and the checkpoints of a training
     half = paper.model_copy(update={"merge": paper.merge.model_copy(update={"dtype": "bfloat16"})})
-    halved = next(one for one in held(half, models, sizes(half, models), 1) if "merge(s)" in one.what)
+    halved = next(one for one in held(half, models, sizes(half, models), 1) if "merge under way" in one.what)
     assert halved.size == pytest.approx(13.5e9, rel=0.01)
 
 

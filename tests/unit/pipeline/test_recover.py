@@ -92,14 +92,14 @@ def test_a_result_that_was_finished_after_its_snakemake_died_is_made_again(folde
     assert any("finished after Snakemake was killed" in line and OURS in line for line in said) and "unlocked" in said
     assert marked(OURS)
     assert not any(Path(".snakemake/locks").iterdir())
-    assert list(recover("tiny", folder)) == ["begun and not finished, will be made again: 1 file(s)"]
+    assert list(recover("tiny", folder)) == ["begun and not finished, will be made again: 1 file"]
 
 
 def test_an_older_result_without_a_record_is_told_of_and_left(folder: Path) -> None:
     write(OURS)
     os.utime(OURS, (1, 1))
     lock(0, OURS)
-    assert any("1 older result(s) lack" in line for line in recover("tiny", folder))
+    assert any("no record by Snakemake for 1 older result" in line for line in recover("tiny", folder))
     assert not marked(OURS)
 
 
@@ -259,7 +259,7 @@ def test_lines_of_squeue_of_an_unknown_form_are_told_of(folder: Path) -> None:
     slurm_client(folder, "squeue", answer)
     said = list(recover("tiny", folder))
     assert said == [
-        "squeue printed 2 line(s) of an unknown form, left alone: 'Warning: partition gone'",
+        "squeue printed 2 lines of an unknown form, left alone: 'Warning: partition gone'",
         "cancelled in SLURM: 7_[1-4] (nli, pending)",
     ]
 

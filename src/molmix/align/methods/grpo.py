@@ -14,7 +14,7 @@ from pydantic import Field
 
 from molmix.align.methods._shared import MODERN_LORA, MUTATING, Alignment, preset
 from molmix.align.rewards import FORM, Weights, check_reward
-from molmix.core.errors import fault
+from molmix.core.errors import fault, show_value
 from molmix.metrics import Options
 
 LOSS = {
@@ -111,7 +111,7 @@ class Grpo(Alignment):
             trl["per_device_train_batch_size"] * trl["gradient_accumulation_steps"],
         )
         if group is None or group < 2:
-            what = f"{group} caption(s) of a molecule: a caption is compared with the others of its group"
+            what = f"{show_value(group)}: a caption is compared with the others of its group"
             raise fault(f"{key}.settings.num_generations", what, "give at least 2")
         if captions % group:
             what = f"groups of {group} captions do not fill a step of {captions} (batch × accumulation)"

@@ -37,7 +37,7 @@ from molmix.analysis.bootstrap import Replicates
 from molmix.analysis.judge_validation.perturbations import CONTROL, EDITS, HARMFUL, HARMLESS
 from molmix.analysis.judge_validation.ranks import auroc, shares, spearman, sums_by, weights_of
 from molmix.analysis.tables import Cell, Grid, figure_cell
-from molmix.core.errors import fault
+from molmix.core.errors import counted, fault
 
 TIE = 1e-6  # scores closer than this are equal: sums in another order, or rounding of the NLI model
 FIGURES = ("paired_auroc", "beyond_harmless", "auroc", "balanced_accuracy", "spearman", "false_alarms", "change")
@@ -259,7 +259,7 @@ def sensitivity_grids(measured: pd.DataFrame, title: str, molecules: int) -> lis
     pooled = measured[measured["k"].isna() | (measured["kind"] == CONTROL)]
     harmful = pooled[pooled["kind"] == HARMFUL]
     seen, alarms = pooled[pooled["kind"] != CONTROL], pooled[pooled["kind"] != HARMFUL]
-    of = f", {molecules} molecules"
+    of = f", {counted(molecules, 'molecule')}"
     grids = [
         _matrix(f"{title}: does it see the error? (AUROC within pairs{of})", seen, "paired_auroc", harmful),
         _matrix(f"{title}: does it cost more than a harmless edit? (AUROC{of})", harmful, "beyond_harmless", harmful),

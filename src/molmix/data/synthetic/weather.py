@@ -12,7 +12,7 @@ from random import Random
 
 import pandas as pd
 
-from molmix.core.errors import fault
+from molmix.core.errors import counted, fault
 from molmix.data.synthetic.nli import SPLITS, split_of
 
 Record = Mapping[str, str]
@@ -57,7 +57,9 @@ def world_table(records: int, seed: int) -> pd.DataFrame:
     """
     every = [dict(zip(WORDINGS, values, strict=True)) for values in product(*WORDINGS.values())]
     if records > len(every):
-        raise fault("world.molecules", f"{records} asked for, and there are {len(every)} records", "ask for fewer")
+        raise fault(
+            "world.molecules", f"{records} asked for, and there are {counted(len(every), 'record')}", "ask for fewer"
+        )
     rng = Random(f"weather {seed}")
     drawn = rng.sample(every, records)
     pairs = [" ".join(pair) for pair in product(WORDINGS["sky"], WORDINGS["wind"])]

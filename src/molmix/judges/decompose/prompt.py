@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from molmix.data.prompts import mistaken_slot
+
 
 def _with_one_slot(prompt: str) -> str:
     """The text of a preset, or the user's own prompt unchanged."""
@@ -12,6 +14,8 @@ def _with_one_slot(prompt: str) -> str:
     if prompt.count("{caption}") != 1:
         presets = ", ".join(PRESETS)
         raise ValueError(f"a decomposition prompt must hold {{caption}} exactly once, or name a preset ({presets})")
+    if word := mistaken_slot(prompt, ["{caption}"]):
+        raise ValueError(f"{word} is not filled, because the slot is {{caption}}: correct or remove it")
     return prompt
 
 

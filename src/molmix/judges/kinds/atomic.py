@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from molmix.core.schema import Name
+from molmix.core.schema import Name, wrong_key
 from molmix.judges.kinds._alignment import matched, matches, score_matches
 from molmix.judges.kinds._judge import NliJudge, Score
 from molmix.judges.matrices import MATCHED, MOST_ENTAILED, Explanation, PairMatrices, Scorer
@@ -89,7 +89,8 @@ class Atomic(NliJudge):
     @model_validator(mode="after")
     def _check_alignment(self) -> Atomic:
         if self.premises != "atoms" and self.alignment == "one_to_one":
-            raise ValueError("`alignment: one_to_one` matches single atoms: it needs `premises: atoms`")
+            hint = "`one_to_one` matches single atoms: give `best`, or `premises: atoms`"
+            raise wrong_key(type(self), "alignment", self.alignment, hint)
         return self
 
     both_ways: ClassVar[bool] = True

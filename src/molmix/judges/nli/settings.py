@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from molmix.core.schema import Count, FilePath, Name, Revision, Section
+from molmix.core.schema import Count, FilePath, Name, Revision, Section, wrong_key
 from molmix.judges.nli.engines import AUTO, ENGINES, TORCH
 
 Dtype = Literal["auto", "float32", "bfloat16", "int8"]
@@ -43,7 +43,8 @@ class NliSettings(Section):
     def _engine_has_format(self) -> Self:
         able = [name for name, engine in ENGINES.items() if self.dtype in ("auto", *engine.dtypes)]
         if (TORCH if self.engine == AUTO else self.engine) not in able:
-            raise ValueError(f"dtype {self.dtype!r} needs an engine that computes in it: {' or '.join(able)}")
+            hint = f"{self.dtype!r} needs an engine that computes in it: {' or '.join(able)}"
+            raise wrong_key(type(self), "dtype", self.dtype, hint)
         return self
 
     @property

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from molmix.core.errors import fault
+from molmix.core.schema import Number
 from molmix.merge.algorithms._shared import Algorithm, Point, coordinates, to_point
 
 SPREAD = 0.25  # initial standard deviation, as a share of the bounds (Hansen's tutorial: about a quarter)
@@ -24,7 +25,7 @@ class Cma(Algorithm):
     """Covariance matrix adaptation: the first candidate is `merge` itself, and each generation learns from the last."""
 
     algorithm: Literal["cma"]
-    bounds: dict[str, Annotated[tuple[float, float], AfterValidator(_rising)]] = Field(
+    bounds: dict[str, Annotated[tuple[Number, Number], AfterValidator(_rising)]] = Field(
         min_length=1,
         description="smallest and largest value of each parameter of `merge`: {density: [0.05, 1.0]}. `weights` are "
         "one number for each parent",

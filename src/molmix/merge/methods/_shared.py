@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import WrapValidator
 from pydantic_core import PydanticCustomError
 
-from molmix.core.errors import fault
+from molmix.core.errors import counted, fault
 from molmix.core.schema import Section
 
 
@@ -61,7 +61,7 @@ class Weighted(Merge):
         if given is None:
             return self.model_copy(update={"weights": (1 / number,) * number})
         if len(given) != number:
-            what = f"{len(given)} weights for a merge of {number} models ({', '.join(parents)})"
+            what = f"{counted(len(given), 'weight')} for a merge of {number} models ({', '.join(parents)})"
             raise fault(f"{key}.weights", what, f"give {number}, or leave `weights` out for equal parts")
         return self
 
@@ -125,11 +125,11 @@ def setting(*, above: float | None = None, least: float = -math.inf, most: float
 
 if TYPE_CHECKING:
     Setting = float | list[float | dict[str, Any]]
-    PositiveSetting = float | list[float | dict[str, Any]]
+    LeastZeroSetting = float | list[float | dict[str, Any]]
     ShareSetting = float | list[float | dict[str, Any]]
     PositiveShareSetting = float | list[float | dict[str, Any]]
 else:
     Setting = setting()
-    PositiveSetting = setting(above=0, least=0)
+    LeastZeroSetting = setting(least=0)
     ShareSetting = setting(least=0, most=1)
     PositiveShareSetting = setting(above=0, least=0, most=1)

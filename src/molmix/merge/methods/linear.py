@@ -1,11 +1,17 @@
 """Linear merge: a weighted average of weights (model soups, Wortsman et al. 2022; mergekit's ``linear``)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from molmix.merge.methods._shared import PositiveSetting, Weighted
+from molmix.merge.methods._shared import LeastZeroSetting, Weighted
+
+
+def _not_all_zero(weights: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+    if weights is not None and all(weight == 0 for weight in weights):
+        raise ValueError("give at least one weight above 0")
+    return weights
 
 
 class Linear(Weighted):
@@ -17,7 +23,7 @@ class Linear(Weighted):
     """
 
     method: Literal["linear"]
-    weights: tuple[PositiveSetting, ...] | None = Field(
+    weights: Annotated[tuple[LeastZeroSetting, ...] | None, AfterValidator(_not_all_zero)] = Field(
         None, min_length=2, description="weight of each parent, normalised to 1; null is equal parts"
     )
 

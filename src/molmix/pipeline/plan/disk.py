@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from molmix.config.schema import Config
+from molmix.core.errors import counted
 from molmix.generation.engines import ENGINES
 from molmix.judges.nli.settings import MadeNli
 from molmix.models import sizes as shapes
@@ -42,25 +43,27 @@ def held(study: Config, table: ModelTable, sizes: Sizes, at_once: int) -> list[H
     found.append(Held("initial models made here", _initial(study, table, sizes), "kept"))
     adapters = [sizes.adapter(table[model]) for model in table.of_kind("aligned")]
     tokenizers = TOKENIZER * len(adapters)
-    found.append(Held(f"{len(adapters)} aligned models", _sum([*adapters, tokenizers]), "kept"))
+    found.append(Held(counted(len(adapters), "aligned model"), _sum([*adapters, tokenizers]), "kept"))
     kept = table.kept(study.merge.keep_weights)
-    found.append(Held(f"{len(kept)} merges that are kept", _sum([_full(sizes, model) for model in kept]), "kept"))
+    found.append(Held(f"{counted(len(kept), 'merge')} to keep", _sum([_full(sizes, model) for model in kept]), "kept"))
     if any(isinstance(spec, MadeNli) for spec in study.nli.values()):
         found.append(Held("NLI models made here", MADE_NLI, "kept"))
     if study.adapted_nli():
         found.append(Held("NLI models adapted here", None, "kept"))
     found.append(Held("corpus, captions, atoms, probabilities, scores", None, "kept"))
     merges = [_full(sizes, model) for model in table.of_kind("merged")]
-    found.append(Held(f"{at_once} merge(s) under way", _most(merges, at_once), "running"))
+    found.append(Held(f"{counted(at_once, 'merge')} under way", _most(merges, at_once), "running"))
     if ENGINES[study.generation.engine].folds_on_disk:
         wide = BYTES[study.generation.dtype if study.generation.dtype != "auto" else "bfloat16"]
         shapes_of = [sizes.shapes[model] for model in table.of_kind("aligned") if table[model].is_adapter]
         folded = [wide * shape.parameters if shape else None for shape in shapes_of]
-        found.append(Held(f"{at_once} aligned model(s) that generate", _most(folded, at_once), "running"))
+        found.append(
+            Held(f"full weights of {counted(at_once, 'aligned model')} under way", _most(folded, at_once), "running")
+        )
     trainings = [
         None if size is None else 2 * 3 * size for size in adapters
     ]  # weights and two moments of Adam, in two checkpoints
-    found.append(Held(f"{at_once} training(s) under way, checkpoints", _most(trainings, at_once), "running"))
+    found.append(Held(f"{counted(at_once, 'training')} under way, checkpoints", _most(trainings, at_once), "running"))
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
+from molmix.core.errors import counted
 from molmix.pipeline.plan.counts import Corpus, Counts
 from molmix.pipeline.plan.disk import Held
 from molmix.pipeline.plan.times import Stage
@@ -33,7 +34,7 @@ def plan_report(
         stated: values that hours are computed from, as text; None if the user states none.
     """
     jobs = sum(stage.jobs for stage in stages.values())
-    yield Text(f"{run}: {jobs} jobs to run", style="bold")
+    yield Text(f"{run}: {counted(jobs, 'job')} to run", style="bold")
     yield Text()
     yield _stages(stages)
     yield Text()

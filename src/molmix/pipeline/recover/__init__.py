@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from molmix.core.errors import fault
+from molmix.core.errors import counted, fault
 from molmix.pipeline.recover import processes, slurm
 from molmix.pipeline.recover.records import Records
 
@@ -38,7 +38,7 @@ def recover(run: str, folder: Path, ended_on: str | None = None) -> Iterator[str
     records.check_locks(ended_on)
     queue = slurm.queued(folder, required=records.in_slurm(), others=records.names_of_others())
     if queue.unread:
-        yield f"squeue printed {len(queue.unread)} line(s) of an unknown form, left alone: {queue.unread[0]!r}"
+        yield f"squeue printed {counted(len(queue.unread), 'line')} of an unknown form, left alone: {queue.unread[0]!r}"
     if queue.jobs:
         yield f"cancelled in SLURM: {', '.join(f'{job.id} ({job.what}, {job.state.lower()})' for job in queue.jobs)}"
         slurm.cancel(queue.jobs)
@@ -50,10 +50,10 @@ def recover(run: str, folder: Path, ended_on: str | None = None) -> Iterator[str
         yield f"finished after Snakemake was killed, will be made again: {', '.join(unrecorded)}"
     if older:
         yield (
-            f"{len(older)} older result(s) lack Snakemake's record of how they were made ({older[0]}, …): a changed"
-            " setting does not remake them; `--forcerun FILE` does"
+            f"no record by Snakemake for {counted(len(older), 'older result')} of how they were made ({older[0]}, …): "
+            "a changed setting does not remake them; `--forcerun FILE` does"
         )
     if unfinished := records.unfinished():
-        yield f"begun and not finished, will be made again: {len(unfinished)} file(s)"
+        yield f"begun and not finished, will be made again: {counted(len(unfinished), 'file')}"
     if records.unlock():
         yield "unlocked"

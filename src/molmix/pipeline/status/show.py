@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from molmix.align.checkpoints import last_progress
-from molmix.core.errors import escape_control
+from molmix.core.errors import counted, escape_control
 from molmix.core.progress import duration, last_line
 from molmix.pipeline.status.state import JobStatus, State
 
@@ -46,7 +46,7 @@ def status_report(run: str, statuses: Sequence[JobStatus], since: float | None, 
 def _headline(run: str, statuses: Sequence[JobStatus], since: float | None, now: float) -> Text:
     counts = ", ".join(f"{_count(statuses, state)} {state}" for state in get_args(State))
     under_way = f"running for {duration(now - since)}" if since else "no run is under way"
-    return Text(f"{run}: {counts} of {len(statuses)} jobs; {under_way}", style="bold")
+    return Text(f"{run}: {counts} of {counted(len(statuses), 'job')}; {under_way}", style="bold")
 
 
 def _stages(statuses: Sequence[JobStatus]) -> Table:
@@ -97,9 +97,10 @@ def _rest(statuses: Sequence[JobStatus], now: float) -> Iterator[str]:
     )
     at_once = max(1, _count(statuses, "running"))
     if known:
-        yield f"Time left: about {duration(left / at_once)}, estimated for {len(known)} job(s), {at_once} at a time."
+        jobs = counted(len(known), "job")
+        yield f"Time left: about {duration(left / at_once)}, estimated for {jobs}, {at_once} at a time."
     if unknown := len(open_jobs) - len(known):
-        yield f"No estimate for {unknown} job(s): none of their stages has finished one yet."
+        yield f"No estimate for {counted(unknown, 'job')}: none of their stages has finished one yet."
 
 
 def _times(statuses: Sequence[JobStatus]) -> dict[str, list[float]]:
