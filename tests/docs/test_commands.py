@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import SNAKEFILE, run_command
 from tests.docs.notebook import run_cells
 from tests.docs.snippets import PAGES, ROOT, snippets
 from tests.docs.ways import Command, attempt, commands, is_run
@@ -51,11 +52,9 @@ def empty(tmp_path_factory) -> Path:
 def scored(tmp_path_factory, job_server: dict[str, str]) -> Path:
     """A folder in which config/score.yaml was run."""
     folder = checkout(tmp_path_factory.mktemp("scored"))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
-    command += ["--configfile", "config/score.yaml"]
-    environment = os.environ | job_server
-    done = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    words = (*SNAKEFILE, "--cores", "2", "--configfile", "config/score.yaml")
+    done = run_command("snakemake", *words, folder=folder, environment=os.environ | job_server)
+    assert done.returncode == 0, done.stdout
     return folder
 
 

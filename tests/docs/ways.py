@@ -1,10 +1,8 @@
 """The known ways to try a command of the docs. One that is not known fails, so that each is taken care of."""
 
-import os
 import re
 import shlex
 import subprocess
-import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
@@ -13,6 +11,7 @@ from pathlib import Path
 import typer
 
 from molmix.cli import app
+from tests.commands import SNAKEFILE, run_command
 from tests.docs.snippets import ROOT, Snippet
 
 # Configs that a reader writes, and a shipped one that plans the same stages.
@@ -88,9 +87,10 @@ def attempt(command: Command, folder: Path) -> None:
     if program == "snakemake":
         _snakemake(words, folder)
     elif program == "make":
-        _done(["make", "-n", *words], ROOT)
+        make = ["make", "-n", *words]
+        _done(subprocess.run(make, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False))
     elif program == "molmix" and words[:1] in (["models"], ["explain"], ["store"]):
-        _done([sys.executable, "-c", "from molmix.cli import run; run()", *words], folder)
+        _done(run_command("molmix", *words, folder=folder))
     elif program == "molmix":
         _parsed(words)
     elif program in ("python", "pytest") and words:
@@ -114,7 +114,7 @@ def _snakemake(words: list[str], folder: Path) -> None:
     if dry and not {"--cores", "--profile", "--workflow-profile"} & set(words):
         dry += ["--cores", "1"]
     # Targets may stand behind an option that takes any number of words, so what is put to them goes in front.
-    _done([sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *dry, *words], folder)
+    _done(run_command("snakemake", *SNAKEFILE, *dry, *words, folder=folder))
 
 
 def _parsed(words: list[str]) -> None:
@@ -136,7 +136,5 @@ def _python(words: list[str]) -> None:
             assert (ROOT / word).exists(), f"no file {word}"
 
 
-def _done(command: list[str], folder: Path) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def _done(command: subprocess.CompletedProcess[str]) -> None:
+    assert command.returncode == 0, command.stdout

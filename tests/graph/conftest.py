@@ -3,7 +3,6 @@
 import copy
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.commands import SNAKEFILE, run_command
 
 # The whole graph at the smallest size that still goes through every stage: every alignment method, every merge,
 # both orders, both directions. Its models learn next to nothing.
@@ -70,24 +69,7 @@ def snakemake(job_server: dict[str, str]) -> Callable[..., subprocess.CompletedP
         if study is not None:
             (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
             arguments = (*arguments, "--configfile", "study.yaml")
-        return subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "snakemake",
-                "--snakefile",
-                str(ROOT / "Snakefile"),
-                "--cores",
-                "2",
-                *arguments,
-            ],
-            cwd=folder,
-            env=os.environ | job_server,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=1800,
-            check=False,
-        )
+        command = (*SNAKEFILE, "--cores", "2", *arguments)
+        return run_command("snakemake", *command, folder=folder, environment=os.environ | job_server)
 
     return run

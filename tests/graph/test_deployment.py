@@ -10,7 +10,7 @@ import pytest
 import yaml
 from setuptools import __version__ as setuptools_version
 
-from tests.graph.conftest import ROOT
+from tests.commands import ROOT
 from tests.nli_models import make_model
 
 pytestmark = pytest.mark.slow

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.graph.conftest import MICRO, ROOT
+from tests.commands import ROOT
+from tests.graph.conftest import MICRO
 
 WRITERS = {"generate", "merge_and_generate", "generate_rejected"}
 

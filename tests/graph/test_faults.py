@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.graph.conftest import ROOT
+from tests.commands import ROOT
 
 pytestmark = pytest.mark.slow
 SHORT = ["SIGKILL to the main process", "input flipped", "NLI cache zeroed", "two Snakemakes"]

@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.graph.conftest import ROOT
+from tests.commands import SNAKEFILE, run_command
 
 pytestmark = pytest.mark.slow
 MOLECULES = ("CCO", "CCN", "CCC", "CCCl")
@@ -21,19 +20,18 @@ STUDY = {
 TABLES = Path("results/r/tables")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_job_server(job_server: dict[str, str]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in job_server.items():
+            patch.setenv(name, value)
+        yield
+
+
 def snakemake(folder: Path, *arguments: str, done: bool) -> str:
     """What a run prints; it ends well, or not."""
-    command = [sys.executable, "-m", "snakemake", "tables", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1"]
-    found = subprocess.run(
-        [*command, "--configfile", "study.yaml", *arguments],
-        cwd=folder,
-        env=os.environ,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=600,
-        check=False,
-    )
+    words = ("tables", *SNAKEFILE, "--cores", "1", "--configfile", "study.yaml", *arguments)
+    found = run_command("snakemake", *words, folder=folder)
     assert (found.returncode == 0) is done, found.stdout
     return found.stdout
 

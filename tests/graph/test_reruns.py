@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.graph.conftest import ROOT
+from tests.commands import ROOT
 from tests.graph.test_dry_runs import planned
 
 pytestmark = pytest.mark.slow

@@ -1,8 +1,6 @@
 """`molmix score` as a person gives it, through the real graph; `Judge` gives the same numbers."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +8,7 @@ import pytest
 
 from molmix import Judge
 from molmix.core.files import read_table
-from tests.graph.conftest import ROOT
+from tests.commands import run_command
 from tests.nli_models import make_model
 
 pytestmark = pytest.mark.slow
@@ -23,11 +21,9 @@ def test_a_table_and_an_explorer_without_a_config(tmp_path: Path, job_server: di
     model = make_model(tmp_path / "tiny", "bert")
     (tmp_path / "references.txt").write_text("\n".join(REFERENCES) + "\n")
     (tmp_path / "ours.txt").write_text("\n".join(CAPTIONS) + "\n")
-    command = [sys.executable, "-c", "from molmix.cli import run; run()", "score", "references.txt", "ours.txt"]
-    command += ["--nli", "tiny", "--out", "scored"]
-    environment = os.environ | job_server | {"PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    words = ("score", "references.txt", "ours.txt", "--nli", "tiny", "--out", "scored")
+    done = run_command("molmix", *words, folder=tmp_path, environment=os.environ | job_server)
+    assert done.returncode == 0, done.stdout
     results = tmp_path / "scored/results/captions"
     assert "# Leaderboard" in done.stdout and (results / "explorer/index.html").is_file()
     scores = read_table(results / "scores/ours/references.parquet").to_pandas()

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.graph.conftest import MICRO, ROOT
+from tests.commands import ROOT
+from tests.graph.conftest import MICRO
 
 # How scripts call the three.
 GIVEN = {"input": r"(?:snakemake\.input|\bfiles)", "output": r"(?:snakemake\.output|\bout)", "params": r"\bparams"}

@@ -29,7 +29,8 @@ from molmix.report.plots.results import Results, read_result_table
 from molmix.report.plots.style import save, settle, style
 from molmix.report.plots.tradeoff import tradeoff
 from molmix.report.plots.training import training
-from tests.graph.conftest import MICRO, ROOT
+from tests.commands import ROOT
+from tests.graph.conftest import MICRO
 
 TESTS = ("id", "ood")
 
