@@ -65,6 +65,7 @@ failed_jobs = FailedJobs()
 
 
 onstart:
+    check_packages_and_keys()
     failed_jobs.collect()
     if serves(workflow, study.hardware) and (prefix := start_job_server()):
         shell.prefix(prefix)

@@ -78,6 +78,18 @@ def test_the_command_refuses_in_one_message(changes, expected, folder: Path, sna
     assert listing(folder / "results") == before and not (folder / "logs").exists()
 
 
+def test_a_run_without_the_key_of_a_server_stops_before_its_first_job(folder: Path, snakemake) -> None:  # noqa: F811
+    server = {"kind": "llm", "base_url": "http://localhost:1/v1", "model": "m", "key_variable": "NO_SUCH_KEY"}
+    changes = study(judges=BASE["judges"] | {"mine": server})
+    before = listing(folder / "results")
+    done = snakemake(folder, study=changes)
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert "judges.mine.key_variable: the environment variable NO_SUCH_KEY holds no key" in done.stdout
+    assert done.stdout.count("Hint: ") == 1
+    assert listing(folder / "results") == before and not (folder / "logs").exists()
+    assert snakemake(folder, "-n", study=changes).returncode == 0
+
+
 ACCEPTED: dict[str, dict[str, Any]] = {
     "as it is": {},
     "no judges": {"judges": {}},

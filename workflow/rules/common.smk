@@ -31,7 +31,7 @@ from molmix.pipeline.paths import (
 )
 from molmix.pipeline.products import COMPARISONS, VALIDATION, Products
 from molmix.pipeline.resources import JobResources, grows
-from molmix.pipeline.setup import deny_others_writing, ready
+from molmix.pipeline.setup import check_environment, deny_others_writing, ready
 
 deny_others_writing()
 
@@ -86,6 +86,14 @@ def refuse_stale_results():
     """Stop if results are there that Snakemake takes for current, and that this config does not make."""
     try:
         check_run(paths, DIGEST, current_settings)
+    except MolmixError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def check_packages_and_keys():
+    """Stop before the first job if a package or a key is missing that a job needs here."""
+    try:
+        check_environment(study, products, workflow)
     except MolmixError as error:
         raise WorkflowError(str(error)) from None
 

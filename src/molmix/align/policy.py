@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig
 
 from molmix.align import distributed
+from molmix.align.methods._shared import check_bitsandbytes
 from molmix.core.errors import fault
 from molmix.models.loading import (
     check_adapter,
@@ -72,8 +72,7 @@ def _quantized(manifest: Path, device: str) -> tuple[PreTrainedModel, PreTrained
     """The start in 4-bit nf4 with double quantisation (QLoRA, Dettmers et al. 2023, arXiv 2305.14314)."""
     if device != "cuda":
         raise fault("quantize", "4-bit weights need a CUDA GPU, and there is none", "set `quantize: false`")
-    if not find_spec("bitsandbytes"):
-        raise fault("quantize", "the package bitsandbytes is not installed", "pip install bitsandbytes")
+    check_bitsandbytes("quantize")
     four_bit = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

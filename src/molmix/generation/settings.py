@@ -47,6 +47,10 @@ class Generation(Section):
         1.0, description="probability of the nucleus that tokens are sampled from; used where temperature is above 0"
     )
 
+    def check_installed(self, key: str) -> None:
+        """Refuse to run without the library of the engine. `key` is the config key of this section."""
+        ENGINES[self.engine].check_installed(f"{key}.engine")
+
 
 class System(Section):
     """A system whose captions come from elsewhere."""

@@ -103,6 +103,29 @@ class ServerSettings(Section):
     prompt_price: Price | None = Field(None, description="price of a million prompt tokens; null counts no cost")
     completion_price: Price | None = Field(None, description="price of a million tokens of answers")
 
+    def check_key(self, key: str) -> None:
+        """Refuse to run without the server's key. `key` is the config key of this model, for the message."""
+        read_key(self.key_variable, f"{key}.key_variable")
+
+
+def read_key(variable: str | None, where: str = "key_variable") -> str | None:
+    """The key in an environment variable; None without a variable.
+
+    Args:
+        variable: its name.
+        where: config key that names it.
+
+    Raises:
+        MolmixError: the variable is not set, or holds no key.
+    """
+    if variable is None:
+        return None
+    key = os.environ.get(variable, "").strip()
+    if not re.fullmatch(r"[!-~]+", key):  # other characters raise an error in a request header, which shows the key
+        hint = "export a key there, or set `key_variable` to null for a server that wants none"
+        raise fault(where, f"the environment variable {variable} holds no key", hint)
+    return key
+
 
 class ServerAsker:
     """Asks the server."""
@@ -144,7 +167,7 @@ class ServerAsker:
         settings = self.settings
         for library in ("httpx", "httpx2", "httpcore", "httpcore2"):  # they log requests and headers of answers
             logging.getLogger(library).setLevel(logging.WARNING)
-        key = self._key()
+        key = read_key(settings["key_variable"])
         client = AsyncOpenAI(
             # The client requires a key; a server without keys ignores it.
             api_key=key or "none",
@@ -171,16 +194,6 @@ class ServerAsker:
         if failed:  # raised here: Python before 3.11.4 puts errors raised in `except*` into a group
             raise _first(failed)
         return retries
-
-    def _key(self) -> str | None:
-        variable = self.settings["key_variable"]
-        if variable is None:
-            return None
-        key = os.environ.get(variable, "").strip()
-        if not re.fullmatch(r"[!-~]+", key):  # other characters raise an error in a request header, which shows the key
-            hint = "export a key there, or set `key_variable` to null for a server that wants none"
-            raise fault("key_variable", f"the environment variable {variable} holds no key", hint)
-        return key
 
     def keeps(self, answer: Answer) -> bool:
         """Whether an answer is final. ``prompt_too_long`` is not: the server's context length can change."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,11 @@ from molmix.config.files import check_files
 from molmix.config.loading import parse, read_yaml
 from molmix.config.schema import Config
 from molmix.core.errors import fault
+from molmix.core.schema import Section
 from molmix.core.tracking import check_trackers
+from molmix.models.endpoint import ServerSettings
 from molmix.pipeline import model_table
+from molmix.pipeline.products import Products
 
 
 def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -> tuple[Config, model_table.ModelTable]:
@@ -39,6 +42,55 @@ def ready(content: dict[str, Any], files: Sequence[Path], *, read_files: bool) -
         check_files(config)
         check_trackers(config.tracking.to)
     return config, models
+
+
+def check_environment(study: Config, products: Products, workflow: Any) -> None:
+    """Check that the jobs of a run find their packages and the keys of servers, before the first one starts.
+
+    Jobs that are sent to a cluster find their own environment. So do jobs in conda environments and containers, which
+    get the variables of this one only.
+
+    Args:
+        study, products: of the run.
+        workflow: Snakemake's, when it is about to run jobs.
+
+    Raises:
+        MolmixError: a package or a key is missing.
+    """
+    if not workflow.local_exec or workflow.touch:
+        return
+    used: dict[str, Section] = {}
+    for job in workflow.dag.needrun_jobs():
+        used |= _sections_of(study, products, job.rule.name, job.wildcards_dict)
+    for key, section in used.items():
+        if isinstance(section, ServerSettings):
+            section.check_key(key)
+        elif not workflow.deployment_settings.deployment_method:
+            section.check_installed(key)  # type: ignore[attr-defined]
+
+
+def _sections_of(study: Config, products: Products, rule: str, wildcards: Mapping[str, str]) -> dict[str, Section]:
+    """The parts of the config, by key, that say which packages and keys a job needs."""
+    used: dict[str, Section] = {}
+    nli: list[str] = []
+    match rule, wildcards:
+        case (("generate" | "generate_rejected" | "merge_and_generate" | "sample_pairs"), _):
+            used["generation"] = study.generation
+        case "ask_endpoint", {"model": model}:
+            used[f"initial.{model}"] = study.initial[model]
+        case "decompose", {"units": units} if units in study.decomposers:
+            used[f"decomposers.{units}"] = study.decomposers[units]
+        case "verdicts", {"judge": judge}:
+            own = study.judges[judge]
+            used |= {f"judges.{judge}": own} if isinstance(own, ServerSettings) else {}
+        case (("nli" | "judge_licence"), {"judge": judge}):
+            nli = [products.nli_judges[judge].nli]
+        case (("align" | "align_fully"), {"model": model}):
+            name = products.table[model].method
+            used[f"align.{name}"], nli = study.align[name], products.scoring_nli(model)
+        case "search_weights", {"model": model}:
+            nli = products.scoring_nli(model)
+    return used | {f"nli.{name}": study.nli[name] for name in nli}
 
 
 def find_snakefile() -> Path:

@@ -163,10 +163,10 @@ def test_an_engine_that_is_not_installed_is_named_with_its_package(
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"dtype": "int8"}, "dtype 'int8' needs an engine that computes in it: onnx"),
+        ({"dtype": "int8"}, "'int8' needs an engine that computes in it: onnx"),
         (
             {"dtype": "bfloat16", "engine": "onnx"},
-            "dtype 'bfloat16' needs an engine that computes in it: openvino or torch",
+            "'bfloat16' needs an engine that computes in it: openvino or torch",
         ),
         ({"engine": "tensorrt"}, "tensorrt"),
     ],

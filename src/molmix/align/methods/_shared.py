@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import math
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, WrapValidator
@@ -336,6 +337,11 @@ class Alignment(Section):
                 f"{key}.settings.loss_type", f"`method: {self.method}` sets it", "remove it, or change `method`"
             )
 
+    def check_installed(self, key: str) -> None:
+        """Refuse to train without a package that is not always there. `key` is the config key of this alignment."""
+        if self.quantize:
+            check_bitsandbytes(f"{key}.quantize")
+
     def resolved(self) -> dict[str, Any]:
         """All settings of a training: the preset with the values that the config replaces, as plain JSON.
 
@@ -356,6 +362,12 @@ class Alignment(Section):
             **({"adapter": self.adapter} if self.adapter != "new" else {}),
             **self.model_dump(include={"rejected"}),
         }
+
+
+def check_bitsandbytes(key: str) -> None:
+    """Refuse to load weights in 4 bits without the package for it. `key` is the config key that asks for them."""
+    if not find_spec("bitsandbytes"):
+        raise fault(key, "the package bitsandbytes is not installed", "pip install bitsandbytes")
 
 
 def use_small_tiles() -> None:

@@ -78,8 +78,8 @@ class EngineKind:
         code = (*SHARED_CODE, self.module)
         return environment(code=code, packages=self.packages, dtype=generation_dtype(settings))
 
-    def check_installed(self) -> None:
-        """Refuse to run if the library is not installed."""
+    def check_installed(self, key: str = "engine") -> None:
+        """Refuse to run if the library is not installed. `key` is the config key that names the engine."""
 
     def check_temperature(self, temperature: float) -> None:
         """Refuse a temperature that the engine does not support."""

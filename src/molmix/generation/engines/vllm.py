@@ -31,7 +31,7 @@ class Vllm(EngineKind):
 
         return VllmEngine(manifest, settings, seed)
 
-    def check_installed(self) -> None:
+    def check_installed(self, key: str = "engine") -> None:
         """Refuse to run in an environment without vLLM."""
         try:
             for name in self.packages:
@@ -40,7 +40,7 @@ class Vllm(EngineKind):
             hint = (
                 f"run snakemake with `--software-deployment-method conda`, which makes envs/vllm.yaml, or {OTHERWISE}"
             )
-            raise fault("engine", f"'vllm' is asked for, and {error.name} is not installed here", hint) from None
+            raise fault(key, f"'vllm' is asked for, and {error.name} is not installed here", hint) from None
 
     def check_temperature(self, temperature: float) -> None:
         """Refuse a temperature that vLLM would change or refuse."""

@@ -52,6 +52,11 @@ class NliSettings(Section):
         """Whether it can be computed by an engine that `envs/models.yaml` lacks."""
         return self.engine == AUTO or bool(ENGINES[self.engine].extra)
 
+    def check_installed(self, key: str) -> None:
+        """Refuse to run without the packages of its engine. `key` is the config key of this model."""
+        if self.engine != AUTO:
+            ENGINES[self.engine].check_installed(self.engine, f"{key}.engine")
+
     def asked(self) -> dict[str, Any]:
         """Settings that its answers depend on, besides its weights (arguments of
         :func:`molmix.judges.nli.inference.predict_tables`)."""

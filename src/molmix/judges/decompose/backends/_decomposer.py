@@ -62,6 +62,9 @@ class DecomposerSettings(Section):
         counts: dict[str, int | float] = {"captions": len(captions), "distinct": len(distinct), "fallback": 0}
         return Decomposed([self.atoms(caption) for caption in captions], [False] * len(captions), counts)
 
+    def check_installed(self, key: str) -> None:
+        """Refuse to run without the packages of the backend. `key` is the config key of this decomposer."""
+
     def check_folder(self, key: str, folder: Path) -> None:
         """Refuse a local model that the backend cannot run, before any job starts.
 

@@ -39,6 +39,10 @@ class LocalSettings(ModelSettings):
         """The engine that runs the model. The backend has its name."""
         return ENGINES[self.backend]
 
+    def check_installed(self, key: str) -> None:
+        """Refuse to run without the library of the engine."""
+        self.engine.check_installed(f"{key}.backend")
+
     def check_folder(self, key: str, folder: Path) -> None:
         """Refuse a model that the engine cannot run, before a run."""
         self.engine.check_folder(key, folder)

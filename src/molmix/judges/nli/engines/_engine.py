@@ -67,11 +67,12 @@ class NliEngine:
         """Whether all its packages are installed."""
         return not self._missing()
 
-    def check_installed(self, name: str) -> None:
+    def check_installed(self, name: str, key: str = "engine") -> None:
         """Refuse to compute without its packages.
 
         Args:
             name: of the engine.
+            key: config key that names the engine.
 
         Raises:
             MolmixError: a package is missing.
@@ -81,7 +82,7 @@ class NliEngine:
                 f"pip install {' '.join(missing)} (the extra `{self.extra}` of molmix), run snakemake with "
                 f"`--software-deployment-method conda`, which makes envs/engines.yaml, or choose `engine: {TORCH}`"
             )
-            raise fault("engine", f"{name!r} is asked for, and {', '.join(missing)} is not installed here", hint)
+            raise fault(key, f"{name!r} is asked for, and {', '.join(missing)} is not installed here", hint)
 
     def _missing(self) -> list[str]:
         missing = []
