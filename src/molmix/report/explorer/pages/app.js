@@ -5,6 +5,7 @@
   const CONTROLS = ["test", "a", "b", "metric", "sort", "order", "judge", "words", "filter"];
   let asked = 0; // how often something was asked for: what comes later than the next question is dropped
   let shown = null;
+  let compared = ""; // test set, systems and metric whose figures are on the page
   let view = address.read();
 
   const complain = (error) => by("error").replaceChildren(el("p", { class: "notice", role: "alert" }, error.message));
@@ -111,7 +112,12 @@
       const { ids } = shown.molecules;
       if (!shown.order.some((row) => ids[row] === view.id)) view.id = shown.order.length ? ids[shown.order[0]] : "";
       if (step !== null) address.write(view, step);
-      by("system").replaceChildren(molmix.systemFigures(shown, index.level, settled.test.systems.length));
+      const choice = JSON.stringify([test.name, a, b, metric.column]);
+      if (choice !== compared) {
+        // A filter or an order changes nothing in it, and its test takes most of the time of a change.
+        by("system").replaceChildren(molmix.systemFigures(shown, index.level, settled.test.systems.length));
+        compared = choice;
+      }
       by("columns").replaceChildren(...heads());
       by("columns").classList.toggle("single", !shown.systems[1]);
       await showSelected();
