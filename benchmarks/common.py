@@ -1,5 +1,7 @@
-"""What the measurements share: a model of the demo's size with random weights, real molecules and captions, clocks."""
+"""What the measurements share: clocks, a small model with random weights, captions, and arguments of commands."""
 
+import argparse
+import csv
 import subprocess
 import sys
 import time
@@ -7,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from molmix.core.errors import MolmixError
 
 ROOT = Path(__file__).resolve().parents[1]
 Row = tuple[str, str, str, str, str]
@@ -83,3 +87,65 @@ def corpus(rows: int) -> list[tuple[str, str]]:
     from molmix.data.synthetic.corpus import corpus as world
 
     return list(world(rows, 1)[["molecule", "caption"]].itertuples(index=False, name=None))
+
+
+# ---- commands --------------------------------------------------------------------------------------------------------
+
+
+def command(main: Callable[..., None], **arguments: dict[str, Any]) -> None:
+    """Run the function of a script with the arguments of the command line, or end with one message and the usage.
+
+    Args:
+        main: a function of a module whose docstring is the help.
+        arguments: for each argument of `main`, the options of :meth:`argparse.ArgumentParser.add_argument`.
+    """
+    module = main.__globals__
+    parser = argparse.ArgumentParser(
+        f"python -m {module['__spec__'].name}",
+        description=module["__doc__"],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for name, options in arguments.items():
+        parser.add_argument(name, metavar=name.upper(), **options)
+    given = vars(parser.parse_args())
+    try:
+        main(**given)
+    except MolmixError as error:
+        parser.error(str(error))
+
+
+def table_with(*columns: str) -> Callable[[str], Path]:
+    """The type of an argument that names a TSV file with some columns."""
+
+    def checked(text: str) -> Path:
+        try:
+            with Path(text).open(encoding="utf-8") as file:
+                there = file.readline().rstrip("\n").split("\t")
+        except (OSError, UnicodeDecodeError) as error:
+            raise argparse.ArgumentTypeError(f"{text} cannot be read: {error}") from None
+        if missing := [column for column in columns if column not in there]:
+            raise argparse.ArgumentTypeError(f"{text} has no column {', '.join(missing)}; it has {', '.join(there)}")
+        return Path(text)
+
+    return checked
+
+
+def folder(text: str) -> Path:
+    """The type of an argument that names a folder that exists."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text}")
+    return Path(text)
+
+
+def count(text: str) -> int:
+    """The type of an argument that is a number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1")
+    return int(text)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a TSV file without quoting."""
+    csv.field_size_limit(10**7)
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))

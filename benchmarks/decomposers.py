@@ -11,14 +11,13 @@ again. For a server of transformers::
 It prints a table with a row for each backend and prompt, and writes all atoms to ``STORE/atoms.md``.
 """
 
-import csv
 import random
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import command, count, folder, read_rows, table_with
 from molmix.judges.decompose import Decomposed, decompose
 from molmix.judges.decompose.answers import REASONS
 from molmix.judges.decompose.prompt import PRESETS
@@ -38,17 +37,16 @@ COLUMNS = (
 )
 
 
-def main(test: str, model: str, rows: int, address: str, store: Path) -> None:
+def main(test: Path, model: Path, rows: int, address: str, store: Path) -> None:
     """Print the table."""
-    with Path(test).open(encoding="utf-8", newline="") as file:
-        every = [row["description"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)]
-    captions = random.Random(1).sample(every, rows)
+    every = [row["description"] for row in read_rows(test)]
+    captions = random.Random(1).sample(every, min(rows, len(every)))
     clauses = decompose(captions, {"backend": "clauses"})
     print(f"| {' | '.join(COLUMNS)} |\n|{' --- |' * len(COLUMNS)}", flush=True)
     atoms = {"clauses": clauses.atoms}
-    for settings in _settings(model, address):
+    for settings in _settings(str(model), address):
         begin = time.perf_counter()
-        done = decompose(captions, settings, cache=store, weights=Path(model))
+        done = decompose(captions, settings, cache=store, weights=model)
         seconds = time.perf_counter() - begin
         name = "cross_nli" if "prompt" in settings else "default"
         row = (settings["backend"], name, *_figures(done, clauses, seconds))
@@ -92,5 +90,11 @@ def _figures(done: Decomposed, clauses: Decomposed, seconds: float) -> tuple[obj
 
 
 if __name__ == "__main__":
-    folder = Path((sys.argv[5:6] or ["results/store/atoms"])[0])
-    main(*sys.argv[1:3], int((sys.argv[3:4] or ["48"])[0]), (sys.argv[4:5] or ["-"])[0], folder)
+    command(
+        main,
+        test={"type": table_with("description")},
+        model={"type": folder},
+        rows={"type": count, "nargs": "?", "default": 48},
+        address={"nargs": "?", "default": "-"},
+        store={"type": Path, "nargs": "?", "default": "results/store/atoms"},
+    )

@@ -1,17 +1,16 @@
-"""The judge `grounded` on real captions: `python -m benchmarks.grounded TSV…` (columns SMILES and description).
+"""The judge `grounded` on real captions: `python -m benchmarks.grounded TABLES…` (columns SMILES and description).
 
 Writes two tables in Markdown. The first has, for each file and kind of statement, how many parts of the references'
 atoms the structure decides, and the share that is true. The second has, for each planted error (one in a caption, all
 files together), the share of captions with more false atoms than their reference has.
 """
 
-import csv
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common import command, read_rows, table_with
 from molmix.analysis.judge_validation.perturbations import EDITS
 from molmix.analysis.judge_validation.planting import plant
 from molmix.judges.decompose.backends.rules import decompose
@@ -20,10 +19,9 @@ from molmix.judges.structure import Structure, decide, decisions_of, structure_o
 PLANTED = 400  # references that get errors
 
 
-def main(paths: list[Path]) -> None:
+def main(tables: list[Path]) -> None:
     """Measure all files."""
-    csv.field_size_limit(10**7)
-    rows = {path: list(_rows(path)) for path in paths}
+    rows = {path: list(_rows(path)) for path in tables}
     found: dict[str, dict[Path, Counter[bool]]] = defaultdict(lambda: defaultdict(Counter))
     for path, own in rows.items():
         for row, atoms in zip(own, decompose([row["references"][0] for row in own]), strict=True):
@@ -36,10 +34,10 @@ def main(paths: list[Path]) -> None:
                 if parts:
                     found["atoms decided"][path][all(part.true for part in parts)] += 1
             found["atoms"][path].update([True] * len(atoms))
-    print("| kind |", " | ".join(f"{path.name}: n | true" for path in paths), "|")
+    print("| kind |", " | ".join(f"{path.name}: n | true" for path in tables), "|")
     for kind, by_path in found.items():
         cells = [
-            f"{by_path[path].total()} | {by_path[path][True] / (by_path[path].total() or 1):.3f}" for path in paths
+            f"{by_path[path].total()} | {by_path[path][True] / (by_path[path].total() or 1):.3f}" for path in tables
         ]
         print(f"| {kind} |", " | ".join(cells), "|")
     planted = plant([row for own in rows.values() for row in own], edits=EDITS, doses=[1], molecules=PLANTED, seed=1)
@@ -57,13 +55,10 @@ def main(paths: list[Path]) -> None:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        for number, line in enumerate(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE)):
-            smiles = line["SMILES"].replace("\\\\", "\\")
-            yield {"id": f"{path.stem}-{number}", "references": [line["description"]], "molecule": smiles} | {
-                "facts": None,
-                "truth": None,
-            }
+    for number, line in enumerate(read_rows(path)):
+        smiles = line["SMILES"].replace("\\\\", "\\")
+        texts = {"references": [line["description"]], "facts": None, "truth": None}
+        yield {"id": f"{path.stem}-{number}", "molecule": smiles} | texts
 
 
 def _count_false(text: str, structure: Structure) -> int:
@@ -72,4 +67,4 @@ def _count_false(text: str, structure: Structure) -> int:
 
 
 if __name__ == "__main__":
-    main([Path(argument) for argument in sys.argv[1:]])
+    command(main, tables={"type": table_with("SMILES", "description"), "nargs": "+"})

@@ -6,14 +6,13 @@ into the references, and into captions of a pretended system: the reference with
 sentence of the next molecule.
 """
 
-import csv
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmarks.common import command, count, folder, read_rows, table_with
 from molmix import Judge
 from molmix.analysis.judge_validation.perturbations import EDITS
 from molmix.analysis.judge_validation.planting import plant
@@ -26,11 +25,10 @@ SCORES = ("atomic_f1", "atomic_precision", "supported", "hallucination", "covera
 DOSES = (1, 3)
 
 
-def main(path: str, nli: str, rows: int) -> None:
+def main(captions: Path, nli: Path, rows: int) -> None:
     """Print the tables."""
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        texts = sorted({row["description"] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)})
-    judge = Judge("atomic", nli=nli)
+    texts = sorted({row["description"] for row in read_rows(captions)})
+    judge = Judge("atomic", nli=str(nli))
     for length, (least, most) in WORDS.items():
         variants = planted([text for text in texts if least <= len(text.split()) <= most], rows)
         scores = judge.score([row["references"] for row in variants], [row["text"] for row in variants])
@@ -66,4 +64,9 @@ def planted(texts: Sequence[str], rows: int) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int((sys.argv[3:4] or ["20"])[0]))
+    command(
+        main,
+        captions={"type": table_with("description")},
+        nli={"type": folder},
+        rows={"type": count, "nargs": "?", "default": 20},
+    )

@@ -15,7 +15,6 @@ Engines that are not installed are left out. The time to convert a model for the
 from __future__ import annotations
 
 import copy
-import csv
 import gzip
 import json
 import random
@@ -29,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import Row, corpus
+from benchmarks.common import Row, corpus, read_rows
 from molmix.judges.decompose.backends.rules import decompose
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -197,8 +196,7 @@ def _documents() -> tuple[list[Document], str]:
     """Real captions and a real system's where they are there; else captions of the embedded world, one off."""
     path = SHARED / "data/chebi20/molt5-small-smiles2caption.tsv"
     if path.is_file():
-        with path.open(encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+        rows = read_rows(path)
         sides = [row["ground truth"] for row in rows], [row["output"] for row in rows]
         whose = "ChEBI-20 and MolT5-small"
     else:

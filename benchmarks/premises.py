@@ -6,13 +6,12 @@ NLI model, the number of molecules (60), and the folder of the caches. It prints
 edited references and for edited captions of the system, each compared with its own original.
 """
 
-import csv
-import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from benchmarks.common import command, count, folder, read_rows, table_with
 from molmix import Judge
 from molmix.analysis.judge_validation.perturbations import EDITS
 from molmix.analysis.judge_validation.planting import plant
@@ -32,10 +31,10 @@ SETTINGS: tuple[dict[str, Any], ...] = (
 )
 
 
-def main(test: str, system: str, nli: str, rows: int, store: str) -> None:
+def main(test: Path, system: Path, nli: Path, rows: int, store: Path) -> None:
     """Print the tables."""
-    written = {row["SMILES"]: row["output"] for row in _read(system)}
-    references = _read(test)
+    written = {row["SMILES"]: row["output"] for row in read_rows(system)}
+    references = read_rows(test)
     corpus = [
         {"id": row["CID"], "references": [row["description"]], "molecule": row["SMILES"], "facts": None, "truth": None}
         for row in references
@@ -46,7 +45,7 @@ def main(test: str, system: str, nli: str, rows: int, store: str) -> None:
     names = []
     for settings in SETTINGS:
         names.append(", ".join(map(str, settings.values())) or "default")
-        judge = Judge("atomic", nli=nli, store=store, **settings)
+        judge = Judge("atomic", nli=str(nli), store=store, **settings)
         texts = [row["references"] for row in variants], [row["text"] for row in variants]
         frame[names[-1]] = judge.score(*texts)["atomic_f1"]
     for author, own in frame.groupby("author"):
@@ -57,10 +56,12 @@ def main(test: str, system: str, nli: str, rows: int, store: str) -> None:
         print(cells.loc[names, [edit for edit in EDITS if edit in cells]].round(2).to_string(), flush=True)
 
 
-def _read(path: str) -> list[dict[str, str]]:
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:4], int((sys.argv[4:5] or ["60"])[0]), (sys.argv[5:6] or ["results/store"])[0])
+    command(
+        main,
+        test={"type": table_with("CID", "SMILES", "description")},
+        system={"type": table_with("SMILES", "output")},
+        nli={"type": folder},
+        rows={"type": count, "nargs": "?", "default": 60},
+        store={"type": Path, "nargs": "?", "default": "results/store"},
+    )

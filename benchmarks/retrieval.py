@@ -8,15 +8,14 @@ examples. ``any`` takes the caption of a random molecule.
 
 from __future__ import annotations
 
-import csv
 import random
-import sys
 from pathlib import Path
 
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from rdkit.DataStructs import BulkTanimotoSimilarity
 from rdkit.DataStructs.cDataStructs import ExplicitBitVect
 
+from benchmarks.common import command, read_rows, table_with
 from molmix.data.smiles import parse_smiles
 
 PERCENTS = (100, 10, 1)
@@ -24,12 +23,12 @@ PERCENTS = (100, 10, 1)
 
 def main(train: Path, test: Path, folder: Path) -> None:
     """Write the captions of all systems."""
-    rows, drawn = _read(train), random.Random(1)
+    rows, drawn = _molecules_and_captions(train), random.Random(1)
     drawn.shuffle(rows)
     known = [(print_, caption) for smiles, caption in rows if (print_ := _fingerprint(smiles))]
     searched = {f"nearest-{percent}": known[: max(len(known) * percent // 100, 1)] for percent in PERCENTS}
     written: dict[str, list[tuple[str, str]]] = {name: [] for name in (*searched, "any")}
-    for smiles, _ in _read(test):
+    for smiles, _ in _molecules_and_captions(test):
         own = _fingerprint(smiles)
         for name, molecules in searched.items():
             likeness = BulkTanimotoSimilarity(own, [print_ for print_, _ in molecules]) if own else [0.0]
@@ -41,10 +40,8 @@ def main(train: Path, test: Path, folder: Path) -> None:
         (folder / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _read(path: Path) -> list[tuple[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return [(row["SMILES"], row["description"]) for row in rows]
+def _molecules_and_captions(path: Path) -> list[tuple[str, str]]:
+    return [(row["SMILES"], row["description"]) for row in read_rows(path)]
 
 
 def _fingerprint(smiles: str) -> ExplicitBitVect | None:
@@ -53,4 +50,5 @@ def _fingerprint(smiles: str) -> ExplicitBitVect | None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]))
+    known = {"type": table_with("SMILES", "description")}
+    command(main, train=known, test=known, folder={"type": Path})
