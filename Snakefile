@@ -1,5 +1,6 @@
 # The study as one graph. `snakemake --cores all` runs config/config.yaml, `--configfile` another study instead.
 # From another folder, as a module of another workflow, in a container: see docs/deployment.md and docs/containers.md.
+import gc
 import os
 import sys
 from pathlib import Path
@@ -7,6 +8,10 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 min_version("9.20")
+
+# A plan of a thousand models makes millions of objects and hardly any garbage. To look for garbage as often as Python
+# does takes a tenth of its time.
+gc.set_threshold(200_000, 20, 20)
 
 # The library of this checkout is used: here, in every job, under conda environments, and as a module. A Snakefile
 # without a checkout (a module from a URL, `pip install`) uses the installed library.

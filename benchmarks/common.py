@@ -2,10 +2,12 @@
 
 import argparse
 import csv
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,6 +20,13 @@ Row = tuple[str, str, str, str, str]
 SMOLLM2 = {"vocab_size": 49_152, "hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30}
 SMOLLM2 |= {"num_attention_heads": 9, "num_key_value_heads": 3}
 PROMPTS = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
+
+
+def measure_section(name: str) -> list[Row]:
+    """The rows of one section of `make bench`, in a process of its own."""
+    os.dup2(2, 1)  # standard output is for the table: trainers and the processes that they start print there, too
+    rows: list[Row] = import_module(f"benchmarks.{name}").measure()
+    return rows
 
 
 def in_turn(by_molmix: Callable[[], object], by_other: Callable[[], object], rounds: int = 3) -> tuple[float, float]:

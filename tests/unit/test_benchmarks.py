@@ -1,10 +1,11 @@
-"""The scripts of `benchmarks/` that people start by themselves, with arguments."""
+"""`make bench`, and the scripts of `benchmarks/` that are started with arguments."""
 
 import runpy
 import sys
 from pathlib import Path
 
 import pytest
+from benchmarks import __main__ as bench
 
 SCRIPTS = ("decomposers", "grounded", "long_captions", "premises", "retrieval")
 
@@ -48,3 +49,25 @@ def test_retrieval_writes_a_file_for_each_system(tmp_path: Path) -> None:
     called("retrieval", *(str(tmp_path / name) for name in ("train.tsv", "test.tsv", "out")))
     assert (tmp_path / "out/nearest-100.tsv").read_text() == 'SMILES\toutput\nCCCO\tAn "alcohol".\n'
     assert len([*(tmp_path / "out").iterdir()]) == 4
+
+
+def test_a_section_that_fails_does_not_lose_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["benchmarks"])
+    monkeypatch.setattr(bench, "SECTIONS", ("absent", "common"))
+    with pytest.raises(SystemExit, match="failed: absent, common"):
+        bench.main()
+    said = capsys.readouterr()
+    rows = [line for line in said.out.splitlines() if "failed" in line]
+    assert [row.split()[1:4] for row in rows] == [
+        ["absent:", "failed", "(ModuleNotFoundError)"],
+        ["common:", "failed", "(AttributeError)"],
+    ]
+    assert "[bench] absent (1 of 2) begins" in said.err and "[bench] common ended after" in said.err
+
+
+def test_the_table_stands_between_the_comments_of_the_page() -> None:
+    page = bench.PAGE.read_text(encoding="utf-8")
+    before, after = page.split("<!-- make bench -->\n")[0], page.split("<!-- end -->")[1]
+    assert bench.with_table(page, "| a |\n") == f"{before}<!-- make bench -->\n| a |\n<!-- end -->{after}"

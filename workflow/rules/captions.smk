@@ -13,7 +13,7 @@ rule generate:
     output:
         **named("predictions", paths.predictions("{model}")),
     log:
-        f"{LOGS}/generate/{{model}}.log",
+        f"{LOGS}/generate/{MODEL}.log",
     wildcard_constraints:
         model=any_of(products.generating),
     priority: 20
@@ -47,7 +47,7 @@ rule ask_endpoint:
         **named("predictions", paths.predictions("{model}")),
         manifest=paths.manifest("{model}"),
     log:
-        f"{LOGS}/ask_endpoint/{{model}}.log",
+        f"{LOGS}/ask_endpoint/{MODEL}.log",
     wildcard_constraints:
         model=any_of(products.endpoints),
     priority: 20
@@ -81,7 +81,7 @@ rule join_external:
         unjoined=f"{R}/models/{{model}}/unjoined.parquet",
         manifest=paths.manifest("{model}"),
     log:
-        f"{LOGS}/join_external/{{model}}.log",
+        f"{LOGS}/join_external/{MODEL}.log",
     wildcard_constraints:
         model=any_of(products.systems),
     group:

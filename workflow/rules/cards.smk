@@ -19,7 +19,7 @@ rule card:
     output:
         card=f"{R}/cards/{{model}}/README.md",
     log:
-        f"{LOGS}/card/{{model}}.log",
+        f"{LOGS}/card/{MODEL}.log",
     wildcard_constraints:
         model=any_of(table.of_kind("aligned", "merged")),
     conda:
@@ -58,7 +58,7 @@ rule push_model:
     output:
         pushed=f"{R}/pushed/{{model}}.json",
     log:
-        f"{LOGS}/push_model/{{model}}.log",
+        f"{LOGS}/push_model/{MODEL}.log",
     wildcard_constraints:
         model=any_of(products.uploadable),
     conda:

@@ -69,6 +69,9 @@ needs = JobResources(
     },
 )
 R, LOGS, BENCH = paths.results, paths.logs, paths.benchmarks
+# Wildcards in the names of logs. Without a constraint of their own they get the long one of all names (see
+# `any_of`), and Snakemake would read it for the log of each job.
+MODEL, AUTHOR = "{model,.+}", "{author,.+}"
 DIGEST = study.digest()
 # The config file as a person names it in the folder of the run; empty if there are several.
 CONFIGFILE = (

@@ -119,7 +119,7 @@ rule sample_pairs:
     output:
         samples=f"{R}/preferences/{{corpus}}judged-{{model}}/rejected.mol2cap.parquet",
     log:
-        f"{LOGS}/sample_pairs/{{corpus}}{{model}}.log",
+        f"{LOGS}/sample_pairs/{{corpus}}{MODEL}.log",
     conda:
         environment(study.generation.engine)
     threads: needs.cores("reject")

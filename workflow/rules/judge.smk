@@ -139,7 +139,7 @@ rule decompose:
     output:
         **named("units", paths.units("{units}", "{author}")),
     log:
-        f"{LOGS}/decompose/{{units}}/{{author}}.log",
+        f"{LOGS}/decompose/{{units}}/{AUTHOR}.log",
     wildcard_constraints:
         units=any_of(products.units),
     group:
@@ -191,7 +191,7 @@ rule nli:
     output:
         **named("nli", paths.nli("{judge}", "{author}")),
     log:
-        f"{LOGS}/nli/{{judge}}/{{author}}.log",
+        f"{LOGS}/nli/{{judge}}/{AUTHOR}.log",
     # These jobs run last: one that computes anything also computes the pairs of all captions that are there already.
     # Jobs at the same time share the work.
     priority: -10
@@ -288,7 +288,7 @@ rule verdicts:
     output:
         **named("verdicts", paths.verdicts("{judge}", "{author}")),
     log:
-        f"{LOGS}/verdicts/{{judge}}/{{author}}.log",
+        f"{LOGS}/verdicts/{{judge}}/{AUTHOR}.log",
     group:
         groups.verdicts
     conda:

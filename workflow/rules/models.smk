@@ -11,7 +11,7 @@ rule train_initial:
         log=paths.training_log("{model}"),
         manifest=paths.manifest("{model}"),
     log:
-        f"{LOGS}/train_initial/{{model}}.log",
+        f"{LOGS}/train_initial/{MODEL}.log",
     wildcard_constraints:
         model=any_of(model for model, row in table.items() if row.method == "made"),
     priority: lambda wildcards: 50 + products.urgency[wildcards.model]
@@ -41,7 +41,7 @@ rule fetch_initial:
     output:
         manifest=paths.manifest("{model}"),
     log:
-        f"{LOGS}/fetch_initial/{{model}}.log",
+        f"{LOGS}/fetch_initial/{MODEL}.log",
     wildcard_constraints:
         model=any_of(
             model for model, row in table.items() if row.method == "pretrained"
@@ -80,7 +80,7 @@ rule align:
         log=paths.training_log("{model}"),
         manifest=paths.manifest("{model}"),
     log:
-        f"{LOGS}/align/{{model}}.log",
+        f"{LOGS}/align/{MODEL}.log",
     wildcard_constraints:
         model=any_of(products.adapters),
     priority: lambda wildcards: 40 + products.urgency[wildcards.model]
@@ -135,7 +135,7 @@ rule search_weights:
     output:
         found=f"{R}/models/{{model}}/search.json",
     log:
-        f"{LOGS}/search_weights/{{model}}.log",
+        f"{LOGS}/search_weights/{MODEL}.log",
     wildcard_constraints:
         model=any_of(table.searched()),
     priority: 35
@@ -174,7 +174,7 @@ rule merge:
         card=f"{R}/models/{{model}}/README.md",
         manifest=paths.manifest("{model}"),
     log:
-        f"{LOGS}/merge/{{model}}.log",
+        f"{LOGS}/merge/{MODEL}.log",
     wildcard_constraints:
         model=any_of(products.kept_merges),
     priority: lambda wildcards: 30 + products.urgency[wildcards.model]
@@ -208,7 +208,7 @@ rule merge_and_generate:
         card=f"{R}/models/{{model}}/README.md",
         manifest=paths.manifest("{model}"),
     log:
-        f"{LOGS}/merge_and_generate/{{model}}.log",
+        f"{LOGS}/merge_and_generate/{MODEL}.log",
     wildcard_constraints:
         model=any_of(products.temporary_merges),
     priority: 20

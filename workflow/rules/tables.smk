@@ -15,7 +15,7 @@ rule score:
     output:
         **named("scores", paths.scores("{model}")),
     log:
-        f"{LOGS}/score/{{model}}.log",
+        f"{LOGS}/score/{MODEL}.log",
     group:
         groups.scores
     conda:
@@ -41,7 +41,7 @@ rule text2mol:
     output:
         **named("similarities", paths.text2mol("{model}")),
     log:
-        f"{LOGS}/text2mol/{{model}}.log",
+        f"{LOGS}/text2mol/{MODEL}.log",
     group:
         groups.scores
     conda:

@@ -43,7 +43,6 @@ _CLEANING = {"--unlock", "--cleanup-metadata", "--cm", "--delete-all-output", "-
 def rules_with_wildcards(table: ModelTable, products: Products) -> Iterator[tuple[str, dict[str, str]]]:
     """Rule and wildcards of every job whose settings change figures."""
     yield "corpus", {}
-    searched = table.searched()
     for model, row in table.items():
         if row.kind == "merged":
             rule = "merge" if model in products.kept_merges else "merge_and_generate"
@@ -54,7 +53,7 @@ def rules_with_wildcards(table: ModelTable, products: Products) -> Iterator[tupl
         else:
             rule = "ask_endpoint" if model in products.endpoints else "join_external"
         yield rule, {"model": model}
-        if model in searched:
+        if row.is_searched:
             yield "search_weights", {"model": model}
         if model in products.generating:
             yield "generate", {"model": model}

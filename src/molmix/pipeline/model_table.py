@@ -68,13 +68,26 @@ class Model:
         return self.kind == "aligned" and self.settings.get("adapter") != "none"
 
     @property
+    def is_searched(self) -> bool:
+        """Whether it is a merge whose weights are searched."""
+        return self.kind == "merged" and "search" in self.settings
+
+    @property
     def start(self) -> str | None:
         """The model that it is compared with: the base of a merge, else the parent; None without a parent."""
         return self.base or next(iter(self.parents), None)
 
 
 class ModelTable(dict[str, Model]):
-    """Models by id. Parents come before their children."""
+    """Models by id. Parents come before their children.
+
+    Attributes:
+        taken: ids and names that no further model can have, in lower case: on some file systems A and a are one name.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken = {name.lower() for name in RESERVED}
 
     def lineage(self, model: str) -> list[str]:
         """The models whose weights are read to load `model`: itself, and all starts under it if it is an adapter."""
@@ -110,7 +123,7 @@ class ModelTable(dict[str, Model]):
 
     def searched(self) -> list[str]:
         """Merges whose weights are searched."""
-        return [model for model in self.of_kind("merged") if "search" in self[model].settings]
+        return [row.id for row in self.values() if row.is_searched]
 
     def of_kind(self, *kinds: Kind) -> list[str]:
         """Ids of the models of some kinds."""
@@ -163,8 +176,9 @@ def build(config: Config) -> ModelTable:
 
 
 def _add(table: ModelTable, row: Model, key: str) -> None:
-    if row.id.lower() in {name.lower() for name in (*table, *RESERVED)}:  # on some file systems A and a are one name
+    if row.id.lower() in table.taken:
         raise fault(key, f"the id {row.id!r} is taken", "give it another name")
+    table.taken.add(row.id.lower())
     table[row.id] = row
 
 
@@ -335,9 +349,9 @@ def _evaluation(config: Config, spec: Alignment) -> dict[str, Any]:
 
 def _with_seed(table: ModelTable, model: str, seed: int) -> str:
     """The model that differs from `model` in its seed only; `model` itself if there is none, or its id names a seed."""
-    group = table[model].unseeded
-    same = [row.id for row in table.values() if row.unseeded == group and row.seed == seed]
-    return same[0] if group == model and same else model
+    if table[model].unseeded != model:
+        return model
+    return next((row.id for row in table.values() if row.unseeded == model and row.seed == seed), model)
 
 
 def _unknown_start(

@@ -53,19 +53,23 @@ def any_of(names: Iterable[str]) -> str:
     Parts that several names share are written once. Snakemake reads the whole expression for every file of every job,
     so its length decides how long a plan of thousands of models takes.
     """
-    return _alternatives([re.split(r"(?<=[._-])", name) for name in dict.fromkeys(names)]) or "(?!)"
+    return "|".join(_alternatives([re.split(r"(?<=[._-])", name) for name in dict.fromkeys(names)])) or "(?!)"
 
 
-def _alternatives(names: Sequence[Sequence[str]]) -> str:
-    """An expression for names that are split into parts: "a.b", "a.c", "d.b" and "d.c" give `(?:a\\.|d\\.)(?:b|c)`."""
+def _alternatives(names: Sequence[Sequence[str]]) -> list[str]:
+    """Expressions for names that are split into parts: "a.b", "a.c", "d.b" and "d.c" give `(?:a\\.|d\\.)(?:b|c)`."""
     endings: dict[str, list[Sequence[str]]] = {}
     for first, *rest in names:
         endings.setdefault(first, []).append(rest)
     beginnings: dict[str, list[str]] = {}
     for first, rests in endings.items():
         longer = [rest for rest in rests if rest]
-        ending = f"(?:{_alternatives(longer)}){'?' if len(longer) < len(rests) else ''}" if longer else ""
-        beginnings.setdefault(ending, []).append(re.escape(first))
-    return "|".join(
-        f"(?:{'|'.join(firsts)}){ending}" if ending else "|".join(firsts) for ending, firsts in beginnings.items()
-    )
+        ending = _one_of(_alternatives(longer), optional=len(longer) < len(rests)) if longer else ""
+        beginnings.setdefault(ending, []).append(re.escape(first).replace(r"\-", "-"))
+    return [one for ending, firsts in beginnings.items() for one in ([_one_of(firsts) + ending] if ending else firsts)]
+
+
+def _one_of(alternatives: Sequence[str], *, optional: bool = False) -> str:
+    if len(alternatives) == 1 and not optional:
+        return alternatives[0]
+    return f"(?:{'|'.join(alternatives)}){'?' if optional else ''}"

@@ -163,7 +163,7 @@ class Paths:
 
     def searches(self, *models: str) -> list[str]:
         """Results of the searches of some models' weights; models that are not searched have none."""
-        return [f"{self.results}/models/{model}/search.json" for model in models if model in self.table.searched()]
+        return [f"{self.results}/models/{model}/search.json" for model in models if self.table[model].is_searched]
 
     def nli_model(self, name: str) -> str:
         """Manifest of an NLI model."""
