@@ -66,7 +66,7 @@ if workflow.nodes is not None:
         one.message = None
 
 
-failed_jobs = FailedJobs()
+failed_jobs = FailedJobs(SHOWN_IN)
 
 
 onstart:
@@ -77,7 +77,7 @@ onstart:
 
 
 onsuccess:
-    for line in next_steps(paths):
+    for line in next_steps(paths, SHOWN_IN):
         logger.info(line)
 
 

@@ -317,8 +317,10 @@ def score(
     )
     for note in notes:
         typer.echo(note)
+    out = out.absolute()  # as Snakemake prints paths
     typer.echo(f"Wrote {out / CONFIG}. Its first lines say how to run it again.")
     if code := subprocess.run(command, check=False).returncode:  # noqa: S603 (molmix's own command)
+        typer.echo(f"Other paths in these messages are relative to {out}.", err=True)
         raise typer.Exit(code)
     results = out / "results" / RUN
     typer.echo(f"\n{(results / 'tables/leaderboard.md').read_text(encoding='utf-8')}")

@@ -77,6 +77,8 @@ DIGEST = study.digest()
 CONFIGFILE = (
     os.path.relpath(workflow.configfiles[0]) if len(workflow.configfiles) == 1 else ""
 )
+# Put before paths that are printed. With `--directory` the command was given in another folder.
+SHOWN_IN = Path.cwd() if workflow.overwrite_workdir else Path()
 
 
 @functools.cache

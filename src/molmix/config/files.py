@@ -14,6 +14,7 @@ from molmix.data.settings import FileRejected, FileSource
 from molmix.data.sources import is_there, read_rows
 from molmix.generation.engines import ENGINES
 from molmix.generation.settings import Predictions
+from molmix.judges.nli.settings import PretrainedNli
 from molmix.models.chat import check_has_template
 from molmix.models.settings import HubModel
 from molmix.models.weights import check_weights
@@ -38,14 +39,14 @@ def check_files(config: Config) -> None:
     for key, model in config.pretrained().items():
         if _local(f"{key}.id", model.id, model.revision):
             check_weights(Path(model.id))
-    _check_engines(config)
+    _check_folders(config)
     for path in config.judge_files():
         if not is_there(Path(path), Path.is_file):
             raise fault("judges", f"there is no {show_value(path)} to read weights from", "fix the path of `weights`")
 
 
-def _check_engines(config: Config) -> None:
-    """Check that the chosen engines can run the pretrained models that are on this machine."""
+def _check_folders(config: Config) -> None:
+    """Check that the pretrained models that are on this machine are of the right kind for their engine or judge."""
     for name, model in config.initial.items():
         if isinstance(model, HubModel) and (folder := _folder(model)):
             ENGINES[config.generation.engine].check_folder(f"initial.{name}.id", folder)
@@ -54,6 +55,9 @@ def _check_engines(config: Config) -> None:
     for name, decomposer in config.local_decomposers().items():
         if folder := _folder(decomposer):
             decomposer.check_folder(f"decomposers.{name}.id", folder)
+    for name, nli in config.nli.items():
+        if isinstance(nli, PretrainedNli) and (folder := _folder(nli)):
+            nli.check_folder(f"nli.{name}", folder)
 
 
 def _folder(model: Any) -> Path | None:

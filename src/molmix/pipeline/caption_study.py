@@ -81,8 +81,8 @@ def write_study(
         strict: whether the study stops if a judge is not licensed for its main scores.
 
     Returns:
-        The command that runs the study; and notes for the user: how the captions of each file are joined, and what the
-        NLI model cannot tell.
+        The command that runs the study; and notes for the user: how the captions of each file are joined, which commit
+        of the NLI model is used if none is named, and what the model cannot tell.
 
     Raises:
         MolmixError: a file, a column or the model cannot be used; captions that are joined by order are not as many
@@ -130,11 +130,11 @@ def write_study(
             raise fault("--nli", f"missing: the judge {asking[0]!r} asks an NLI model", hint)
         model, revision = resolve_model(nli, "--nli")
         folder = snapshot("--nli", model, revision, "model") if revision else Path(model)
+        notes += _say_commit(nli, folder.name) if revision else []
         contradicts = check_labels(folder, labels)
-        settings: dict[str, Any] = {"kind": "pretrained", "id": model if revision else str(Path(model).absolute())}
-        settings |= {"revision": revision} if revision else {}
-        settings |= {"labels": list(labels)} if labels else {}
-        study["nli"] = {model_name(model): settings}
+        origin = {"id": model, "revision": revision} if revision else {"id": str(Path(model).absolute())}
+        classes = {"labels": list(labels)} if labels else {}
+        study["nli"] = {model_name(model): {"kind": "pretrained"} | origin | classes}
         own = {"nli": model_name(model)}
     elif nli is not None:
         raise fault("--nli", f"is given, and the judge {kinds[0]!r} asks no NLI model", "remove it")
@@ -145,6 +145,16 @@ def write_study(
         judges = ((name, judge) for name, judge in config.judges.items() if isinstance(judge, NliJudge))
         notes += [note for name, judge in judges if (note := without_contradiction(name, judge))]
     return _write(study, out), notes
+
+
+def _say_commit(nli: str, commit: str) -> list[str]:
+    """A note for the user if the name of a model of the hub does not name its commit."""
+    model, _, given = nli.partition("@")
+    if given and commit.startswith(given):
+        return []
+    why = f"{given!r} can change" if given else "no commit is named"
+    hint = f"give `--nli {model}@{commit}` to get the same scores later"
+    return [f"NLI model {model}: {why}; the commit {commit} is used. Hint: {hint}"]
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:

@@ -32,10 +32,14 @@ class FailedJobs(logging.Filter):
     """Collects failed jobs from Snakemake's log events, and keeps its own words about them off the terminal.
 
     Snakemake's log in ``.snakemake/log`` still has them.
+
+    Args:
+        folder: put before the paths of logs, so that they can be opened from where the command was given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path = Path()) -> None:
         super().__init__()
+        self._folder = folder
         self._records: dict[int, Any] = {}
         self._started = time.time()
 
@@ -74,7 +78,7 @@ class FailedJobs(logging.Filter):
             first, *more = [*message.splitlines(), *str(said["rule_msg"] or "").splitlines()]
             yield escape_control(f"  {job}: {first}")
             yield from (escape_control(f"    {line.strip()}") for line in more)
-            yield from (f"    log: {path}" for path in said["log"])
+            yield from (f"    log: {self._folder / path}" for path in said["log"])
         if len(failed) > MOST:
             yield f"  and {len(failed) - MOST} more"
         yield "When that is changed, give the same command again: it resumes. `molmix status` shows all failed jobs."
@@ -107,9 +111,14 @@ def last_message(rule: str, log: Path, since: float) -> str:
     return "\n".join([*said, f"  Hint: run it again; if memory was too short: {hint}"])
 
 
-def next_steps(paths: Paths) -> Iterator[str]:
-    """Lines about a finished run: where its results are, and which targets show more."""
-    run = Path(paths.results)
+def next_steps(paths: Paths, folder: Path) -> Iterator[str]:
+    """Lines about a finished run: where its results are, and which targets show more.
+
+    Args:
+        paths: of the run.
+        folder: as for :class:`FailedJobs`.
+    """
+    run = folder / paths.results
     board = run / "tables/leaderboard.md"
     if not board.exists():
         yield f"Results: {run}/"

@@ -1,15 +1,20 @@
 """NLI models: label order, batches, number formats, over-long pairs, what is refused."""
 
+import copy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from molmix.config import documentation, loading
+from molmix.config.files import check_files
 from molmix.core.errors import MolmixError
 from molmix.judges.nli import number_format
 from tests.nli_models import PAIRS, POSITIONS, make_model, rows_computed
 
+LABELS = ["entailment", "neutral", "contradiction"]
 SHAPES = ["bert", "roberta", "deberta-v2"]
 
 
@@ -155,6 +160,31 @@ def test_a_model_without_an_entailment_label_is_refused(labels: list[str]) -> No
 
     with pytest.raises(MolmixError, match=labels[0]):
         label_order(dict(enumerate(labels)), "here")
+
+
+def check_before_a_run(folder: Path, **settings: Any) -> None:
+    content = copy.deepcopy(documentation.DEMO)
+    content["nli"] = {"embedded": {"kind": "made"}, "m": {"kind": "pretrained", "id": str(folder)} | settings}
+    check_files(loading.parse(content))
+
+
+def test_a_language_model_is_refused_before_a_run(tmp_path: Path) -> None:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = LlamaConfig(vocab_size=32, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2)
+    LlamaForCausalLM(shape).save_pretrained(tmp_path)
+    with pytest.raises(
+        MolmixError, match=r"nli\.m\.id: .*is a LlamaForCausalLM, and an NLI model is a sequence classif"
+    ):
+        check_before_a_run(tmp_path, labels=LABELS)
+
+
+def test_a_classifier_of_unnamed_classes_is_refused_before_a_run(tmp_path: Path) -> None:
+    unnamed = make_model(tmp_path / "unnamed", "bert", ("LABEL_0", "LABEL_1", "LABEL_2"))
+    with pytest.raises(MolmixError, match=r"nli\.m\.labels: missing, and .* does not say what its classes mean"):
+        check_before_a_run(unnamed)
+    check_before_a_run(unnamed, labels=LABELS)
+    check_before_a_run(make_model(tmp_path / "named", "bert"))
 
 
 def test_a_two_label_model_never_contradicts(tmp_path: Path) -> None:

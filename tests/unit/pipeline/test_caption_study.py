@@ -1,5 +1,6 @@
 """`molmix score` before it runs: what it makes of files and options, and what it refuses."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,23 @@ def test_a_model_of_two_classes_is_said_to_lack_contradiction(files: Path) -> No
         "the NLI model `two` of judge `atomic` has two classes, entailment or not: for hallucination"
     )
     assert "A model of three classes can tell" in note
+
+
+@pytest.mark.parametrize(("given", "why"), [("", "no commit is named"), ("@main", "'main' can change")])
+def test_the_commit_of_a_hub_model_is_told_if_none_is_named(
+    given: str, why: str, files: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached, commit = files / "hub/models--lab--tiny", "f" * 40
+    shutil.copytree(model, cached / "snapshots" / commit)
+    (cached / "refs").mkdir()
+    (cached / "refs/main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(files / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    systems = [Path("in-order.txt")]
+    _, notes = write_study(Path("references.tsv"), systems, Path("out"), nli=f"lab/tiny{given}")
+    assert f"NLI model lab/tiny: {why}; the commit {commit} is used. Hint: give `--nli lab/tiny@{commit}`" in notes[-1]
+    _, notes = write_study(Path("references.tsv"), systems, Path("out"), nli=f"lab/tiny@{commit}")
+    assert len(notes) == 1
 
 
 def test_judges_that_ask_no_nli_model_need_none(files: Path, model: Path) -> None:

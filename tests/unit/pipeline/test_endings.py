@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 SNAKEFILE = """
+from pathlib import Path
 from molmix.pipeline.endings import FailedJobs
-failed_jobs = FailedJobs()
+failed_jobs = FailedJobs(Path.cwd() if workflow.overwrite_workdir else Path())
 onstart:
     failed_jobs.collect()
 onerror:
@@ -52,3 +53,11 @@ def test_failed_jobs_end_in_one_message(tmp_path: Path, quiet: list[str]) -> Non
     assert "twice" not in "\n".join(end) and (tmp_path / "c").exists()
     (log,) = (tmp_path / ".snakemake/log").iterdir()
     assert quiet or "Error in rule told" in log.read_text(), "Snakemake's own log is complete"
+
+
+def test_logs_are_named_as_one_can_open_them_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--directory", "run", "a"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert f"    log: {tmp_path}/run/logs/r/told.log" in done.stderr.splitlines()

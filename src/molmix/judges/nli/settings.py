@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from molmix.core.errors import fault
 from molmix.core.schema import Count, FilePath, Name, Revision, Section, wrong_key
 from molmix.judges.nli.engines import AUTO, ENGINES, TORCH
 
+CLASSIFIER = "ForSequenceClassification"  # end of the names of transformers' classes
 Dtype = Literal["auto", "float32", "bfloat16", "int8"]
 
 
@@ -91,6 +96,30 @@ class PretrainedNli(NliSettings):
     labels: list[Literal["entailment", "neutral", "contradiction"]] | None = Field(
         None, description="what its classes mean, in order, where its config.json does not say (MiniCheck's does not)"
     )
+
+    def check_folder(self, key: str, folder: Path) -> None:
+        """Refuse a model that has no classes, or does not name them, by its config.json.
+
+        Args:
+            key: config key of this model.
+            folder: of the model. Another fault in its config.json is left to the job that loads it.
+
+        Raises:
+            MolmixError: it is no sequence classifier, or the meaning of its classes is not known.
+        """
+        try:
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            heads, names = config.get("architectures") or [], config.get("id2label") or {}
+            unnamed = all(re.fullmatch(r"LABEL_\d+", name) for name in names.values())
+            classifies = not heads or any(head.endswith(CLASSIFIER) for head in heads)
+        except (OSError, ValueError, AttributeError, TypeError):
+            return
+        if not classifies:
+            what = f"{str(folder)!r} is a {heads[0]}, and an NLI model is a sequence classifier (…{CLASSIFIER})"
+            raise fault(f"{key}.id", what, "name a model that was trained for natural language inference")
+        if unnamed and not self.labels:
+            what = f"missing, and {str(folder)!r} does not say what its classes mean"
+            raise fault(f"{key}.labels", what, "say it, in the order of its classes: [entailment, neutral, …]")
 
 
 class CrossNliModel(PretrainedNli):
