@@ -4,8 +4,9 @@ BIN := .venv/bin
 # Scripts started by `make` find the installed tools first, and a noisy environment's Python path last.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 READY := .venv/.ready
-# Two files of tests at a time, in the order of their names: what waits for a cluster leaves the other core to the rest.
-TWO := -n 2 --dist loadfile --no-loadscope-reorder
+# Three files of tests at a time, in the order of their names: the tests of clusters and of commands wait more than they
+# compute.
+AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast lint audit bench gpu-checks faults docs site figures judge-figures small-figures lock
 
@@ -21,10 +22,10 @@ demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 	@echo "  molmix explain atomic_f1 mol2cap id         what is behind a number"
 
 test: $(READY) lint  ## everything; what needs a browser or a SLURM is skipped where there is none
-	python -m pytest $(TWO)
+	python -m pytest $(AT_ONCE)
 
 test-fast: $(READY)  ## between two edits: no trainings, no end-to-end run
-	python -m pytest $(TWO) -m "not slow"
+	python -m pytest $(AT_ONCE) -m "not slow"
 
 lint: $(READY)
 	ruff format --check .

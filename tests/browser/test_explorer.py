@@ -471,6 +471,7 @@ def test_one_system_one_caption(drawn: Callable[[int, int], Path], open_page: Ca
     assert shown(page) == "m0"
 
 
+@pytest.mark.slow
 def test_a_thousand_systems(drawn: Callable[[int, int], Path], open_page: Callable[..., Page]) -> None:
     page = open_page(drawn(1000, 2), viewport={"width": 360, "height": 800})
     assert page.locator("#a option").count() == 1000

@@ -194,6 +194,7 @@ def test_weights_that_reward_nothing_or_what_is_worse_are_refused():
 # ---- trainings ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_training_logs_rewards_and_its_manifest_names_the_judges_model(grpo, nli, tmp_path):
     out = tmp_path / "m"
     manifest = grpo(out)
@@ -215,6 +216,7 @@ def test_a_training_logs_rewards_and_its_manifest_names_the_judges_model(grpo, n
     assert log["kl"].iloc[-1] > 0
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_to_the_same_bytes(grpo, tmp_path, monkeypatch):
     """It is killed in its second epoch, between two evaluations."""
     long = {"per_device_train_batch_size": 8, "num_train_epochs": 2.0, "save_steps": 1, "eval_steps": 3}
@@ -228,6 +230,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(grpo, tmp_path, monkeypatch
     assert contents(tmp_path / "m") == contents(tmp_path / "whole" / "m")
 
 
+@pytest.mark.slow
 def test_it_learns_what_is_rewarded(grpo, run, start, pairs, corpus, tmp_path):  # noqa: F811
     """A policy whose captions are rewarded for their length writes captions of that length."""
     trl = SMALL | {"num_train_epochs": 6.0, "beta": 0.0, "num_generations": 8, "eval_steps": 100}

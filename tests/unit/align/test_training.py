@@ -20,6 +20,7 @@ from molmix.metrics import Options
 from molmix.metrics.scorer import scorer_settings
 from tests.unit.core.test_tracking import logged, scalars
 
+pytestmark = pytest.mark.slow  # trainings
 TEMPLATES = {"mol2cap": "Molecule: {molecule}\nCaption:", "cap2mol": "Caption: {caption}\nMolecule:"}
 OF_PAIRS = [name for name, method in METHODS.items() if method.texts()]
 CAPTIONS = ["an alcohol", "an acid that smells", "a ring", "a chain of carbon atoms", "an amine", "a salt"]
@@ -161,7 +162,6 @@ def test_every_method_makes_an_adapter_a_log_and_a_manifest(method, run, start, 
     assert read_json(out / "adapter" / "adapter_config.json")["r"] == 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sft", "dpo"])
 def test_two_processes_make_what_one_makes(method, run, tmp_path):
     # Without dropout, which each process draws for itself.
@@ -178,7 +178,6 @@ def test_two_processes_make_what_one_makes(method, run, tmp_path):
     assert not (tmp_path / "on-2.work").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("method", "over"), [("sft", {}), ("dpo", {"precompute_ref_log_probs": True})])
 def test_two_processes_go_on_in_the_second_epoch_of_one(method, over, run, tmp_path, monkeypatch):
     # 3 epochs of 2 steps; the checkpoint is in the middle of the second.
@@ -194,7 +193,6 @@ def test_two_processes_go_on_in_the_second_epoch_of_one(method, over, run, tmp_p
     assert two == pytest.approx(one, rel=1e-3)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_two_processes_save_when_the_job_is_asked_to_end(number, run, tmp_path):
     over = {"num_train_epochs": 60.0, "gradient_accumulation_steps": 2}
@@ -221,7 +219,6 @@ def ends_with_its_message(run, out: Path, over: dict, said: Path) -> None:
         said.write_text(str(error))
 
 
-@pytest.mark.slow
 def test_processes_that_cannot_share_the_batch_say_so(run, tmp_path):
     with pytest.raises(MolmixError, match=r"hardware.gpus.align: 3 divides neither .*steps` \(1\) nor .*size` \(4\)"):
         run("sft", tmp_path / "m", processes=3)

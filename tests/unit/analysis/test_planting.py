@@ -45,6 +45,7 @@ def planted(edit, seed, rows=ROWS):
 # --- where facts are known
 
 
+@pytest.mark.slow
 @FEW
 @given(seed=st.integers(0, 10**6))
 def test_an_error_in_a_caption_of_a_system_is_one_against_the_reference(seed):
@@ -256,6 +257,7 @@ def test_real_captions_are_read_and_told_unchanged(chebi20):
         assert to_text(changed(read_document(caption), {first: None})) != caption
 
 
+@pytest.mark.slow
 def test_real_captions_get_errors_that_their_reference_does_not_state(chebi20):
     variants = plant(chebi20, edits=[*EDITS], doses=DOSES, molecules=150, seed=1)
     made = Counter((variant["edit"], variant["k"]) for variant in variants)

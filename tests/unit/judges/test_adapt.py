@@ -119,6 +119,7 @@ def test_general_pairs_share_words() -> None:
     assert sum(map(bool, shared)) > 100
 
 
+@pytest.mark.slow
 def test_a_model_learns_the_pairs_and_is_the_same_again(arguments: dict, tmp_path: Path) -> None:
     from molmix.judges.nli.adapt import adapt
     from molmix.judges.nli.model import NliModel
@@ -137,6 +138,7 @@ def test_a_model_learns_the_pairs_and_is_the_same_again(arguments: dict, tmp_pat
     assert model.score([("A dye.", "A dye.")]).probabilities.sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_weights_are_averaged_with_those_of_the_parent(arguments: dict, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 

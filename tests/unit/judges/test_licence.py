@@ -139,6 +139,7 @@ def test_a_file_by_a_real_model_from_an_empty_and_a_full_cache(tmp_path: Path) -
     assert not (tmp_path / "strict.json").exists()
 
 
+@pytest.mark.slow
 def test_a_small_english_model_is_licensed_on_real_captions(shared: Path, tmp_path: Path) -> None:
     if not (shared / "models/nli-minilm").is_dir():
         pytest.skip("no small NLI model")

@@ -236,6 +236,7 @@ def processes(stages: list[dict], seconds: float) -> tuple[list, object, object]
     return started, computed, start
 
 
+@pytest.mark.slow
 def test_jobs_at_once_share_the_work_and_compute_no_pair_twice(stage: dict, tmp_path: Path) -> None:
     tables = (
         write_atoms(tmp_path / "r.parquet", MANY),
@@ -275,6 +276,7 @@ def test_the_claims_of_a_killed_job_are_taken_over(stage: dict, tmp_path: Path) 
 # ---- training ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_small_judge_is_made_measured_and_the_same_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from molmix.judges.nli.model import NliModel
     from molmix.judges.nli.training import train

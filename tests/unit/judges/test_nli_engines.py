@@ -69,6 +69,7 @@ def test_padded_batches_change_no_answer_of_torch(folder: Path, monkeypatch: pyt
     np.testing.assert_allclose(NliModel.load(folder).score(PAIRS).probabilities, exact, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("engine", "dtype"), [one for one in FORMATS if one[0] != "torch"])
 def test_real_captions_are_judged_alike(shared: Path, tmp_path: Path, engine: str, dtype: str) -> None:
     weights = shared / "models/nli-minilm"
