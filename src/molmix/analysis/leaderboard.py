@@ -12,9 +12,10 @@ import pandas as pd
 from molmix.analysis.bootstrap import Interval, bootstrap
 from molmix.analysis.comparison.significance import BOLD, Significance, significant, star
 from molmix.analysis.licences import Licences
-from molmix.analysis.provenance import copies, counts, precision, provenance
+from molmix.analysis.provenance import counts, joins, precision, provenance
 from molmix.analysis.tables import Cell, Grid, figure, titled, write_csv, write_pages
 from molmix.core.errors import counted
+from molmix.core.files import read_json
 from molmix.metrics import Metric, Options, all_metrics, load_families
 from molmix.metrics.aggregate import figures_of, read_scores
 from molmix.metrics.degenerate import FLAWS
@@ -77,7 +78,8 @@ def leaderboard(
     write_csv(board, table.with_suffix(".csv"))
     shown = [family for family in load_families() if _has_figures(board, family.metrics(chosen))]
     starred = [star("the starting model")] if any(row["start"] for row in models.values()) else []
-    copied, copies_warnings = copies(manifests)
+    made = [read_json(path) for path in manifests]
+    joined, joins_warnings = joins(made)
     notes = [
         f"Each figure stands with half the width of its {statistics['level']:.0%} interval (bootstrap over molecules); "
         "both ends are in leaderboard.csv.",
@@ -87,18 +89,18 @@ def leaderboard(
         "",
         *(f"- {note}" for family in shown if (note := family.note(chosen))),
         *(f"- {note}" for note in licensed.notes.values()),
-        *(f"- {line}" for line in [*precision(dtypes, manifests), *copied]),
+        *(f"- {line}" for line in [*precision(dtypes, made), *joined]),
         *provenance(
             config=config,
             seeds=seeds,
             corpus=corpus,
-            models=manifests,
+            models=made,
             resamples=statistics["resamples"],
             counted=counted,
         ),
     ]
     grids = _grids(board, metrics, tests, models, Significance.read(comparisons), licensed)
-    write_pages("Leaderboard", grids, notes, table, [*copies_warnings, *licensed.warnings])
+    write_pages("Leaderboard", grids, notes, table, [*joins_warnings, *licensed.warnings])
 
 
 def _has_figures(table: pd.DataFrame, metrics: Sequence[Metric]) -> bool:

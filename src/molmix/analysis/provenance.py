@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import molmix
 from molmix.core.files import read_json
-from molmix.generation.external import COPIES_LIMIT
+from molmix.generation.external import COPIES_LIMIT, UNUSED
 from molmix.metrics.families.judges import count_fallback
 from molmix.models.precision import ERASED_LIMIT
 
@@ -29,7 +29,7 @@ def provenance(
     config: str,
     seeds: Sequence[int],
     corpus: Path | None,
-    models: Sequence[Path] = (),
+    models: Sequence[Mapping[str, Any]] = (),
     resamples: int | None = None,
     permutations: int | None = None,
     counted: Sequence[str] = (),
@@ -40,7 +40,7 @@ def provenance(
         config: digest of the whole config.
         seeds: of the study; the first is that of resamples and permutations.
         corpus: ``data/manifest.json``, which counts the rows of every source; None if it does not exist (yet).
-        models: manifests of the table's models, which name the hardware of training.
+        models: contents of the manifests of the table's models, which name the hardware of training.
         resamples: of the intervals; None for a table without intervals.
         permutations: maximum number of permutations of a test; None for a table without tests.
         counted: lines of :func:`counts` for each test set.
@@ -105,9 +105,9 @@ def hardware() -> str:
     return ", ".join([*said, *(f"{number} × {name}" for name, number in Counter(models).items())])
 
 
-def _made_on(manifests: Sequence[Path]) -> str:
+def _made_on(models: Sequence[Mapping[str, Any]]) -> str:
     """Devices on which models were made, from their manifests. Models from outside the study have none."""
-    devices = Counter(str(found["device"]) for path in manifests if "device" in (found := read_json(path)))
+    devices = Counter(str(facts["device"]) for facts in models if "device" in facts)
     return f" Models made on {', '.join(f'{name} ({number})' for name, number in devices.items())}." if devices else ""
 
 
@@ -118,38 +118,42 @@ def _lines(path: Path | str) -> list[str]:
         return []
 
 
-def precision(dtypes: Iterable[str], manifests: Sequence[Path]) -> list[str]:
+def precision(dtypes: Iterable[str], models: Sequence[Mapping[str, Any]]) -> list[str]:
     """The number type that the models ran in, and the models that the cast to it took a part of their training from.
 
     Args:
         dtypes: types that answers were written in (`attrs["dtype"]` of :func:`molmix.metrics.aggregate.read_scores`).
-        manifests: of the models.
+        models: contents of the models' manifests.
     """
     said = []
     for dtype in dict.fromkeys(dtypes):
         said.append(f"All models wrote with weights in {dtype}; adapters were folded in, and merges made, in float32.")
-        shares = {facts["id"]: facts.get("erased", {}).get(dtype, 0.0) for facts in map(read_json, manifests)}
+        shares = {facts["id"]: facts.get("erased", {}).get(dtype, 0.0) for facts in models}
         lost = [f"{model} {share:.0%}" for model, share in shares.items() if share > ERASED_LIMIT]
         if lost:
             said.append(f"Share of the difference from its start that the cast to {dtype} erased: {', '.join(lost)}.")
     return said
 
 
-def copies(manifests: Sequence[Path]) -> tuple[list[str], list[str]]:
-    """The captions of external systems that are copies of their references: the counts, and warnings.
+def joins(models: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[str]]:
+    """The captions of external systems that are not used, or are copies of their references: the counts, and warnings.
 
     Args:
-        manifests: of the models.
+        models: contents of the models' manifests.
     """
-    counted, warnings = [], []
-    for facts in map(read_json, manifests):
+    counted, unused, warnings = [], [], []
+    for facts in models:
         for test, joined in facts.get("joined", {}).items():
+            if why := [f"{reason} {joined[reason]}" for reason in UNUSED if joined.get(reason)]:
+                unused.append(f"{facts['id']} on {test} ({', '.join(why)})")
             if number := joined.get("copies", 0):
                 counted.append(f"{facts['id']} on {test} {number} of {joined['joined']}")
                 if number > COPIES_LIMIT * joined["joined"]:
                     what = "nearly all of its captions are copies of their references, and such scores say nothing"
                     warnings.append(f"`{facts['id']}` on {test}: {what}.")
-    return [f"Captions that equal a reference letter by letter: {', '.join(counted)}."] if counted else [], warnings
+    said = [f"Captions of files that are not used: {', '.join(unused)}."] if unused else []
+    said += [f"Captions that equal a reference letter by letter: {', '.join(counted)}."] if counted else []
+    return said, warnings
 
 
 _FLAWS = {

@@ -28,6 +28,10 @@ Row = dict[str, Any]
 # tables warn.
 COPIES_LIMIT = 0.9
 
+NO_REFERENCE, UNREADABLE = "no reference for it", "unreadable molecule"
+ANOTHER = "another caption for the same molecule"
+UNUSED = (NO_REFERENCE, UNREADABLE, ANOTHER)  # reasons why a caption is not used; keys of `joined` in the manifest
+
 # Rows that were not joined. `side` is `reference` (a molecule without a caption: `id` is its id), or `prediction` (a
 # caption without a molecule: `row` is its row in the file, `why` the reason).
 UNJOINED = pa.schema(
@@ -148,8 +152,8 @@ def _match(captions: list[Row], ids_by_key: dict[Any, str], by: str, domain: str
         reference = ids_by_key.get(_key(row, by, domain))
         if reference is None:
             is_readable = by != "molecule" or (canonical(molecule) if domain == "molecules" else molecule.strip())
-            why = "no reference for it" if is_readable else "unreadable molecule"
+            why = NO_REFERENCE if is_readable else UNREADABLE
             lost.append({"row": row["row"], "id": str(row.get("id") or molecule), "why": why})
         elif found.setdefault(reference, row["text"]) != row["text"]:
-            lost.append({"row": row["row"], "id": reference, "why": "another caption for the same molecule"})
+            lost.append({"row": row["row"], "id": reference, "why": ANOTHER})
     return found, lost

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from molmix.analysis.provenance import commit_of, copies, counts, precision, provenance
+from molmix.analysis.provenance import commit_of, counts, joins, precision, provenance
 from molmix.analysis.tables import Cell, Grid, figure, latex, latex_text, markdown, write_csv
 from molmix.core.errors import MolmixError
 from molmix.core.files import write_json
@@ -81,14 +81,16 @@ def test_what_stands_below_a_table(tmp_path: Path) -> None:
     assert "bootstrap" not in "".join(provenance(config="c0ffee", seeds=[7], corpus=corpus))
 
 
-def test_the_number_type_and_what_it_erased_stand_below_a_table(tmp_path: Path) -> None:
-    for name, erased in {"start": {}, "sft": {"bfloat16": 0.31}, "merged": {"bfloat16": 0.02}}.items():
-        write_json(tmp_path / f"{name}.json", {"id": name, **({"erased": erased} if erased else {})})
-    manifests = sorted(tmp_path.glob("*.json"))
-    assert precision([], manifests) == []
-    (line,) = precision(["float32", "float32"], manifests)
+def test_the_number_type_and_what_it_erased_stand_below_a_table() -> None:
+    models = [
+        {"id": "merged", "erased": {"bfloat16": 0.02}},
+        {"id": "sft", "erased": {"bfloat16": 0.31}},
+        {"id": "start"},
+    ]
+    assert precision([], models) == []
+    (line,) = precision(["float32", "float32"], models)
     assert line.startswith("All models wrote with weights in float32;")
-    half, lost = precision(["bfloat16"], manifests)
+    half, lost = precision(["bfloat16"], models)
     assert "in bfloat16;" in half
     assert lost == "Share of the difference from its start that the cast to bfloat16 erased: sft 31%."
 
@@ -115,14 +117,14 @@ def test_the_commit_of_a_checkout(tmp_path: Path) -> None:
     assert commit_of(tmp_path / "w") == "333"
 
 
-def test_copies_of_references_are_counted_and_warned_of(tmp_path: Path) -> None:
-    for name, joined in {
-        "model": None,
-        "some": {"joined": 40, "copies": 3},
-        "all": {"joined": 40, "copies": 40},
-    }.items():
-        write_json(tmp_path / f"{name}.json", {"id": name, **({"joined": {"test": joined}} if joined else {})})
-    counted, warnings = copies(sorted(tmp_path.glob("*.json")))
-    assert counted == ["Captions that equal a reference letter by letter: all on test 40 of 40, some on test 3 of 40."]
+def test_captions_that_are_copies_of_references_or_are_not_used_are_counted() -> None:
+    some = {"joined": 40, "copies": 3, "no reference for it": 2, "another caption for the same molecule": 1}
+    every = {"id": "all", "joined": {"test": {"joined": 40, "copies": 40}}}
+    counted, warnings = joins([every, {"id": "model"}, {"id": "some", "joined": {"test": some}}])
+    assert counted == [
+        "Captions of files that are not used: some on test (no reference for it 2, another caption for the same "
+        "molecule 1).",
+        "Captions that equal a reference letter by letter: all on test 40 of 40, some on test 3 of 40.",
+    ]
     assert len(warnings) == 1 and warnings[0].startswith("`all` on test: nearly all of its captions are copies")
-    assert copies([tmp_path / "model.json"]) == ([], [])
+    assert joins([{"id": "model"}]) == ([], [])

@@ -14,6 +14,7 @@ from molmix.analysis.comparison.paired import asked_pairs, fixed_pairs
 from molmix.analysis.comparison.significance import BOLD, significant, star
 from molmix.analysis.provenance import provenance
 from molmix.analysis.tables import Cell, Grid, figure, write_csv, write_pages
+from molmix.core.files import read_json
 from molmix.metrics import Metric, Options
 
 SORTS = {
@@ -100,7 +101,7 @@ def compare_models(
         config=config,
         seeds=study_seeds,
         corpus=corpus,
-        models=manifests,
+        models=[read_json(path) for path in manifests],
         resamples=statistics["resamples"],
         permutations=permutations,
         counted=counted,
