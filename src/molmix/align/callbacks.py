@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,24 @@ LOSSES = {"loss": "loss", "eval_loss": "validation loss"}  # what people see of 
 
 
 class ProgressCallback(TrainerCallback):
-    """Progress, checkpoints and stops, for any TRL trainer."""
+    """Progress, checkpoints and stops, for any TRL trainer.
+
+    Attributes:
+        stop: whether a stop was requested.
+        shown: closes the progress at the end of a block. A trainer that raises an error calls no `on_train_end`.
+    """
 
     def __init__(self, model_id: str) -> None:
         self.model_id = model_id
         self.stop = StopRequest()
+        self.shown = ExitStack()
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Open the progress bar at the step from which the training starts or resumes."""
         self.saved = time.monotonic()
         shown = distributed.is_main_process()
-        self.bar = Progress(
-            total=state.max_steps, initial=state.global_step, desc=self.model_id, unit="step", shown=shown
+        self.bar = self.shown.enter_context(
+            Progress(total=state.max_steps, initial=state.global_step, desc=self.model_id, unit="step", shown=shown)
         )
 
     def on_epoch_begin(
@@ -87,7 +94,7 @@ class ProgressCallback(TrainerCallback):
         Raises:
             MolmixError: a stop was requested before the last step.
         """
-        self.bar.close()
+        self.shown.close()
         if self.stop.signal and state.global_step < state.max_steps:
             raise fault(
                 f"model {self.model_id}",

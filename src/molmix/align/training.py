@@ -299,7 +299,7 @@ def _train(training: _Training, trainer: Any, progress: ProgressCallback) -> Non
     last = checkpoints.last_complete(training.checkpoints)
     trainer.args.eval_on_start = "reward" in training.settings and not last and bool(training.rows.validation)
     try:
-        with progress.stop.listen():
+        with progress.shown, progress.stop.listen():
             trainer.train(resume_from_checkpoint=str(last) if last else None)
     except torch.OutOfMemoryError as error:
         raise fault(

@@ -58,7 +58,7 @@ class Progress:
         )
         self._closed = threading.Event()
         if shown:
-            threading.Thread(target=self._write_lines, daemon=True).start()
+            threading.Thread(target=self._write_lines, name="progress", daemon=True).start()
 
     def update(self, count: int = 1) -> None:
         """Count items that are done."""

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -594,6 +595,8 @@ def test_a_killed_run_goes_on_to_the_same_bytes(step, run, undisturbed, tmp_path
         kill_at(patch, step)
         with pytest.raises(Killed):
             run("sft", out, LONG, {"dropout": 0.2})
+    for thread in threading.enumerate():  # nothing goes on logging its progress
+        assert thread.name != "progress" or thread.join(5) or not thread.is_alive()
     assert not out.exists()
     run("sft", out, LONG, {"dropout": 0.2})
     assert contents(out) == undisturbed
