@@ -36,7 +36,7 @@ lint: $(READY)
 	snakemake --lint
 
 audit: .venv-audit/.ready  ## known vulnerabilities in the pins, where pypi.org can be asked
-	PATH=$(CURDIR)/.venv-audit/bin:$$PATH python envs/audit.py
+	PATH="$(CURDIR)/.venv-audit/bin":$$PATH python envs/audit.py
 
 .venv-audit/.ready:
 	$(PYTHON) -m venv .venv-audit
@@ -63,9 +63,9 @@ judge-figures: $(READY)  ## tables of docs/judges.md: the embedded world, ChEBI-
 	  echo "DATA holds chebi20/test.tsv, chebi20/validation.tsv, chebi20/molt5-small-smiles2caption.tsv and pubchem324k/test.tsv"; \
 	  echo "(unquoted TSV; columns CID, SMILES, description; of the system SMILES, output). NLI is an English NLI model."; exit 1; }
 	mkdir -p judge-data
-	ln -sfn "$(abspath $(DATA))/chebi20" judge-data/chebi20
-	ln -sfn "$(abspath $(DATA))/pubchem324k" judge-data/pubchem324k
-	ln -sfn "$(abspath $(NLI))" judge-data/nli
+	ln -sfn "$$(realpath -ms "$(DATA)")/chebi20" judge-data/chebi20
+	ln -sfn "$$(realpath -ms "$(DATA)")/pubchem324k" judge-data/pubchem324k
+	ln -sfn "$$(realpath -ms "$(NLI)")" judge-data/nli
 	python -m benchmarks.retrieval judge-data/chebi20/validation.tsv judge-data/chebi20/test.tsv judge-data/retrieval
 	snakemake --cores all --quiet reason --configfile config/judge.yaml -- all judge
 	snakemake --cores all --quiet reason --configfile config/judge-chebi20.yaml -- all judge
@@ -78,11 +78,11 @@ small-figures: $(READY)  ## docs/small.md and its rows in README: a real languag
 	  echo "vocab/scibert-scivocab-uncased.txt. MODEL is SmolLM2-135M-Instruct, NLI an English NLI model. WordNet 3.0 is"; \
 	  echo "taken from /usr/share/wordnet (Debian's wordnet-base and wordnet-sense-index), or from WORDNET=FOLDER."; exit 1; }
 	mkdir -p small-data
-	ln -sfn "$(abspath $(DATA))/chebi20" small-data/chebi20
-	ln -sfn "$(abspath $(DATA))/vocab" small-data/vocab
-	ln -sfn "$(abspath $(MODEL))" small-data/smollm2
-	ln -sfn "$(abspath $(NLI))" small-data/nli
-	ln -sfn "$(abspath $(or $(WORDNET),/usr/share/wordnet))" small-data/wordnet
+	ln -sfn "$$(realpath -ms "$(DATA)")/chebi20" small-data/chebi20
+	ln -sfn "$$(realpath -ms "$(DATA)")/vocab" small-data/vocab
+	ln -sfn "$$(realpath -ms "$(MODEL)")" small-data/smollm2
+	ln -sfn "$$(realpath -ms "$(NLI)")" small-data/nli
+	ln -sfn "$$(realpath -ms "$(or $(WORDNET),/usr/share/wordnet)")" small-data/wordnet
 	snakemake --cores all --quiet reason --configfile config/small-local.yaml
 	python docs/update.py results small-local
 

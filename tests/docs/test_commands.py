@@ -136,3 +136,23 @@ def test_the_tutorial_of_a_method_runs(copied: Path) -> None:
     run_tutorial("add-a-method.md", copied)
     manifest = json.loads((copied / "results/ld-dpo/models/agnostic.ld-dpo/manifest.json").read_text())
     assert manifest["settings"]["trl"]["ld_alpha"] == 0.3 and manifest["steps"] > 0
+
+
+@pytest.mark.parametrize("target", ["small-figures", "judge-figures"])
+def test_folders_of_figures_may_have_blanks_in_their_names(target: str, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").symlink_to(ROOT / "Makefile")
+    for program in ("python", "snakemake"):  # only the links are of interest here
+        (tmp_path / ".venv/bin").mkdir(parents=True, exist_ok=True)
+        (tmp_path / ".venv/bin" / program).symlink_to("/bin/true")
+    given = {"DATA": "my data", "MODEL": "a model", "NLI": str(tmp_path / "an nli"), "WORDNET": "word net"}
+    for name in given.values():
+        (tmp_path / name).mkdir(exist_ok=True)
+    for name in ("chebi20", "vocab", "pubchem324k"):
+        (tmp_path / "my data" / name).mkdir()
+    words = [f"{key}={value}" for key, value in given.items()]
+    done = subprocess.run(
+        ["make", "-o", ".venv/.ready", target, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    links = [path for path in (tmp_path / target.replace("figures", "data")).iterdir() if path.is_symlink()]
+    assert len(links) >= 3 and all(link.is_dir() for link in links)
