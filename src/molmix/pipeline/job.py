@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import logging
@@ -23,6 +24,10 @@ from molmix.core.hub import switch_hub_off
 from molmix.core.origin import recording
 from molmix.pipeline.origins import check_origins, origin_of_job
 from molmix.pipeline.paths import benchmark_of
+
+# Of mallopt(3) in malloc.h: free memory at the end of the heap that goes back to the system, and the size from which a
+# tensor is mapped on its own; 32 MB is the most that all versions of glibc take.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = (-1, 2**31 - 1), (-3, 32 * 2**20)
 
 
 @contextmanager
@@ -78,6 +83,11 @@ def set_environment(threads: int) -> None:
     switch_hub_off()
     # The imports of a job create a million objects and no garbage. Garbage collection takes a tenth of their time.
     gc.set_threshold(100_000, 20, 100)
+    # The next tensor gets the memory of the last one. By default it goes back to the system, and comes as new pages.
+    with suppress(OSError, AttributeError):  # not glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(*_TRIM_THRESHOLD)
+        mallopt(*_MMAP_THRESHOLD)
 
 
 def _write_logs_to(log: IO[str]) -> None:

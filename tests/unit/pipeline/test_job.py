@@ -1,6 +1,7 @@
 """The frame of every script: its log, its inputs, and how errors are told."""
 
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -110,3 +111,16 @@ def test_a_full_disk_says_so(tmp_path: Path) -> None:
     done, _ = run_job(tmp_path, "open('/dev/full', 'w').write('x' * 10**6)")
     assert done.returncode == 1
     assert "the disk is full" in done.stderr and "run it again" in done.stderr
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_memory_that_a_job_frees_is_used_again_and_not_asked_of_the_system_again(tmp_path: Path) -> None:
+    body = """import resource
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    [b'x' * 8_000_000 for _ in range(8)]
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)"""
+    _, log = run_job(tmp_path, body)
+    first, *later = map(int, log.split())
+    assert first > 10_000  # 64 MB in pages of 4 kB
+    assert max(later) < 100

@@ -305,6 +305,10 @@ class Alignment(Section):
             def create_model_card(self, *_: Any, **__: Any) -> None:
                 """Write nothing: the card of a checkpoint is not used, and takes most of a checkpoint's time."""
 
+            def floating_point_ops(self, inputs: Any) -> int:
+                """Count nothing: the count is not used, and counts the weights of the model in every step."""
+                return 0
+
             def _get_train_sampler(self, *given: Any) -> Any:
                 return super()._get_train_sampler(*given) if order is None else order
 
