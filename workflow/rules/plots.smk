@@ -21,6 +21,7 @@ rule plots:
         f"{LOGS}/plots.log",
     conda:
         "../../envs/data.yaml"
+    threads: 2
     resources:
         mem_mb=grows(1500),
         runtime=grows(30),

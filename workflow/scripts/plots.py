@@ -11,6 +11,7 @@ with job(snakemake):
     params = snakemake.params
     draw_figures(
         figures=params.figures,
+        processes=snakemake.threads,
         models=params.models,
         tables=Path(params.tables),
         logs=nested(snakemake.input, "logs"),

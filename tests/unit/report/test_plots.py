@@ -1,6 +1,7 @@
 """Figures of studies of every shape: what is drawn is what the tables hold, and no word touches another or the edge."""
 
 import copy
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from molmix.report.plots.ablations import draw_ablation
 from molmix.report.plots.cost import cost, read_benchmarks
 from molmix.report.plots.distribution import distribution
 from molmix.report.plots.effects import effects
+from molmix.report.plots.figures import draw_figures
 from molmix.report.plots.judges import draw_judges
 from molmix.report.plots.learning import preferences, rewards
 from molmix.report.plots.merges import matrix, merges, set_matrix
@@ -177,6 +179,27 @@ def test_no_word_touches_another_whatever_the_study(kind: str, results: Results,
         assert " of 1000 models" in said
     save(figure, tmp_path / "a.svg", tmp_path / "a.png")
     assert (tmp_path / "a.svg").stat().st_size < 1_000_000
+
+
+def test_processes_draw_what_one_draws_and_pass_on_what_is_wrong(tmp_path: Path) -> None:
+    results = results_of(two_tests(MICRO))
+    for name in ("leaderboard", "comparisons"):
+        getattr(results, name).to_csv(tmp_path / f"{name}.csv", index=False)
+    study = {
+        "models": results.models,
+        "logs": {},
+        "benchmarks": tmp_path,
+        "options": asdict(Options({}, None, None, "")),
+    }
+    figures = {test: {"kind": "effects", "tests": [test]} for test in TESTS}
+    drawn = []
+    for processes in (1, 2, 3):
+        draw_figures(figures=figures, processes=processes, tables=tmp_path, out=tmp_path / str(processes), **study)
+        drawn.append({path.name: path.read_bytes() for path in (tmp_path / str(processes)).iterdir()})
+    assert drawn[0].keys() == {"id.svg", "id.png", "ood.svg", "ood.png"}
+    assert drawn[0] == drawn[1] == drawn[2]
+    with pytest.raises(MolmixError, match=r"gone/leaderboard\.csv: cannot be read"):
+        draw_figures(figures=figures, processes=2, tables=tmp_path / "gone", out=tmp_path, **study)
 
 
 def test_points_stand_where_the_leaderboard_says() -> None:

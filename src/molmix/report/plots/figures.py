@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +27,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_figures(
-    *,
+def draw_figures(*, figures: Mapping[str, dict[str, Any]], processes: int, **study: Any) -> None:
+    """Write the figures of a study as SVG and PNG, divided between some processes.
+
+    Args:
+        figures: by file name without extension: the ``kind`` (training, rewards, preferences, distribution, tradeoff,
+            merges, effects, cost) and the ``tests`` of the figure.
+        processes: their number.
+        study: the other arguments of :func:`_draw`.
+    """
+    import matplotlib.backends.backend_svg  # noqa: F401 (once for all processes)
+
+    parts = [dict([*figures.items()][first::processes]) for first in range(processes)]
+    # Forked processes: others would run the script of the job again.
+    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
+        list(pool.map(partial(_draw, **study), parts))
+
+
+def _draw(
     figures: Mapping[str, dict[str, Any]],
+    *,
     models: Mapping[str, dict[str, Any]],
     tables: Path,
     logs: Mapping[str, Path],
@@ -34,11 +54,10 @@ def draw_figures(
     options: dict[str, Any],
     out: Path,
 ) -> None:
-    """Write the figures of a study as SVG and PNG.
+    """Write some figures.
 
     Args:
-        figures: by file name without extension: the ``kind`` (training, rewards, preferences, distribution, tradeoff,
-            merges, effects, cost) and the ``tests`` of the figure.
+        figures: as in :func:`draw_figures`.
         models: rows of the model table by id: kind, parents, method, seed, start, unseeded.
         tables: folder of leaderboard.csv, comparisons.csv and, if there are merges, merges.csv.
         logs: ``log.parquet`` of every trained model.
