@@ -29,15 +29,15 @@ def measure_section(name: str) -> list[Row]:
     return rows
 
 
-def in_turn(by_molmix: Callable[[], object], by_other: Callable[[], object], rounds: int = 3) -> tuple[float, float]:
-    """Median wall seconds of both, A B A B …"""
-    times: tuple[list[float], list[float]] = ([], [])
+def in_turn(*calls: Callable[[], object], rounds: int = 3) -> list[float]:
+    """Median wall seconds of each of some calls: A B C A B C …"""
+    times: list[list[float]] = [[] for _ in calls]
     for _ in range(rounds):
-        for call, kept in zip((by_molmix, by_other), times, strict=True):
+        for call, own in zip(calls, times, strict=True):
             begin = time.perf_counter()
             call()
-            kept.append(time.perf_counter() - begin)
-    return median(times[0]), median(times[1])
+            own.append(time.perf_counter() - begin)
+    return [*map(median, times)]
 
 
 def python(*arguments: str) -> None:

@@ -94,20 +94,20 @@ def _prompts(pairs: list[tuple[str, str]], number: int) -> list[str]:
 def _fastest(
     manifest: Path, dtype: str, asked: list[str], length: int, peers: dict[str, tuple[int, bool]], rounds: int
 ) -> tuple[float, float, str]:
-    """Seconds of molmix and of the fastest peer, measured in turn, and the peer's name.
+    """Seconds of molmix and of the fastest peer, all measured in turn, and the peer's name.
 
     Args:
         manifest, dtype, asked, length: model, its type, prompts, and the longest answer in tokens.
         peers: by name, the size of a batch and whether prompts are sorted by their length.
-        rounds: how often each pair is measured.
+        rounds: how often each of them is measured.
     """
     by_molmix, by_transformers = _sides(manifest, dtype, length)
     by_molmix(asked[:2])  # the first calls are slower
     by_transformers(asked[:2], 1, False)
-    own = partial(by_molmix, asked)
-    found = {name: in_turn(own, partial(by_transformers, asked, *peer), rounds) for name, peer in peers.items()}
-    best = min(found, key=lambda name: found[name][1] / found[name][0])
-    return *found[best], best
+    calls = [partial(by_transformers, asked, *peer) for peer in peers.values()]
+    own, *others = in_turn(partial(by_molmix, asked), *calls, rounds=rounds)
+    best, name = min(zip(others, peers, strict=True))
+    return own, best, name
 
 
 def _sides(

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -54,9 +55,9 @@ def _method(folder: Path, method: Method, server: Path) -> list[Row]:
     served = [sys.executable, "-I", "-S", str(CLIENT), str(server), sys.executable, str(script)]
     quietly(served)  # the first job waits for the imports
     by_mergekit = mergekit_merge(folder, method, "merged", one, two, base)
+    *own, b = in_turn(*(partial(quietly, command) for command in (alone, served, by_mergekit)))
     rows = []
-    for command, how in ((alone, "as a process"), (served, "by the job server")):
-        a, b = in_turn(lambda own=command: quietly(own), lambda: quietly(by_mergekit))  # type: ignore[misc]
+    for a, how in zip(own, ("as a process", "by the job server"), strict=True):
         what = f"merge, {method.method}, demo size, start-up included, {how}"
         rows.append((what, f"{a:.1f} s", f"{b:.1f} s (mergekit-yaml)", f"{a / b:.2f} x the time", "0.5 x"))
     return rows
