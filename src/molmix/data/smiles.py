@@ -18,8 +18,9 @@ LONGEST = 5000  # characters; on much longer chains RDKit's recursion crashes th
 # Levels at which two molecules are equal, from the narrowest to the widest: the same canonical SMILES; the same without
 # stereochemistry; the same parent (without salts, charges, isotopes and stereochemistry, as one tautomer).
 LEVELS = ("exact", "stereo", "parent")
-_ORGANIC = "H B C N O F Si P S Cl As Se Br Te I At".split()  # noqa: SIM905 - elements that RDKit does not disconnect as a metal
-
+# RDKit disconnects atoms of all other elements as metals.
+_ORGANIC = {"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "As", "Se", "Br", "Te", "I", "At"}
+_BRACKETS = re.compile(r"\[\d*([A-Z][a-z]?|[a-z]+)")  # the element of an atom in brackets: [13C@H], [nH], [se]
 
 # Atoms. A larger molecule is its own scaffold: RDKit's time is cubic (300 atoms take 0.03 s, 2,000 atoms 32 s).
 LARGEST_WITH_SCAFFOLD = 300
@@ -81,17 +82,19 @@ def _canonical(smiles: str) -> tuple[str | None, Chem.Mol | None]:
     """:func:`canonical`, and the molecule that RDKit read from it."""
     from rdkit import Chem
 
-    forms: dict[str, Chem.Mol] = {}  # by the text, the molecule that it was written from
+    forms: list[str] = []
     text = smiles
     while (molecule := parse_smiles(text)) is not None:
         for atom in molecule.GetAtoms() if ":" in text else ():
             atom.SetAtomMapNum(0)
-        text = Chem.MolToSmiles(molecule)
-        if text in forms:
-            cycle = list(forms)[list(forms).index(text) :]
-            first = min(cycle)
-            return first, molecule if len(cycle) == 1 else parse_smiles(first)
-        forms[text] = molecule
+        form = Chem.MolToSmiles(molecule)
+        if form == text:
+            return form, molecule
+        if form in forms:
+            first = min(forms[forms.index(form) :])
+            return first, parse_smiles(first)
+        forms.append(form)
+        text = form
     return None, None
 
 
@@ -254,8 +257,8 @@ def _skeleton_of(smiles: str, molecule: Chem.Mol) -> str:
     if re.search(r"\[\d", smiles):
         molecule = Chem.RemoveHs(rdMolStandardize.IsotopeParent(molecule, skipStandardize=True))
     # Outside of brackets, a SMILES has organic elements and wildcards (*) only.
-    others = "[" in smiles or "*" in smiles
-    if "." in smiles or (others and any(atom.GetSymbol() not in _ORGANIC for atom in molecule.GetAtoms())):
+    others = {symbol.capitalize() for symbol in _BRACKETS.findall(smiles)} - _ORGANIC
+    if "." in smiles or "*" in smiles or others:
         molecule = _quietly(rdMolStandardize.FragmentParent, molecule)
     hydrogens = molecule.GetNumAtoms(onlyExplicit=False) - molecule.GetNumAtoms() - Chem.GetFormalCharge(molecule)
     return f"{rdMolHash.MolHash(molecule, rdMolHash.HashFunction.ElementGraph)} {hydrogens}"
