@@ -234,7 +234,10 @@ def _mol(canonical_smiles: str) -> Chem.Mol:
 def _scaffold_of(molecule: Chem.Mol) -> str | None:
     from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmiles
 
-    return None if molecule.GetNumAtoms() > LARGEST_WITH_SCAFFOLD else MurckoScaffoldSmiles(mol=molecule)
+    if molecule.GetNumAtoms() > LARGEST_WITH_SCAFFOLD:
+        return None
+    # RDKit takes long to find that a large molecule without a ring has no scaffold.
+    return MurckoScaffoldSmiles(mol=molecule) if molecule.GetRingInfo().NumRings() else ""
 
 
 @_remembered
