@@ -16,8 +16,11 @@ def test_the_campaign_finds_which_file_to_make_again(read, tmp_path: Path) -> No
     path.write_bytes(b"{")
     with pytest.raises(MolmixError) as error:
         read(path)
-    found = MESSAGE.search(f"Finished job 1.\nmolmix score: {error.value}\nError in rule score:\n")
-    assert found is not None and found[1].split() == [str(path)]
+    of_a_job = f"Finished job 1.\nmolmix score: {error.value}\nError in rule score:\n"
+    of_the_start = f'WorkflowError in file "rules/common.smk", line 95:\n{error.value}\n  File "Snakefile", line 59\n'
+    for said in (of_a_job, of_the_start):
+        found = MESSAGE.search(said)
+        assert found is not None and found[1].split() == [str(path)]
 
 
 def test_damaged_weights_of_a_run_are_made_again_by_their_manifest(tmp_path: Path) -> None:
