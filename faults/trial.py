@@ -20,7 +20,9 @@ STAMP = ".snakemake_timestamp"
 TRIES = 4  # of one command; each of them may name files to make again
 # The first line of a message of a job or of Snakemake's start, and the files (or rules) of its hint
 # (`molmix.core.files.make_again`).
-MESSAGE = re.compile(r"^(?:molmix )?\S+: .*\n  Hint: .*?add `--forcerun ([^`]+)` to your snakemake command", re.MULTILINE)
+MESSAGE = re.compile(
+    r"^(?:molmix )?\S+: .*\n  Hint: .*?add `--forcerun ([^`]+)` to your snakemake command", re.MULTILINE
+)
 
 
 @dataclass

@@ -107,7 +107,7 @@ class ModelTable(dict[str, Model]):
         above = [*row.parents, *([row.base] if row.base else [])]
         return list(dict.fromkeys([model, *(one for name in above for one in self.ancestry(name))]))
 
-    def descendants(self) -> dict[str, int]:
+    def descendants(self) -> Counter[str]:
         """How many models each model is needed for: those that are made from it, and those made from these."""
         return Counter(above for model in self for above in self.ancestry(model) if above != model)
 

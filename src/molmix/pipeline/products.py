@@ -102,7 +102,8 @@ class Products:
         Of two models of one rule, the one that more models wait for is made first, so that no core waits for it later.
         """
         descendants = self.table.descendants()
-        return {model: 9 * descendants[model] // max(1, *descendants.values()) for model in self.table}
+        most = max(descendants.values(), default=1)
+        return {model: 9 * descendants[model] // most for model in self.table}
 
     def scoring_nli(self, model: str) -> list[str]:
         """Names of the NLI models that an alignment or a search asks."""

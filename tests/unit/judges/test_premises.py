@@ -80,5 +80,5 @@ def test_single_atoms_are_asked_as_before() -> None:
 
 
 def test_one_to_one_needs_single_atoms() -> None:
-    with pytest.raises(ValidationError, match="needs `premises: atoms`"):
+    with pytest.raises(ValidationError, match="or `premises: atoms`"):
         parse_judge({"kind": "atomic", "nli": "m", "premises": "text", "alignment": "one_to_one"})

@@ -71,6 +71,14 @@ def test_what_most_models_wait_for_is_made_first() -> None:
     assert urgency["agnostic"] > urgency["mol2cap"] > urgency["cap2mol"]
 
 
+def test_a_study_of_one_model_has_none_that_waits() -> None:
+    content = copy.deepcopy(documentation.DEMO)
+    content |= {"initial": {"agnostic": content["initial"]["agnostic"]}, "universal": {}, "align": {}, "merge": {}}
+    content["preferences"], content["judge_validation"] = None, {}
+    study = loading.parse(content)
+    assert Products(study, model_table.build(study)).urgency == {"agnostic": 0}
+
+
 def test_lineage_is_what_loading_reads() -> None:
     models = build()
     assert models.lineage("universal.slerp.cpo") == ["universal.slerp.cpo", "universal.slerp"]
