@@ -55,7 +55,7 @@ def leaderboard(
     """
     chosen = Options(**options)
     metrics, licensed = all_metrics(chosen), Licences(licences, chosen)
-    rows, counted = [], []
+    rows, lines = [], []
     dtypes: list[str] = []
     for test in tests:
         frames = {model: read_scores(scores / model / f"{test}.parquet") for model in models}
@@ -73,7 +73,7 @@ def leaderboard(
                     row[name] = getattr(found[metric.column], part) if metric.column in found else np.nan
             rows.append(row)
         dtypes += [dtype for frame in frames.values() if (dtype := frame.attrs["dtype"])]
-        counted += counts(test, frames, {(m, c): f.n for m, own in intervals.items() for c, f in own.items()})
+        lines += counts(test, frames, {(m, c): f.n for m, own in intervals.items() for c, f in own.items()})
     board = pd.DataFrame(rows)
     write_csv(board, table.with_suffix(".csv"))
     shown = [family for family in load_families() if _has_figures(board, family.metrics(chosen))]
@@ -96,7 +96,7 @@ def leaderboard(
             corpus=corpus,
             models=made,
             resamples=statistics["resamples"],
-            counted=counted,
+            counted=lines,
         ),
     ]
     grids = _grids(board, metrics, tests, models, Significance.read(comparisons), licensed)

@@ -27,7 +27,7 @@ def mistaken_slot(template: str, slots: Sequence[str]) -> str | None:
     It is the slot of another direction, or a misspelt slot. Other words in braces, such as those of JSON or LaTeX, are
     text.
     """
-    names = ["smiles", *(slot.strip("{}") for known in (slots, *SLOTS.values()) for slot in known)]
+    names = ["smiles", *(slot.strip("{}") for known in SLOTS.values() for slot in known)]
     words = (match for match in _WORD.finditer(template) if match[0] not in slots)
     return next((found[0] for found in words if difflib.get_close_matches(found[1].lower(), names, cutoff=0.8)), None)
 

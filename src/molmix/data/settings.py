@@ -220,6 +220,8 @@ class Prompts(Section):
         if self.system is not None and (self.template == "plain" or not self.system.strip()):
             hint = "it is the text of a turn, and needs `template: chat`"
             raise wrong_key(type(self), "system", self.system, hint)
+        if self.system is not None and (word := mistaken_slot(self.system, ())):
+            raise wrong_key(type(self), "system", self.system, f"{word} is filled in the templates only: remove it")
         return self
 
 

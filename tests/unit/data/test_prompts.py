@@ -32,6 +32,12 @@ def test_a_word_in_braces_that_is_probably_meant_as_a_slot_is_refused(word: str)
         parse(study(f"Molecule: {{molecule}} {word}\nCaption:"))
 
 
+def test_a_slot_in_the_text_of_a_system_is_refused() -> None:
+    prompts = {"mol2cap": "{molecule}", "template": "chat", "system": "You describe {molecule}."}
+    with pytest.raises(MolmixError, match=r"prompts.system: .*Hint: \{molecule\} is filled in the templates only"):
+        parse(study("{molecule}", prompts=prompts))
+
+
 @pytest.mark.parametrize("text", ['{"caption": "…"}', r"\text{x}", "{{caption}}", "{}", "{name of the molecule}"])
 def test_other_braces_of_a_template_are_text(text: str) -> None:
     template = f"{text} {{molecule}}"
