@@ -8,6 +8,7 @@ from molmix.pipeline.named import nested
 with job(snakemake):
     from molmix.analysis.licences import Licences
     from molmix.analysis.provenance import provenance
+    from molmix.core.files import read_json
     from molmix.metrics import Options
     from molmix.report.front_page import front_page, write_one_page
     from molmix.report.snakemake_report import write_report
@@ -29,7 +30,7 @@ with job(snakemake):
             seeds=params.seeds,
             resamples=params.statistics["resamples"],
             corpus=Path(files.corpus),
-            models=list(nested(files, "manifests").values()),
+            models=[read_json(path) for path in nested(files, "manifests").values()],
         ),
     }
     figures = {path.stem: path for path in map(Path, files.figures)}
