@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,17 +70,19 @@ class TransformersEngine(Engine):
             self.ids, self.mask = "input_ids", "attention_mask"
 
     def batches(self, prompts: list[str]) -> Iterator[list[str]]:
-        """Batches of prompts of similar length, the longest first, within the budget of padded tokens."""
+        """Batches of prompts of similar length, the longest first, within the budget of padded tokens.
+
+        The last two batches have the same number of prompts: a small batch takes as many steps as a large one.
+        """
         lengths = dict(zip(prompts, map(len, self._tokenize(prompts)), strict=True))
-        batch: list[str] = []
-        for prompt in sorted(prompts, key=lambda prompt: (-lengths[prompt], prompt)):
-            width = lengths[(batch or [prompt])[0]] + self.settings["max_new_tokens"]
-            if batch and width * (len(batch) + 1) > self.settings["batch_tokens"]:
-                yield batch
-                batch = []
-            batch.append(prompt)
-        if batch:
-            yield batch
+        left = sorted(prompts, key=lambda prompt: (-lengths[prompt], prompt))
+        while left:
+            width = lengths[left[0]] + self.settings["max_new_tokens"]
+            size = max(1, self.settings["batch_tokens"] // width)
+            if size < len(left) < 2 * size:
+                size = math.ceil(len(left) / 2)
+            yield left[:size]
+            left = left[size:]
 
     def answers(self, batch: list[str]) -> list[dict[str, Any]]:
         """Text, number of tokens and finish of each prompt; the same batch always gets the same answers."""

@@ -172,6 +172,21 @@ def test_the_tables_say_in_which_type_a_model_ran(models, tmp_path, dtype):
     assert read_scores(tmp_path / "scores.parquet").attrs["dtype"] == dtype
 
 
+def test_batches_are_within_the_budget_and_the_last_two_are_of_one_size(models, tmp_path, asked):
+    short = [f"Molecule: {'C' * number}\nCaption:" for number in range(1, 30)]
+    prompts = [*short, f"Molecule: {'.'.join(MOLECULES * 2)}\nCaption:"]
+    encode = load(models["llama"])[1]
+    widths = {prompt: len(encode(prompt)["input_ids"]) + 4 for prompt in prompts}
+    budget = 2 * max(widths.values())
+    for number, sizes in ((30, [2, 13, 15]), (20, [2, 9, 9]), (10, [2, 8])):
+        asked.clear()
+        ask(models["llama"], tmp_path, prompts[-number:], max_new_tokens=4, batch_tokens=budget)
+        batches = [prompt for batch in asked for prompt in batch]
+        assert batches == sorted(prompts[-number:], key=lambda prompt: (-widths[prompt], prompt))
+        assert all(len(batch) * max(widths[prompt] for prompt in batch) <= budget for batch in asked)
+        assert [len(batch) for batch in asked] == sizes
+
+
 def test_order_and_repetition_of_rows_change_nothing(models, tmp_path, asked):
     forth = ask(models["llama"], tmp_path, PROMPTS, cache="first")
     calls = len(asked)
