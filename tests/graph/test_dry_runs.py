@@ -74,10 +74,12 @@ def test_a_config_file_replaces_the_default_one_whole(tmp_path: Path, snakemake)
             "tests": {"only": {"source": {"kind": "demo", "split": "id"}}},
         },
         "initial": {"one": {"kind": "made", "task": "mol2cap"}},
+        "align": {"sft": {"method": "sft", "starts": ["one"]}},  # which needs no `preferences`
     }
     done = snakemake(tmp_path, "-n", study=study)
     assert done.returncode == 0, done.stdout
-    assert planned(done.stdout)["generate"] == 1
+    jobs = planned(done.stdout)
+    assert jobs["generate"] == 2 and jobs["align"] == jobs["pairs"] == 1 and "generate_rejected" not in jobs
     assert "results/demo" not in done.stdout and "agnostic" not in done.stdout
 
 
