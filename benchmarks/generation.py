@@ -54,12 +54,13 @@ def _train(manifest: Path, pairs: list[tuple[str, str]]) -> None:
 
 def _small(manifest: Path, pairs: list[tuple[str, str]]) -> list[Row]:
     asked = _prompts(pairs, 200)
-    peers = {"batches of 32": (32, False), "all at once": (200, False), "sorted by length, batches of 32": (32, True)}
+    peers = {"batches of 32": (32, False), "all at once": (200, False)}
+    peers |= {f"sorted by length, batches of {size}": (size, True) for size in (32, 64)}
     own, best, name = _fastest(manifest, "float32", asked, 60, peers, rounds=3)
     by_molmix, by_transformers = _sides(manifest, "float32", 60)
     together, alone = in_turn(partial(by_molmix, asked), partial(by_transformers, asked[:ALONE], 1, False))
     return [
-        _row("generation, demo's shape, float32", asked, own, best, f"transformers: {name}, the best of 3", "1.3 x"),
+        _row("generation, demo's shape, float32", asked, own, best, f"transformers: {name}, the best of 4", "1.3 x"),
         (
             "generation, demo's shape, float32, 1 thread",
             f"{len(asked) / together:.0f} rows/s",
