@@ -189,6 +189,7 @@ def test_properties_are_lists(folder: Path) -> None:
         list(read_rows(FileSource(kind="file", path="t.csv", columns=columns)))
 
 
+@pytest.mark.slow
 def test_a_gigabyte_in_a_megabyte_is_not_read_before_a_run(folder: Path) -> None:
     """A gzip bomb: the check stops after its rows, and does not unfold what follows."""
     from molmix.config import files

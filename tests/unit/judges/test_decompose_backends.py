@@ -436,6 +436,7 @@ def behind(base_url: str, **more: Any) -> dict[str, Any]:
     )
 
 
+@pytest.mark.slow
 def test_a_served_model_takes_captions_apart(served, tiny, tmp_path) -> None:
     there = behind(served, model=str(tiny), max_new_tokens=60, prompt_price=2, completion_price=10)
     captions = [*LEARNT, "", *LEARNT]

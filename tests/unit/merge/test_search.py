@@ -150,6 +150,7 @@ def test_the_search_finds_the_merge_that_wrote_the_references(search, parents, t
     assert made["settings"]["search"] | {"value": 1.0, "tried": 6} == made["settings"]["search"]
 
 
+@pytest.mark.slow
 def test_a_killed_search_merges_no_finished_candidate_again(search, tmp_path, monkeypatch) -> None:
     whole = search(GRID, "whole.json")
     for file in (tmp_path / "work").glob("*.jsonl"):
@@ -174,6 +175,7 @@ def test_a_killed_search_merges_no_finished_candidate_again(search, tmp_path, mo
     assert not [*(tmp_path / "work").glob(".*")]
 
 
+@pytest.mark.slow
 def test_a_further_candidate_of_cma_costs_one_merge(search, monkeypatch) -> None:
     cma = {"algorithm": "cma", "bounds": {"t": [0.0, 1.0]}}
     found = search(cma)

@@ -290,6 +290,7 @@ def test_text_behind_a_molecule_is_no_smiles(text: str) -> None:
     assert frame[["valid", "exact"]].to_numpy().tolist() == [[0, 0]]
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_references_is_perfect(shared: Path) -> None:
     """Strings of ChEBI-20 are not RDKit's: Levenshtein and BLEU are of the strings as they are published."""
     rows = read_file(shared / "data/chebi20/test.tsv", {"molecule": "SMILES"}, quoting="none")

@@ -129,6 +129,7 @@ def merged(start: Path, parents: list[Path]) -> Path:
     return out / "manifest.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_published_model_is_aligned_merged_and_answers(name: str, tmp_path: Path) -> None:
     import torch

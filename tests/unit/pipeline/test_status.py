@@ -212,6 +212,7 @@ def test_the_command_on_a_study_that_has_not_begun(study: Path) -> None:
     assert "micro: 0 done, 0 running, 0 failed, 2 left of 2 jobs; no run is under way" in result.output
 
 
+@pytest.mark.slow
 def test_status_reads_the_records_of_a_run_and_writes_nothing(study: Path) -> None:
     """Of one job: Snakemake's record of it counts, and no file of the folder is other than before."""
     run = [
@@ -240,6 +241,7 @@ def test_status_reads_the_records_of_a_run_and_writes_nothing(study: Path) -> No
     assert there() == before
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="needs root, and setpriv to give it up")
 def test_with_read_access_only(study: Path) -> None:
     """The folder belongs to another user, and root without its capabilities may read it only."""

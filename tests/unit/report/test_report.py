@@ -49,12 +49,14 @@ def test_the_first_page_means_itself_in_restructured_text() -> None:
     assert shown in parts["html_body"]
 
 
+@pytest.mark.slow
 def test_a_report_that_snakemake_refuses_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(MolmixError, match="Snakemake failed to make the report"):
         write_report(config={"run": "x"}, targets=["none"], front="# x", page=tmp_path / "index.html")
     assert not (tmp_path / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_a_report_has_the_test_sets_in_the_order_of_the_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("refs.tsv", "captions.tsv"):
