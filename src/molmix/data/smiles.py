@@ -24,6 +24,7 @@ _BRACKETS = re.compile(r"\[\d*([A-Z][a-z]?|[a-z]+)")  # the element of an atom i
 
 # Atoms. A larger molecule is its own scaffold: RDKit's time is cubic (300 atoms take 0.03 s, 2,000 atoms 32 s).
 LARGEST_WITH_SCAFFOLD = 300
+FARTHEST_CHANGED = 6  # bonds from an element other than carbon within which another form may have other bonds
 # Fewer molecules than this, or fewer parents of molecules, are not divided between processes, whose start takes longer.
 FEWEST_FOR_PROCESSES = 5000
 FEWEST_PARENTS_FOR_PROCESSES = 100
@@ -167,9 +168,9 @@ def join_key(molecule: str, domain: str) -> str:
 class HeldOut:
     """Molecules that training must not use. :meth:`find` says at which level another molecule equals one of them.
 
-    A parent takes about 20 ms to compute. So parents are compared only for molecules with the same skeleton, which
-    takes less than 1 ms and is the same for every form of a molecule. For molecules that RDKit cannot read, and under
-    ``domain: text``, only equal texts are found.
+    A parent takes about 20 ms to compute. So parents are compared only for molecules with the same skeleton and fixed
+    part, which take less than 1 ms and are the same for every form of a molecule. For molecules that RDKit cannot read,
+    and under ``domain: text``, only equal texts are found.
     """
 
     def __init__(self, domain: str, processes: int = 1) -> None:
@@ -197,10 +198,12 @@ class HeldOut:
         if molecule in self._names:
             return "exact", self._names[molecule]
         candidates = self._by_skeleton.get(_skeleton(molecule), []) if self.domain == "molecules" else []
-        for level, key in (("stereo", _flat), ("parent", _parent)):
-            for candidate in candidates:
-                if key(candidate) == key(molecule):
-                    return level, self._names[candidate]
+        for candidate in candidates:
+            if _flat(candidate) == _flat(molecule):
+                return "stereo", self._names[candidate]
+        for candidate in candidates:
+            if _may_be_forms(candidate, molecule) and _parent(candidate) == _parent(molecule):
+                return "parent", self._names[candidate]
         return None
 
     def find_all(self, molecules: Iterable[str]) -> dict[str, tuple[str, str] | None]:
@@ -212,16 +215,17 @@ class HeldOut:
                 for molecule in names
                 if molecule not in self._names and (candidates := self._by_skeleton.get(_skeleton(molecule)))
             }
-            for key in (_flat, _parent):
-                wanted = {text for molecule, candidates in near.items() for text in (molecule, *candidates)}
+            for key in (_flat, _fixed_part, _parent):
+                if key is _parent:
+                    near = {
+                        molecule: [candidate for candidate in candidates if _may_be_forms(candidate, molecule)]
+                        for molecule, candidates in near.items()
+                        if all(_flat(candidate) != _flat(molecule) for candidate in candidates)
+                    }
+                wanted = {text for molecule, own in near.items() if own for text in (molecule, *own)}
                 new = sorted(wanted - key.answers.keys())
                 if len(new) >= FEWEST_PARENTS_FOR_PROCESSES:
                     key.answers.update(zip(new, _in_processes(key, new, self.processes), strict=True))
-                near = {
-                    molecule: candidates
-                    for molecule, candidates in near.items()
-                    if all(key(candidate) != key(molecule) for candidate in candidates)
-                }
         return {molecule: self.find(molecule) for molecule in names}
 
 
@@ -275,6 +279,54 @@ def _flat(smiles: str) -> str:
     molecule = _mol(smiles)
     Chem.RemoveStereochemistry(molecule)
     return canonical(Chem.MolToSmiles(molecule)) or smiles
+
+
+@_remembered
+def _fixed_part(smiles: str) -> str | None:
+    """A key that all forms of a molecule share: its element graph, with the multiple bonds that no form changes.
+
+    These are bonds outside of rings between carbon atoms that are far from every other element. RDKit's tautomer rules
+    change atoms up to five bonds from one (their longest, the 1,11 shift of hydrogen, has one at both ends), and what
+    it neutralises or normalises are such atoms themselves.
+
+    Returns:
+        Empty if no atom is far from other elements. None if the parent may lack an atom of the text (fragments, metals,
+        isotopes, explicit hydrogen), or if a carbon atom has a charge or a radical.
+    """
+    from rdkit import Chem
+
+    metals = {symbol.capitalize() for symbol in _BRACKETS.findall(smiles)} - _ORGANIC
+    if metals or "." in smiles or "*" in smiles or "[H]" in smiles or re.search(r"\[\d", smiles):
+        return None
+    molecule = Chem.RWMol(_mol(smiles))
+    Chem.RemoveStereochemistry(molecule)
+    carbons = [atom for atom in molecule.GetAtoms() if atom.GetSymbol() == "C"]
+    if any(atom.GetFormalCharge() or atom.GetNumRadicalElectrons() for atom in carbons):
+        return None
+    near = {atom.GetIdx() for atom in molecule.GetAtoms()} - {atom.GetIdx() for atom in carbons}
+    edge = near
+    for _ in range(FARTHEST_CHANGED):
+        edge = {other.GetIdx() for at in edge for other in molecule.GetAtomWithIdx(at).GetNeighbors()} - near
+        near = near | edge
+    if len(near) == molecule.GetNumAtoms():
+        return ""
+    for bond in molecule.GetBonds():
+        if bond.IsInRing() or bond.GetBeginAtomIdx() in near or bond.GetEndAtomIdx() in near:
+            bond.SetBondType(Chem.BondType.SINGLE)
+            bond.SetIsAromatic(False)
+    for atom in molecule.GetAtoms():
+        atom.SetIsAromatic(False)
+        atom.SetFormalCharge(0)
+        atom.SetNumRadicalElectrons(0)
+        atom.SetNoImplicit(True)
+        atom.SetNumExplicitHs(0)
+    return Chem.MolToSmiles(molecule)
+
+
+def _may_be_forms(one: str, other: str) -> bool:
+    """Whether two molecules with one skeleton may have the same parent."""
+    parts = _fixed_part(one), _fixed_part(other)
+    return None in parts or parts[0] == parts[1]
 
 
 @_remembered
