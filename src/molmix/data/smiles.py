@@ -286,8 +286,8 @@ def _fixed_part(smiles: str) -> str | None:
     """A key that all forms of a molecule share: its element graph, with the multiple bonds that no form changes.
 
     These are bonds outside of rings between carbon atoms that are far from every other element. RDKit's tautomer rules
-    change atoms up to five bonds from one (their longest, the 1,11 shift of hydrogen, has one at both ends), and what
-    it neutralises or normalises are such atoms themselves.
+    change atoms up to six bonds from one: a 1,7 shift of hydrogen may have carbon at one end, and the longer shifts
+    (1,9 and 1,11) have another element at both. What RDKit neutralises or normalises is within two bonds of one.
 
     Returns:
         Empty if no atom is far from other elements. None if the parent may lack an atom of the text (fragments, metals,
