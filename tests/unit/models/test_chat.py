@@ -109,6 +109,7 @@ def with_date_pinned(tokenizer: Any, messages: list[dict[str, str]], **options: 
     return tokenizer.apply_chat_template(messages, chat_template=template, tokenize=True, **options)["input_ids"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sft", "dpo", "cpo", "kto"])
 def test_every_method_trains_the_turn_and_its_end(family: str, method: str, tmp_path: Path) -> None:
     """The texts of TRL's data set are compared with those that were checked, by `align` itself."""
