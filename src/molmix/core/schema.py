@@ -61,11 +61,11 @@ def wrong_key(section: type[BaseModel], key: str, value: Any, hint: str) -> Vali
         key, value: the key, and what it is set to.
         hint: what to do.
     """
-    error: InitErrorDetails = {
-        "type": PydanticCustomError("wrong_key", "{hint}", {"hint": hint}),
-        "loc": (key,),
-        "input": value,
-    }
+    return _error_at(section, key, value, PydanticCustomError("wrong_key", "{hint}", {"hint": hint}))
+
+
+def _error_at(section: type[BaseModel], key: str, value: Any, what: PydanticCustomError) -> ValidationError:
+    error: InitErrorDetails = {"type": what, "loc": (key,), "input": value}
     return ValidationError.from_exception_data(section.__name__, [error])
 
 
@@ -89,12 +89,8 @@ class Section(BaseModel):
         for name in old:
             new = cls.RENAMED[name]
             if new in content:
-                wrong: InitErrorDetails = {
-                    "type": PydanticCustomError("renamed", "the key `{new}` is given too", {"new": new}),
-                    "loc": (name,),
-                    "input": content[name],
-                }
-                raise ValidationError.from_exception_data(cls.__name__, [wrong])
+                both = PydanticCustomError("renamed", "the key `{new}` is given too", {"new": new})
+                raise _error_at(cls, name, content[name], both)
             if isinstance(info.context, list):
                 info.context.append((content, name, new))
         return {cls.RENAMED.get(key, key): value for key, value in content.items()} if old else content

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +21,7 @@ LEVELS = ("exact", "stereo", "parent")
 # RDKit disconnects atoms of all other elements as metals.
 _ORGANIC = {"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "As", "Se", "Br", "Te", "I", "At"}
 _BRACKETS = re.compile(r"\[\d*([A-Z][a-z]?|[a-z]+)")  # the element of an atom in brackets: [13C@H], [nH], [se]
+_ISOTOPE = re.compile(r"\[\d")
 
 # Atoms. A larger molecule is its own scaffold: RDKit's time is cubic (300 atoms take 0.03 s, 2,000 atoms 32 s).
 LARGEST_WITH_SCAFFOLD = 300
@@ -215,18 +216,26 @@ class HeldOut:
                 for molecule in names
                 if molecule not in self._names and (candidates := self._by_skeleton.get(_skeleton(molecule)))
             }
-            for key in (_flat, _fixed_part, _parent):
-                if key is _parent:
-                    near = {
-                        molecule: [candidate for candidate in candidates if _may_be_forms(candidate, molecule)]
-                        for molecule, candidates in near.items()
-                        if all(_flat(candidate) != _flat(molecule) for candidate in candidates)
-                    }
-                wanted = {text for molecule, own in near.items() if own for text in (molecule, *own)}
-                new = sorted(wanted - key.answers.keys())
-                if len(new) >= FEWEST_PARENTS_FOR_PROCESSES:
-                    key.answers.update(zip(new, _in_processes(key, new, self.processes), strict=True))
+            self._compute_ahead(_flat, near)
+            near = {
+                molecule: candidates
+                for molecule, candidates in near.items()
+                if all(_flat(candidate) != _flat(molecule) for candidate in candidates)
+            }
+            self._compute_ahead(_fixed_part, near)
+            near = {
+                molecule: [candidate for candidate in candidates if _may_be_forms(candidate, molecule)]
+                for molecule, candidates in near.items()
+            }
+            self._compute_ahead(_parent, near)
         return {molecule: self.find(molecule) for molecule in names}
+
+    def _compute_ahead(self, key: Any, near: Mapping[str, Sequence[str]]) -> None:
+        """Compute a key of molecules and their candidates in several processes, if they are many."""
+        wanted = {text for molecule, candidates in near.items() if candidates for text in (molecule, *candidates)}
+        new = sorted(wanted - key.answers.keys())
+        if len(new) >= FEWEST_PARENTS_FOR_PROCESSES:
+            key.answers.update(zip(new, _in_processes(key, new, self.processes), strict=True))
 
 
 def _mol(canonical_smiles: str) -> Chem.Mol:
@@ -261,14 +270,21 @@ def _skeleton_of(smiles: str, molecule: Chem.Mol) -> str:
     from rdkit.Chem.MolStandardize import rdMolStandardize
 
     Chem.RemoveStereochemistry(molecule)
-    if re.search(r"\[\d", smiles):
+    if _ISOTOPE.search(smiles):
         molecule = Chem.RemoveHs(rdMolStandardize.IsotopeParent(molecule, skipStandardize=True))
-    # Outside of brackets, a SMILES has organic elements and wildcards (*) only.
-    others = {symbol.capitalize() for symbol in _BRACKETS.findall(smiles)} - _ORGANIC
-    if "." in smiles or "*" in smiles or others:
+    if _may_have_fragments(smiles):
         molecule = _quietly(rdMolStandardize.FragmentParent, molecule)
     hydrogens = molecule.GetNumAtoms(onlyExplicit=False) - molecule.GetNumAtoms() - Chem.GetFormalCharge(molecule)
     return f"{rdMolHash.MolHash(molecule, rdMolHash.HashFunction.ElementGraph)} {hydrogens}"
+
+
+def _may_have_fragments(smiles: str) -> bool:
+    """Whether RDKit may divide a molecule: into its fragments, or at metals.
+
+    Outside of brackets, a SMILES has organic elements and wildcards (*) only.
+    """
+    metals = {symbol.capitalize() for symbol in _BRACKETS.findall(smiles)} - _ORGANIC
+    return bool(metals) or "." in smiles or "*" in smiles
 
 
 @_remembered
@@ -295,8 +311,7 @@ def _fixed_part(smiles: str) -> str | None:
     """
     from rdkit import Chem
 
-    metals = {symbol.capitalize() for symbol in _BRACKETS.findall(smiles)} - _ORGANIC
-    if metals or "." in smiles or "*" in smiles or "[H]" in smiles or re.search(r"\[\d", smiles):
+    if _may_have_fragments(smiles) or "[H]" in smiles or _ISOTOPE.search(smiles):
         return None
     molecule = Chem.RWMol(_mol(smiles))
     Chem.RemoveStereochemistry(molecule)
