@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from molmix.core.processes import in_processes
+
 if TYPE_CHECKING:
     from rdkit import Chem
 
@@ -29,7 +31,6 @@ FARTHEST_CHANGED = 6  # bonds from an element other than carbon within which ano
 # Fewer molecules than this, or fewer parents of molecules, are not divided between processes, whose start takes longer.
 FEWEST_FOR_PROCESSES = 5000
 FEWEST_PARENTS_FOR_PROCESSES = 100
-_PER_TASK = 500  # molecules that a process gets at once
 
 Answer = TypeVar("Answer")
 
@@ -122,7 +123,7 @@ def compute_ahead(texts: Iterable[str], processes: int, *, scaffolds: bool) -> N
     """
     new = [text for text in dict.fromkeys(texts) if text not in canonical.answers]
     if processes > 1 and len(new) >= FEWEST_FOR_PROCESSES:
-        computed = _in_processes(partial(_compute, scaffolds=scaffolds), new, processes)
+        computed = in_processes(partial(_compute, scaffolds=scaffolds), new, processes)
         for text, (form, skeleton, framework) in zip(new, computed, strict=True):
             canonical.answers[text] = form
             if form is not None:
@@ -130,17 +131,6 @@ def compute_ahead(texts: Iterable[str], processes: int, *, scaffolds: bool) -> N
                 _skeleton.answers[form] = skeleton
                 if scaffolds:
                     scaffold.answers[form] = framework
-
-
-def _in_processes(function: Callable[[str], Any], texts: Sequence[str], processes: int) -> list[Any]:
-    """The answers of a function for some texts, in their order, computed by several processes."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    chunk = max(1, min(_PER_TASK, len(texts) // (4 * processes)))
-    # Forked processes: others would run the script of the job again.
-    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
-        return list(pool.map(function, texts, chunksize=chunk))
 
 
 def _compute(text: str, *, scaffolds: bool) -> tuple[str | None, str, str | None]:
@@ -235,7 +225,7 @@ class HeldOut:
         wanted = {text for molecule, candidates in near.items() if candidates for text in (molecule, *candidates)}
         new = sorted(wanted - key.answers.keys())
         if len(new) >= FEWEST_PARENTS_FOR_PROCESSES:
-            key.answers.update(zip(new, _in_processes(key, new, self.processes), strict=True))
+            key.answers.update(zip(new, in_processes(key, new, self.processes), strict=True))
 
 
 def _mol(canonical_smiles: str) -> Chem.Mol:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from molmix.core.files import read_table
+from molmix.core.processes import in_processes
 from molmix.metrics import Options, all_metrics
 from molmix.report.plots.cost import cost, read_benchmarks
 from molmix.report.plots.distribution import distribution
@@ -39,9 +38,7 @@ def draw_figures(*, figures: Mapping[str, dict[str, Any]], processes: int, **stu
     import matplotlib.backends.backend_svg  # noqa: F401 (once for all processes)
 
     parts = [dict([*figures.items()][first::processes]) for first in range(processes)]
-    # Forked processes: others would run the script of the job again.
-    with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
-        list(pool.map(partial(_draw, **study), parts))
+    in_processes(partial(_draw, **study), parts, processes)
 
 
 def _draw(
