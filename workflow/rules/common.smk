@@ -1,6 +1,7 @@
 # Needs: a config file (config/config.yaml, or the one that --configfile names).
 # Makes: the checked config `study` with its model table `table`, and what every other file uses: `paths`, `products`
 #        (what the study makes), `needs` (what jobs ask for) and `groups`. They are explained in src/molmix/pipeline/.
+import contextlib
 import functools
 import os
 import sys
@@ -36,6 +37,15 @@ from molmix.pipeline.setup import check_environment, deny_others_writing, ready
 deny_others_writing()
 
 
+@contextlib.contextmanager
+def as_workflow_error():
+    """Let Snakemake print an error of molmix as one message, without a traceback."""
+    try:
+        yield
+    except MolmixError as error:
+        raise WorkflowError(str(error)) from None
+
+
 # A config file on the command line replaces the default one. With `configfile:` the entries of the default one would
 # stay: Snakemake merges dictionaries.
 if not workflow.overwrite_configfiles:
@@ -43,14 +53,12 @@ if not workflow.overwrite_configfiles:
     configfile: Path(str(workflow.current_basedir)).parents[1] / "config/config.yaml"
 
 
-try:
+with as_workflow_error():
     study, table = ready(
         config,
         [Path(path) for path in workflow.configfiles],
         read_files=workflow.is_main_process,
     )
-except MolmixError as error:
-    raise WorkflowError(str(error)) from None
 
 products = Products(study, table)
 paths = Paths(study, table, products)
@@ -87,20 +95,16 @@ def current_settings():
     return settings_by_job(rules, rules_with_wildcards(table, products))
 
 
+@as_workflow_error()
 def refuse_stale_results():
     """Stop if results are there that Snakemake takes for current, and that this config does not make."""
-    try:
-        check_run(paths, DIGEST, current_settings)
-    except MolmixError as error:
-        raise WorkflowError(str(error)) from None
+    check_run(paths, DIGEST, current_settings)
 
 
+@as_workflow_error()
 def check_packages_and_keys():
     """Stop before the first job if a package or a key is missing that a job needs here."""
-    try:
-        check_environment(study, products, workflow)
-    except MolmixError as error:
-        raise WorkflowError(str(error)) from None
+    check_environment(study, products, workflow)
 
 
 def made_by(wildcards, input):
