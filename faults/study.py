@@ -5,12 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
 import yaml
 
 from molmix.core.files import read_table
+from molmix.pipeline.job_server import SOCKET, listen
 
 ROOT = Path(__file__).resolve().parents[1]
 FULL = ("all", "judge", "explorer", "cards", "results/faults/nli_models/copied/manifest.json")
@@ -73,7 +75,7 @@ def make_local_files(source: Path, folder: Path) -> str:
         return ""
     source.mkdir(parents=True, exist_ok=True)
     targets = ("models/mol2cap/manifest.json", "nli_models/embedded/manifest.json")
-    status, said = finished(snakemake(source, *(f"results/faults/{name}" for name in targets), study=MADE_HERE))
+    status, said = run(source, *(f"results/faults/{name}" for name in targets), study=MADE_HERE)
     if status != 0:
         return said
     local.mkdir(parents=True, exist_ok=True)
@@ -117,6 +119,11 @@ def finished(process: subprocess.Popen) -> tuple[int | None, str]:
     return process.returncode, said or ""
 
 
-def run(folder: Path, *arguments: str) -> tuple[int | None, str]:
-    """Run Snakemake to its end; see :func:`finished`."""
-    return finished(snakemake(folder, *arguments))
+def run(folder: Path, *arguments: str, study: dict[str, Any] = STUDY) -> tuple[int | None, str]:
+    """Run Snakemake to its end; see :func:`finished`. Runs that nothing disturbs share one job server."""
+    return finished(snakemake(folder, *arguments, study=study, env=os.environ | {SOCKET: str(_job_server())}))
+
+
+@cache
+def _job_server() -> Path:
+    return listen()
