@@ -40,7 +40,8 @@ _TABLES = (*_EVERY, "numpy", "pyarrow", "pyarrow.parquet", "pyarrow.compute", "m
 _MODEL = (*_TABLES, "torch", "safetensors.torch", "transformers.models.llama.modeling_llama", "molmix.models.loading")
 _TRAINING = (*_MODEL, "datasets", "peft", "accelerate", "transformers.trainer", "torch.utils.tensorboard")
 _PANDAS = (*_TABLES, "pandas", "scipy.stats")
-# Script -> modules that its jobs import. Other scripts run without the server: they are short, or they use the network.
+_PLOTS = (*_PANDAS, "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg")
+# Script -> modules that its jobs import. The other scripts use the hub, whose client reads its settings at its import.
 MODULES: dict[str, tuple[str, ...]] = {
     "align.py": (
         *_TRAINING,
@@ -57,7 +58,9 @@ MODULES: dict[str, tuple[str, ...]] = {
     "merge_and_generate.py": (*_MODEL, "peft", "mergekit.merge", "molmix.merge.merging", "molmix.generation.generate"),
     "search_weights.py": (*_MODEL, "peft", "mergekit.merge", "molmix.merge.search"),
     "decompose.py": (*_TABLES, "molmix.judges.decompose.tables"),
+    "ask_endpoint.py": (*_TABLES, "molmix.generation.endpoint", "molmix.generation.generate"),
     "nli.py": (*_TABLES, "molmix.judges.nli.inference"),
+    "verdicts.py": (*_TABLES, "molmix.judges.verdicts"),
     "judge_licence.py": (*_TABLES, "molmix.judges.nli.licence", "molmix.judges.nli.inference"),
     "adapt_nli.py": (*_TRAINING, "transformers.models.bert.modeling_bert", "molmix.judges.nli.adapt"),
     "audit.py": (*_MODEL, "molmix.judges.nli.model", "molmix.analysis.judge_validation.audit"),
@@ -71,6 +74,23 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "comparisons.py": (*_PANDAS, "molmix.analysis.comparison.compare"),
     "leaderboard.py": (*_PANDAS, "molmix.analysis.leaderboard"),
+    "compare_arms.py": (*_PANDAS, "molmix.analysis.comparison.ablations"),
+    "merge_search.py": (*_PANDAS, "molmix.analysis.searches"),
+    "plots.py": (*_PLOTS, "molmix.report.plots.figures"),
+    "plot_arms.py": (*_PLOTS, "molmix.report.plots.ablations"),
+    "plant_errors.py": (*_PANDAS, "molmix.analysis.judge_validation.validate"),
+    "judge_validation.py": (*_PLOTS, "molmix.analysis.judge_validation.validate", "molmix.report.plots.judges"),
+    "agreement.py": (*_PANDAS, "molmix.analysis.judge_validation.validate"),
+    "world.py": (*_TABLES, "molmix.data.synthetic.corpus"),
+    "pairs.py": (*_TABLES, "molmix.data.preferences"),
+    "sample_pairs.py": (*_TABLES, "molmix.align.judged_pairs"),
+    "join_external.py": (*_TABLES, "molmix.generation.external"),
+    "card.py": (*_TABLES, "molmix.models.cards"),
+    "pages.py": (*_EVERY, "molmix.report.pages"),
+    "explorer.py": (*_PANDAS, "molmix.config.schema", "molmix.report.explorer"),
+    "report.py": (*_PANDAS, "molmix.analysis.provenance", "molmix.report.front_page", "molmix.report.snakemake_report"),
+    "report_so_far.py": (*_EVERY, "molmix.report.unfinished"),
+    "text2mol.py": (*_MODEL, "molmix.metrics.text2mol_model"),
 }
 
 
