@@ -19,6 +19,7 @@ from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, read_table, write_json, write_table
 from molmix.metrics import Options
 from molmix.metrics.scorer import scorer_settings
+from tests.forked import ForkedPython
 from tests.unit.core.test_tracking import logged, scalars
 
 pytestmark = pytest.mark.slow  # trainings
@@ -117,6 +118,16 @@ def run(start, pairs):
     return _run
 
 
+@pytest.fixture
+def forked(monkeypatch) -> None:
+    """torchrun and its processes start as forks."""
+    import torch.distributed.run
+    from torch.distributed.elastic.multiprocessing.subprocess_handler import subprocess_handler
+
+    monkeypatch.setattr("subprocess.Popen", ForkedPython)
+    monkeypatch.setattr(subprocess_handler, "Popen", ForkedPython)
+
+
 def counts(**given: int) -> dict[str, int]:
     from molmix.align.dataset import COUNTS
 
@@ -164,7 +175,7 @@ def test_every_method_makes_an_adapter_a_log_and_a_manifest(method, run, start, 
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo"])
-def test_two_processes_make_what_one_makes(method, run, tmp_path):
+def test_two_processes_make_what_one_makes(method, run, forked, tmp_path):
     # Without dropout, which each process draws for itself.
     manifests = [
         run(method, tmp_path / f"on-{count}", {"gradient_accumulation_steps": 2}, {"dropout": 0.0}, processes=count)
@@ -180,7 +191,7 @@ def test_two_processes_make_what_one_makes(method, run, tmp_path):
 
 
 @pytest.mark.parametrize(("method", "over"), [("sft", {}), ("dpo", {"precompute_ref_log_probs": True})])
-def test_two_processes_go_on_in_the_second_epoch_of_one(method, over, run, tmp_path, monkeypatch):
+def test_two_processes_go_on_in_the_second_epoch_of_one(method, over, run, forked, tmp_path, monkeypatch):
     # 3 epochs of 2 steps; the checkpoint is in the middle of the second.
     over = over | GROUPED | {"gradient_accumulation_steps": 4, "num_train_epochs": 3.0, "save_steps": 3}
     run(method, tmp_path / "undisturbed", over, {"dropout": 0.0})
@@ -195,7 +206,9 @@ def test_two_processes_go_on_in_the_second_epoch_of_one(method, over, run, tmp_p
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_two_processes_save_when_the_job_is_asked_to_end(number, run, tmp_path):
+def test_two_processes_save_when_the_job_is_asked_to_end(number, run, tmp_path, request):
+    if number != signal.SIGTERM:  # with SIGTERM, all processes start as in a job
+        request.getfixturevalue("forked")
     over = {"num_train_epochs": 60.0, "gradient_accumulation_steps": 2}
     training = multiprocessing.get_context("fork").Process(
         target=ends_with_its_message, args=(run, tmp_path / "m", over, tmp_path / "said")
@@ -220,7 +233,7 @@ def ends_with_its_message(run, out: Path, over: dict, said: Path) -> None:
         said.write_text(str(error))
 
 
-def test_processes_that_cannot_share_the_batch_say_so(run, tmp_path):
+def test_processes_that_cannot_share_the_batch_say_so(run, forked, tmp_path):
     with pytest.raises(MolmixError, match=r"hardware.gpus.align: 3 divides neither .*steps` \(1\) nor .*size` \(4\)"):
         run("sft", tmp_path / "m", processes=3)
 

@@ -1,0 +1,46 @@
+"""Python programs that start at once: forks of the test's process, which has imported the libraries."""
+
+import logging
+import os
+import runpy
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NoReturn
+
+
+class ForkedPython(subprocess.Popen):
+    """Stands for ``subprocess.Popen`` of a command ``python … -m MODULE …``.
+
+    It is a process of its own, with the files, the signals and the environment of the command.
+    """
+
+    def __init__(self, args: Sequence[str], env: Mapping[str, str] | None = None, **given: Any) -> None:
+        module = partial(_run_module, args, dict(os.environ if env is None else env))
+        super().__init__(args, env=env, preexec_fn=module, **given)
+
+
+def _run_module(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """In the new process: what Python does with the command, without the imports."""
+    status = 1
+    try:
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        sys.stdout, sys.stderr = (os.fdopen(file, "w") for file in (1, 2))
+        os.environ.clear()
+        os.environ.update(environment)
+        logging.getLogger().handlers.clear()
+        if accelerate := sys.modules.get("accelerate.state"):
+            accelerate.AcceleratorState._reset_state(reset_partial_state=True)  # of earlier trainings
+        sys.argv = list(command[command.index("-m") + 1 :])
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
