@@ -1,5 +1,6 @@
 """Trainings: rows that are counted, runs that are killed and resume."""
 
+import gc
 import json
 import multiprocessing
 import os
@@ -83,11 +84,12 @@ def pairs(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def run(start, pairs):
     """Align by a method into a folder; checkpoints go beside it."""
+    from molmix.align.distributed import launch
+    from molmix.align.training import align
+
+    gc.freeze()  # every training collects garbage, and would look at all that was imported
 
     def _run(method, out, over=None, lora=None, **given):
-        from molmix.align.distributed import launch
-        from molmix.align.training import align
-
         trl = {"per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "learning_rate": 1e-2}
         resolved = resolve_settings(
             method,
@@ -121,7 +123,7 @@ def run(start, pairs):
 @pytest.fixture
 def forked(monkeypatch) -> None:
     """torchrun and its processes start as forks."""
-    import torch.distributed.run
+    import torch.distributed.run  # noqa: F401 (the forks find it imported)
     from torch.distributed.elastic.multiprocessing.subprocess_handler import subprocess_handler
 
     monkeypatch.setattr("subprocess.Popen", ForkedPython)
