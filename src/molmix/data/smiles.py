@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial, wraps
+from functools import cache, partial, wraps
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from molmix.core.processes import in_processes
@@ -24,6 +25,7 @@ LEVELS = ("exact", "stereo", "parent")
 _ORGANIC = {"H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "As", "Se", "Br", "Te", "I", "At"}
 _BRACKETS = re.compile(r"\[\d*([A-Z][a-z]?|[a-z]+)")  # the element of an atom in brackets: [13C@H], [nH], [se]
 _ISOTOPE = re.compile(r"\[\d")
+_UNUSUAL_CARBON = re.compile(r"\[(?!C@@?H?\])[Cc](?![a-z])")  # in brackets for another reason than stereochemistry
 
 # Atoms. A larger molecule is its own scaffold: RDKit's time is cubic (300 atoms take 0.03 s, 2,000 atoms 32 s).
 LARGEST_WITH_SCAFFOLD = 300
@@ -189,12 +191,11 @@ class HeldOut:
         if molecule in self._names:
             return "exact", self._names[molecule]
         candidates = self._by_skeleton.get(_skeleton(molecule), []) if self.domain == "molecules" else []
-        for candidate in candidates:
-            if _flat(candidate) == _flat(molecule):
-                return "stereo", self._names[candidate]
-        for candidate in candidates:
-            if _may_be_forms(candidate, molecule) and _parent(candidate) == _parent(molecule):
-                return "parent", self._names[candidate]
+        candidates = [candidate for candidate in candidates if _may_be_forms(candidate, molecule)]
+        for level, key in (("stereo", _flat), ("parent", _parent)):
+            for candidate in candidates:
+                if key(candidate) == key(molecule):
+                    return level, self._names[candidate]
         return None
 
     def find_all(self, molecules: Iterable[str]) -> dict[str, tuple[str, str] | None]:
@@ -206,16 +207,16 @@ class HeldOut:
                 for molecule in names
                 if molecule not in self._names and (candidates := self._by_skeleton.get(_skeleton(molecule)))
             }
+            self._compute_ahead(_fixed_part, near)
+            near = {
+                molecule: [candidate for candidate in candidates if _may_be_forms(candidate, molecule)]
+                for molecule, candidates in near.items()
+            }
             self._compute_ahead(_flat, near)
             near = {
                 molecule: candidates
                 for molecule, candidates in near.items()
                 if all(_flat(candidate) != _flat(molecule) for candidate in candidates)
-            }
-            self._compute_ahead(_fixed_part, near)
-            near = {
-                molecule: [candidate for candidate in candidates if _may_be_forms(candidate, molecule)]
-                for molecule, candidates in near.items()
             }
             self._compute_ahead(_parent, near)
         return {molecule: self.find(molecule) for molecule in names}
@@ -256,7 +257,6 @@ def _skeleton(smiles: str) -> str:
 def _skeleton_of(smiles: str, molecule: Chem.Mol) -> str:
     """:func:`_skeleton` of a molecule that was read from a SMILES. The molecule is changed."""
     from rdkit import Chem
-    from rdkit.Chem import rdMolHash
     from rdkit.Chem.MolStandardize import rdMolStandardize
 
     Chem.RemoveStereochemistry(molecule)
@@ -265,7 +265,14 @@ def _skeleton_of(smiles: str, molecule: Chem.Mol) -> str:
     if _may_have_fragments(smiles):
         molecule = _quietly(rdMolStandardize.FragmentParent, molecule)
     hydrogens = molecule.GetNumAtoms(onlyExplicit=False) - molecule.GetNumAtoms() - Chem.GetFormalCharge(molecule)
-    return f"{rdMolHash.MolHash(molecule, rdMolHash.HashFunction.ElementGraph)} {hydrogens}"
+    return f"{_element_graph(molecule)} {hydrogens}"
+
+
+def _element_graph(molecule: Chem.Mol) -> str:
+    """SMILES of a molecule's atoms, their isotopes, and its bonds without their orders."""
+    from rdkit.Chem import rdMolHash
+
+    return rdMolHash.MolHash(molecule, rdMolHash.HashFunction.ElementGraph)
 
 
 def _may_have_fragments(smiles: str) -> bool:
@@ -296,36 +303,31 @@ def _fixed_part(smiles: str) -> str | None:
     (1,9 and 1,11) have another element at both. What RDKit neutralises or normalises is within two bonds of one.
 
     Returns:
-        Empty if no atom is far from other elements. None if the parent may lack an atom of the text (fragments, metals,
-        isotopes, explicit hydrogen), or if a carbon atom has a charge or a radical.
+        Empty if there is no such bond. None if the parent may lack an atom of the text (fragments, metals, isotopes,
+        explicit hydrogen), or if a carbon atom has a charge or a radical.
     """
     from rdkit import Chem
 
-    if _may_have_fragments(smiles) or "[H]" in smiles or _ISOTOPE.search(smiles):
+    if _may_have_fragments(smiles) or "[H]" in smiles or _ISOTOPE.search(smiles) or _UNUSUAL_CARBON.search(smiles):
         return None
-    molecule = Chem.RWMol(_mol(smiles))
+    molecule = _mol(smiles)
+    bonds = molecule.GetSubstructMatches(_fixed_bond())
+    for index in chain.from_iterable(bonds):
+        molecule.GetAtomWithIdx(index).SetIsotope(1)  # a mark: the element graph has no bond orders
     Chem.RemoveStereochemistry(molecule)
-    carbons = [atom for atom in molecule.GetAtoms() if atom.GetSymbol() == "C"]
-    if any(atom.GetFormalCharge() or atom.GetNumRadicalElectrons() for atom in carbons):
-        return None
-    near = {atom.GetIdx() for atom in molecule.GetAtoms()} - {atom.GetIdx() for atom in carbons}
-    edge = near
-    for _ in range(FARTHEST_CHANGED):
-        edge = {other.GetIdx() for at in edge for other in molecule.GetAtomWithIdx(at).GetNeighbors()} - near
-        near = near | edge
-    if len(near) == molecule.GetNumAtoms():
-        return ""
-    for bond in molecule.GetBonds():
-        if bond.IsInRing() or bond.GetBeginAtomIdx() in near or bond.GetEndAtomIdx() in near:
-            bond.SetBondType(Chem.BondType.SINGLE)
-            bond.SetIsAromatic(False)
-    for atom in molecule.GetAtoms():
-        atom.SetIsAromatic(False)
-        atom.SetFormalCharge(0)
-        atom.SetNumRadicalElectrons(0)
-        atom.SetNoImplicit(True)
-        atom.SetNumExplicitHs(0)
-    return Chem.MolToSmiles(molecule)
+    return _element_graph(molecule) if bonds else ""
+
+
+@cache
+def _fixed_bond() -> Chem.Mol:
+    """Query for the bonds of :func:`_fixed_part`."""
+    from rdkit import Chem
+
+    near = "[!#6]"
+    for _ in range(FARTHEST_CHANGED - 1):
+        near = f"[!#6,$(*~{near})]"
+    far = f"[#6;!$(*~{near})]"
+    return Chem.MolFromSmarts(f"{far}=,#;!@{far}")
 
 
 def _may_be_forms(one: str, other: str) -> bool:
