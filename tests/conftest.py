@@ -1,5 +1,6 @@
 """What tests share."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,12 @@ from molmix.pipeline.job_server import SOCKET, listen
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imports_are_no_garbage() -> None:
+    """The collector of garbage does not look again and again at what earlier files of tests have imported."""
+    gc.freeze()
 
 
 @pytest.fixture
