@@ -46,25 +46,55 @@ def violations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Page], lis
     return found
 
 
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open an explorer's index.html at a hash; settings as for a browser's context."""
-    complaints: list[str] = []
-    contexts = []
+class OpenPages:
+    """Pages that many tests use one after the other: a new one costs more than what most tests do in it.
 
-    def opened(folder: Path, hash: str = "", **settings) -> Page:
-        context = browser.new_context(**settings)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or complaints.append(request.url))
+    Attributes:
+        complaints: what the pages wrote to their console, their errors, and what they asked for that is no file.
+    """
+
+    def __init__(self, browser: Browser) -> None:
+        self.complaints: list[str] = []
+        self._browser = browser
+        self._pages: dict[str, list[Page]] = {}  # by the settings of their context
+        self._used: list[Page] = []
+
+    def open(self, folder: Path, hash: str = "", **settings) -> Page:
+        """Open an explorer's index.html at a hash; settings as for a browser's context."""
+        pages = self._pages.setdefault(repr(settings), [])
+        page = next((page for page in pages if page not in self._used), None)
+        if page is None:
+            page = self._browser.new_context(**settings).new_page()
+            pages.append(page)
+            self._listen(page)
+        self._used.append(page)
         page.goto((folder / "index.html").resolve().as_uri() + hash)
         page.wait_for_selector("#detail .answer")
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    def _listen(self, page: Page) -> None:
+        note = self.complaints.append
+        page.on("console", lambda message: note(f"console: {message.text}"))
+        page.on("pageerror", lambda error: note(f"error: {error}"))
+        page.on("dialog", lambda dialog: (note(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or note(request.url))
+
+    def leave(self) -> None:
+        """Leave what the last test looked at."""
+        for page in self._used:
+            page.goto("about:blank")
+            page.mouse.move(0, 0)
+        self._used.clear()
+
+
+@pytest.fixture(scope="package")
+def open_pages(browser: Browser) -> OpenPages:
+    return OpenPages(browser)
+
+
+@pytest.fixture
+def open_page(open_pages: OpenPages) -> Iterator[Callable[..., Page]]:
+    open_pages.complaints.clear()
+    yield open_pages.open
+    open_pages.leave()
+    assert open_pages.complaints == []
