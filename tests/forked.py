@@ -27,10 +27,12 @@ def _run_module(command: Sequence[str], environment: Mapping[str, str]) -> NoRet
     status = 1
     try:
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        sys.stdout, sys.stderr = (os.fdopen(file, "w") for file in (1, 2))
+        sys.stdout, sys.stderr = (os.fdopen(file, "w", closefd=False) for file in (1, 2))
         os.environ.clear()
         os.environ.update(environment)
         logging.getLogger().handlers.clear()
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(1)  # a fork has none of the threads of the process that it was forked from
         if accelerate := sys.modules.get("accelerate.state"):
             accelerate.AcceleratorState._reset_state(reset_partial_state=True)  # of earlier trainings
         sys.argv = list(command[command.index("-m") + 1 :])

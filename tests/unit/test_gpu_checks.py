@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from benchmarks.gpu_checks import PARTS, ROOT, TOTAL, measure_part
 
+from tests.forked import ForkedPython
+
 
 @pytest.mark.slow
-def test_the_tiny_form_writes_one_table(tmp_path: Path) -> None:
+def test_the_tiny_form_writes_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot run here is in the table with its reason, and nothing else is lost."""
+    monkeypatch.setattr("subprocess.Popen", ForkedPython)  # the parts, too
     out = tmp_path / "table.md"
     command = [sys.executable, "-m", "benchmarks.gpu_checks", "--tiny", "--out", str(out)]
     done = subprocess.run([*command, "cpo-qlora", "generation"], cwd=ROOT, check=False, capture_output=True, text=True)
@@ -23,6 +26,7 @@ def test_the_tiny_form_writes_one_table(tmp_path: Path) -> None:
     assert float(rows["ratio"].removesuffix(" x")) > 0
 
 
+@pytest.mark.slow
 def test_a_part_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     assert measure_part("merge", True, tmp_path, left=5) == [("stopped", "after 5 s")]
     assert measure_part("merge", True, tmp_path, left=1) == [("not run", f"the {TOTAL} s of all parts were used")]

@@ -15,6 +15,7 @@ from molmix.align.methods._shared import Alignment, load_class
 from molmix.align.settings import METHOD_OF, METHODS, SECTIONS, Align
 from molmix.config import documentation, loading
 from molmix.core.errors import MolmixError
+from tests.forked import ForkedPython
 
 
 def section(method: str, **given):
@@ -146,6 +147,7 @@ def test_the_shipped_settings_are_those_of_the_installed_trl():
 @pytest.mark.slow
 def test_another_class_of_trl_is_looked_up_once(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("subprocess.Popen", ForkedPython)
     name, method = "trl.experimental.orpo.ORPOConfig", tmp_path / "orpo.py"
     method.write_text("# a method's file")
     found = trl_settings.descriptions({name: method})[name]

@@ -212,8 +212,11 @@ MANY = {
 
 def ask_slowly(stage: dict, start: object, seconds: float, computed: object) -> None:
     """The stage in a process of its own, with small chunks that take some time."""
+    import torch
+
     from molmix.judges.nli import cached_model
 
+    torch.set_num_threads(1)  # a fork has none of the threads of the process that it was forked from
     cached_model.CHUNK, cached_model.POLL = 8, 0.02
     score = cached_model.CachedModel.score
 
@@ -228,7 +231,9 @@ def ask_slowly(stage: dict, start: object, seconds: float, computed: object) -> 
 
 def processes(stages: list[dict], seconds: float) -> tuple[list, object, object]:
     """Processes, the queue of what they computed, and the barrier that they start at (it must outlive their start)."""
-    context = multiprocessing.get_context("spawn")
+    import molmix.judges.nli.model  # noqa: F401 (for all of them)
+
+    context = multiprocessing.get_context("fork")
     start, computed = context.Barrier(len(stages)), context.Queue()
     started = [context.Process(target=ask_slowly, args=(stage, start, seconds, computed)) for stage in stages]
     for process in started:

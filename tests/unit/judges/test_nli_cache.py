@@ -104,7 +104,7 @@ def compact_often(folder: Path, times: int) -> None:
 
 def test_nothing_is_lost_while_others_add_read_and_compact(tmp_path: Path) -> None:
     ranges = [range(0, 300), range(300, 600)]
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     jobs = [(act, (tmp_path, some)) for some in ranges for act in (fill, read_all_the_time)]
     jobs += [(compact_often, (tmp_path, 40))] * 2
     processes = [context.Process(target=act, args=given) for act, given in jobs]
