@@ -132,6 +132,8 @@ def accounted() -> Iterator[Slurm]:
 def whole() -> dict[str, Any]:
     """A study of every stage, with fewer models than the micro one has."""
     study = copy.deepcopy(MICRO)
+    del study["data"]["tests"]["back"], study["initial"]["cap2mol"], study["preferences"]["rejected"]["cap2mol"]
+    study["universal"]["both"]["parents"] = ["agnostic", "mol2cap"]
     study["align"] = {name: study["align"][name] for name in ("sft", "dpo", "cpo")}
     study["merge"]["methods"] = {"slerp": {"method": "slerp"}}
     return study

@@ -11,7 +11,8 @@ import yaml
 from tests.slurm.conftest import SNAKEMAKE, TINY, MainProcess, Slurm
 
 pytestmark = pytest.mark.slow
-DONE = "results/tiny/data/manifest.json"
+DONE = "results/tiny/data/manifest.json"  # by two rules, which are sent as one job
+WORLD = "results/tiny/data/world.parquet"  # by one rule
 
 
 def script_of(folder: Path) -> int:
@@ -33,7 +34,7 @@ def script_of(folder: Path) -> int:
 def out_of_time(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> tuple[MainProcess, Path]:
     """A run whose first job hangs until its minute is over. The other tests run meanwhile."""
     folder = tmp_path_factory.mktemp("out-of-time")
-    main = slurm.start(folder, DONE, "--set-resources", "world:runtime=attempt", "corpus:runtime=0")
+    main = slurm.start(folder, WORLD, "--set-resources", "world:runtime=attempt")
     os.kill(script_of(folder), signal.SIGSTOP)
     return main, folder
 
@@ -58,14 +59,14 @@ def test_a_users_mistake_is_told_in_the_jobs_log(slurm: Slurm, tmp_path: Path) -
 
 
 def test_a_cancelled_job_is_tried_again(slurm: Slurm, tmp_path: Path) -> None:
-    main = slurm.start(tmp_path, DONE)
+    main = slurm.start(tmp_path, WORLD)
     slurm.says("scancel", slurm.until(tmp_path, "RUNNING")["JobId"])
     assert main.ends() == 0, main.said()
     assert [job["JobState"] for job in slurm.jobs(tmp_path)] == ["CANCELLED", "COMPLETED"]
 
 
 def test_a_requeued_job_is_no_new_try(slurm: Slurm, tmp_path: Path) -> None:
-    main = slurm.start(tmp_path, DONE, "--retries", "0")
+    main = slurm.start(tmp_path, WORLD, "--retries", "0")
     job = slurm.until(tmp_path, "RUNNING")["JobId"]
     script_of(tmp_path)
     slurm.says("scontrol", "requeue", job)
@@ -77,41 +78,41 @@ def test_a_requeued_job_is_no_new_try(slurm: Slurm, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_head_takes_its_jobs_along(slurm: Slurm, tmp_path: Path) -> None:
-    main = slurm.start(tmp_path, DONE)
+    main = slurm.start(tmp_path, WORLD)
     slurm.until(tmp_path, "RUNNING")
     main.process.send_signal(signal.SIGINT)
     assert main.ends() != 0
     slurm.until(tmp_path, "CANCELLED")
-    again = slurm.start(tmp_path, DONE)
+    again = slurm.start(tmp_path, WORLD)
     assert again.ends() == 0, again.said()
     assert [job["JobState"] for job in slurm.jobs(tmp_path)] == ["CANCELLED", "COMPLETED"]
 
 
 def test_recover_after_a_killed_head(slurm: Slurm, tmp_path: Path, molmix) -> None:
-    main = slurm.start(tmp_path, DONE)
+    main = slurm.start(tmp_path, WORLD)
     left = slurm.until(tmp_path, "RUNNING")["JobId"]
     refused = molmix(tmp_path, "recover", "--configfile", "study.yaml")
     assert refused.returncode == 1 and "a Snakemake runs here" in refused.stderr
     main.dies()
-    done = molmix(tmp_path, "recover", "--configfile", "study.yaml", "--", *SNAKEMAKE, DONE)
+    done = molmix(tmp_path, "recover", "--configfile", "study.yaml", "--", *SNAKEMAKE, WORLD)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"cancelled in SLURM: {left} (" in done.stdout and "unlocked" in done.stdout
     assert [job["JobState"] for job in slurm.jobs(tmp_path)] == ["CANCELLED", "COMPLETED"]
 
 
 def test_a_result_finished_after_its_head_is_made_again(slurm: Slurm, tmp_path: Path, molmix) -> None:
-    main = slurm.start(tmp_path, DONE)
+    main = slurm.start(tmp_path, WORLD)
     slurm.until(tmp_path, "RUNNING")
     main.dies()
     slurm.until(tmp_path, "COMPLETED")
     done = molmix(tmp_path, "recover", "--configfile", "study.yaml")
-    assert "finished after Snakemake was killed, will be made again" in done.stdout and DONE in done.stdout
-    assert slurm.start(tmp_path, DONE).ends() == 0
+    assert "finished after Snakemake was killed, will be made again" in done.stdout and WORLD in done.stdout
+    assert slurm.start(tmp_path, WORLD).ends() == 0
     assert [job["JobState"] for job in slurm.jobs(tmp_path)] == ["COMPLETED", "COMPLETED"]
 
 
 def test_two_studies_in_one_folder_do_not_recover_each_other(slurm: Slurm, tmp_path: Path, molmix) -> None:
-    main = slurm.start(tmp_path, DONE)
+    main = slurm.start(tmp_path, WORLD)
     slurm.until(tmp_path, "RUNNING")
     main.dies()
     (tmp_path / "other.yaml").write_text(yaml.safe_dump(TINY | {"run": "other"}, sort_keys=False))
