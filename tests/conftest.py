@@ -1,6 +1,7 @@
 """What tests share."""
 
 import gc
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,9 @@ from molmix.pipeline.job_server import SOCKET, listen
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+# Threads that wait for each other sleep instead of taking a core: more processes compute at a time than there are
+# cores. It is read when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture(scope="module", autouse=True)
