@@ -27,6 +27,7 @@ from molmix.judges.explanation import explain_caption
 from molmix.judges.kinds import KINDS, NliJudge
 from molmix.judges.nli.cached_model import CachedModel
 from molmix.judges.nli.inference import predict_pairs
+from molmix.judges.nli.labels import LABELS, label_order
 from molmix.judges.nli.licence import Licence, measure_licence, refuse_unlicensed, warn_about
 from molmix.judges.nli.settings import PretrainedNli
 from molmix.judges.text_judge import JudgedTexts, TextJudge
@@ -284,7 +285,6 @@ def check_labels(folder: Path, labels: Sequence[str] | None) -> bool:
     Raises:
         MolmixError: the classes are unknown (``LABEL_0``), or `labels` has another number of classes.
     """
-    from molmix.judges.nli.model import LABELS, label_order
     from molmix.models.loading import load_config
 
     names: Any = load_config(folder).id2label or {}

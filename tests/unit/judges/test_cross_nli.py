@@ -15,7 +15,8 @@ import pytest
 from molmix.judges.decompose.answers import Answer, Unusable, read_numbered_lines
 from molmix.judges.decompose.prompt import PRESETS, fill
 from molmix.judges.kinds import score_captions, titles
-from molmix.judges.nli.model import LABELS, NliModel
+from molmix.judges.nli.labels import LABELS
+from molmix.judges.nli.model import NliModel
 from molmix.judges.nli.settings import CrossNliModel
 from tests.nli_models import make_model
 

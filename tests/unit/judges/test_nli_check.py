@@ -12,7 +12,8 @@ from molmix.core.errors import MolmixError
 from molmix.core.files import write_table
 from molmix.judges.decompose.tables import ATOMS
 from molmix.judges.nli.check import check_nli, check_on_labels, check_on_null_pairs, expected_calibration_error
-from molmix.judges.nli.model import LABELS, NliModel
+from molmix.judges.nli.labels import LABELS
+from molmix.judges.nli.model import NliModel
 from tests.nli_models import PAIRS, make_model
 
 TRUTH = ("neutral", "contradiction", "entailment", "neutral", "ambiguous")

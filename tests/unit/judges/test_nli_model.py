@@ -12,6 +12,7 @@ from molmix.config import documentation, loading
 from molmix.config.files import check_files
 from molmix.core.errors import MolmixError
 from molmix.judges.nli import number_format
+from molmix.judges.nli.labels import label_order
 from tests.nli_models import PAIRS, POSITIONS, make_model, rows_computed
 
 LABELS = ["entailment", "neutral", "contradiction"]
@@ -146,8 +147,6 @@ def test_without_a_gpu_torch_is_not_asked(tmp_path: Path) -> None:
     ],
 )
 def test_labels_are_read_by_name(labels: list[str], order: list[int]) -> None:
-    from molmix.judges.nli.model import label_order
-
     assert label_order(dict(enumerate(labels)), "here") == order
 
 
@@ -156,8 +155,6 @@ def test_labels_are_read_by_name(labels: list[str], order: list[int]) -> None:
     [["LABEL_0", "LABEL_1"], ["neutral"], ["entailment"], ["entailment", "entails"], ["entailment", "joy"]],
 )
 def test_a_model_without_an_entailment_label_is_refused(labels: list[str]) -> None:
-    from molmix.judges.nli.model import label_order
-
     with pytest.raises(MolmixError, match=labels[0]):
         label_order(dict(enumerate(labels)), "here")
 

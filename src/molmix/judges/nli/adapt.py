@@ -26,7 +26,8 @@ from molmix.core.progress import Progress
 from molmix.data.smiles import LEVELS, HeldOut, join_key
 from molmix.judges.nli.check import AMBIGUOUS, read_labelled
 from molmix.judges.nli.domain_pairs import KINDS, DomainPairs, Pair, general_pairs
-from molmix.judges.nli.model import LABELS, NliModel, label_order, positions
+from molmix.judges.nli.labels import LABELS, label_order
+from molmix.judges.nli.model import NliModel, positions
 from molmix.judges.nli.number_format import resolve_dtype
 from molmix.models.loading import default_device, load_folder, load_tokenizer
 from molmix.models.manifests import weights_path, write_manifest

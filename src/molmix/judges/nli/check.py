@@ -14,8 +14,9 @@ from molmix.core.files import read_table
 from molmix.core.hub import snapshot
 from molmix.core.progress import Progress
 from molmix.judges.decompose.units import UNITS
+from molmix.judges.nli.labels import LABELS
 from molmix.judges.nli.licence import draw_null_pairs
-from molmix.judges.nli.model import LABELS, NliModel
+from molmix.judges.nli.model import NliModel
 
 AMBIGUOUS = "ambiguous"  # in RefNLI: annotators could not decide; no answer of a model is right or wrong
 BINS = 15  # as in Guo et al. 2017 (arXiv 1706.04599)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,17 +13,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from molmix.core.errors import fault
 from molmix.judges.nli.engines import ENGINES, TORCH
+from molmix.judges.nli.labels import LABELS, label_order
 from molmix.judges.nli.number_format import resolve_dtype
 from molmix.models.loading import default_device, load_folder, load_tokenizer
 
-LABELS = ("entailment", "neutral", "contradiction")
-
-# The beginnings of each label's names in all models, in lower case ("entails", "entailment").
-_NAMES = (
-    ("entail", "support", "align"),
-    ("neutral", "not_entail", "non_entail", "unsupport", "not_support", "not_align", "non_align", "misalign"),
-    ("contradict",),
-)
 _PAIRS = "name a model that was trained on pairs of premise and hypothesis, with the tokenizer that belongs to it"
 # A CPU is fastest if a batch fits into its caches: measured at the size of DeBERTa-v3-base, batches of 4,000 tokens
 # take twice as long as batches of 1,000.
@@ -34,7 +27,7 @@ class Scores(NamedTuple):
     """A model's answers for n pairs.
 
     Attributes:
-        probabilities: float32 [n, 3], in the order of :data:`LABELS`.
+        probabilities: float32 [n, 3], in the order of :data:`molmix.judges.nli.labels.LABELS`.
         truncated: bool [n], which pairs were longer than the model or the cut-off allows.
     """
 
@@ -208,28 +201,6 @@ class NliModel:
         for label, column in zip(self._order, logits.softmax(-1).numpy().T, strict=True):
             probabilities[:, label] += column
         return probabilities
-
-
-def label_order(id2label: Mapping[int, str], where: object) -> list[int]:
-    """For each class of a model, its index in :data:`LABELS`, by name in any case.
-
-    A two-label model (entailment / not_entailment, supported / unsupported, aligned / not-aligned) does not distinguish
-    contradiction from neutral. Its second label counts as neutral, and contradiction is always 0. So for such a model,
-    atoms are unsupported and never contradicted.
-
-    Raises:
-        MolmixError: no label or more than one label is entailment, or a label is unknown.
-    """
-    names = [str(id2label[index]) for index in sorted(id2label)]
-    order = [_label_index(name.lower().replace("-", "_").replace(" ", "_")) for name in names]
-    if order.count(0) != 1 or -1 in order or len(order) < 2:
-        hint = f"name an NLI model, or say in `labels` which of its classes are {', '.join(LABELS)}, in its order"
-        raise fault(where, f"has the labels {', '.join(names)}, which are not those of an NLI model", hint)
-    return order
-
-
-def _label_index(name: str) -> int:
-    return next((index for index, starts in enumerate(_NAMES) if name.startswith(starts)), -1)
 
 
 def _check_pairs(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

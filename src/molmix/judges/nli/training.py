@@ -29,7 +29,8 @@ from molmix.core.errors import fault
 from molmix.core.files import replace_folder
 from molmix.core.progress import Progress
 from molmix.data.synthetic import nli, weather
-from molmix.judges.nli.model import LABELS, NliModel
+from molmix.judges.nli.labels import LABELS
+from molmix.judges.nli.model import NliModel
 from molmix.models.manifests import write_manifest
 
 HELD_OUT = 4000  # pairs that accuracy is measured on

@@ -38,6 +38,7 @@ _PR_SET_PDEATHSIG = 1
 _EVERY = ("snakemake.script", "snakemake.logging", "molmix.pipeline.job")
 _TABLES = (*_EVERY, "numpy", "pyarrow", "pyarrow.parquet", "pyarrow.compute", "molmix.core.files")
 _MODEL = (*_TABLES, "torch", "safetensors.torch", "transformers.models.llama.modeling_llama", "molmix.models.loading")
+_NLI = (*_TABLES, "torch", "safetensors.torch", "transformers.models.bert.modeling_bert", "molmix.judges.nli.model")
 _TRAINING = (*_MODEL, "datasets", "peft", "accelerate", "transformers.trainer", "torch.utils.tensorboard")
 _PANDAS = (*_TABLES, "pandas", "scipy.stats")
 _PLOTS = (*_PANDAS, "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg")
@@ -61,9 +62,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "ask_endpoint.py": (*_TABLES, "molmix.generation.endpoint", "molmix.generation.generate"),
     "nli.py": (*_TABLES, "molmix.judges.nli.inference"),
     "verdicts.py": (*_TABLES, "molmix.judges.verdicts"),
-    "judge_licence.py": (*_TABLES, "molmix.judges.nli.licence", "molmix.judges.nli.inference"),
+    # The first job of a run that asks an NLI model. Jobs of nli.py get its libraries, or find all pairs in the cache.
+    "judge_licence.py": (*_NLI, "molmix.judges.nli.licence", "molmix.judges.nli.inference"),
     "adapt_nli.py": (*_TRAINING, "transformers.models.bert.modeling_bert", "molmix.judges.nli.adapt"),
-    "audit.py": (*_MODEL, "molmix.judges.nli.model", "molmix.analysis.judge_validation.audit"),
+    "audit.py": (*_NLI, "molmix.analysis.judge_validation.audit"),
     "score.py": (
         *_TABLES,
         "rdkit.Chem",
