@@ -16,7 +16,11 @@ from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[1]
 SNAKEFILE = ("--snakefile", str(ROOT / "Snakefile"))
-MAIN = {"snakemake": ("snakemake.cli", "main"), "molmix": ("molmix.cli", "run")}
+MAIN = {
+    "snakemake": ("snakemake.cli", "main"),
+    "molmix": ("molmix.cli", "run"),
+    "molmix of a small hub": ("tests.hub", "run_molmix"),
+}
 _FORKSERVER = multiprocessing.get_context("forkserver")
 _FORKSERVER.set_forkserver_preload(
     [
@@ -29,7 +33,7 @@ _FORKSERVER.set_forkserver_preload(
 
 
 def run_command(
-    program: Literal["snakemake", "molmix"],
+    program: Literal["snakemake", "molmix", "molmix of a small hub"],
     *words: str,
     folder: Path,
     environment: Mapping[str, str] = os.environ,

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,7 @@ def spoilt(models: Path) -> Any:
 # ---- what mergekit should do, once more -----------------------------------------------------------------------
 
 
+@cache
 def read(manifest: Path) -> Weights:
     """Full weights in float32; an adapter is folded by PEFT."""
     import torch

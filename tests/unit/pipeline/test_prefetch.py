@@ -15,14 +15,13 @@ from safetensors.numpy import save_file
 
 from molmix.config import loading
 from molmix.pipeline.prefetch import downloads
+from tests.commands import run_command
 from tests.hub import Hub, serve
 
 pytestmark = pytest.mark.slow  # every call is a process of its own, which imports the hub client
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 GONE = "f" * 40
-# The hub client pauses for up to 23 seconds between its tries. Here it tries as often, without pauses.
-MOLMIX = "import time; time.sleep = lambda seconds: None; from molmix.cli import run; run()"
 
 
 @pytest.fixture
@@ -59,16 +58,12 @@ def study(**more: object) -> dict:
 
 def molmix(folder: Path, content: dict, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     (folder / "study.yaml").write_text(yaml.safe_dump(content))
-    return subprocess.run(
-        [sys.executable, "-c", MOLMIX, *arguments, "--configfile", "study.yaml"],
-        cwd=folder,
-        env={name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-        | {"HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
-        | environment,
-        text=True,
-        capture_output=True,
-        check=False,
-        timeout=120,
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    own = {"HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
+    words = [*arguments, "--configfile", "study.yaml"]
+    settings = outside | own | environment
+    return run_command(
+        "molmix of a small hub", *words, folder=folder, environment=settings, together=False, seconds=120
     )
 
 
