@@ -1,10 +1,10 @@
 """What a run says at its end, with a real Snakemake: causes of failed jobs, and where the results are."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.commands import run_command
 
 SNAKEFILE = """
 from pathlib import Path
@@ -35,8 +35,7 @@ rule twice:
 @pytest.mark.parametrize("quiet", [[], ["--quiet", "rules"]])
 def test_failed_jobs_end_in_one_message(tmp_path: Path, quiet: list[str]) -> None:
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--keep-going", *quiet]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_command("snakemake", "--cores", "1", "--keep-going", *quiet, folder=tmp_path, together=False)
     assert done.returncode == 1
     said = done.stderr
     for wall in ("RuleException", "CalledProcessError", "Error in rule", "WorkflowError", "exit 137"):
@@ -58,6 +57,5 @@ def test_failed_jobs_end_in_one_message(tmp_path: Path, quiet: list[str]) -> Non
 def test_logs_are_named_as_one_can_open_them_from_elsewhere(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--directory", "run", "a"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run_command("snakemake", "--cores", "1", "--directory", "run", "a", folder=tmp_path, together=False)
     assert f"    log: {tmp_path}/run/logs/r/told.log" in done.stderr.splitlines()

@@ -23,9 +23,8 @@ from molmix.pipeline.status.graph import Job
 from molmix.pipeline.status.show import status_report
 from molmix.pipeline.status.state import JobStatus, job_statuses
 from molmix.pipeline.status.watch import watch
+from tests.commands import SNAKEFILE, run_command
 from tests.graph.conftest import MICRO
-
-SNAKEFILE = Path(__file__).resolve().parents[3] / "Snakefile"
 
 
 def job(folder: Path, rule: str, name: str = "", needed: bool = True) -> Job:
@@ -170,9 +169,8 @@ rule make:
     shell: "mkdir seen && cp -r .snakemake/incomplete .snakemake/locks seen && touch {{output}}"
 """
     (tmp_path / "Snakefile").write_text(script)
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--quiet", "all"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
+    ran = run_command("snakemake", "--cores", "1", "--quiet", "all", folder=tmp_path)
+    assert ran.returncode == 0, ran.stdout
     for output in ("short.txt", f"{long}/long.txt"):
         made = Job("make", "", (output,), tmp_path / "no.log", tmp_path / "no.tsv", needed=True)
         (found,), since = job_statuses([made], tmp_path / "seen")
@@ -213,22 +211,11 @@ def test_the_command_on_a_study_that_has_not_begun(study: Path) -> None:
 
 
 @pytest.mark.slow
-def test_status_reads_the_records_of_a_run_and_writes_nothing(study: Path) -> None:
+def test_status_reads_the_records_of_a_run_and_writes_nothing(study: Path, job_server: dict[str, str]) -> None:
     """Of one job: Snakemake's record of it counts, and no file of the folder is other than before."""
-    run = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "-s",
-        str(SNAKEFILE),
-        "--configfile",
-        str(study),
-        "--cores",
-        "1",
-        "-q",
-        "all",
-    ]
-    ran = subprocess.run([*run, "--", f"results/{MICRO['run']}/data/world.parquet"], check=False)
+    run = [*SNAKEFILE, "--configfile", str(study), "--cores", "1", "-q", "all", "--"]
+    world = f"results/{MICRO['run']}/data/world.parquet"
+    ran = run_command("snakemake", *run, world, folder=study.parent, environment=os.environ | job_server)
     assert ran.returncode == 0
     (study.parent / ".snakemake/shadow").rmdir()
 
