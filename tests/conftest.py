@@ -10,6 +10,9 @@ from molmix.pipeline.job_server import SOCKET, listen
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
+
+# Imports create a million objects and no garbage: as in jobs, the collector looks for it less often.
+gc.set_threshold(100_000, 20, 100)
 # Threads that wait for each other sleep instead of taking a core: more processes compute at a time than there are
 # cores. It is read when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
