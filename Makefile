@@ -24,7 +24,7 @@ demo: $(READY)  ## the embedded study, from nothing to its leaderboard
 test: $(READY) lint  ## everything; what needs a browser or a SLURM is skipped where there is none
 	python -m pytest $(AT_ONCE)
 
-test-fast: $(READY)  ## between two edits: no trainings, no end-to-end run
+test-fast: $(READY)  ## between two edits: no trainings, no end-to-end run, no browser
 	python -m pytest $(AT_ONCE) -m "not slow"
 
 lint: $(READY)

@@ -17,6 +17,7 @@ from molmix.core.files import read_table
 from molmix.report.explorer import build_explorer
 from tests.runs import write_run, write_tables
 
+pytestmark = pytest.mark.slow  # a page in a browser takes about a second
 HOSTILE = [
     "<img src=x onerror=\"window.hacked='img'\">",
     "</script><script>window.hacked='script'</script>",
@@ -471,7 +472,6 @@ def test_one_system_one_caption(drawn: Callable[[int, int], Path], open_page: Ca
     assert shown(page) == "m0"
 
 
-@pytest.mark.slow
 def test_a_thousand_systems(drawn: Callable[[int, int], Path], open_page: Callable[..., Page]) -> None:
     page = open_page(drawn(1000, 2), viewport={"width": 360, "height": 800})
     assert page.locator("#a option").count() == 1000
@@ -486,7 +486,6 @@ def test_equal_scores_keep_the_order_of_the_test_set(pages: Path, open_page: Cal
     assert listed(page)[:5] == [*NAMES, "m3", "m4"]
 
 
-@pytest.mark.slow
 def test_twenty_systems_of_three_thousand_captions(
     drawn: Callable[[int, int], Path], open_page: Callable[..., Page]
 ) -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page
 from molmix.analysis.tables import Cell, Grid, markdown
 from molmix.report.front_page import write_one_page
 
+pytestmark = pytest.mark.slow  # a page in a browser takes about a second
 LONG = [f"model-with-a-long-name-{number}" for number in range(9)]
 
 

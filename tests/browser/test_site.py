@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+pytestmark = pytest.mark.slow  # a page in a browser takes about a second
 SITE = Path(__file__).resolve().parents[2] / "site"
 
 

@@ -129,6 +129,7 @@ def test_merges_stand_beside_their_parents(tables: Path) -> None:
     assert held["value"] - held["first_value"] == pytest.approx(held["first_difference"], abs=1e-5)
 
 
+@pytest.mark.slow
 def test_merges_of_three_have_a_row_each_and_columns_for_each_parent(tmp_path: Path) -> None:
     study = copy.deepcopy(MICRO) | {"seeds": [1, 2], "universal": {}}
     study["align"] = {name: {"method": name, "starts": ["mol2cap"]} for name in ("sft", "dpo", "cpo")}

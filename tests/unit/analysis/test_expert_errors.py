@@ -112,6 +112,7 @@ def chebi20(shared):
     return [row(line["description"], line["SMILES"].replace("\\\\", "\\"), line["CID"]) for line in lines[:1000]]
 
 
+@pytest.mark.slow
 def test_in_real_captions_no_edit_leaves_the_statement_true(chebi20):
     variants = plant(chebi20, edits=EXPERT, doses=[1, 2, 3], molecules=150, seed=1)
     made = Counter((variant["edit"], variant["k"]) for variant in variants)

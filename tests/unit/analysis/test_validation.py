@@ -86,6 +86,7 @@ def test_where_there_is_little_to_plant(references: list[str], units: int, said:
     assert (tmp_path / "a.png").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_captions_of_systems_are_edited_and_systems_ranked(tmp_path: Path) -> None:
     """A good, a fair and a bad system: a score that follows BLEU tells them apart and ranks them as BLEU does."""
     references = [

@@ -99,6 +99,7 @@ def test_missing_file(tmp_path: Path) -> None:
         list(read_file(tmp_path / "none.tsv", {}))
 
 
+@pytest.mark.slow
 def test_chebi20_as_published(shared: Path) -> None:
     source = FileSource(
         kind="file",

@@ -377,6 +377,7 @@ def plain(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
     return saved
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_method_gives_what_mergekit_gives(
     make: Callable[..., Path], plain: Callable[[str], Path], tmp_path: Path, name: str

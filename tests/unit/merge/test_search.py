@@ -138,6 +138,7 @@ def search(parents: list[Path], validation: Path, tmp_path: Path) -> Any:
 GRID = {"algorithm": "grid", "values": {"t": [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]}}
 
 
+@pytest.mark.slow
 def test_the_search_finds_the_merge_that_wrote_the_references(search, parents, tmp_path) -> None:
     found = search(GRID)
     assert found["settings"] == {"t": 0.6} and found["value"] == 1.0 and found["tried"] == 6

@@ -110,6 +110,7 @@ def test_captions_equal_the_libraries(sample: list[tuple[list[str], str]]) -> No
     assert_same(references, predictions, simple, None, NoSynonyms)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(sample=rows)
 def test_meteor_equals_nltk_with_wordnet(
@@ -223,6 +224,7 @@ def scibert(shared: Path) -> Tokenizer:
     return load_metric_tokenizer(shared / "data/vocab/scibert-scivocab-uncased.txt")
 
 
+@pytest.mark.slow
 def test_molt5_small_on_chebi20(molt5: tuple[list[list[str]], list[str]], scibert: Tokenizer, wordnet: Path) -> None:
     frame = caption_scores(*molt5, scibert, wordnet)
     sums = frame[list(COUNT_COLUMNS)].to_numpy().sum(axis=0)

@@ -184,6 +184,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return write(tmp_path / "study.yaml", yaml.safe_dump(MICRO))
 
 
+@pytest.mark.slow
 def test_snakemake_tells_the_jobs(study: Path) -> None:
     code = f"""
 import sys

@@ -163,6 +163,7 @@ def styled():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["tradeoff", "distribution", "effects", "merges"])
 def test_no_word_touches_another_whatever_the_study(kind: str, results: Results, tmp_path: Path) -> None:
     if kind == "merges" and results.merges.empty:
@@ -181,6 +182,7 @@ def test_no_word_touches_another_whatever_the_study(kind: str, results: Results,
     assert (tmp_path / "a.svg").stat().st_size < 1_000_000
 
 
+@pytest.mark.slow
 def test_processes_draw_what_one_draws_and_pass_on_what_is_wrong(tmp_path: Path) -> None:
     results = results_of(two_tests(MICRO))
     for name in ("leaderboard", "comparisons"):
