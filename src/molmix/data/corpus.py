@@ -110,7 +110,10 @@ def build_corpus(
         rows = _read_source(source, world, name)
         if domain == "molecules":
             texts = (row["molecule"] for row in rows if "molecule" in row)
-            compute_ahead(texts, processes, scaffolds=by_scaffold)
+            # A training split is compared with what is held out by now, if nothing is drawn from it to be held out.
+            compared = len(drawn) == 1 and name.partition(".")[0] in ("train", "corpora")
+            sizes = held.sizes if compared else None
+            compute_ahead(texts, processes, scaffolds=by_scaffold, sizes=sizes)
         rows = _clean(rows, domain, spec.unparsable, name, counts[name])
         if name == "train":
             whole.extend(rows)

@@ -31,9 +31,10 @@ _UNUSUAL_CARBON = re.compile(r"\[(?!C@@?H?\])[Cc](?![a-z])")  # in brackets for 
 LARGEST_WITH_SCAFFOLD = 300
 FARTHEST_CHANGED = 6  # bonds from an element other than carbon within which another form may have other bonds
 # Fewer molecules than this, or fewer parents of molecules, are not divided between processes, whose start takes longer.
-FEWEST_FOR_PROCESSES = 5000
-FEWEST_PARENTS_FOR_PROCESSES = 100
+FEWEST_FOR_PROCESSES = 1000
+FEWEST_PARENTS_FOR_PROCESSES = 30
 
+Size = tuple[int, int, int, int]
 Answer = TypeVar("Answer")
 
 
@@ -113,35 +114,43 @@ def scaffold(smiles: str) -> str | None:
     return None if molecule is None else _scaffold_of(molecule)
 
 
-def compute_ahead(texts: Iterable[str], processes: int, *, scaffolds: bool) -> None:
-    """Compute what a corpus asks of many molecules, in several processes. Each molecule is read once.
+def compute_ahead(texts: Iterable[str], processes: int, *, scaffolds: bool, sizes: set[Size] | None = None) -> None:
+    """Compute what a corpus asks of many molecules, if they are many in several processes. Each molecule is read once.
 
     :func:`canonical`, :func:`scaffold` and :class:`HeldOut` then find their answers.
 
     Args:
         texts: SMILES as their source writes them.
-        processes: number of processes; with one, or for few molecules, nothing is done.
+        processes: number of processes.
         scaffolds: whether scaffolds are asked for.
+        sizes: the only sizes of molecules whose skeletons are asked for (``HeldOut.sizes``); None for all.
     """
     new = [text for text in dict.fromkeys(texts) if text not in canonical.answers]
-    if processes > 1 and len(new) >= FEWEST_FOR_PROCESSES:
-        computed = in_processes(partial(_compute, scaffolds=scaffolds), new, processes)
-        for text, (form, skeleton, framework) in zip(new, computed, strict=True):
-            canonical.answers[text] = form
-            if form is not None:
-                canonical.answers[form] = form
+    compute = partial(_compute, scaffolds=scaffolds, sizes=sizes)
+    several = processes > 1 and len(new) >= FEWEST_FOR_PROCESSES
+    computed = in_processes(compute, new, processes) if several else map(compute, new)
+    for text, (form, size, skeleton, framework) in zip(new, computed, strict=True):
+        canonical.answers[text] = form
+        if form is not None:
+            canonical.answers[form] = form
+            _size.answers[form] = size
+            if skeleton is not None:
                 _skeleton.answers[form] = skeleton
-                if scaffolds:
-                    scaffold.answers[form] = framework
+            if scaffolds:
+                scaffold.answers[form] = framework
 
 
-def _compute(text: str, *, scaffolds: bool) -> tuple[str | None, str, str | None]:
-    """Canonical SMILES, skeleton and scaffold of a SMILES."""
+def _compute(
+    text: str, *, scaffolds: bool, sizes: set[Size] | None
+) -> tuple[str | None, Size | None, str | None, str | None]:
+    """Canonical SMILES, size, skeleton and scaffold of a SMILES."""
     form, molecule = _canonical(text)
     if form is None or molecule is None:
-        return None, "", None
+        return None, None, None, None
     framework = _scaffold_of(molecule) if scaffolds else None
-    return form, _skeleton_of(form, molecule), framework
+    part = _main_part(form, molecule)
+    size = _size_of(part)
+    return form, size, _skeleton_of(part) if sizes is None or size in sizes else None, framework
 
 
 def join_key(molecule: str, domain: str) -> str:
@@ -171,6 +180,7 @@ class HeldOut:
         self.domain = domain
         self.processes = processes
         self._names: dict[str, str] = {}
+        self.sizes: set[Size] = set()  # most molecules have the size of none, so their skeletons are not computed
         self._by_skeleton: dict[str, list[str]] = defaultdict(list)
 
     def add(self, molecules: Iterable[str], name: str) -> None:
@@ -185,13 +195,16 @@ class HeldOut:
             self._names[molecule] = name
             if self.domain == "molecules" and not known and (skeleton := _skeleton(molecule)):
                 self._by_skeleton[skeleton].append(molecule)
+                self.sizes.add(_size(molecule))
 
     def find(self, molecule: str) -> tuple[str, str] | None:
         """The narrowest of `LEVELS` at which a molecule equals a held-out one, and the name of that one's set."""
         if molecule in self._names:
             return "exact", self._names[molecule]
-        candidates = self._by_skeleton.get(_skeleton(molecule), []) if self.domain == "molecules" else []
-        candidates = [candidate for candidate in candidates if _may_be_forms(candidate, molecule)]
+        if self.domain == "text" or _size(molecule) not in self.sizes:
+            return None
+        near = self._by_skeleton.get(_skeleton(molecule), [])
+        candidates = [candidate for candidate in near if _may_be_forms(candidate, molecule)]
         for level, key in (("stereo", _flat), ("parent", _parent)):
             for candidate in candidates:
                 if key(candidate) == key(molecule):
@@ -202,11 +215,9 @@ class HeldOut:
         """:meth:`find` of each molecule. Many forms and parents are computed in several processes."""
         names = list(dict.fromkeys(molecules))
         if self.domain == "molecules" and self.processes > 1:
-            near = {
-                molecule: candidates
-                for molecule in names
-                if molecule not in self._names and (candidates := self._by_skeleton.get(_skeleton(molecule)))
-            }
+            same_size = [name for name in names if name not in self._names and _size(name) in self.sizes]
+            self._compute_ahead(_skeleton, {molecule: [molecule] for molecule in same_size})
+            near = {molecule: self._by_skeleton.get(_skeleton(molecule), []) for molecule in same_size}
             self._compute_ahead(_fixed_part, near)
             near = {
                 molecule: [candidate for candidate in candidates if _may_be_forms(candidate, molecule)]
@@ -251,21 +262,50 @@ def _skeleton(smiles: str) -> str:
     Empty if the text is not a SMILES.
     """
     molecule = parse_smiles(smiles)
-    return "" if molecule is None else _skeleton_of(smiles, molecule)
+    return "" if molecule is None else _skeleton_of(_main_part(smiles, molecule))
 
 
-def _skeleton_of(smiles: str, molecule: Chem.Mol) -> str:
-    """:func:`_skeleton` of a molecule that was read from a SMILES. The molecule is changed."""
+def _skeleton_of(part: Chem.Mol) -> str:
+    """:func:`_skeleton`, from the :func:`_main_part` of a molecule."""
+    return f"{_element_graph(part)} {_hydrogens(part)}"
+
+
+@_remembered
+def _size(smiles: str) -> Size | None:
+    """Numbers that all molecules with the same skeleton share; None if the text is not a SMILES.
+
+    They take a hundredth of the time that the skeleton takes.
+    """
+    molecule = parse_smiles(smiles)
+    return None if molecule is None else _size_of(_main_part(smiles, molecule))
+
+
+def _size_of(part: Chem.Mol) -> Size:
+    """:func:`_size`, from the :func:`_main_part` of a molecule: atoms, those but carbon, bonds, :func:`_hydrogens`."""
+    from rdkit.Chem.rdMolDescriptors import CalcNumHeteroatoms
+
+    return part.GetNumAtoms(), CalcNumHeteroatoms(part), part.GetNumBonds(), _hydrogens(part)
+
+
+def _hydrogens(molecule: Chem.Mol) -> int:
+    """Hydrogen atoms minus charge."""
+    from rdkit import Chem
+
+    return molecule.GetNumAtoms(onlyExplicit=False) - molecule.GetNumAtoms() - Chem.GetFormalCharge(molecule)
+
+
+def _main_part(smiles: str, molecule: Chem.Mol) -> Chem.Mol:
+    """The largest fragment of a molecule that was read from a SMILES, without stereochemistry and isotopes.
+
+    The molecule is changed.
+    """
     from rdkit import Chem
     from rdkit.Chem.MolStandardize import rdMolStandardize
 
     Chem.RemoveStereochemistry(molecule)
     if _ISOTOPE.search(smiles):
         molecule = Chem.RemoveHs(rdMolStandardize.IsotopeParent(molecule, skipStandardize=True))
-    if _may_have_fragments(smiles):
-        molecule = _quietly(rdMolStandardize.FragmentParent, molecule)
-    hydrogens = molecule.GetNumAtoms(onlyExplicit=False) - molecule.GetNumAtoms() - Chem.GetFormalCharge(molecule)
-    return f"{_element_graph(molecule)} {hydrogens}"
+    return _quietly(rdMolStandardize.FragmentParent, molecule) if _may_have_fragments(smiles) else molecule
 
 
 def _element_graph(molecule: Chem.Mol) -> str:
