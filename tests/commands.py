@@ -26,8 +26,15 @@ _FORKSERVER.set_forkserver_preload(
     [
         *(module for module, _ in MAIN.values()),
         # What Snakemake imports while it runs, and what the Snakefile imports.
-        *("snakemake.profiles", "snakemake.report.html_reporter", "snakemake.storage", "nbformat", "pulp"),
-        *(f"molmix.pipeline.{name}" for name in ("endings", "groups", "job_settings", "resources", "setup")),
+        *(
+            "snakemake.profiles",
+            "snakemake.report.html_reporter",
+            "snakemake.storage",
+            "nbformat",
+            "pulp",
+            "smart_open",
+        ),
+        *(f"molmix.pipeline.{name}" for name in ("endings", "groups", "job_server", "job_settings", "named", "setup")),
     ]
 )
 

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from setuptools import __version__ as setuptools_version
 
+from molmix import Judge
+from molmix.core.files import read_table
 from tests.commands import ROOT
 from tests.nli_models import make_model
 
@@ -60,14 +63,42 @@ def site_packages(environment: Path) -> str:
     return str(folder)
 
 
-def test_the_installed_command_scores_captions_in_any_folder(installed: Path, tmp_path: Path) -> None:
-    make_model(tmp_path / "tiny", "bert")
-    (tmp_path / "references.txt").write_text("The molecule is a dye.\nIt contains two rings.\n")
-    (tmp_path / "captions.txt").write_text("The molecule is a drug.\nIt contains two rings.\n")
-    command = ("score", "references.txt", "captions.txt", "--nli", "tiny", "--out", "scored")
-    said = run(tmp_path, str(installed / "bin/molmix"), *command, PYTHONPATH=site_packages(installed))
-    assert "# Leaderboard" in said and (tmp_path / "scored/results/captions/explorer/index.html").is_file()
-    assert str(installed / "share/molmix/Snakefile") in (tmp_path / "scored/config.yaml").read_text()
+REFERENCES = ["The molecule is a dye. It is long.", "It contains two rings.", "It is a fungal metabolite."]
+CAPTIONS = ["The molecule is long.", "", "It is a dye. It contains two rings."]
+
+
+@pytest.fixture(scope="module")
+def scored(installed: Path, tmp_path_factory) -> tuple[Path, str]:
+    """A folder without a config in which the installed command scored captions with `tiny`, and what it printed."""
+    folder = tmp_path_factory.mktemp("scored")
+    make_model(folder / "tiny", "bert")
+    (folder / "references.txt").write_text("\n".join(REFERENCES) + "\n")
+    (folder / "ours.txt").write_text("\n".join(CAPTIONS) + "\n")
+    command = ("score", "references.txt", "ours.txt", "--nli", "tiny", "--out", "scored")
+    return folder, run(folder, str(installed / "bin/molmix"), *command, PYTHONPATH=site_packages(installed))
+
+
+def test_the_installed_command_scores_captions_in_any_folder(installed: Path, scored: tuple[Path, str]) -> None:
+    folder, said = scored
+    assert "# Leaderboard" in said and (folder / "scored/results/captions/explorer/index.html").is_file()
+    assert str(installed / "share/molmix/Snakefile") in (folder / "scored/config.yaml").read_text()
+
+
+def test_a_judge_gives_the_numbers_of_the_command(scored: tuple[Path, str], tmp_path: Path) -> None:
+    folder, _ = scored
+    scores = read_table(folder / "scored/results/captions/scores/ours/references.parquet").to_pandas()
+    own = Judge(nli=folder / "tiny", store=tmp_path / "store").score(REFERENCES, CAPTIONS)
+    columns = [
+        "atomic_f1",
+        "atomic_precision",
+        "atomic_recall",
+        "hallucination",
+        "supported",
+        "contradicted",
+        "unsupported",
+        "coverage",
+    ]
+    pd.testing.assert_frame_equal(scores[columns], own[columns], check_exact=True)
 
 
 # As snakedeploy writes it.

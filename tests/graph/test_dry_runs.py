@@ -12,6 +12,7 @@ from tests.nli_models import make_model
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "config").glob("*.yaml"))
+LARGE = ("ablations.yaml", "paper.yaml", "small.yaml")  # plans of hundreds of jobs
 
 
 def planned(output: str) -> dict[str, int]:
@@ -34,29 +35,38 @@ def make_instruct_model(folder: Path) -> None:
     LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(folder)
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
-def test_every_shipped_config_plans_every_model(path: Path, tmp_path: Path, snakemake) -> None:
-    (tmp_path / "config").mkdir()  # the shipped examples are found from the folder that one runs in
-    (tmp_path / "config/example").symlink_to(ROOT / "config/example")
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that shipped configs name: the examples, and what the commands of their pages make."""
+    folder = tmp_path_factory.mktemp("beside")
+    (folder / "config").mkdir()  # the shipped examples are found from the folder that one runs in
+    (folder / "config/example").symlink_to(ROOT / "config/example")
     real = ["chebi20/test", "chebi20/validation", "chebi20/molt5-small-smiles2caption", "pubchem324k/test"]
     found = [f"retrieval/{name}" for name in ("nearest-100", "nearest-10", "nearest-1", "any")]
     for name in real + found:
-        file = tmp_path / f"judge-data/{name}.tsv"  # which `make judge-figures` links or makes
+        file = folder / f"judge-data/{name}.tsv"  # which `make judge-figures` links or makes
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("CID\tSMILES\tdescription\toutput\n1\tCCO\tAn alcohol.\tA dye.\n")
-    make_model(tmp_path / "judge-data/nli", "bert")
-    make_instruct_model(tmp_path / "small-data/smollm2")  # and which `make small-figures` links
-    (tmp_path / "small-data/wordnet").mkdir()
-    (tmp_path / "small-data/chebi20").symlink_to(tmp_path / "judge-data/chebi20")
-    (tmp_path / "small-data/nli").symlink_to(tmp_path / "judge-data/nli")
-    (tmp_path / "small-data/vocab").mkdir()
-    (tmp_path / "small-data/vocab/scibert-scivocab-uncased.txt").write_text("the\n")
-    done = snakemake(tmp_path, "-n", "--configfile", str(path))
+    make_model(folder / "judge-data/nli", "bert")
+    make_instruct_model(folder / "small-data/smollm2")  # and which `make small-figures` links
+    (folder / "small-data/wordnet").mkdir()
+    (folder / "small-data/chebi20").symlink_to(folder / "judge-data/chebi20")
+    (folder / "small-data/nli").symlink_to(folder / "judge-data/nli")
+    (folder / "small-data/vocab").mkdir()
+    (folder / "small-data/vocab/scibert-scivocab-uncased.txt").write_text("the\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(one, marks=[pytest.mark.slow] if one.name in LARGE else [], id=one.name) for one in SHIPPED],
+)
+def test_every_shipped_config_plans_every_model(path: Path, beside: Path, snakemake) -> None:
+    done = snakemake(beside, "-n", "all", "judge", "--configfile", str(path))
     assert done.returncode == 0, done.stdout
-    assert planned(done.stdout).get("score", 0) == len(model_table.build(loading.load(path)))
-    judged = snakemake(tmp_path, "-n", "judge", "--configfile", str(path))
-    assert judged.returncode == 0, judged.stdout
-    assert planned(judged.stdout)["judge_validation"] == planned(judged.stdout)["audit"] == 1
+    jobs = planned(done.stdout)
+    assert jobs.get("score", 0) == len(model_table.build(loading.load(path)))
+    assert jobs["judge_validation"] == jobs["audit"] == 1
 
 
 def test_the_study_at_reduced_size_has_the_models_of_one_seed_but_one_merge_method() -> None:
@@ -172,6 +182,7 @@ def test_refused_before_any_job(change, expected, tmp_path: Path, snakemake, mic
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_an_ablation_makes_the_models_of_its_own_arms_only(tmp_path: Path, snakemake) -> None:
     path = ROOT / "config/ablations.yaml"
     done = snakemake(tmp_path, "-n", "ablation_share-sft", "--configfile", str(path))

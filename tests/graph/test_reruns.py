@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.commands import ROOT
+from tests.commands import ROOT, run_command
 from tests.graph.test_dry_runs import planned
 
 pytestmark = pytest.mark.slow
@@ -45,6 +46,19 @@ def snakemake(folder: Path, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def forked(job_server: dict[str, str]) -> Callable[..., str]:
+    """The same by a fork, which has the library of this checkout."""
+
+    def snakemake(folder: Path, *arguments: str) -> str:
+        words = ("--cores", "1", *arguments)
+        done = run_command("snakemake", *words, folder=folder, environment=os.environ | job_server)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    return snakemake
+
+
 def needed(folder: Path) -> str:
     """The rules that the library of a checkout takes for not done."""
     code = "from pathlib import Path; from molmix.pipeline.status.graph import jobs"
@@ -61,39 +75,39 @@ def needed(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, micro: dict[str, Any]) -> tuple[Path, tuple[str, ...]]:
+def made(tmp_path_factory, micro: dict[str, Any], forked) -> tuple[Path, tuple[str, ...]]:
     """A checkout in which the corpus of a study was made, and the arguments to ask for it again."""
     folder = checkout(tmp_path_factory.mktemp("made") / "molmix")
     (folder / "study.yaml").write_text(yaml.safe_dump(micro, sort_keys=False))
     arguments = ("data_all", "--configfile", "study.yaml")
-    snakemake(folder, *arguments)
+    forked(folder, *arguments)
     return folder, arguments
 
 
-def test_a_script_with_a_new_date_reruns_nothing(made) -> None:
+def test_a_script_with_a_new_date_reruns_nothing(made, forked) -> None:
     folder, arguments = made
     for script in (folder / "workflow/scripts").glob("*.py"):
         script.touch()
-    assert NOTHING in snakemake(folder, "-n", *arguments)
-    assert NOTHING in snakemake(folder, "-n", *arguments, "--workflow-profile", "profiles/slurm")
+    assert NOTHING in forked(folder, "-n", *arguments)
+    assert NOTHING in forked(folder, "-n", *arguments, "--workflow-profile", "profiles/slurm")
     assert needed(folder) == "[]"  # what `molmix status` says
     # That is what the profiles are for: by itself Snakemake would.
-    assert planned(snakemake(folder, "-n", *arguments, "--workflow-profile", "none")).keys() >= {"world", "corpus"}
+    assert planned(forked(folder, "-n", *arguments, "--workflow-profile", "none")).keys() >= {"world", "corpus"}
 
 
-def test_results_in_a_fresh_checkout_rerun_nothing(made, tmp_path: Path) -> None:
+def test_results_in_a_fresh_checkout_rerun_nothing(made, forked, tmp_path: Path) -> None:
     folder, arguments = made
     fresh = checkout(tmp_path / "fresh")
     shutil.copy(folder / "study.yaml", fresh)
     shutil.copytree(folder / "results", fresh / "results")
-    assert NOTHING in snakemake(fresh, "-n", *arguments)
+    assert NOTHING in forked(fresh, "-n", *arguments)
     # With Snakemake's records beside them, a setting that changed is seen.
     shutil.copytree(folder / ".snakemake", fresh / ".snakemake", dirs_exist_ok=True)
     assert NOTHING in snakemake(fresh, "-n", *arguments)
     study = yaml.safe_load((fresh / "study.yaml").read_text())
     study["data"]["subset"]["fraction"] = 0.5
     (fresh / "study.yaml").write_text(yaml.safe_dump(study))
-    assert planned(snakemake(fresh, "-n", *arguments)) == {"corpus": 1, "data_all": 1}
+    assert planned(forked(fresh, "-n", *arguments)) == {"corpus": 1, "data_all": 1}
 
 
 OUTER = """
