@@ -46,7 +46,7 @@ def violations(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Page], lis
     return found
 
 
-class OpenPages:
+class Pages:
     """Pages that many tests use one after the other: a new one costs more than what most tests do in it.
 
     Attributes:
@@ -56,20 +56,18 @@ class OpenPages:
     def __init__(self, browser: Browser) -> None:
         self.complaints: list[str] = []
         self._browser = browser
-        self._pages: dict[str, list[Page]] = {}  # by the settings of their context
-        self._used: list[Page] = []
+        self._pages: list[Page] = []
+        self._used = 0
 
-    def open(self, folder: Path, hash: str = "", **settings) -> Page:
-        """Open an explorer's index.html at a hash; settings as for a browser's context."""
-        pages = self._pages.setdefault(repr(settings), [])
-        page = next((page for page in pages if page not in self._used), None)
-        if page is None:
-            page = self._browser.new_context(**settings).new_page()
-            pages.append(page)
-            self._listen(page)
-        self._used.append(page)
-        page.goto((folder / "index.html").resolve().as_uri() + hash)
-        page.wait_for_selector("#detail .answer")
+    def take(self, width: int = 1280, height: int = 720, scheme: str = "light") -> Page:
+        """An empty page that no other part of the test uses."""
+        if self._used == len(self._pages):
+            self._pages.append(self._browser.new_context().new_page())
+            self._listen(self._pages[-1])
+        page = self._pages[self._used]
+        self._used += 1
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
         return page
 
     def _listen(self, page: Page) -> None:
@@ -80,21 +78,35 @@ class OpenPages:
         page.on("request", lambda request: request.url.startswith(("file:", "data:")) or note(request.url))
 
     def leave(self) -> None:
-        """Leave what the last test looked at."""
-        for page in self._used:
+        """Leave what the test looked at."""
+        for page in self._pages[: self._used]:
             page.goto("about:blank")
             page.mouse.move(0, 0)
-        self._used.clear()
+        self._used = 0
 
 
 @pytest.fixture(scope="package")
-def open_pages(browser: Browser) -> OpenPages:
-    return OpenPages(browser)
+def all_pages(browser: Browser) -> Pages:
+    return Pages(browser)
 
 
 @pytest.fixture
-def open_page(open_pages: OpenPages) -> Iterator[Callable[..., Page]]:
-    open_pages.complaints.clear()
-    yield open_pages.open
-    open_pages.leave()
-    assert open_pages.complaints == []
+def take_page(all_pages: Pages) -> Iterator[Callable[..., Page]]:
+    """An empty page; the arguments are those of :meth:`Pages.take`."""
+    all_pages.complaints.clear()
+    yield all_pages.take
+    all_pages.leave()
+    assert all_pages.complaints == []
+
+
+@pytest.fixture
+def open_page(take_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Open an explorer's index.html at a hash, in a page of some size and colours."""
+
+    def opened(folder: Path, hash: str = "", **settings) -> Page:
+        page = take_page(**settings)
+        page.goto((folder / "index.html").resolve().as_uri() + hash)
+        page.wait_for_selector("#detail .answer")
+        return page
+
+    return opened

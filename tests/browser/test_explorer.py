@@ -302,7 +302,7 @@ def test_atoms_have_a_mark_a_word_and_numbers(pages: Path, open_page: Callable[.
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_out_of_reach(scheme: str, pages: Path, open_page: Callable[..., Page], violations) -> None:
-    page = open_page(pages, "#id=m9&words=pair", viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    page = open_page(pages, "#id=m9&words=pair", width=390, height=800, scheme=scheme)
     assert violations(page) == []
 
 
@@ -380,7 +380,7 @@ def test_answers_that_are_molecules(pages: Path, open_page: Callable[..., Page])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 900, 1920])
 def test_any_width_light_and_dark(width: int, scheme: str, pages: Path, open_page: Callable[..., Page]) -> None:
-    page = open_page(pages, "#id=m9", viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page = open_page(pages, "#id=m9", width=width, height=800, scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     faint = page.evaluate(CONTRAST)
     assert faint == []
@@ -473,7 +473,7 @@ def test_one_system_one_caption(drawn: Callable[[int, int], Path], open_page: Ca
 
 
 def test_a_thousand_systems(drawn: Callable[[int, int], Path], open_page: Callable[..., Page]) -> None:
-    page = open_page(drawn(1000, 2), viewport={"width": 360, "height": 800})
+    page = open_page(drawn(1000, 2), width=360, height=800)
     assert page.locator("#a option").count() == 1000
     page.select_option("#a", "system-999")
     expect(page.locator(".answer h3 bdi").first).to_have_text("system-999")

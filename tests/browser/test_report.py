@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from molmix.analysis.tables import Cell, Grid, markdown
 from molmix.report.front_page import write_one_page
@@ -32,12 +32,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
 def test_any_width_light_and_dark(
-    width: int, scheme: str, report: Path, browser: Browser, violations: Callable[[Page], list[str]]
+    width: int, scheme: str, report: Path, take_page: Callable[..., Page], violations: Callable[[Page], list[str]]
 ) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
-    page = context.new_page()
+    page = take_page(width, 800, scheme)
     page.goto(report.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert page.locator("img").evaluate("image => image.naturalWidth") == 2000
     assert violations(page) == []
-    context.close()
