@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-_PER_TASK = 500  # most items that a process gets at a time
+_PER_TASK = 200  # most items that a process gets at a time
 
 
 def in_processes(function: Callable[[Any], Any], items: Sequence[Any], processes: int) -> list[Any]:
@@ -19,8 +19,8 @@ def in_processes(function: Callable[[Any], Any], items: Sequence[Any], processes
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    # Several for each process, so that all end together.
-    chunk = max(1, min(_PER_TASK, len(items) // (4 * processes)))
+    # Many for each process, so that all end together although some items take longer than others.
+    chunk = max(1, min(_PER_TASK, len(items) // (16 * processes)))
     # Forked processes: others would run the script of the job again.
     with ProcessPoolExecutor(processes, mp_context=get_context("fork")) as pool:
         return list(pool.map(function, items, chunksize=chunk))

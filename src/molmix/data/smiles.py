@@ -170,9 +170,9 @@ def join_key(molecule: str, domain: str) -> str:
 class HeldOut:
     """Molecules that training must not use. :meth:`find` says at which level another molecule equals one of them.
 
-    A parent takes about 20 ms to compute. So parents are compared only for molecules with the same skeleton and fixed
-    part, which take less than 1 ms and are the same for every form of a molecule. For molecules that RDKit cannot read,
-    and under ``domain: text``, only equal texts are found.
+    A parent takes about 20 ms to compute. So parents are compared only for molecules with the same size, skeleton and
+    fixed part, which take less than 1 ms and are the same for every form of a molecule. For molecules that RDKit cannot
+    read, and under ``domain: text``, only equal texts are found.
     """
 
     def __init__(self, domain: str, processes: int = 1) -> None:

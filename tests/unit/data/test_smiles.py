@@ -1,9 +1,10 @@
 """SMILES: what is one, the canonical form, the key that rows are joined by, and leakage between sets."""
 
 import pytest
+from rdkit.Chem import rdMolHash
 from rdkit.Chem.MolStandardize import rdMolStandardize
 
-from molmix.data.smiles import HeldOut, canonical, join_key, parse_smiles
+from molmix.data.smiles import HeldOut, canonical, compute_ahead, join_key, parse_smiles
 
 # The canonical SMILES of these, taken once, has another canonical SMILES.
 UNSTABLE = [
@@ -101,6 +102,23 @@ def test_isomers_with_other_double_bonds_need_no_parent(monkeypatch: pytest.Monk
     out = HeldOut("molecules")
     out.add(["CCCCCC=CCC=CCCCCCCCC(=O)OC"], "tests.one")
     assert out.find("CCCC=CCC=CCCCCCCCCCC(=O)OC") is None
+
+
+def test_molecules_of_another_size_need_no_skeleton(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most molecules of a corpus have the size of no held-out one, and a skeleton takes a third of their time."""
+
+    def refused(*_: object) -> None:
+        raise AssertionError("a skeleton was computed")
+
+    out = HeldOut("molecules")
+    out.add([join_key("CCCCC(N)C(=O)O", "molecules")], "tests.one")
+    with monkeypatch.context() as patch:
+        patch.setattr(rdMolHash, "MolHash", refused)
+        compute_ahead(["CCCCCC(N)C(=O)O", "OCCC(N)C(=O)O"], 1, scaffolds=False, sizes=out.sizes)
+        assert all(out.find(join_key(text, "molecules")) is None for text in ("CCCCCC(N)C(=O)O", "OCCC(N)C(=O)O"))
+    ion = "CCCCC([NH3+])C([O-])=O"  # of the same size
+    compute_ahead([ion], 1, scaffolds=False, sizes=out.sizes)
+    assert out.find(join_key(ion, "molecules")) == ("parent", "tests.one")
 
 
 def test_texts_and_unreadable_molecules_are_found_as_they_are() -> None:
