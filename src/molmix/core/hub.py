@@ -27,10 +27,13 @@ FILES: dict[Kind, list[str]] = {
     "dataset": ["*.parquet", "*.csv", "*.tsv", "*.json", "*.jsonl", "*.txt", "*.arrow", "*.gz", "README.md"],
 }
 _ASKED = os.environ.get("HF_HUB_OFFLINE")  # the user's value, read before a job sets the variable
+_switched_off = False
 
 
 def switch_hub_off() -> None:
     """Block network access to the hub, except in :func:`snapshot`. Call this before the hub client is imported."""
+    global _switched_off  # noqa: PLW0603
+    _switched_off = True
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
@@ -48,10 +51,12 @@ def snapshot(key: str, repository: str, revision: str, kind: Kind) -> Path:
     Raises:
         MolmixError: the repository is gated, it or the revision does not exist, or the hub cannot be reached.
     """
-    os.environ["HF_HUB_OFFLINE"] = _ASKED or "0"  # read when the client is first imported
+    os.environ["HF_HUB_OFFLINE"] = _ASKED or "0"
     from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError, HFValidationError, LocalEntryNotFoundError
 
+    if _switched_off and not _ASKED:  # the client reads the variable at its import, which was in the job server
+        constants.HF_HUB_OFFLINE = False
     for logger in (logging.getLogger(), logging.getLogger("huggingface_hub")):  # the client logs URLs
         for handler in logger.handlers:
             handler.addFilter(_hide_password)

@@ -162,14 +162,21 @@ def test_the_server_ends_with_its_last_job_after_the_one_who_started_it(server: 
 
 
 def test_a_script_that_is_not_listed_runs_without_the_server(server: Server) -> None:
-    done = server.client("import os; print(os.getppid())", name="fetch.py")
+    done = server.client("import os; print(os.getppid())", name="push.py")
     parent = int(done.communicate(timeout=60)[0])
     assert parent == os.getpid()  # the client has become the script
 
 
-def test_every_script_is_listed_but_those_that_use_the_hub() -> None:
+def test_a_job_with_other_settings_of_the_hub_runs_without_the_server(server: Server) -> None:
+    """The client of the hub reads them at its import, which was in the server."""
+    for environment, parent in (({}, server.process.pid), ({"HF_HOME": str(server.folder)}, os.getpid())):
+        client = server.client("import os; print(os.getppid())", **environment)
+        assert int(client.communicate()[0]) == parent
+
+
+def test_every_script_is_listed_but_those_that_write_to_the_hub() -> None:
     scripts = {path.name for path in (ROOT / "workflow/scripts").glob("*.py")}
-    assert scripts - MODULES.keys() == {"corpus.py", "fetch.py", "list_pushed.py", "push.py"}
+    assert scripts - MODULES.keys() == {"list_pushed.py", "push.py"}
     assert MODULES.keys() <= scripts
     for module in {module for modules in MODULES.values() for module in modules}:
         importlib.import_module(module)

@@ -175,6 +175,18 @@ def test_all_files_of_a_data_set_are_read(hub: Hub, tmp_path: Path) -> None:
     assert done.stdout.strip() == "['C', 'CC']"
 
 
+def test_a_job_downloads_though_the_client_was_imported_for_jobs_without_a_network(hub: Hub, tmp_path: Path) -> None:
+    code = (
+        "from molmix.core.hub import snapshot, switch_hub_off; switch_hub_off()\n"
+        "import huggingface_hub.constants\n"  # by the job server
+        f"print(snapshot('initial.llm', 'lab/model', {COMMIT!r}, 'model').name)"
+    )
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment = outside | {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": hub.address, "HF_HUB_DISABLE_XET": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=False)
+    assert done.stdout.strip() == COMMIT, done.stderr
+
+
 def test_a_password_in_the_address_of_the_hub_is_not_printed(tmp_path: Path) -> None:
     done = molmix(tmp_path, study(), "prefetch", HF_ENDPOINT="http://me:se%40cret@127.0.0.1:9")
     assert done.returncode == 1 and "127.0.0.1:9 cannot be reached" in done.stderr

@@ -27,6 +27,7 @@ import signal
 import socket
 import sys
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -42,7 +43,7 @@ _NLI = (*_TABLES, "torch", "safetensors.torch", "transformers.models.bert.modeli
 _TRAINING = (*_MODEL, "datasets", "peft", "accelerate", "transformers.trainer", "torch.utils.tensorboard")
 _PANDAS = (*_TABLES, "pandas", "scipy.stats")
 _PLOTS = (*_PANDAS, "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg")
-# Script -> modules that its jobs import. The other scripts use the hub, whose client reads its settings at its import.
+# Script -> modules that its jobs import. The other scripts write to the hub, and are rare.
 MODULES: dict[str, tuple[str, ...]] = {
     "align.py": (
         *_TRAINING,
@@ -51,6 +52,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "trl.trainer.dpo_trainer",
         "molmix.align.training",
     ),
+    "fetch.py": (*_MODEL, "molmix.models.pretrained"),
     "train_initial.py": (*_TRAINING, "molmix.models.small"),
     "train_nli.py": (*_TRAINING, "transformers.models.bert.modeling_bert", "molmix.judges.nli.training"),
     "generate.py": (*_MODEL, "peft", "molmix.generation.generate"),
@@ -83,6 +85,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "plant_errors.py": (*_PANDAS, "molmix.analysis.judge_validation.validate"),
     "judge_validation.py": (*_PLOTS, "molmix.analysis.judge_validation.validate", "molmix.report.plots.judges"),
     "agreement.py": (*_PANDAS, "molmix.analysis.judge_validation.validate"),
+    "corpus.py": (*_TABLES, "molmix.data.corpus"),
     "world.py": (*_TABLES, "molmix.data.synthetic.corpus"),
     "pairs.py": (*_TABLES, "molmix.data.preferences"),
     "sample_pairs.py": (*_TABLES, "molmix.align.judged_pairs"),
@@ -103,6 +106,7 @@ def serve(path: str, listening: int) -> None:
         path: of the socket, in a folder that only its user may enter.
         listening: file descriptor of the socket.
     """
+    hub = _hub_settings(os.environ)
     set_environment(threads=1)
     jobs: dict[int, socket.socket] = {}  # process id -> its client
     with socket.socket(fileno=listening) as listener, selectors.DefaultSelector() as waiting:
@@ -115,7 +119,7 @@ def serve(path: str, listening: int) -> None:
             for key, _ in waiting.select():
                 if key.fileobj is listener:
                     client = _accept(listener)
-                    if client and (job := _start(client, waiting)):
+                    if client and (job := _start(client, waiting, hub)):
                         jobs[job] = client
                         waiting.register(client, selectors.EVENT_READ, job)
                 elif key.fileobj == sys.stdin.fileno():
@@ -151,13 +155,17 @@ def _accept(listener: socket.socket) -> socket.socket | None:
         return None
 
 
-def _start(client: socket.socket, waiting: selectors.BaseSelector) -> int | None:
-    """Fork for a client's script. Returns the job's process id; None if the client ended before it had said all."""
+def _start(client: socket.socket, waiting: selectors.BaseSelector, hub: Mapping[str, str]) -> int | None:
+    """Fork for a client's script. Returns the job's process id; None if the client ended before it had said all.
+
+    A job with other settings of the hub than `hub`, those of the server, is left to its client.
+    """
     files: list[int] = []
     try:
         _, files, _, _ = socket.recv_fds(client, 1, 3)
         request = json.loads(client.makefile("rb").readline())
-        if (modules := MODULES.get(_name(request["script"]))) is None:
+        modules = MODULES.get(_name(request["script"]))
+        if modules is None or _hub_settings(request["environment"]) != hub:
             client.sendall(b"0\n")
             client.close()
             return None
@@ -182,6 +190,11 @@ def _start(client: socket.socket, waiting: selectors.BaseSelector) -> int | None
 def _name(script: str) -> str:
     """File name of a script in the workflow. Snakemake copies it to ``tmp….<name>``."""
     return Path(script).name.partition(".")[2]
+
+
+def _hub_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """What the client of the hub reads at its import."""
+    return {name: value for name, value in environment.items() if name.startswith(("HF_", "XDG_CACHE_HOME", "HOME"))}
 
 
 def _import(module: str) -> None:
