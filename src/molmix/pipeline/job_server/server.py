@@ -193,8 +193,9 @@ def _name(script: str) -> str:
 
 
 def _hub_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """What the client of the hub reads at its import."""
-    return {name: value for name, value in environment.items() if name.startswith(("HF_", "XDG_CACHE_HOME", "HOME"))}
+    """What the client of the hub reads at its import. It reads the token at each request."""
+    names = [name for name in environment if name.startswith("HF_") and not name.endswith("TOKEN")]
+    return {name: environment.get(name, "") for name in (*names, "XDG_CACHE_HOME", "HOME")}
 
 
 def _import(module: str) -> None:
