@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -35,6 +34,7 @@ from molmix.judges.decompose.prompt import PRESETS, conversation, fill
 from molmix.judges.decompose.prompt import PROMPT as PROMPT_BY_DEFAULT
 from molmix.judges.decompose.text import clean, sentence
 from molmix.models.small import make_tokenizer
+from tests.forked import ForkedPython
 
 torch.set_num_threads(1)
 
@@ -399,10 +399,10 @@ def served(tiny, tmp_path_factory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("serve") / "log"
-    command = [Path(sys.executable).parent / "transformers", "serve", tiny, "--port", str(port), "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "transformers.cli.transformers", "serve", str(tiny), "--device", "cpu"]
     with log.open("w") as stream:
-        server = subprocess.Popen(
-            [*map(str, command), "--device", "cpu"],
+        server = ForkedPython(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
             stdout=stream,
             stderr=stream,
             env=os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"},
