@@ -24,7 +24,7 @@ def outcome(content: dict[str, Any]) -> str | None:
     path = Path("study.yaml")
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     try:
-        study, table = ready(read_yaml(path), [path], read_files=True)
+        study, table = ready(content, [path], read_files=True)  # reads the file, too
     except MolmixError as error:
         return str(error)
     json.dumps(study.model_dump(mode="json"), allow_nan=False)
@@ -37,6 +37,7 @@ def test_the_study_itself_is_accepted(folder: Path) -> None:
     assert outcome(BASE) is None
 
 
+@pytest.mark.slow
 def test_spoilt_studies(folder: Path) -> None:
     seen: dict[tuple[str, str, str], bool] = {}
 

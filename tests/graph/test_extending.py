@@ -153,11 +153,13 @@ def test_the_page_shows_every_plugin_that_is_tested_here() -> None:
     assert sorted(shown_files()) == sorted(plugin.file for plugin in PLUGINS.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PLUGINS)
 def test_a_new_file_is_planned(kind: str, plan: str) -> None:
     assert PLUGINS[kind].planned in plan
 
 
+@pytest.mark.slow
 def test_the_config_reference_follows(project: Path) -> None:
     run(project, sys.executable, "-m", "molmix.config.documentation")
     reference = (project / "docs/config.md").read_text()
