@@ -24,6 +24,8 @@ from molmix.models.manifests import write_manifest
 from molmix.models.precision import erasure_warning
 
 if TYPE_CHECKING:
+    import torch
+
     from molmix.merge.inputs import Input
     from molmix.models.weights import Weights
 
@@ -215,10 +217,47 @@ def _run(recipe: dict[str, Any], folders: dict[str, Path], out: Path, seed: int)
     )
     torch.manual_seed(seed)
     try:
-        run_merge(MergeConfiguration.model_validate(located), str(out), options)
+        with _trimming_without_a_sort():
+            run_merge(MergeConfiguration.model_validate(located), str(out), options)
     except (RuntimeError, ValueError) as error:  # its definition of an architecture does not fit, or a parameter
         hint = "change the parameters; if it does not know the architecture, remove it from `merge` and `universal`"
         raise fault(", ".join(folders), f"mergekit cannot merge these models ({error})", hint) from error
+
+
+@contextmanager
+def _trimming_without_a_sort() -> Iterator[None]:
+    """Let mergekit trim a tensor with :func:`keep_largest`. Its sort takes most of the time of a TIES merge."""
+    from mergekit import sparsify
+
+    by_sort = sparsify.magnitude
+
+    def trim(tensor: torch.Tensor, density: float, rescale_norm: Any = None) -> torch.Tensor:
+        if 0 < density < 1 and tensor.numel() and tensor.device.type == "cpu":
+            kept = keep_largest(tensor.abs(), max(1, int(density * tensor.numel())))
+            if kept is not None:
+                return sparsify.rescaled_masked_tensor(tensor, kept.to(tensor.dtype), rescale_norm)
+        return by_sort(tensor, density, rescale_norm)
+
+    sparsify.magnitude = trim
+    try:
+        yield
+    finally:
+        sparsify.magnitude = by_sort
+
+
+def keep_largest(values: torch.Tensor, number: int) -> torch.Tensor | None:
+    """Which values of a tensor are the largest, found by a selection, which takes a fifth of the time of a sort.
+
+    Args:
+        values: any shape, not empty.
+        number: of values, at least one.
+
+    Returns:
+        Truth values of the same shape, ``number`` of them true. None if equal values leave a choice.
+    """
+    flat = values.float().reshape(-1)
+    kept = flat >= flat.kthvalue(flat.numel() - number + 1).values
+    return kept.reshape(values.shape) if int(kept.sum()) == number else None
 
 
 def _copy_other_files(folder: Path, out: Path, dtype: str) -> None:

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from molmix.core.errors import MolmixError
 from molmix.core.files import read_json, write_json
 from molmix.merge.mergekit_methods import SHIPPED, describe_methods
-from molmix.merge.merging import merge
+from molmix.merge.merging import keep_largest, merge
 from molmix.merge.settings import METHODS, MergeMethod
 from molmix.models.loading import load
 from molmix.models.manifests import write_manifest
@@ -409,6 +409,19 @@ def test_every_method_gives_what_mergekit_gives(
     assert merged.keys() == wanted.keys()
     for tensor, values in wanted.items():
         np.testing.assert_allclose(merged[tensor], values, atol=2e-6, err_msg=tensor)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_largest_values_are_those_of_a_sort(dtype: str) -> None:
+    """Or none are given: which of equal values a sort puts first is not known."""
+    import torch
+
+    values = torch.randperm(200, generator=torch.Generator().manual_seed(1)).to(getattr(torch, dtype)).reshape(20, 10)
+    for number in (1, 40, 199, 200):
+        kept = keep_largest(values, number)
+        assert kept is not None and torch.equal(kept, values >= 200 - number)
+    assert keep_largest(torch.tensor([[3, 1], [1, 2]]), 3) is None
+    assert keep_largest(torch.zeros(5), 4) is None and keep_largest(torch.zeros(5), 5) is not None
 
 
 def test_every_method_of_mergekit_for_two_models_or_more_is_tested() -> None:
