@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 
@@ -26,7 +27,7 @@ def _run_module(command: Sequence[str], environment: Mapping[str, str]) -> NoRet
     """In the new process: what Python does with the command, without the imports."""
     status = 1
     try:
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        _let_go_of_files()
         sys.stdout, sys.stderr = (os.fdopen(file, "w", closefd=False) for file in (1, 2))
         os.environ.clear()
         os.environ.update(environment)
@@ -46,3 +47,11 @@ def _run_module(command: Sequence[str], environment: Mapping[str, str]) -> NoRet
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _let_go_of_files() -> None:
+    """Close the parent's files, but keep their numbers: its objects close these numbers when they are collected."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for entry in Path("/dev/fd").iterdir():
+        if (file := int(entry.name)) > 2 and file != nothing:
+            os.dup2(nothing, file)
