@@ -18,6 +18,11 @@ gc.set_threshold(100_000, 20, 100)
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests of clusters, which wait the longest."""
+    items.sort(key=lambda item: "slurm" not in item.path.parts)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def imports_are_no_garbage() -> None:
     """The collector of garbage does not look again and again at what earlier files of tests have imported."""
