@@ -4,8 +4,8 @@ BIN := .venv/bin
 # Scripts started by `make` find the installed tools first, and a noisy environment's Python path last.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 READY := .venv/.ready
-# Four files of tests at a time, in their order: the tests of clusters and of commands wait more than they compute.
-AT_ONCE := -n 4 --dist loadfile --no-loadscope-reorder
+# Three files of tests at a time, in their order: the tests of clusters and of commands wait more than they compute.
+AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-fast lint audit bench gpu-checks faults docs site figures judge-figures small-figures lock
 

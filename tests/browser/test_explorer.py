@@ -206,6 +206,7 @@ def test_skip_link_goes_to_the_molecule_and_keeps_the_view(pages: Path, open_pag
     page = open_page(pages)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
+    expect(page).to_have_url(re.compile("#test="))  # the view is written there a moment later
     before = page.url
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "molecule-heading" and page.url == before

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -27,13 +28,13 @@ FILES: dict[Kind, list[str]] = {
     "dataset": ["*.parquet", "*.csv", "*.tsv", "*.json", "*.jsonl", "*.txt", "*.arrow", "*.gz", "README.md"],
 }
 _ASKED = os.environ.get("HF_HUB_OFFLINE")  # the user's value, read before a job sets the variable
-_switched_off = False
+_imported_off = False  # whether the client of the hub is first imported after `switch_hub_off`
 
 
 def switch_hub_off() -> None:
     """Block network access to the hub, except in :func:`snapshot`. Call this before the hub client is imported."""
-    global _switched_off  # noqa: PLW0603
-    _switched_off = True
+    global _imported_off  # noqa: PLW0603
+    _imported_off |= "huggingface_hub" not in sys.modules
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
@@ -55,7 +56,7 @@ def snapshot(key: str, repository: str, revision: str, kind: Kind) -> Path:
     from huggingface_hub import constants, get_cached_repo_tree, snapshot_download
     from huggingface_hub.errors import CachedRepoTreeNotFoundError, HFValidationError, LocalEntryNotFoundError
 
-    if _switched_off and not _ASKED:  # the client reads the variable at its import, which was in the job server
+    if _imported_off and not _ASKED:  # the client reads the variable at its import, which was in the job server
         constants.HF_HUB_OFFLINE = False
     for logger in (logging.getLogger(), logging.getLogger("huggingface_hub")):  # the client logs URLs
         for handler in logger.handlers:
