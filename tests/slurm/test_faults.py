@@ -3,8 +3,10 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -31,12 +33,15 @@ def script_of(folder: Path) -> int:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def out_of_time(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> tuple[MainProcess, Path]:
+def out_of_time(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MainProcess, Path]]:
     """A run whose first job hangs until its minute is over. The other tests run meanwhile."""
     folder = tmp_path_factory.mktemp("out-of-time")
     main = slurm.start(folder, WORLD, "--set-resources", "world:runtime=attempt")
     os.kill(script_of(folder), signal.SIGSTOP)
-    return main, folder
+    yield main, folder
+    for process in psutil.process_iter(["cwd"]):  # SLURM without cgroups overlooks a process whose parent has ended
+        if process.info["cwd"] == str(folder):
+            process.kill()
 
 
 def test_a_job_that_fails_is_tried_again_with_more(slurm: Slurm, tmp_path: Path) -> None:
