@@ -118,9 +118,7 @@ class Trial:
 
     def clear(self) -> None:
         """End what still runs in the copy, and remove it."""
-        for process in psutil.process_iter(["cwd"]):
-            if process.info["cwd"] == str(self.folder):
-                process.kill()
+        kill_in(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -130,6 +128,13 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def kill_in(folder: Path) -> None:
+    """Kill all processes that work in a folder."""
+    for process in psutil.process_iter(["cwd"]):
+        if process.info["cwd"] == str(folder):
+            process.kill()
 
 
 def children(pid: int) -> list[psutil.Process]:

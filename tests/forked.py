@@ -5,11 +5,12 @@ import os
 import runpy
 import subprocess
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
+
+from molmix.pipeline.job_server.server import run_and_end
 
 
 class ForkedPython(subprocess.Popen):
@@ -20,33 +21,22 @@ class ForkedPython(subprocess.Popen):
 
     def __init__(self, args: Sequence[str], env: Mapping[str, str] | None = None, **given: Any) -> None:
         module = partial(_run_module, args, dict(os.environ if env is None else env))
-        super().__init__(args, env=env, preexec_fn=module, **given)
+        super().__init__(args, env=env, preexec_fn=partial(run_and_end, module), **given)
 
 
-def _run_module(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+def _run_module(command: Sequence[str], environment: Mapping[str, str]) -> None:
     """In the new process: what Python does with the command, without the imports."""
-    status = 1
-    try:
-        _let_go_of_files()
-        sys.stdout, sys.stderr = (os.fdopen(file, "w", closefd=False) for file in (1, 2))
-        os.environ.clear()
-        os.environ.update(environment)
-        logging.getLogger().handlers.clear()
-        if torch := sys.modules.get("torch"):
-            torch.set_num_threads(1)  # a fork has none of the threads of the process that it was forked from
-        if accelerate := sys.modules.get("accelerate.state"):
-            accelerate.AcceleratorState._reset_state(reset_partial_state=True)  # of earlier trainings
-        sys.argv = list(command[command.index("-m") + 1 :])
-        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    _let_go_of_files()
+    sys.stdout, sys.stderr = (os.fdopen(file, "w", closefd=False) for file in (1, 2))
+    os.environ.clear()
+    os.environ.update(environment)
+    logging.getLogger().handlers.clear()
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)  # a fork has none of the threads of the process that it was forked from
+    if accelerate := sys.modules.get("accelerate.state"):
+        accelerate.AcceleratorState._reset_state(reset_partial_state=True)  # of earlier trainings
+    sys.argv = list(command[command.index("-m") + 1 :])
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
 def _let_go_of_files() -> None:

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 import yaml
+from faults.trial import kill_in
 
 from tests.slurm.conftest import SNAKEMAKE, TINY, MainProcess, Slurm
 
@@ -39,9 +39,7 @@ def out_of_time(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Itera
     main = slurm.start(folder, WORLD, "--set-resources", "world:runtime=attempt")
     os.kill(script_of(folder), signal.SIGSTOP)
     yield main, folder
-    for process in psutil.process_iter(["cwd"]):  # SLURM without cgroups overlooks a process whose parent has ended
-        if process.info["cwd"] == str(folder):
-            process.kill()
+    kill_in(folder)  # SLURM without cgroups overlooks a process whose parent has ended
 
 
 def test_a_job_that_fails_is_tried_again_with_more(slurm: Slurm, tmp_path: Path) -> None:

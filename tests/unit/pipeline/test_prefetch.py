@@ -56,12 +56,16 @@ def study(**more: object) -> dict:
     } | more
 
 
+def own_cache(folder: Path, **environment: str) -> dict[str, str]:
+    """The environment, without its settings of the hub, and with a cache in a folder."""
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    return outside | {"HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"} | environment
+
+
 def molmix(folder: Path, content: dict, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     (folder / "study.yaml").write_text(yaml.safe_dump(content))
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    own = {"HF_HOME": str(folder / "hf"), "HF_HUB_DISABLE_XET": "1"}
     words = [*arguments, "--configfile", "study.yaml"]
-    settings = outside | own | environment
+    settings = own_cache(folder, **environment)
     return run_command(
         "molmix of a small hub", *words, folder=folder, environment=settings, together=False, seconds=120
     )
@@ -181,8 +185,7 @@ def test_a_job_downloads_though_the_client_was_imported_for_jobs_without_a_netwo
         "import huggingface_hub.constants\n"  # by the job server
         f"print(snapshot('initial.llm', 'lab/model', {COMMIT!r}, 'model').name)"
     )
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    environment = outside | {"HF_HOME": str(tmp_path / "hf"), "HF_ENDPOINT": hub.address, "HF_HUB_DISABLE_XET": "1"}
+    environment = own_cache(tmp_path, HF_ENDPOINT=hub.address)
     done = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True, check=False)
     assert done.stdout.strip() == COMMIT, done.stderr
 

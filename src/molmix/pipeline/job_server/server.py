@@ -27,7 +27,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
@@ -218,8 +218,8 @@ def _report_ended(jobs: dict[int, socket.socket], waiting: selectors.BaseSelecto
 
 def _become(client: socket.socket, waiting: selectors.BaseSelector, files: list[int], request: dict) -> NoReturn:
     """In the child: run the script as ``python SCRIPT`` would, and end."""
-    status = 1
-    try:
+
+    def script() -> None:
         os.setpgid(0, 0)
         _end_with_the_server()
         signal.set_wakeup_fd(-1)
@@ -239,10 +239,19 @@ def _become(client: socket.socket, waiting: selectors.BaseSelector, files: list[
         os.environ.clear()
         os.environ.update(request["environment"])
         _set_seeds()
-        script = request["script"]
-        sys.argv = [script]
-        sys.path[0] = str(Path(script).parent)
-        runpy.run_path(script, run_name="__main__")
+        path = request["script"]
+        sys.argv = [path]
+        sys.path[0] = str(Path(path).parent)
+        runpy.run_path(path, run_name="__main__")
+
+    run_and_end(script)
+
+
+def run_and_end(script: Callable[[], object]) -> NoReturn:
+    """Run what a forked process is for, and end the process with the status that Python would end with."""
+    status = 1
+    try:
+        script()
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
