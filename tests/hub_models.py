@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from molmix.config.schema import Config
-from tests.nli_models import make_model
+from tests.nli_models import make_model, unigrams
 
 CHAT = (
     "{{ bos_token }}{% for message in messages %}<|{{ message['role'] }}|> {{ message['content'] }} "
@@ -74,15 +73,9 @@ def _tokenizer(kind: str, pairs: list[tuple[str, str]], templates: dict[str, str
         tokenizer = make_tokenizer(pairs, templates, 600)
         tokenizer.model_max_length = 2048
         return tokenizer
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import T5Tokenizer
 
-    bare = Tokenizer(models.Unigram())
-    bare.pre_tokenizer = pre_tokenizers.Metaspace()
-    special = ["<pad>", "</s>", "<unk>"]
-    trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=special, unk_token="<unk>", show_progress=False)
-    bare.train_from_iterator((text for pair in pairs for text in pair), trainer)
-    pieces = [tuple(piece) for piece in json.loads(bare.to_str())["model"]["vocab"]]
+    pieces = unigrams((text for pair in pairs for text in pair), ["<pad>", "</s>", "<unk>"])
     return T5Tokenizer(pieces, extra_ids=0)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterable
+from math import log
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +24,6 @@ TEXTS = [
 PAIRS = [(premise, hypothesis) for premise in TEXTS for hypothesis in TEXTS]
 THREE = ("ENTAILMENT", "neutral", "Contradiction")
 POSITIONS = 66  # of every model; RoBERTa spends two of them
-VOCABULARY = 200
 
 # What the shapes do not share. DeBERTa-v3: distances in logarithmic buckets, no positions, no token types.
 SHAPES: dict[str, dict[str, Any]] = {
@@ -66,14 +68,20 @@ def make_model(folder: Path, shape: str, labels: tuple[str, ...] = THREE) -> Pat
     return folder
 
 
+# The vocabularies of wordpieces and of unigrams are counted here: trainers of `tokenizers` break ties as a hash table
+# lies, so each process would have other token ids, and with random weights other answers.
+
+
 def _bert() -> Any:
-    """Lower-case wordpieces."""
+    """Lower-case wordpieces: words and single characters."""
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertTokenizer
 
     bare = BertWordPieceTokenizer()
-    bare.train_from_iterator(TEXTS, vocab_size=VOCABULARY, show_progress=False)
-    return BertTokenizer(bare.get_vocab())
+    words = sorted(_words(bare, map(bare.normalizer.normalize_str, TEXTS)))
+    characters = sorted(set("".join(words)))
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{one}" for one in characters), *words]
+    return BertTokenizer({piece: number for number, piece in enumerate(dict.fromkeys(pieces))})
 
 
 def _roberta() -> Any:
@@ -90,18 +98,27 @@ def _roberta() -> Any:
 
 def _deberta() -> Any:
     """Unigram pieces, as SentencePiece makes them."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import DebertaV2Tokenizer
+
+    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
+    return DebertaV2Tokenizer(unigrams(TEXTS, special), unk_id=special.index("[UNK]"))
+
+
+def unigrams(texts: Iterable[str], special: list[str]) -> list[tuple[str, float]]:
+    """Special tokens, words and single characters of some texts, each with its log-probability."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
 
     bare = Tokenizer(models.Unigram())
     bare.pre_tokenizer = pre_tokenizers.Metaspace()
-    special = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]
-    trainer = trainers.UnigramTrainer(
-        vocab_size=VOCABULARY, special_tokens=special, unk_token="[UNK]", show_progress=False
-    )
-    bare.train_from_iterator(TEXTS, trainer)
-    pieces = [tuple(piece) for piece in json.loads(bare.to_str())["model"]["vocab"]]
-    return DebertaV2Tokenizer(pieces, unk_id=special.index("[UNK]"))
+    words = _words(bare, texts)
+    scores = dict.fromkeys(special, 0.0)
+    scores |= dict.fromkeys(sorted(set("".join(words))), -log(words.total()) - 1)
+    scores |= {word: log(count / words.total()) for word, count in sorted(words.items())}
+    return list(scores.items())
+
+
+def _words(bare: Any, texts: Iterable[str]) -> Counter[str]:
+    return Counter(word for text in texts for word, _ in bare.pre_tokenizer.pre_tokenize_str(text))
 
 
 TOKENIZERS = {"bert": _bert, "roberta": _roberta, "deberta-v2": _deberta}

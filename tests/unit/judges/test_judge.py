@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 
 from molmix import Judge
 from molmix.core.errors import MolmixError
@@ -170,15 +171,28 @@ def test_the_import_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def says_entailment(model: Path, folder: Path) -> Path:
+    """A copy of a model that answers every pair with entailment."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    classifier = AutoModelForSequenceClassification.from_pretrained(model)
+    classifier.classifier.weight.data.zero_()
+    classifier.classifier.bias.data = 9.0 * (torch.arange(3) == classifier.config.label2id["ENTAILMENT"])
+    classifier.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(model).save_pretrained(folder)
+    return folder
+
+
 def test_a_judge_that_cannot_read_the_references_warns_once_or_refuses(model: Path, tmp_path: Path) -> None:
     references = [f"The molecule is dye {number}. It has {number} rings." for number in range(8)]
-    judge = Judge(nli=model, store=tmp_path / "store")  # random weights: most of everything is entailed
+    agreeable = says_entailment(model, tmp_path / "agreeable")
+    judge = Judge(nli=agreeable, store=tmp_path / "store")
     with pytest.warns(
         UserWarning,
-        match=r"`atomic` is not licensed for any score on these references: .*% of 200 pairs .* entailment",
+        match=r"`atomic` is not licensed for any score on these references: .*100 % of 200 pairs .* entailment",
     ):
         scores = judge.score(references, references)
-    assert judge.licence is not None and judge.licence.atoms == 16 and judge.licence.null_entailed > 0.5
+    assert judge.licence is not None and judge.licence.atoms == 16 and judge.licence.null_entailed == 1.0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pd.testing.assert_frame_equal(judge.score(references, references), scores)
@@ -187,7 +201,7 @@ def test_a_judge_that_cannot_read_the_references_warns_once_or_refuses(model: Pa
     with pytest.warns(UserWarning, match="only 2 reference atoms and 0 pairs of atoms of different molecules"):
         judge.score(["It is a dye. It has two rings."], [""])
     with pytest.raises(MolmixError, match="not licensed"):
-        Judge(nli=model, store=tmp_path / "store", strict=True).score(references, references)
+        Judge(nli=agreeable, store=tmp_path / "store", strict=True).score(references, references)
 
 
 def test_texts_that_are_cut_are_told(model: Path, tmp_path: Path) -> None:
