@@ -61,6 +61,13 @@ def micro() -> dict[str, Any]:
     return copy.deepcopy(MICRO)
 
 
+def one_direction(study: dict[str, Any]) -> dict[str, Any]:
+    """A copy of a study without what generates molecules, for tests that look at captions only."""
+    study = copy.deepcopy(study)
+    del study["data"]["tests"]["back"], study["initial"]["cap2mol"], study["preferences"]["rejected"]["cap2mol"]
+    return study | {"universal": {}}
+
+
 @pytest.fixture(scope="session")
 def snakemake(job_server: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run Snakemake on this workflow in a folder, as a user would; returns its status and all it printed."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from molmix.core.files import read_json, read_table
+from tests.graph.conftest import one_direction
 
 pytestmark = pytest.mark.slow
 
@@ -34,17 +35,18 @@ ABLATIONS = {
 def study(micro: dict[str, Any]) -> dict[str, Any]:
     alike = {"method": "sft", "starts": ["mol2cap"], "lora": {"r": 4}}
     demo = {"kind": "demo", "split": "ood"}
-    micro["data"] |= {
+    study = one_direction(micro)
+    study["data"] |= {
         "corpora": {"others": demo},
         "tests": {name: {"source": {"kind": "demo", "split": name}, "rows": 8} for name in ("id", "ood")},
     }
-    micro["align"] = {
+    study["align"] = {
         "sft": alike,
         "all": alike | {"share": 1.0},
         "others": alike | {"share": 1.0, "corpus": "others"},
         "cpo": alike | {"method": "cpo"},
     }
-    return micro | {"universal": {}, "ablations": ABLATIONS}
+    return study | {"ablations": ABLATIONS}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Recipes of several steps in the real graph, at micro size."""
 
-import copy
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +8,7 @@ import pytest
 from molmix.config import loading
 from molmix.core.files import read_json, read_table
 from molmix.pipeline import model_table
+from tests.graph.conftest import one_direction
 
 pytestmark = pytest.mark.slow
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def study(micro) -> dict:
     """SFT, DPO, KTO or GRPO after it, a merge of two of these, and CPO after that; one trains all weights."""
-    chained = copy.deepcopy(micro)
+    chained = one_direction(micro)
     starts = {"sft": "mol2cap", "dpo": "mol2cap.sft", "kto": "mol2cap.sft", "cpo": "mol2cap.sft.dpo_kto.ties"}
     for name, start in starts.items():
         chained["align"][name]["starts"] = [start]
@@ -38,7 +38,6 @@ def study(micro) -> dict:
     chained["judges"] = {"atomic": {"kind": "atomic"}, "summac": {"kind": "summac_zs"}}
     chained["merge"] = {"starts": ["mol2cap.sft"], "methods": {"ties": {"method": "ties"}}}
     chained["merge"]["alignments"] = ["dpo", "kto", "all"]
-    chained["universal"] = {}
     return chained
 
 

@@ -19,6 +19,7 @@ import yaml
 
 from molmix.core.files import read_json, read_table
 from tests.docs.snippets import ROOT, snippets
+from tests.graph.conftest import one_direction
 
 PAGE = ROOT / "docs/extending.md"
 
@@ -112,10 +113,8 @@ def project(tmp_path_factory, micro) -> Path:
     for file, text in shown_files().items():
         assert not (folder / file).exists() and (folder / file).parent.is_dir()
         (folder / file).write_text(text)
-    study = micro | {"universal": {}, "align": {"sft": micro["align"]["sft"]}}
+    study = one_direction(micro) | {"align": {"sft": micro["align"]["sft"]}}
     study["merge"] = {"starts": ["mol2cap"], "methods": {}}
-    study["data"] = micro["data"] | {"tests": {"id": micro["data"]["tests"]["id"]}}
-    study["preferences"] = {"rejected": {"mol2cap": micro["preferences"]["rejected"]["mol2cap"]}}
     for snippet in snippets(PAGE):
         if snippet.language == "yaml" and not snippet.file:
             merge_into(study, yaml.safe_load(snippet.text))

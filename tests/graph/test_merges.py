@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from molmix.core.files import read_json, read_table
+from tests.graph.conftest import one_direction
 
 SETS = {
     "mol2cap.sft_dpo_cpo": ["mol2cap.sft", "mol2cap.dpo", "mol2cap.cpo"],
@@ -25,9 +26,7 @@ def test_sets_of_models_are_merged_compared_and_drawn(tmp_path: Path, micro: dic
     merge = {"starts": ["mol2cap"], "of": [["sft", "dpo", "cpo"], ["start", "sft"]], "methods": methods}
     by = {"algorithm": "grid", "values": {"t": [0.0, 0.3, 1.0]}}
     merge["search"] = {"best": {"merge": {"method": "slerp"}, "by": by, "metric": "atomic_f1"}}
-    study = micro | {"universal": {}, "align": align, "merge": merge}
-    study["data"] = micro["data"] | {"tests": {"id": micro["data"]["tests"]["id"]}}
-    study["preferences"] = {"rejected": {"mol2cap": micro["preferences"]["rejected"]["mol2cap"]}}
+    study = one_direction(micro) | {"align": align, "merge": merge}
     done = snakemake(tmp_path, "tables", "plots", study=study)
     assert done.returncode == 0, done.stdout[-3000:]
     run = tmp_path / "results" / "micro"

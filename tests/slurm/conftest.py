@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.graph.conftest import MICRO, snakemake  # noqa: F401 # a fixture
+from tests.graph.conftest import MICRO, one_direction, snakemake  # noqa: F401 # a fixture
 from tests.slurm import cluster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,9 +130,8 @@ def accounted() -> Iterator[Slurm]:
 @pytest.fixture(scope="session")
 def whole() -> dict[str, Any]:
     """A study of every stage, with fewer models than the micro one has."""
-    study = copy.deepcopy(MICRO)
-    del study["data"]["tests"]["back"], study["initial"]["cap2mol"], study["preferences"]["rejected"]["cap2mol"]
-    study["universal"]["both"]["parents"] = ["agnostic", "mol2cap"]
+    study = one_direction(MICRO)
+    study["universal"] = {"both": {"parents": ["agnostic", "mol2cap"], "base": "agnostic"}}
     study["align"] = {name: study["align"][name] for name in ("sft", "dpo", "cpo")}
     study["merge"]["methods"] = {"slerp": {"method": "slerp"}}
     return study
