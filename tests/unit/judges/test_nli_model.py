@@ -99,6 +99,7 @@ def test_debertas_unused_distances_change_no_bit(change: dict) -> None:
     from molmix.judges.nli.torch_forward import Distances
     from tests.nli_models import SHAPES as SETTINGS
 
+    torch.manual_seed(0)
     shape = SETTINGS["deberta-v2"] | {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2} | change
     config = AutoConfig.for_model("deberta-v2", vocab_size=50, max_position_embeddings=POSITIONS, **shape)
     model = AutoModelForSequenceClassification.from_config(config).eval()

@@ -16,7 +16,7 @@ from molmix.analysis.licences import Licences
 from molmix.analysis.provenance import counts, provenance
 from molmix.config.schema import Config
 from molmix.core.errors import fault
-from molmix.core.files import make_again, read_table, replace_folder, write_atomically
+from molmix.core.files import make_again, read_table, replace_folder
 from molmix.judges.explanation import describe_judge
 from molmix.judges.kinds import JudgeSettings, NliJudge
 from molmix.judges.matrices import PairMatrices
@@ -266,8 +266,9 @@ def write_chunk(folder: Path, name: str, content: Any) -> None:
         name: the name by which a page asks for the chunk, such as ``t0/s3/scores``.
         content: plain lists, dicts, text and finite numbers.
     """
-    with write_atomically(folder / "data" / f"{name}.js") as temporary:
-        temporary.write_text(chunk_script(name, content), encoding="ascii")
+    path = folder / "data" / f"{name}.js"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(chunk_script(name, content), encoding="ascii")  # the folder is flushed and renamed as a whole
 
 
 def chunk_script(name: str, content: Any) -> str:
