@@ -18,6 +18,7 @@ from molmix.merge.methods.ties import Ties
 from molmix.pipeline.job_server import CLIENT, listen
 
 Method = Slerp | Ties
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
 METHODS: tuple[Method, ...] = (Slerp(method="slerp"), Ties(method="ties", weights=[1.0, 1.0]))
 
 # As workflow/scripts/merge.py, below Snakemake.
@@ -39,6 +40,7 @@ with job(SimpleNamespace(threads=int(threads), log=[log], input=[], resources={}
 
 
 def measure() -> list[Row]:
+    os.environ |= OFFLINE  # the server runs only jobs that have its own settings of the hub
     server = listen()
     with tempfile.TemporaryDirectory() as name:
         folder, pairs = Path(name), corpus(400)
@@ -84,7 +86,7 @@ def mergekit_merge(
 def start(command: list[str]) -> subprocess.Popen[bytes]:
     """Begin a merge; neither side asks the hub."""
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, env=os.environ | {"HF_HUB_OFFLINE": "1"}, **quiet)
+    return subprocess.Popen(command, env=os.environ | OFFLINE, **quiet)
 
 
 def quietly(command: list[str]) -> None:
