@@ -78,7 +78,7 @@ def _large(manifest: Path, pairs: list[tuple[str, str]]) -> list[Row]:
     asked = _prompts(pairs, 48)
     peers = {"sorted by length, batches of 32": (32, True), "all at once": (48, False)}
     what = "generation, SmolLM2-135M's shape"
-    times = {dtype: _times(manifest, dtype, asked, 16, peers, rounds=1) for dtype in ("float32", "bfloat16")}
+    times = {dtype: _times(manifest, dtype, asked, 16, peers, rounds=3) for dtype in ("float32", "bfloat16")}
     rows = [_row(f"{what}, {dtype}", asked, *both, peers, "-") for dtype, both in times.items()]
     own, others = times["bfloat16"][0], {f"{name}, float32": time for name, time in times["float32"][1].items()}
     return [*rows, _row(f"{what}, as molmix runs it: bfloat16", asked, own, others, others, "1.9 x")]
