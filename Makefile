@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Scripts started by `make` find the installed tools first, and a noisy environment's Python path last.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Python keeps what it has compiled; else every start of Snakemake compiles 130 modules of molmix again.
+unexport PYTHONDONTWRITEBYTECODE
 READY := .venv/.ready
 # Three files of tests at a time, in their order: the tests of clusters and of commands wait more than they compute.
 AT_ONCE := -n 3 --dist loadfile --no-loadscope-reorder
