@@ -68,8 +68,8 @@ def make_model(folder: Path, shape: str, labels: tuple[str, ...] = THREE) -> Pat
     return folder
 
 
-# The vocabularies of wordpieces and of unigrams are counted here: trainers of `tokenizers` break ties as a hash table
-# lies, so each process would have other token ids, and with random weights other answers.
+# The vocabularies of wordpieces and unigrams are counted here. The trainers of `tokenizers` order equal counts by
+# chance, and with random weights, other token ids give other answers.
 
 
 def _bert() -> Any:

@@ -13,7 +13,7 @@ from molmix.config.files import check_files
 from molmix.core.errors import MolmixError
 from molmix.judges.nli import number_format
 from molmix.judges.nli.labels import label_order
-from tests.nli_models import PAIRS, POSITIONS, make_model, rows_computed
+from tests.nli_models import PAIRS, POSITIONS, TOKENIZERS, make_model, rows_computed
 
 LABELS = ["entailment", "neutral", "contradiction"]
 SHAPES = ["bert", "roberta", "deberta-v2"]
@@ -23,6 +23,11 @@ SHAPES = ["bert", "roberta", "deberta-v2"]
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of each shape."""
     return make_model(tmp_path_factory.mktemp(request.param), request.param)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_models_of_tests_have_one_vocabulary(shape: str) -> None:
+    assert TOKENIZERS[shape]().get_vocab() == TOKENIZERS[shape]().get_vocab()
 
 
 # ---- many at once ------------------------------------------------------------------------------------------------
