@@ -5,7 +5,7 @@ do; and that of SmolLM2-135M with random weights, whose answers all have the sam
 """
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,7 @@ def _small(manifest: Path, pairs: list[tuple[str, str]]) -> list[Row]:
     together, alone = in_turn(partial(by_molmix, asked), partial(by_transformers, asked[:ALONE], 1, False))
     return [
         *(
-            _row("generation, demo's shape, float32", asked, own, others, peers, "1.3 x")
+            _row("generation, demo's shape, float32", asked, own, {name: others[name] for name in peers}, "1.3 x")
             for peers in (unsorted, by_length)
         ),
         (
@@ -79,15 +79,16 @@ def _large(manifest: Path, pairs: list[tuple[str, str]]) -> list[Row]:
     peers = {"sorted by length, batches of 32": (32, True), "all at once": (48, False)}
     what = "generation, SmolLM2-135M's shape"
     times = {dtype: _times(manifest, dtype, asked, 16, peers, rounds=3) for dtype in ("float32", "bfloat16")}
-    rows = [_row(f"{what}, {dtype}", asked, *both, peers, "-") for dtype, both in times.items()]
+    rows = [_row(f"{what}, {dtype}", asked, *both, "-") for dtype, both in times.items()]
     own, others = times["bfloat16"][0], {f"{name}, float32": time for name, time in times["float32"][1].items()}
-    return [*rows, _row(f"{what}, as molmix runs it: bfloat16", asked, own, others, others, "1.9 x")]
+    return [*rows, _row(f"{what}, as molmix runs it: bfloat16", asked, own, others, "1.9 x")]
 
 
-def _row(what: str, asked: list[str], own: float, others: dict[str, float], peers: Iterable[str], target: str) -> Row:
-    """Against the fastest of some peers; `own` and `others` are seconds."""
-    other, name = min((others[name], name) for name in peers)
-    rates = f"{len(asked) / own:.1f} rows/s", f"{len(asked) / other:.1f} rows/s (transformers: {name}, the best of 2)"
+def _row(what: str, asked: list[str], own: float, others: dict[str, float], target: str) -> Row:
+    """Seconds of molmix, `own`, against the fastest of `others`, which are seconds by the peer's name."""
+    other, name = min((seconds, name) for name, seconds in others.items())
+    instead = f"transformers: {name}, the best of {len(others)}"
+    rates = f"{len(asked) / own:.1f} rows/s", f"{len(asked) / other:.1f} rows/s ({instead})"
     return (f"{what}, 1 thread", *rates, f"{other / own:.2f} x", target)
 
 
