@@ -19,7 +19,7 @@ _CHECKSUM = re.compile(rb"molmix-seal:(.{32})", re.DOTALL)
 
 def write_checksum(path: Path) -> None:
     """Write the digest into a file that was written with :data:`PLACEHOLDER` under :data:`CHECKSUM_KEY`."""
-    data = path.read_bytes()
+    data = memoryview(path.read_bytes())
     found = _find(data)
     if not found:
         raise RuntimeError(f"{path} was written without the placeholder of its checksum")
@@ -28,19 +28,19 @@ def write_checksum(path: Path) -> None:
         stream.write(_digest(data, found))
 
 
-def is_damaged(data: bytes) -> bool:
+def is_damaged(data: memoryview) -> bool:
     """Whether a file does not match its checksum. False if it has none: other programs write no checksum."""
     found = _find(data)
     return found is not None and found[1] != _digest(data, found)
 
 
-def _find(data: bytes) -> re.Match[bytes] | None:
+def _find(data: memoryview) -> re.Match[bytes] | None:
     """The checksum: the last match in the footer, because the metadata follow all data and statistics."""
     footer = max(0, len(data) - 8 - int.from_bytes(data[-8:-4], "little"))
     return next(reversed([*_CHECKSUM.finditer(data, footer)]), None)
 
 
-def _digest(data: bytes, found: re.Match[bytes]) -> bytes:
+def _digest(data: memoryview, found: re.Match[bytes]) -> bytes:
     hasher = hashlib.blake2b(data[: found.start(1)], digest_size=16)
     hasher.update(b"0" * 32)
     hasher.update(data[found.end(1) :])

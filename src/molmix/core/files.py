@@ -185,8 +185,10 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        data = Path(path).read_bytes()
-        if is_damaged(data):
+        # In memory of Arrow: a thread of its pool may free this late, and would abort Python's end with `bytes`.
+        with pa.OSFile(str(path)) as file:
+            data = file.read_buffer()
+        if is_damaged(memoryview(data)):
             raise fault(path, "is not as it was written", make_again(path))
         # `pq.read_table` would import the layer for data sets of many files.
         table = pq.ParquetFile(pa.BufferReader(data)).read(columns=columns)

@@ -216,6 +216,38 @@ def test_tables_of_others_have_no_checksum_and_are_read(tmp_path: Path) -> None:
     assert read_table(tmp_path / "theirs.parquet").equals(table)
 
 
+def test_a_process_that_read_a_table_ends_without_a_crash(tmp_path: Path) -> None:
+    """Threads of Arrow free what they read late. Here they are so slow that they do it while Python ends.
+
+    Memory that belongs to a Python object cannot be freed then: with it, the process ended by SIGABRT.
+    """
+    path = tmp_path / "table.parquet"
+    write_table(path, pa.table({column: [1, 2] for column in "abcdefgh"}))
+    code = f"""
+import os, sys, time
+import pyarrow.parquet as pq
+from molmix.core.files import read_table
+
+class Slow:
+    def __del__(self):
+        time.sleep(0.1)  # Python ends, and threads that wait for it go on
+
+os.sched_setaffinity(0, {{min(os.sched_getaffinity(0))}})
+pq.ParquetFile({str(path)!r}).read()  # starts the threads
+for thread in map(int, os.listdir("/proc/self/task")):
+    if thread != os.getpid():
+        os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+sys.modules["slow"] = Slow()
+sys.setswitchinterval(1000)
+read_table({str(path)!r})
+end = time.monotonic() + 0.1
+while time.monotonic() < end:  # the threads come to what they free, and wait for Python
+    pass
+"""
+    done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_checksum_does_not_live_on_in_what_is_made_from_its_table(tmp_path: Path) -> None:
     write_table(tmp_path / "a", pa.table({"id": ["a"]}))
     write_table(tmp_path / "b", read_table(tmp_path / "a"))
