@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import platform
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -41,7 +42,6 @@ def environment(*, code: Iterable[str], packages: Iterable[str], dtype: str) -> 
     }
 
 
-@cache
 def code_digest(*modules: str) -> str:
     """Digest of the code of modules: 16 hex digits that change with any statement.
 
@@ -64,11 +64,12 @@ def code_digest(*modules: str) -> str:
             sources |= {(f"{name}/{path.relative_to(origin.parent)}", path) for path in origin.parent.rglob("*.py")}
         else:
             sources.add((name, origin))
-    return digest([(name, _statements(path)) for name, path in sorted(sources)])
+    return digest([(name, statements_of(path)) for name, path in sorted(sources)])
 
 
-def _statements(path: Path) -> str:
-    """The syntax tree of a source file without its docstrings."""
+@cache
+def statements_of(path: Path) -> str:
+    """The syntax tree of a source file without its docstrings, as it was at the first call."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
@@ -76,6 +77,18 @@ def _statements(path: Path) -> str:
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
                 node.body = node.body[1:]
     return ast.dump(tree)
+
+
+def read_loaded_code() -> None:
+    """Read the source files of molmix's loaded modules, so that :func:`code_digest` is of the code that runs.
+
+    A process that forks jobs calls it after its imports. A file can change before a job starts, which still runs the
+    code that was imported. A file that cannot be read is left to the job, which meets the same error.
+    """
+    for name, module in [*sys.modules.items()]:
+        if name.partition(".")[0] == "molmix" and (file := getattr(module, "__file__", None)):
+            with suppress(OSError, SyntaxError, ValueError):
+                statements_of(Path(file))
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from molmix.core.fingerprint import code_digest, cpu_has_bfloat16, device_name, environment, package_versions
+from molmix.core.fingerprint import (
+    code_digest,
+    cpu_has_bfloat16,
+    device_name,
+    environment,
+    package_versions,
+    statements_of,
+)
 
 
 @pytest.fixture
@@ -18,12 +25,12 @@ def digest_of(tmp_path: Path, monkeypatch):
 
     def digest(text: str, *modules: str) -> str:
         (tmp_path / "stage/answers.py").write_text(text)
-        code_digest.cache_clear()
+        statements_of.cache_clear()
         sys.modules.pop("stage", None)
         return code_digest(*(modules or ("stage",)))
 
     yield digest
-    code_digest.cache_clear()
+    statements_of.cache_clear()
     sys.modules.pop("stage", None)
 
 

@@ -2,12 +2,14 @@
 
 import importlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -62,12 +64,18 @@ def ended(pid: int) -> bool:
         return True
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    started = Server(tmp_path)
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    started = Server(folder)
     yield started
     started.process.kill()
     started.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path) as started:
+        yield started
 
 
 # A script that says who it is, starts a process of its own, and waits.
@@ -111,6 +119,25 @@ def test_random_numbers_that_nobody_seeds_differ_between_jobs(server: Server) ->
     code = "import random, numpy; print(random.random(), numpy.random.random())"
     drawn = {server.client(code).communicate(timeout=60)[0] for _ in range(2)}
     assert len(drawn) == 2
+
+
+def test_the_key_of_a_cache_holds_the_code_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changes during a run changes neither what the server imported nor what its jobs say that they ran."""
+    shutil.copytree(ROOT / "src/molmix", tmp_path / "src/molmix", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
+    code = """
+from molmix.core.fingerprint import code_digest
+from molmix.judges.decompose import tables
+print(code_digest(tables.__name__), code_digest("molmix.judges.nli.cache"), hasattr(tables, "NEW"))
+"""
+    with serving(tmp_path) as server:
+        before = server.client(code).communicate(timeout=60)[0].split()
+        for path in ("judges/decompose/tables.py", "judges/nli/cache.py"):
+            with (tmp_path / "src/molmix" / path).open("a") as stream:
+                stream.write("\nNEW = 1\n")
+        after = server.client(code).communicate(timeout=60)[0].split()
+    assert len(before) == 3 and (before[0], before[2]) == (after[0], after[2]) == (before[0], "False")
+    assert before[1] != after[1]  # this module was not imported yet
 
 
 def test_an_error_shows_its_traceback_and_fails_the_job(server: Server) -> None:

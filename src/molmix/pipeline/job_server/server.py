@@ -32,17 +32,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from molmix.core.fingerprint import read_loaded_code
 from molmix.pipeline.job import set_environment
 
 _PR_SET_PDEATHSIG = 1
 
 _EVERY = ("snakemake.script", "snakemake.logging", "molmix.pipeline.job")
-_TABLES = (*_EVERY, "numpy", "pyarrow", "pyarrow.parquet", "pyarrow.compute", "molmix.core.files")
+# PyArrow imports pandas when it makes a table of Python values.
+_TABLES = (*_EVERY, "numpy", "pandas", "pyarrow", "pyarrow.parquet", "pyarrow.compute", "molmix.core.files")
 _MODEL = (*_TABLES, "torch", "safetensors.torch", "transformers.models.llama.modeling_llama", "molmix.models.loading")
 _NLI = (*_TABLES, "torch", "safetensors.torch", "transformers.models.bert.modeling_bert", "molmix.judges.nli.model")
 _TRAINING = (*_MODEL, "datasets", "peft", "accelerate", "transformers.trainer", "torch.utils.tensorboard")
-_PANDAS = (*_TABLES, "pandas", "scipy.stats")
-_PLOTS = (*_PANDAS, "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg")
+_STATISTICS = (*_TABLES, "scipy.stats")
+_PLOTS = (*_STATISTICS, "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg")
 # Script -> modules that its jobs import. The other scripts write to the hub, and are rare.
 MODULES: dict[str, tuple[str, ...]] = {
     "align.py": (
@@ -76,15 +78,15 @@ MODULES: dict[str, tuple[str, ...]] = {
         "molmix.metrics.families.captions",
         "molmix.metrics.families.facts",
     ),
-    "comparisons.py": (*_PANDAS, "molmix.analysis.comparison.compare"),
-    "leaderboard.py": (*_PANDAS, "molmix.analysis.leaderboard"),
-    "compare_arms.py": (*_PANDAS, "molmix.analysis.comparison.ablations"),
-    "merge_search.py": (*_PANDAS, "molmix.analysis.searches"),
+    "comparisons.py": (*_STATISTICS, "molmix.analysis.comparison.compare"),
+    "leaderboard.py": (*_STATISTICS, "molmix.analysis.leaderboard"),
+    "compare_arms.py": (*_STATISTICS, "molmix.analysis.comparison.ablations"),
+    "merge_search.py": (*_STATISTICS, "molmix.analysis.searches"),
     "plots.py": (*_PLOTS, "molmix.report.plots.figures"),
     "plot_arms.py": (*_PLOTS, "molmix.report.plots.ablations"),
-    "plant_errors.py": (*_PANDAS, "molmix.analysis.judge_validation.validate"),
+    "plant_errors.py": (*_STATISTICS, "molmix.analysis.judge_validation.validate"),
     "judge_validation.py": (*_PLOTS, "molmix.analysis.judge_validation.validate", "molmix.report.plots.judges"),
-    "agreement.py": (*_PANDAS, "molmix.analysis.judge_validation.validate"),
+    "agreement.py": (*_STATISTICS, "molmix.analysis.judge_validation.validate"),
     "corpus.py": (*_TABLES, "molmix.data.corpus"),
     "world.py": (*_TABLES, "molmix.data.synthetic.corpus"),
     "pairs.py": (*_TABLES, "molmix.data.preferences"),
@@ -92,8 +94,13 @@ MODULES: dict[str, tuple[str, ...]] = {
     "join_external.py": (*_TABLES, "molmix.generation.external"),
     "card.py": (*_TABLES, "molmix.models.cards"),
     "pages.py": (*_EVERY, "molmix.report.pages"),
-    "explorer.py": (*_PANDAS, "molmix.config.schema", "molmix.report.explorer"),
-    "report.py": (*_PANDAS, "molmix.analysis.provenance", "molmix.report.front_page", "molmix.report.snakemake_report"),
+    "explorer.py": (*_STATISTICS, "molmix.config.schema", "molmix.report.explorer"),
+    "report.py": (
+        *_STATISTICS,
+        "molmix.analysis.provenance",
+        "molmix.report.front_page",
+        "molmix.report.snakemake_report",
+    ),
     "report_so_far.py": (*_EVERY, "molmix.report.unfinished"),
     "text2mol.py": (*_MODEL, "molmix.metrics.text2mol_model"),
 }
@@ -169,8 +176,11 @@ def _start(client: socket.socket, waiting: selectors.BaseSelector, hub: Mapping[
             client.sendall(b"0\n")
             client.close()
             return None
-        for module in modules:
-            _import(module)
+        if missing := [module for module in modules if module not in sys.modules]:
+            for module in missing:
+                with suppress(Exception):  # the job meets the same error, in its log
+                    importlib.import_module(module)
+            read_loaded_code()
         gc.collect()
         gc.freeze()  # the collector would copy the pages that jobs share
         if not (job := os.fork()):
@@ -196,12 +206,6 @@ def _hub_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """What the client of the hub reads at its import. It reads the token at each request."""
     names = [name for name in environment if name.startswith("HF_") and not name.endswith("TOKEN")]
     return {name: environment.get(name, "") for name in (*names, "XDG_CACHE_HOME", "HOME")}
-
-
-def _import(module: str) -> None:
-    if module not in sys.modules:
-        with suppress(Exception):  # the job meets the same error, in its log
-            importlib.import_module(module)
 
 
 def _report_ended(jobs: dict[int, socket.socket], waiting: selectors.BaseSelector) -> None:
