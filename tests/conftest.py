@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from molmix.pipeline.job_server import SOCKET, listen
 
@@ -16,6 +17,9 @@ gc.set_threshold(100_000, 20, 100)
 # Threads that wait for each other sleep instead of taking a core: more processes compute at a time than there are
 # cores. It is read when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# The same examples in every run, on busy machines too. To look for new ones: pytest --hypothesis-profile=default
+settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

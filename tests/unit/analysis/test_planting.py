@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molmix.analysis.judge_validation.document import changed, read_document, to_text
@@ -23,7 +23,7 @@ from molmix.judges.decompose.backends.rules import decompose
 
 DOSES = (1, 2, 3)
 OF_REAL_CAPTIONS = {"substituent", "chemical-class", "derivation", "stereo", "composition", "locant"}
-FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=12)
 
 
 def rows_of(frame):

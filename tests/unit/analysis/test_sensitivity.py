@@ -51,7 +51,7 @@ def is_harm(edit):
 SCORES = st.lists(st.integers(0, 5).map(float), min_size=2, max_size=12)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(higher=SCORES, lower=SCORES)
 def test_auroc_is_the_share_of_pairs(higher, lower):
     pairs = [(h > low) + (h == low) / 2 for h in higher for low in lower]
@@ -59,7 +59,7 @@ def test_auroc_is_the_share_of_pairs(higher, lower):
     assert auroc(np.array(higher), np.array(lower), *ones)[0] == pytest.approx(np.mean(pairs))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 3)), min_size=3, max_size=12))
 def test_weighted_ranks_are_those_of_repeated_rows(pairs):
     one, other, times = np.array(pairs).T

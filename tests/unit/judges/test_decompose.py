@@ -392,7 +392,7 @@ WORDS = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text() | st.lists(st.sampled_from(WORDS) | st.text(max_size=4), max_size=40).map(" ".join))
 def test_any_text_makes_atoms_that_are_sentences(text: str) -> None:
     (atoms,) = decompose([text])
@@ -403,7 +403,7 @@ def test_any_text_makes_atoms_that_are_sentences(text: str) -> None:
     assert atoms or not any(map(str.isalnum, text.encode(errors="ignore").decode()))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.sampled_from([*WORDS, "dye", "wax", "gout"]), max_size=30))
 def test_no_word_is_lost(words: list[str]) -> None:
     (atoms,) = decompose([" ".join(words)])

@@ -188,7 +188,7 @@ def test_other_forms_and_scripts_of_the_captions_words(caption: str, atom: str) 
 @given(st.text() | st.lists(st.sampled_from([*'[]"{},', "dye", " ", "\\", "```"]), max_size=40).map("".join))
 def test_any_answer_is_atoms_or_a_reason(text: str) -> None:
     atoms = answered(text)
-    assert atoms in REASONS or all(re.search(r"\w.*\.$", atom) for atom in atoms)
+    assert isinstance(atoms, str) or all(re.search(r"\w.*\.$", atom) for atom in atoms)
 
 
 # ---- a model on this machine -----------------------------------------------------------------------------------

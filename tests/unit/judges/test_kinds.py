@@ -136,7 +136,7 @@ F1 = ("atomic_f1", "atomic_precision", "atomic_recall")
 
 
 @given(arrays(np.float32, (2, 3, 4), elements=st.floats(0, 1, width=32)), st.sampled_from([0.25, 0.5, 1.0]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_f1_is_its_formula(entailments: np.ndarray, threshold: float) -> None:
     forward, backward = entailments
     scores = judged(
@@ -229,7 +229,7 @@ def images(largest: int, unique: bool = False) -> st.SearchStrategy[np.ndarray]:
 
 
 @given(images(12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_summac_as_published(judges: dict[str, dict[str, Any]], image: np.ndarray) -> None:
     entailment, contradiction = image.transpose(0, 2, 1)
     zs = consistency(judges["summac_zs"], entailment, contradiction)
@@ -282,7 +282,7 @@ CHANGES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], set[str]]] = {
 
 
 @given(images(5, unique=True))  # between two atoms that it is about alike, `aligned` takes the first
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_makes_no_difference(kind: str, judges: dict[str, dict[str, Any]], image: np.ndarray) -> None:
     entailment, contradiction = image.transpose(0, 2, 1)

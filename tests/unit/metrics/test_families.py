@@ -103,7 +103,7 @@ def assert_same(references: list[list[str]], predictions: list[str], tokenize, f
     np.testing.assert_allclose(fast[scores.columns], scores, atol=1e-9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows)
 def test_captions_equal_the_libraries(sample: list[tuple[list[str], str]]) -> None:
     references, predictions = [row for row, _ in sample], [text for _, text in sample]
@@ -111,7 +111,7 @@ def test_captions_equal_the_libraries(sample: list[tuple[list[str], str]]) -> No
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sample=rows)
 def test_meteor_equals_nltk_with_wordnet(
     sample: list[tuple[list[str], str]], wordnet: Path, nltk_wordnet: WordNetCorpusReader
@@ -181,7 +181,7 @@ def test_wordpieces(vocabulary: Path) -> None:
     assert tokenize(texts)[3] == ["acid"] * MAX_WORDPIECES
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from("ab []\t\x0b\x85ABPSEK")), max_size=60))
 def test_wordpieces_of_words_are_those_of_the_text(text: str, vocabulary: Path) -> None:
     tokenize = load_metric_tokenizer(vocabulary)

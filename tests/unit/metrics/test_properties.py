@@ -70,7 +70,7 @@ def plainly(sample: list[tuple[str, str]], kind: str, node: dict | list) -> floa
     return float(np.mean(figures)) if figures else 1.0
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rows)
 def test_figures_equal_the_definition(sample: list[tuple[str, str]]) -> None:
     content = CONTENT | {"Bio": CONTENT["Bio"][:2]}  # a group without properties is no group
