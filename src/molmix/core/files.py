@@ -185,7 +185,7 @@ def read_table(path: Path | str, columns: list[str] | None = None) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        # In memory of Arrow: a thread of its pool may free this late, and would abort Python's end with `bytes`.
+        # Into Arrow's memory. A thread of Arrow may free it only while Python ends: with `bytes`, this is a crash.
         with pa.OSFile(str(path)) as file:
             data = file.read_buffer()
         if is_damaged(memoryview(data)):

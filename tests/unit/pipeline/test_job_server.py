@@ -136,8 +136,9 @@ print(code_digest(tables.__name__), code_digest("molmix.judges.nli.cache"), hasa
             with (tmp_path / "src/molmix" / path).open("a") as stream:
                 stream.write("\nNEW = 1\n")
         after = server.client(code).communicate(timeout=60)[0].split()
-    assert len(before) == 3 and (before[0], before[2]) == (after[0], after[2]) == (before[0], "False")
-    assert before[1] != after[1]  # this module was not imported yet
+    imported, not_imported, is_new = zip(before, after, strict=True)
+    assert imported[0] == imported[1] and is_new == ("False", "False")
+    assert not_imported[0] != not_imported[1]
 
 
 def test_an_error_shows_its_traceback_and_fails_the_job(server: Server) -> None:
